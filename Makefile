@@ -1,0 +1,35 @@
+# Everything is set up in .venv on first use; a second call installs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= $(BIN)/mirrorpo demo
+PYTEST ?= $(BIN)/python -m pytest
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
+RUNTIME := $(VENV)/.installed
+EVERYTHING := $(VENV)/.installed-with-llm
+
+.PHONY: demo test lint
+
+demo: $(RUNTIME)
+	$(DEMO)
+
+test: $(EVERYTHING)
+	$(PYTEST)
+
+lint: $(EVERYTHING)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "MirrorPO needs Python 3.11 or 3.12: name one with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[dev]'
+	touch $@
+
+$(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[dev,llm]'
+	touch $(RUNTIME) $@

@@ -1,0 +1,81 @@
+"""The command line: ``mirrorpo COMMAND``. Heavy imports wait until a command needs them."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tyro
+
+from mirrorpo.cli import agents, bench, data, objectives, train
+from mirrorpo.cli.console import fail
+
+Command = Callable[..., None]
+
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "agents": {
+        "list": agents.list_agents,
+        "train": agents.train,
+        "pick": agents.pick,
+        "evaluate": agents.evaluate,
+    },
+    "data": {"generate": data.generate, "inspect": data.inspect},
+    "objectives": objectives.show,
+    "train": train.train,
+    "bench": bench.bench,
+}
+
+_GROUPS = {
+    "agents": "Source agents: list, train by PPO, pick from a run, evaluate.",
+    "data": "Preference data: generate with chosen faults, inspect.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command. A user's mistake ends in one line on standard error and exit code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _dispatch(given)
+    except (ValueError, FileNotFoundError, PermissionError, ModuleNotFoundError) as error:
+        if os.environ.get("MIRRORPO_TRACEBACK"):
+            raise
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Interrupted. The same command continues where it stopped.", code=130)
+
+
+def _dispatch(given: list[str]) -> None:
+    name = given[0] if given else "--help"
+    command = COMMANDS.get(name)
+    if isinstance(command, dict):
+        _cli(command, f"mirrorpo {name}", _GROUPS[name], given[1:] or ["--help"])
+        return
+    if name in ("--version", "-V"):
+        from mirrorpo import __version__
+
+        print(__version__)
+        return
+    _cli(
+        {
+            key: _group(key) if isinstance(value, dict) else value
+            for key, value in COMMANDS.items()
+        },
+        "mirrorpo",
+        "Measure, discover and transfer preference-optimisation objectives.",
+        given or ["--help"],
+    )
+
+
+def _cli(commands: dict[str, Command], prog: str, description: str, given: list[str]) -> Any:
+    return tyro.extras.subcommand_cli_from_dict(
+        commands, prog=prog, description=description, args=given
+    )
+
+
+def _group(name: str) -> Command:
+    """A stand-in for a group in the top level's help; `_dispatch` runs the group itself."""
+
+    def group() -> None: ...
+
+    group.__doc__ = _GROUPS[name]
+    return group

@@ -1,0 +1,60 @@
+"""``mirrorpo bench``: every objective on every dataset variant, scored by true return."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import tyro
+
+from mirrorpo.cli.console import console, progress_bar, start_jax
+from mirrorpo.study.settings import BenchSettings
+
+
+def bench(
+    settings: tyro.conf.OmitArgPrefixes[BenchSettings],
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Train every objective on every dataset variant and score it by true return.
+
+    An interrupted bench continues with the same command.
+
+    Args:
+        settings: what to measure.
+        out: run folder; by default runs/bench-TASK-... named by the settings.
+        cache: folder for simulated trajectories; the user's cache by default.
+    """
+    start_jax()
+    from mirrorpo import files, runs
+    from mirrorpo.study import tables
+    from mirrorpo.study import bench as bench_module
+    from mirrorpo.study.algorithms import split_list
+
+    settings = dataclasses.replace(
+        settings,
+        variants=split_list(settings.variants),
+        algorithms=split_list(settings.algorithms),
+    )
+    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    out = out or runs.default_out("bench", f"{settings.task}-{digest}")
+    with progress_bar("agents") as bar:
+        line = bar.add_task("bench", total=None)
+
+        def report(point: bench_module.Progress) -> None:
+            bar.update(line, completed=point.done, total=point.total, description=point.doing)
+
+        log, source_returns = bench_module.run(settings, out, report, cache)
+    frame = log.frame()
+    sources = [(one.label, one.mean, one.standard_error) for one in source_returns]
+    layout = (frame, sources, settings.algorithms, settings.variants)
+    console.print(tables.to_rich(*layout))
+    console.print(
+        f"Mean true return ± standard error of {settings.seeds} trained agents, "
+        f"{settings.episodes} episodes each; bold: the best, and all that overlap it. "
+        f"Every agent, its curves and its settings are in {out}."
+    )
+    files.write_text(out / "table.md", tables.to_markdown(*layout))
+    summary = tables.to_frame(*layout)
+    files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))

@@ -1,0 +1,81 @@
+"""``mirrorpo data``: preference data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from mirrorpo.cli.console import console, progress_bar, start_jax
+
+
+def generate(
+    task: Annotated[str, tyro.conf.Positional],
+    out: Path,
+    variant: str = "base",
+    rows: int | None = None,
+    seed: int = 0,
+    episode_length: int = 1000,
+    backend: str | None = None,
+    better: str | None = None,
+    worse: str | None = None,
+) -> None:
+    """Simulate trajectories of two source agents and label pairs of them.
+
+    An interrupted simulation continues with the same command.
+
+    Args:
+        task: name of a task.
+        out: file to write, ending in .safetensors; a JSON card goes beside it.
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        rows: number of pairs; the paper's number for the task by default.
+        seed: of start states, action noise and labels.
+        episode_length: steps of a trajectory.
+        backend: physics engine; the task's own by default.
+        better: the better agent's name or file; the task's own by default.
+        worse: the worse agent's name or file; the task's own by default.
+    """
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
+    if out.exists():
+        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    start_jax()
+    from mirrorpo.control import data, sources, tasks, variants
+
+    parsed = variants.parse(variant)
+    loaded = tasks.load(task, backend, episode_length)
+    rows = rows if rows is not None else sources.of(task).rows
+    with progress_bar("parts") as bar:
+        line = bar.add_task(f"trajectories on {task}", total=None)
+        pool = data.simulate(
+            loaded,
+            rows,
+            seed,
+            better,
+            worse,
+            parts=out.with_suffix(".parts"),
+            progress=lambda done, of: bar.update(line, completed=done, total=of),
+        )
+    dataset = data.label(pool, parsed, seed)
+    dataset.save(out)
+    console.print(f"{out}: {dataset.rows} pairs, variant {parsed}.")
+
+
+def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Print what is in a preference dataset: returns, flipped labels, agent pairings.
+
+    Args:
+        path: a dataset's .safetensors file.
+    """
+    start_jax()
+    from rich.table import Table
+
+    from mirrorpo.control import data, dataset_statistics
+
+    dataset = data.PreferenceDataset.load(path)
+    facts = dataset_statistics.describe(dataset)
+    table = Table("", "chosen", "rejected", title=f"{path.name}: {facts.variant} on {facts.task}")
+    for name, chosen, rejected in facts.sides:
+        table.add_row(name, chosen, rejected)
+    console.print(table)
+    for name, value in facts.lines:
+        console.print(f"{name}: {value}")

@@ -1,0 +1,143 @@
+"""The Gaussian policy that every agent here shares: source agents by PPO, and trained agents."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+
+MINIMUM_STD = 0.4
+"""Floor of the standard deviation. It keeps the density of each action dimension below 0.998,
+so that odds and logit of pi(trajectory) are defined."""
+
+LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(MINIMUM_STD)
+"""Largest log-density of one action dimension, about -0.0027: just below zero."""
+
+
+class GaussianActor(nn.Module):
+    """MLP with tanh units, a mean for each action and a state-independent standard deviation.
+
+    The distribution is an unsquashed diagonal Gaussian. Actions are clipped by the environment
+    (see `tasks.Task.step`), never inside the log-prob.
+
+    Attributes:
+        action_size: number of action dimensions.
+        hidden: units of each hidden layer.
+        initial_std: standard deviation of a new policy, above `MINIMUM_STD`.
+    """
+
+    action_size: int
+    hidden: tuple[int, ...] = (64, 64)
+    initial_std: float = 1.0
+
+    def setup(self) -> None:
+        self.layers = [
+            nn.Dense(size, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))
+            for size in self.hidden
+        ]
+        self.mean = nn.Dense(self.action_size, kernel_init=nn.initializers.orthogonal(0.01))
+        self.raw_std = self.param(
+            "raw_std",
+            nn.initializers.constant(math.log(self.initial_std / MINIMUM_STD - 1.0)),
+            (self.action_size,),
+        )
+
+    def moments(self, observation: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mean, shape (..., actions), and log standard deviation, shape (actions,)."""
+        x = observation
+        for layer in self.layers:
+            x = nn.tanh(layer(x))
+        # std = floor * (1 + e^raw): smooth, above the floor for every parameter.
+        return self.mean(x), math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
+
+    __call__ = moments
+
+    def log_prob(self, observation: jax.Array, action: jax.Array) -> jax.Array:
+        """Log-density of `action`, summed over action dimensions; shape (...)."""
+        mean, log_std = self.moments(observation)
+        z = (action - mean) * jnp.exp(-log_std)
+        constant = jnp.sum(log_std) + 0.5 * self.action_size * math.log(2 * math.pi)
+        return -0.5 * jnp.sum(z * z, axis=-1) - constant
+
+    def sample(self, observation: jax.Array, key: jax.Array) -> jax.Array:
+        """An action, not clipped; shape (..., actions)."""
+        mean, log_std = self.moments(observation)
+        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
+
+    # The next three are the interface that rejax's PPO expects of an actor.
+    def act(self, observation: jax.Array, key: jax.Array) -> jax.Array:
+        return jnp.clip(self.sample(observation, key), -1.0, 1.0)
+
+    def action_log_prob(
+        self, observation: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        action = self.sample(observation, key)
+        return action, self.log_prob(observation, action)
+
+    def log_prob_entropy(
+        self, observation: jax.Array, action: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        _, log_std = self.moments(observation)
+        entropy = jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))
+        log_prob = self.log_prob(observation, action)
+        return log_prob, jnp.broadcast_to(entropy, log_prob.shape)
+
+
+@struct.dataclass
+class Policy:
+    """A policy with its frozen observation normaliser. A pytree: leaves may have a leading
+    axis of agents, which `learner.train` returns and `evaluation.returns` takes.
+
+    Attributes:
+        parameters: of `GaussianActor`.
+        observation_mean: shape (observations,).
+        observation_std: shape (observations,), positive.
+    """
+
+    parameters: Any
+    observation_mean: jax.Array
+    observation_std: jax.Array
+
+    @property
+    def observation_size(self) -> int:
+        return int(self.observation_mean.shape[-1])
+
+    @property
+    def action_size(self) -> int:
+        return int(self.parameters["params"]["raw_std"].shape[-1])
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        layers = self.parameters["params"]
+        count = sum(name.startswith("layers_") for name in layers)
+        return tuple(int(layers[f"layers_{i}"]["kernel"].shape[-1]) for i in range(count))
+
+    @property
+    def actor(self) -> GaussianActor:
+        return GaussianActor(self.action_size, self.hidden)
+
+    def normalise(self, observation: jax.Array) -> jax.Array:
+        return (observation - self.observation_mean) / self.observation_std
+
+    def act(self, observation: jax.Array, key: jax.Array | None) -> jax.Array:
+        """A sampled action, or the mean action where `key` is None; not clipped."""
+        x = self.normalise(observation)
+        if key is None:
+            return self.actor.apply(self.parameters, x)[0]
+        return self.actor.apply(self.parameters, x, key, method="sample")
+
+
+def new_policy(
+    key: jax.Array,
+    action_size: int,
+    observation_mean: jax.Array,
+    observation_std: jax.Array,
+    hidden: tuple[int, ...] = (64, 64),
+    initial_std: float = 1.0,
+) -> Policy:
+    """A randomly initialised policy."""
+    actor = GaussianActor(action_size, hidden, initial_std)
+    parameters = actor.init(key, observation_mean)
+    return Policy(parameters, jnp.asarray(observation_mean), jnp.asarray(observation_std))

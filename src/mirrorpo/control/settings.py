@@ -1,0 +1,89 @@
+"""Settings of inner training and of PPO, typed and validated; light to import."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of inner training; the defaults are the paper's (Table 7).
+
+    Attributes:
+        epochs: passes over the dataset, all stages together. An objective's stages keep their
+            shares: of 12, DPO's are 10 of SFT and 2 of DPO; of 6 they would be 5 and 1.
+        minibatch: pairs a step.
+        learning_rate: Adam's, constant; Adam starts anew with each stage.
+        max_gradient_norm: global norm to which gradients are clipped.
+        time_steps: steps drawn from each trajectory and minibatch, evenly spread with jitter,
+            for an unbiased estimate of its log-prob; None for all steps.
+        hidden: units of each hidden layer, where the learner starts from random networks.
+        initial_std: standard deviation of a new policy's actions.
+    """
+
+    epochs: int = 12
+    minibatch: int = 2
+    learning_rate: float = 1e-3
+    max_gradient_norm: float = 1.3
+    time_steps: int | None = None
+    hidden: tuple[int, ...] = (64, 64)
+    initial_std: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "minibatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.time_steps is not None and self.time_steps < 1:
+            raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
+        for name in ("learning_rate", "max_gradient_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """Settings of one PPO run.
+
+    Attributes:
+        total_steps: environment steps, all environments together; the learning rate falls
+            linearly over them.
+        environments: number of robots at once, over all devices.
+        rollout_steps: steps of each robot between updates.
+        epochs: passes over each batch.
+        minibatches: minibatches a pass.
+        learning_rate: Adam's, at the start.
+        final_learning_rate: Adam's, at the end.
+        discount: gamma.
+        gae_lambda: lambda of the generalised advantage estimate.
+        clip: of the probability ratio.
+        entropy_weight: weight of the entropy bonus.
+        max_gradient_norm: global norm to which gradients are clipped.
+        hidden: units of each hidden layer of the policy.
+        value_hidden: units of each hidden layer of the value function.
+        initial_std: standard deviation of a new policy's actions.
+        reward_scale: factor on every reward, before the running normalisation.
+    """
+
+    total_steps: int = 24_000_000
+    environments: int = 2048
+    rollout_steps: int = 20
+    epochs: int = 4
+    minibatches: int = 32
+    learning_rate: float = 4e-4
+    final_learning_rate: float = 2e-5
+    discount: float = 0.99
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    entropy_weight: float = 0.0
+    max_gradient_norm: float = 1.0
+    hidden: tuple[int, ...] = (64, 64)
+    value_hidden: tuple[int, ...] = (64, 64)
+    initial_std: float = 1.0
+    reward_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("total_steps", "environments", "rollout_steps", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    @property
+    def steps_an_iteration(self) -> int:
+        return self.environments * self.rollout_steps

@@ -1,0 +1,210 @@
+"""A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mirrorpo import files, runs, versions
+from mirrorpo.control import agents
+from mirrorpo.control.policy import Policy
+from mirrorpo.control.ppo import Trainer
+from mirrorpo.control.settings import PPOSettings
+from mirrorpo.control.tasks import Task
+
+STATE_FORMAT = "mirrorpo-ppo-state"
+QUICK_EPISODES = 50
+QUICK_SEED = 1_000
+CONFIRM_EPISODES = 100
+CONFIRM_SEED = 2_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One point of the curve.
+
+    Attributes:
+        environment_steps: so far.
+        return_mean: true return over `QUICK_EPISODES` episodes, sampled actions.
+        return_standard_error: of that mean.
+        seconds: since the run, or its continuation, began.
+        path: the policy's file.
+    """
+
+    environment_steps: int
+    return_mean: float
+    return_standard_error: float
+    seconds: float
+    path: str
+
+
+def train(
+    task: Task,
+    settings: PPOSettings,
+    seed: int,
+    out: Path,
+    *,
+    evaluate_every: int = 500_000,
+    save_every_seconds: float = 120.0,
+    until_return: float | None = None,
+    start: Policy | None = None,
+    progress: Callable[[Checkpoint, int], None] = lambda point, of: None,
+) -> Path:
+    """Run PPO and save a policy at each evaluation; the same call continues after a kill.
+
+    Args:
+        task: to train on.
+        settings: of PPO.
+        seed: of the run.
+        out: run folder, new or of the same settings.
+        evaluate_every: environment steps between evaluations, rounded up to whole updates.
+        save_every_seconds: least time between saves of the state to go on from.
+        until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
+        start: policy to begin from.
+        progress: called with each checkpoint and the total number of steps.
+
+    Returns:
+        The last policy's file.
+
+    Raises:
+        ValueError: `out` holds another run; or the policy's parameters are not finite.
+    """
+    iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
+    chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
+    iterations -= iterations % chunk
+    config = {
+        "command": "agents train",
+        "task": task.name,
+        "backend": task.backend,
+        "penalty": asdict(task.penalty) if task.penalty else None,
+        "seed": seed,
+        "settings": asdict(settings),
+        "devices": jax.local_device_count(),
+        "from_policy": start is not None,
+    }
+    runs.claim(out, config)
+    trainer = Trainer(task, settings)
+    state = trainer.start(seed, start)
+    state_file = out / "state.safetensors"
+    done = 0
+    if state_file.is_file():
+        state, done = _load_state(state_file, state)
+    began = saved = time.monotonic()
+    path = _policy_file(out, done * settings.steps_an_iteration)
+    while done < iterations:
+        state = trainer.advance(state, chunk)
+        done += chunk
+        steps = done * settings.steps_an_iteration
+        policy = trainer.policy(state)
+        mean, error = agents.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
+        if not np.isfinite(mean):
+            raise ValueError(
+                f"PPO on {task.name} diverged after {steps} steps: the policy is not finite. "
+                "Lower the learning rate or choose another seed."
+            )
+        path = _policy_file(out, steps)
+        card = agents.AgentCard(
+            name=path.stem,
+            task=task.name,
+            backend=task.backend,
+            return_mean=mean,
+            return_standard_error=error,
+            episodes=QUICK_EPISODES,
+            evaluation_seed=QUICK_SEED,
+            environment_steps=steps,
+            seed=seed,
+            settings=asdict(settings),
+        )
+        agents.save(path, policy, card)
+        point = Checkpoint(steps, mean, error, time.monotonic() - began, path.name)
+        files.append_json_line(out / runs.METRICS, asdict(point))
+        progress(point, iterations * settings.steps_an_iteration)
+        if time.monotonic() - saved > save_every_seconds or done == iterations:
+            _save_state(state_file, state, done)
+            saved = time.monotonic()
+        if until_return is not None and mean >= until_return:
+            confirmed, _ = agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)
+            if confirmed >= until_return:
+                _save_state(state_file, state, done)
+                break
+    return path
+
+
+def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -> agents.AgentCard:
+    """Choose the checkpoint of a run whose return is nearest to `target`.
+
+    The checkpoints that were nearest at training time are scored again on fresh episodes, and
+    the nearest of those is saved as `out/NAME.safetensors`, with its return over yet other
+    `CONFIRM_EPISODES` episodes on its card.
+
+    Args:
+        out: a run folder of `train`.
+        task: to score on.
+        target: wanted mean return.
+        name: of the chosen agent.
+        candidates: how many checkpoints to score again.
+
+    Raises:
+        ValueError: the folder holds no checkpoints.
+    """
+    paths = sorted((out / "checkpoints").glob("*.safetensors"))
+    if not paths:
+        raise ValueError(f"{out} holds no checkpoints of a PPO run.")
+    scored = [(agents.load(path)[1].return_mean, path) for path in paths]
+    near = sorted(scored, key=lambda pair: abs(pair[0] - target))[:candidates]
+    again = []
+    for _, path in near:
+        policy, card = agents.load(path)
+        mean, _ = agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)
+        again.append((abs(mean - target), policy, card))
+    _, policy, card = min(again, key=lambda item: item[0])
+    seed = CONFIRM_SEED + 1
+    mean, error = agents.evaluate(policy, task, CONFIRM_EPISODES, seed)
+    chosen = agents.AgentCard(
+        **{
+            **asdict(card),
+            "name": name,
+            "return_mean": mean,
+            "return_standard_error": error,
+            "episodes": CONFIRM_EPISODES,
+            "evaluation_seed": seed,
+            "versions": versions.installed(),
+        }
+    )
+    agents.save(out / f"{name}.safetensors", policy, chosen)
+    return chosen
+
+
+def _policy_file(out: Path, steps: int) -> Path:
+    return out / "checkpoints" / f"step-{steps:010d}.safetensors"
+
+
+def _save_state(path: Path, state: Any, done: int) -> None:
+    arrays = {
+        jax.tree_util.keystr(key): np.asarray(_plain(leaf))
+        for key, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+    files.save_arrays(path, arrays, {"format": STATE_FORMAT, "iterations": done})
+
+
+def _load_state(path: Path, like: Any) -> tuple[Any, int]:
+    card = files.load_card(path, STATE_FORMAT, "a PPO state")
+    arrays = files.load_arrays(path, "a PPO state")
+
+    def leaf(key: Any, old: jax.Array) -> jax.Array:
+        new = arrays[jax.tree_util.keystr(key)]
+        if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key):
+            return jax.device_put(jax.random.wrap_key_data(new), old.sharding)
+        return jax.device_put(new, old.sharding)
+
+    return jax.tree_util.tree_map_with_path(leaf, like), card["iterations"]
+
+
+def _plain(leaf: jax.Array) -> jax.Array:
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.key_data(leaf)
+    return leaf

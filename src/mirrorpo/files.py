@@ -1,0 +1,138 @@
+"""Files that are never half-written, and errors that say which file is wrong and what to do."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+
+def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
+    """Call `write` on a temporary name in the same folder, then rename it to `path`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file atomically."""
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write readable JSON atomically."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=False) + "\n")
+
+
+def as_json(content: Any) -> Any:
+    """`content` as JSON would give it back: tuples become lists, and so on."""
+    return json.loads(json.dumps(content))
+
+
+def read_json(path: Path | str, what: str) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: missing, or not JSON; the message names the file and `what` it should be.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"No {what} at {path}: the file does not exist.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} is not {what}: it is not valid JSON ({error}). It may be truncated or "
+            "another kind of file."
+        ) from None
+
+
+def write_json_lines(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a JSON-lines file atomically."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def append_json_line(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append one row to a JSON-lines file and flush it to disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> str:
+    """Write arrays as safetensors with a JSON card in its header.
+
+    Returns:
+        The SHA-256 checksum of the file.
+    """
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata = {"card": json.dumps(card)}
+    write_atomically(path, lambda part: save_file(contiguous, part, metadata=metadata))
+    return checksum(path)
+
+
+def load_card(path: Path | str, format_name: str, what: str) -> dict[str, Any]:
+    """The card in a safetensors file's header; the arrays are not read.
+
+    Raises:
+        ValueError: missing, truncated, not safetensors, or of another format.
+    """
+    with _open(path, what) as file:
+        metadata = file.metadata() or {}
+    try:
+        card = json.loads(metadata["card"])
+        found = card["format"]
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(
+            f"{path} is not {what}: it is a safetensors file without MirrorPO's card."
+        ) from None
+    if found != format_name:
+        raise ValueError(f"{path} is not {what}: its format is {found!r}, not {format_name!r}.")
+    return card
+
+
+def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
+    """All arrays of a safetensors file.
+
+    Raises:
+        ValueError: missing, truncated or not safetensors.
+    """
+    with _open(path, what) as file:
+        # safe_open's handle has keys(), but is not a mapping.
+        names = list(file.keys())
+        return {name: file.get_tensor(name) for name in names}
+
+
+def _open(path: Path | str, what: str) -> Any:
+    if not Path(path).is_file():
+        raise ValueError(f"No {what} at {path}: the file does not exist.")
+    try:
+        return safe_open(path, framework="numpy")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not {what}: it cannot be read as safetensors ({error}). It may be "
+            "truncated or another kind of file."
+        ) from None
+
+
+def checksum(path: Path | str) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

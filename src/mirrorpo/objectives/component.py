@@ -1,0 +1,115 @@
+"""The common base of objectives, scalar functions and schedules.
+
+A component is a frozen dataclass whose fields are its parameters. Three kinds of field:
+
+- numbers (`number`): leaves that a library may trace, batch or differentiate;
+- functions (`function`): nested components, whose numbers are leaves in turn;
+- choices (`choice`): strings that select code, marked ``{"static": True}`` in the metadata.
+
+Checks look at real Python numbers and strings only. Arrays, tracers and placeholder objects pass,
+so ``dataclasses.replace(component, beta=tracer)`` works anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from numbers import Real
+from typing import Any, ClassVar
+
+_FUNCTION = "function"
+_registry: dict[tuple[str, str], type[Component]] = {}
+
+
+class Component:
+    """Base class. A subclass that states a ``name`` is registered under its family and name."""
+
+    family: ClassVar[str]
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            _registry[cls.family, cls.name] = cls
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if _FUNCTION in field.metadata:
+                object.__setattr__(self, field.name, _as_function(self.name, field.name, value))
+            elif "choices" in field.metadata:
+                _check_choice(self.name, field.name, value, field.metadata["choices"])
+            else:
+                _check_number(self.name, field.name, value, field.metadata)
+
+
+def registered(family: str) -> dict[str, type[Component]]:
+    """The components of a family, "objective" or "function", by name."""
+    return {name: cls for (kind, name), cls in _registry.items() if kind == family}
+
+
+def number(
+    default: float,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A numeric field, finite and within the stated bounds."""
+    bounds = {"above": above, "at_least": at_least, "below": below}
+    return dataclasses.field(default=default, metadata=bounds)
+
+
+def choice(default: str, choices: tuple[str, ...]) -> Any:
+    """A static field that holds one of ``choices``."""
+    return dataclasses.field(default=default, metadata={"static": True, "choices": choices})
+
+
+def function(default: Component) -> Any:
+    """A field that holds a scalar function, given as an object or by its registered name."""
+    return dataclasses.field(default=default, metadata={_FUNCTION: True})
+
+
+def is_function(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field was made by `function`."""
+    return _FUNCTION in field.metadata
+
+
+def _as_function(owner: str, field: str, value: Any) -> Any:
+    if isinstance(value, str):
+        functions = registered("function")
+        if value not in functions:
+            known = ", ".join(sorted(functions))
+            raise ValueError(f"{owner}: {field} is {value!r}, which is not one of: {known}")
+        return functions[value]()
+    if isinstance(value, Real):
+        raise ValueError(
+            f"{owner}: {field} is {value!r}, but must be a scalar function or the name of one"
+        )
+    return value
+
+
+def _check_choice(owner: str, field: str, value: Any, choices: tuple[str, ...]) -> None:
+    if isinstance(value, (str, Real)) and value not in choices:
+        allowed = ", ".join(repr(option) for option in choices)
+        raise ValueError(f"{owner}: {field} is {value!r}, but must be one of: {allowed}")
+
+
+def _check_number(owner: str, field: str, value: Any, bounds: Any) -> None:
+    if isinstance(value, (str, bytes, bool)):
+        raise ValueError(f"{owner}: {field} is {value!r}, but must be a number")
+    if not isinstance(value, Real):
+        return
+    above, at_least, below = (bounds.get(key) for key in ("above", "at_least", "below"))
+    wrong = (
+        not math.isfinite(value)
+        or (above is not None and value <= above)
+        or (at_least is not None and value < at_least)
+        or (below is not None and value >= below)
+    )
+    if wrong:
+        limits = ["finite"]
+        limits += [f"above {above}"] if above is not None else []
+        limits += [f"at least {at_least}"] if at_least is not None else []
+        limits += [f"below {below}"] if below is not None else []
+        raise ValueError(f"{owner}: {field} is {value!r}, but must be {' and '.join(limits)}")

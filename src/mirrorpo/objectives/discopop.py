@@ -1,0 +1,223 @@
+"""The losses that a language model proposed in DiscoPOP, as links of DPO's margin.
+
+The losses were found in code with ``beta = tau = 0.05``, where every constant acts on the unscaled
+margin; like the paper, we write that margin as ``x / tau``, with ``x`` the scaled one, so that the
+shape does not change with beta. Where the paper's formula and its listing differ, we follow the
+listing, which is what was scored.
+
+Several links use statistics of the batch: a pair's loss then depends on the whole batch.
+"""
+
+# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from . import numerics
+from .arrays import Array, Number, namespace
+from .base import Batch, Objective, Paper, grid
+from .component import number
+from .mirror import MirrorObjective, Terms
+from .numerics import log_sigmoid, relu, sigmoid
+from .scalars import ScalarFunction
+
+
+def _paper(place: str) -> Paper:
+    return Paper(
+        "Discovering Preference Optimization Algorithms with and for Large Language Models",
+        "Lu, Holt, Fanconi, Chan, Foerster, van der Schaar and Lange",
+        2024,
+        "2406.08414",
+        place,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRatioModulated(ScalarFunction):
+    """Logistic at small margins, exponential at large: blended by ``sigmoid(x / tau)``."""
+
+    name: ClassVar[str] = "log-ratio-modulated"
+    tau: Number = number(0.05, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        logistic = log_sigmoid(x) * sigmoid(-x / self.tau)
+        # exp(-x) alone overflows where its weight vanishes: multiply them as logarithms.
+        exponential = numerics.exp(log_sigmoid(x / self.tau) - x)
+        return logistic - exponential
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticPlusExponential(ScalarFunction):
+    """``-(0.5 log(1 + exp(-x)) + 0.5 exp(-x))``."""
+
+    name: ClassVar[str] = "logistic-plus-exponential"
+
+    def __call__(self, x: Array) -> Array:
+        return 0.5 * log_sigmoid(x) - 0.5 * numerics.exp(-x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveDecay(ScalarFunction):
+    """``decay log sigmoid(x)``, less by the share ``tau`` where the pair is ranked wrongly."""
+
+    name: ClassVar[str] = "adaptive-decay"
+    decay: Number = number(0.9, above=0)
+    tau: Number = number(0.5, at_least=0, below=1)
+
+    def __call__(self, x: Array) -> Array:
+        xp = namespace(x, self.decay, self.tau)
+        wrong = xp.where(x < 0, xp.ones_like(x), xp.zeros_like(x))
+        return self.decay * (1.0 - self.tau * wrong) * log_sigmoid(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveQuantile(ScalarFunction):
+    """Logistic below a moving quantile of the batch's margins, hinge above."""
+
+    name: ClassVar[str] = "adaptive-quantile"
+    tau: Number = number(0.05, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        quantile = 0.5 + 0.01 * (sigmoid(numerics.mean(x / self.tau)) - 0.5)
+        above = x - self.tau * quantile
+        return sigmoid(-above) * log_sigmoid(x) - sigmoid(above) * relu(1.0 - x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveQuantileFeedback(ScalarFunction):
+    """Logistic far from an adaptive quantile of the batch's margins, hinge mixed in near it."""
+
+    name: ClassVar[str] = "adaptive-quantile-feedback"
+    tau: Number = number(0.05, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        margin = x / self.tau
+        spread = numerics.standard_deviation(margin)
+        quantile = spread * numerics.mean(sigmoid(-margin))
+        quantile = quantile + 0.05 * (sigmoid(numerics.mean(margin)) - quantile)
+        distance = 0.1 * namespace(x).abs(margin - quantile)
+        return sigmoid(distance) * log_sigmoid(x) - sigmoid(-distance) * relu(1.0 - x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicBlend(ScalarFunction):
+    """Exponential while the batch's margins agree, logistic once they spread."""
+
+    name: ClassVar[str] = "dynamic-blend"
+    tau: Number = number(0.05, above=0)
+    temperature: Number = number(0.9, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        spread = numerics.variance(x / self.tau)
+        logistic = sigmoid(spread) * log_sigmoid(x / self.temperature)
+        return logistic - sigmoid(-spread) * numerics.exp(-x * self.temperature)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DiscoObjective(MirrorObjective):
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    search_grid = grid(beta=(0.05, 0.1, 0.3, 1.0, 3.0))
+
+    beta: Number = number(0.05, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DiscoObjectiveWithTau(_DiscoObjective):
+    tau: Number = number(0.05, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoPOP(_DiscoObjectiveWithTau):
+    """LRML, the log-ratio modulated loss, which the paper calls DiscoPOP."""
+
+    name: ClassVar[str] = "discopop"
+    paper: ClassVar[Paper] = _paper("eq. (5) and appendix E.6")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=LogRatioModulated(tau=self.tau), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DBAQL(_DiscoObjectiveWithTau):
+    """The dynamic blended adaptive quantile loss; uses the batch's variance."""
+
+    name: ClassVar[str] = "dbaql"
+    paper: ClassVar[Paper] = _paper("appendix E.1")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=DynamicBlend(tau=self.tau), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AQL(_DiscoObjectiveWithTau):
+    """The adaptive quantile loss; uses the batch's mean."""
+
+    name: ClassVar[str] = "aql"
+    paper: ClassVar[Paper] = _paper("appendix E.2")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=AdaptiveQuantile(tau=self.tau), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PADLL(_DiscoObjective):
+    """The performance adaptive decay logistic loss; ``tau`` is its penalty on wrong pairs."""
+
+    name: ClassVar[str] = "padll"
+    paper: ClassVar[Paper] = _paper("appendix E.3")
+
+    tau: Number = number(0.5, at_least=0, below=1)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=AdaptiveDecay(tau=self.tau), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AQFL(_DiscoObjectiveWithTau):
+    """The adaptive quantile feedback loss; uses the batch's mean and deviation."""
+
+    name: ClassVar[str] = "aqfl"
+    paper: ClassVar[Paper] = _paper("appendix E.4")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=AdaptiveQuantileFeedback(tau=self.tau), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CELL(_DiscoObjective):
+    """The combined exponential and logistic loss."""
+
+    name: ClassVar[str] = "cell"
+    paper: ClassVar[Paper] = _paper("appendix E.5")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=LogisticPlusExponential(), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PFL(Objective):
+    """The policy focused loss: half a logistic on pairs the policy ranks right, two hinges else.
+
+    Not a mirror member: which branch a pair takes depends on the policy's own log-probs, not on
+    the margin to the reference.
+    """
+
+    name: ClassVar[str] = "pfl"
+    needs_reference: ClassVar[bool] = True
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = _paper("appendix E.7")
+    search_grid = grid(beta=(0.05, 0.1, 0.3, 1.0, 3.0))
+
+    beta: Number = number(0.05, above=0)
+    tau: Number = number(0.05, above=0)
+
+    def loss(self, batch: Batch, progress: Array) -> Array:
+        chosen = batch.chosen - batch.reference_chosen
+        rejected = batch.rejected - batch.reference_rejected
+        margin = self.beta * (chosen - rejected) / self.tau
+        xp = namespace(margin)
+        right = batch.chosen > batch.rejected
+        return xp.where(right, -0.5 * log_sigmoid(margin), 2.0 * relu(1.0 - margin))

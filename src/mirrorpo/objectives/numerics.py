@@ -1,0 +1,88 @@
+"""Stable elementary functions: finite, with finite gradients, over the whole range of log-probs.
+
+Each takes arrays of any shape and works element by element, except `mean` and `variance`.
+"""
+
+from __future__ import annotations
+
+from .arrays import Array, namespace
+
+SMALLEST_GAP = 1e-15
+"""A log-prob closer to 0 than this counts as this far away: bounds odds and their gradient so
+that even its square, which gradient clipping forms, is a float32."""
+
+LARGEST_EXPONENT = 60.0
+"""Where `exp` turns into its tangent: far beyond any useful value, far below float32's limit."""
+
+_LOG_HALF = -0.6931471805599453
+
+
+def log_sigmoid(x: Array) -> Array:
+    """``log(1 / (1 + exp(-x)))``."""
+    xp = namespace(x)
+    return -xp.logaddexp(xp.zeros_like(x), -x)
+
+
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, in [0, 1]."""
+    return namespace(x).exp(log_sigmoid(x))
+
+
+def relu(x: Array) -> Array:
+    """``max(x, 0)``, with gradient 0 at 0 in every library."""
+    xp = namespace(x)
+    return xp.where(x > 0, x, xp.zeros_like(x))
+
+
+def log1mexp(x: Array) -> Array:
+    """``log(1 - exp(x))`` for a log-prob ``x``, taken as at most ``-SMALLEST_GAP``.
+
+    Uses ``expm1`` near 0 and ``log1p`` elsewhere (Maechler, 2012, "Accurately computing
+    log(1 - exp(-|a|))"). Each branch only sees inputs that are safe for it, so that the gradient
+    of the branch not taken is finite too.
+    """
+    xp = namespace(x)
+    x = xp.clip(x, max=-SMALLEST_GAP)
+    near = x > _LOG_HALF
+    constant = xp.full_like(x, _LOG_HALF)
+    from_near = xp.log(-xp.expm1(xp.where(near, x, constant)))
+    from_far = xp.log1p(-xp.exp(xp.where(near, constant, x)))
+    return xp.where(near, from_near, from_far)
+
+
+def exp(x: Array) -> Array:
+    """``exp(x)`` up to `LARGEST_EXPONENT` and its tangent beyond: increasing and finite."""
+    xp = namespace(x)
+    inside = xp.clip(x, max=LARGEST_EXPONENT)
+    return xp.exp(inside) * (1.0 + (x - inside))
+
+
+def expm1(x: Array) -> Array:
+    """``exp(x) - 1``, accurate near 0, continued like `exp`."""
+    xp = namespace(x)
+    inside = xp.clip(x, max=LARGEST_EXPONENT)
+    return xp.expm1(inside) + xp.exp(inside) * (x - inside)
+
+
+def mean(x: Array) -> Array:
+    """The batch mean, a scalar."""
+    return namespace(x).mean(x)
+
+
+def variance(x: Array) -> Array:
+    """The unbiased batch variance, a scalar; 0 for a batch of one."""
+    xp = namespace(x)
+    deviation = x - xp.mean(x)
+    size = 1
+    for length in x.shape:
+        size *= length
+    return xp.sum(deviation * deviation) / max(size - 1, 1)
+
+
+def standard_deviation(x: Array) -> Array:
+    """The square root of `variance`, with gradient 0 where that is 0."""
+    xp = namespace(x)
+    spread = variance(x)
+    positive = spread > 0
+    root = xp.sqrt(xp.where(positive, spread, xp.ones_like(spread)))
+    return xp.where(positive, root, xp.zeros_like(root))

@@ -1,0 +1,54 @@
+"""The data that every objective takes: a batch of preference pairs, as log-probabilities."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .arrays import Array
+
+
+@dataclass(frozen=True)
+class PairLogProbs:
+    """Log-probabilities of a batch of preference pairs, all of shape ``(batch,)``.
+
+    Fields:
+        chosen, rejected: the policy's log-probability of each preferred and each other sequence
+            (trajectory or completion), **summed** over its steps or tokens. At most 0, except
+            that a continuous density may exceed 1.
+        reference_chosen, reference_rejected: the same under the fixed reference policy; only
+            objectives with ``needs_reference`` look at them.
+        chosen_length, rejected_length: how many steps or tokens were summed; 1 if not given.
+
+    Arrays are NumPy, JAX or PyTorch. The class is a plain container: it neither copies nor
+    converts, and holds tracers as well.
+
+    Raises:
+        ValueError: if a field is a list, a tuple or a string, or if the shapes differ.
+    """
+
+    chosen: Array
+    rejected: Array
+    reference_chosen: Array | None = None
+    reference_rejected: Array | None = None
+    chosen_length: Array | None = None
+    rejected_length: Array | None = None
+
+    def __post_init__(self) -> None:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name, value in values.items():
+            if isinstance(value, (list, tuple, str)):
+                raise ValueError(
+                    f"PairLogProbs: {name} is a {type(value).__name__}; pass a NumPy, JAX or "
+                    "PyTorch array of shape (batch,)"
+                )
+        # Placeholders, which containers are rebuilt with, have no shape to compare.
+        shapes = {
+            name: tuple(value.shape) for name, value in values.items() if hasattr(value, "shape")
+        }
+        if len(set(shapes.values())) > 1:
+            found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise ValueError(
+                f"PairLogProbs: all arrays must have the same shape (batch,), got {found}; "
+                "sum log-probs over steps or tokens first"
+            )

@@ -1,0 +1,46 @@
+"""Objectives by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from typing import Any, cast
+
+# Importing the modules that define objectives registers them.
+from . import discopop, mirror, reference_free, rewards, two_step  # noqa: F401
+from .base import Objective
+from .component import registered
+
+
+def available() -> tuple[str, ...]:
+    """The names that `get` knows, in alphabetical order."""
+    return tuple(sorted(registered("objective")))
+
+
+def get(name: str, **hyperparameters: Any) -> Objective:
+    """The objective called ``name``; hyper-parameters not given keep their published defaults.
+
+    Raises:
+        ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),
+            or a value is out of range (it says what is allowed).
+    """
+    known = registered("objective")
+    if name not in known:
+        raise ValueError(f"unknown objective {name!r}; {_suggest(name, known)}")
+    cls = known[name]
+    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for given in hyperparameters:
+        if given not in fields:
+            raise ValueError(f"{name} has no hyper-parameter {given!r}; {_suggest(given, fields)}")
+    return cast(Objective, cls(**hyperparameters))
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    forms = {str(word), str(word).lower(), str(word).lower().replace("_", "-")}
+    matches = (difflib.get_close_matches(form, names, cutoff=0.5) for form in forms)
+    near = sorted({name for group in matches for name in group})
+    if near:
+        return f"did you mean {' or '.join(near)}? Known: {', '.join(names)}"
+    return f"known: {', '.join(names)}"

@@ -1,0 +1,261 @@
+"""Objectives on the log-ratio margin: members of the mirror family with a reference policy."""
+
+# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .arrays import Array, Number
+from .base import BETAS, Batch, Paper, aggregation, grid
+from .component import choice, number
+from .links import Hinge, NegativeReverseKL, RobustLogSigmoid, SmoothedLogSigmoid, Square
+from .mirror import MirrorObjective, Terms
+from .scalars import ChiSquared, JensenShannon, Log, Power, ScalarFunction
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPO(MirrorObjective):
+    """``log sigmoid(beta (log-ratio(chosen) - log-ratio(rejected)))``."""
+
+    name: ClassVar[str] = "dpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Direct Preference Optimization: Your Language Model is Secretly a Reward Model",
+        "Rafailov, Sharma, Mitchell, Ermon, Manning and Finn",
+        2023,
+        "2305.18290",
+        "eq. (7)",
+    )
+    search_grid = grid(beta=BETAS)
+
+    beta: Number = number(0.1, above=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalizedDPO(DPO):
+    """DPO on length-normalised log-probs: it differs in its default aggregation and beta only."""
+
+    name: ClassVar[str] = "dpo-norm"
+    paper: ClassVar[Paper] = Paper(
+        "Tulu 3: Pushing Frontiers in Open Language Model Post-Training",
+        "Lambert, Morrison, Pyatkin, Huang, Ivison and others",
+        2024,
+        "2411.15124",
+        "eq. (6)",
+    )
+
+    beta: Number = number(5.0, above=0)
+    aggregation: str = aggregation("mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HingeDPO(MirrorObjective):
+    """``-max(0, 1 - beta margin)``: the SLiC loss on DPO's reward."""
+
+    name: ClassVar[str] = "hinge"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Statistical Rejection Sampling Improves Preference Optimization",
+        "Liu, Zhao, Joshi, Khalman, Saleh, Liu and Liu",
+        2023,
+        "2309.06657",
+        "section 3.2, hinge-norm",
+    )
+    search_grid = grid(beta=BETAS)
+
+    beta: Number = number(0.1, above=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=Hinge(), beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IPO(MirrorObjective):
+    """``-(margin - 1 / (2 tau))^2``, on length-normalised log-probs as its authors advise."""
+
+    name: ClassVar[str] = "ipo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "A General Theoretical Paradigm to Understand Learning from Human Preferences",
+        "Azar, Rowland, Piot, Guo, Calandriello, Valko and Munos",
+        2023,
+        "2310.12036",
+        "eq. (17)",
+    )
+    search_grid = grid(tau=(0.1, 0.2, 0.5, 1.0, 2.0))
+
+    tau: Number = number(0.1, above=0)
+    aggregation: str = aggregation("mean")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(link=Square(target=0.5 / self.tau))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RDPO(MirrorObjective):
+    """``log sigmoid(beta margin + alpha (length(chosen) - length(rejected)))``.
+
+    Lengths are in steps or tokens whatever the aggregation; at equal length this is DPO.
+    """
+
+    name: ClassVar[str] = "rdpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Disentangling Length from Quality in Direct Preference Optimization",
+        "Park, Rafailov, Ermon and Finn",
+        2024,
+        "2403.19159",
+        "eq. (9)",
+    )
+    search_grid = grid(beta=(0.3, 1.0, 3.0), alpha=(0.001, 0.01))
+
+    beta: Number = number(0.1, above=0)
+    alpha: Number = number(0.01, at_least=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        longer = batch.chosen_length - batch.rejected_length
+        return Terms(beta=self.beta, gamma=-self.alpha * longer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConservativeDPO(MirrorObjective):
+    """DPO's likelihood if each label were flipped with probability ``label_smoothing``."""
+
+    name: ClassVar[str] = "cdpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "A note on DPO with noisy preferences and relationship to IPO",
+        "Mitchell",
+        2023,
+        "https://ericmitchell.ai/cdpo.pdf",
+        "eq. (3)",
+    )
+    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.1, 0.3))
+
+    beta: Number = number(0.1, above=0)
+    label_smoothing: Number = number(0.1, at_least=0, below=0.5)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        link = SmoothedLogSigmoid(label_smoothing=self.label_smoothing)
+        return Terms(link=link, beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustDPO(MirrorObjective):
+    """An unbiased estimate of DPO on clean labels, from labels flipped that often."""
+
+    name: ClassVar[str] = "robust-dpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Provably Robust DPO: Aligning Language Models with Noisy Feedback",
+        "Ray Chowdhury, Kini and Natarajan",
+        2024,
+        "2403.00409",
+        "eq. (12)",
+    )
+    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.1, 0.3))
+
+    beta: Number = number(0.1, above=0)
+    label_smoothing: Number = number(0.1, at_least=0, below=0.5)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        link = RobustLogSigmoid(label_smoothing=self.label_smoothing)
+        return Terms(link=link, beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EXO(MirrorObjective):
+    """Reverse KL of the pair's softmax from smoothed labels (the pair form of EXO)."""
+
+    name: ClassVar[str] = "exo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Towards Efficient Exact Optimization of Language Model Alignment",
+        "Ji, Lu, Niu, Ke, Wang, Zhu, Tang and Huang",
+        2024,
+        "2402.00856",
+        "eq. (16)",
+    )
+    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.001, 0.1))
+
+    beta: Number = number(0.1, above=0)
+    label_smoothing: Number = number(1e-3, above=0, below=0.5)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        link = NegativeReverseKL(label_smoothing=self.label_smoothing)
+        return Terms(link=link, beta=self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FDPO(MirrorObjective):
+    """DPO under another f-divergence: the potential is ``f'`` of the probability ratio.
+
+    ``alpha`` is read by the "alpha" divergence only and is the paper's: 0 is the reverse KL, 1 the
+    forward KL. (TRL's ``f_alpha_divergence_coef`` is ``1 - alpha``.)
+    """
+
+    name: ClassVar[str] = "fdpo"
+    reference = "ratio"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Beyond Reverse KL: Generalizing Direct Preference Optimization with Diverse Divergence "
+        "Constraints",
+        "Wang, Jiang, Yang, Liu and Chen",
+        2023,
+        "2309.16240",
+        "Table 2",
+    )
+    search_grid = grid(beta=BETAS)
+
+    beta: Number = number(0.1, above=0)
+    divergence: str = choice(
+        "jensen-shannon", ("reverse-kl", "forward-kl", "jensen-shannon", "alpha")
+    )
+    alpha: Number = number(0.5, above=0, below=1)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(inverse_potential=self._derivative(), beta=self.beta)
+
+    def _derivative(self) -> ScalarFunction:
+        if self.divergence == "reverse-kl":
+            return Log()
+        if self.divergence == "forward-kl":
+            return Power(alpha=1.0)
+        if self.divergence == "jensen-shannon":
+            return JensenShannon()
+        return Power(alpha=self.alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChiPO(MirrorObjective):
+    """DPO with the potential ``z + log z`` of the probability ratio (chi-squared plus KL)."""
+
+    name: ClassVar[str] = "chipo"
+    reference = "ratio"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Correcting the Mythos of KL-Regularization: Direct Alignment without Overoptimization "
+        "via Chi-Squared Preference Optimization",
+        "Huang, Zhan, Xie, Lee, Sun, Krishnamurthy and Foster",
+        2024,
+        "2407.13399",
+        "Algorithm 1",
+    )
+    search_grid = grid(beta=BETAS)
+
+    beta: Number = number(0.05, above=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(inverse_potential=ChiSquared(), beta=self.beta)

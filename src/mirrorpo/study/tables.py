@@ -1,0 +1,271 @@
+"""The table of a bench in the paper's layout: algorithms by variants, source agents on top."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from mirrorpo.study import statistics
+from mirrorpo.study.statistics import Summary
+
+FINAL_PHASE = "final"
+NOT_RUN = "–"
+
+Measure = Literal["mean", "iqm"]
+
+_USED = ("task", "variant", "algorithm", "phase", "hyperparameters", "seed", "return_mean")
+_FRAME_COLUMNS = (
+    "variant",
+    "algorithm",
+    "agents",
+    "diverged",
+    "mean",
+    "standard_error",
+    "iqm",
+    "iqm_low",
+    "iqm_high",
+    "best",
+    "hyperparameters",
+)
+
+
+class SourceAgent(NamedTuple):
+    """A source agent's true return on the task: a row to compare with.
+
+    Attributes:
+        label: the row's name.
+        mean: mean true return.
+        standard_error: of that mean.
+    """
+
+    label: str
+    mean: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one algorithm scored on one variant.
+
+    Attributes:
+        summary: of its agents.
+        hyperparameters: of the agents, as JSON text.
+        best: whether its mean is the highest of its variant, or within the standard errors.
+        best_iqm: the same of the interquartile mean and its interval.
+    """
+
+    summary: Summary
+    hyperparameters: str
+    best: bool
+    best_iqm: bool
+
+    def is_best(self, measure: Measure) -> bool:
+        return self.best if measure == "mean" else self.best_iqm
+
+    def text(self, measure: Measure, decimals: int = 0) -> str:
+        """The cell's text: "2049 ± 13", "2051 [2020, 2080]" or "diverged 3/25"."""
+        found = self.summary
+        if found.diverged:
+            return f"diverged {found.diverged}/{found.agents}"
+        if measure == "mean":
+            return _mean_text(found.mean, found.standard_error, decimals)
+        low, high = _number(found.iqm_low, decimals), _number(found.iqm_high, decimals)
+        return f"{_number(found.iqm, decimals)} [{low}, {high}]"
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """What every rendering shows.
+
+    Attributes:
+        task: on which all agents were scored.
+        algorithms: the rows, in order.
+        variants: the columns, in order.
+        sources: the rows above.
+        cells: by (algorithm, variant); one that has not run is missing.
+    """
+
+    task: str
+    algorithms: tuple[str, ...]
+    variants: tuple[str, ...]
+    sources: tuple[SourceAgent, ...]
+    cells: dict[tuple[str, str], Cell]
+
+
+def build(
+    results: pd.DataFrame,
+    task: str,
+    algorithms: Sequence[str],
+    variants: Sequence[str],
+    sources: Iterable[tuple[str, float, float]] = (),
+    seed: int = 0,
+) -> ResultTable:
+    """The table of one task.
+
+    Args:
+        results: one row a trained agent, with columns task, variant, algorithm, phase,
+            hyperparameters (JSON text), seed, return_mean (NaN if it diverged) and diverged.
+            Only rows of `task` and of phase "final" count.
+        task: name of the task.
+        algorithms: the rows, in order; results of others are left out.
+        variants: the columns, in order; results of others are left out.
+        sources: (label, mean true return, its standard error) of each source agent.
+        seed: of the bootstrap intervals.
+
+    Raises:
+        ValueError: a column is missing; a cell holds a seed twice or agents of several
+            hyper-parameter settings, whose mean would stand for neither.
+    """
+    missing = [name for name in (*_USED, "diverged") if name not in results.columns]
+    if missing:
+        raise ValueError(f"The results have no column {', '.join(missing)}.")
+    counted = results[(results["task"] == task) & (results["phase"] == FINAL_PHASE)]
+    # In the order of seeds, so that the bootstrap does not depend on the order of arrival.
+    groups = dict(list(counted.sort_values("seed").groupby(["algorithm", "variant"])))
+    cells: dict[tuple[str, str], Cell] = {}
+    for variant in variants:
+        ran = [name for name in algorithms if (name, variant) in groups]
+        if not ran:
+            continue
+        rows = [groups[name, variant] for name in ran]
+        settings = [_one_setting(agents, variant) for agents in rows]
+        found = [
+            statistics.summarise(agents["return_mean"], agents["diverged"], seed)
+            for agents in rows
+        ]
+        best = statistics.best_by_overlap(
+            [summary.mean for summary in found],
+            [summary.standard_error for summary in found],
+        )
+        best_iqm = statistics.best_by_interval(
+            [summary.iqm for summary in found],
+            [summary.iqm_low for summary in found],
+            [summary.iqm_high for summary in found],
+        )
+        for name, summary, setting, *flags in zip(
+            ran, found, settings, best, best_iqm, strict=True
+        ):
+            cells[name, variant] = Cell(summary, setting, *map(bool, flags))
+    return ResultTable(
+        task,
+        tuple(algorithms),
+        tuple(variants),
+        tuple(SourceAgent(*source) for source in sources),
+        cells,
+    )
+
+
+def to_frame(table: ResultTable) -> pd.DataFrame:
+    """One row a cell that has run, by variant and algorithm in the table's order.
+
+    Columns: variant, algorithm, agents, diverged, mean, standard_error, iqm, iqm_low, iqm_high,
+    best (by mean and standard error) and hyperparameters. The numbers are NaN where any agent
+    diverged.
+    """
+    rows = [
+        {
+            "variant": variant,
+            "algorithm": algorithm,
+            **asdict(cell.summary),
+            "best": cell.best,
+            "hyperparameters": cell.hyperparameters,
+        }
+        for variant in table.variants
+        for algorithm in table.algorithms
+        if (cell := table.cells.get((algorithm, variant))) is not None
+    ]
+    return pd.DataFrame(rows, columns=list(_FRAME_COLUMNS))
+
+
+def to_rich(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> RichTable:
+    """The table for a terminal, the best of each column in bold.
+
+    Args:
+        table: what to show.
+        measure: "mean" with standard errors, or "iqm" with 95 % intervals. The source agents
+            have a mean only and stand only beside means.
+        decimals: digits after the point.
+    """
+    rich = RichTable(title=f"{table.task}: {_TITLES[measure]}")
+    rich.add_column("algorithm")
+    for variant in table.variants:
+        rich.add_column(Text(variant), justify="right")
+    rows = _rows(table, measure, decimals)
+    for position, (label, cells) in enumerate(rows):
+        shown = [Text(text, style="bold" if bold else "") for text, bold in cells]
+        last_source = position + 1 == len(rows) - len(table.algorithms)
+        rich.add_row(Text(label), *shown, end_section=last_source)
+    return rich
+
+
+def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
+    """The table in Markdown, the best of each column in bold. Arguments as of `to_rich`."""
+    lines = [
+        ["algorithm", *(_escaped(variant) for variant in table.variants)],
+        ["---", *("---:" for _ in table.variants)],
+    ]
+    for label, cells in _rows(table, measure, decimals):
+        shown = [f"**{text}**" if bold else text for text, bold in cells]
+        lines.append([_escaped(label), *shown])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+_TITLES = {
+    "mean": "mean true return ± standard error",
+    "iqm": "interquartile mean true return [95 % interval]",
+}
+
+
+def _rows(
+    table: ResultTable, measure: Measure, decimals: int
+) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Label of each row, and text and boldness of each of its cells."""
+    rows = []
+    if measure == "mean":
+        for source in table.sources:
+            text = _mean_text(source.mean, source.standard_error, decimals)
+            rows.append((source.label, [(text, False)] * len(table.variants)))
+    for algorithm in table.algorithms:
+        cells = [table.cells.get((algorithm, variant)) for variant in table.variants]
+        shown = [
+            (NOT_RUN, False)
+            if cell is None
+            else (cell.text(measure, decimals), cell.is_best(measure))
+            for cell in cells
+        ]
+        rows.append((algorithm, shown))
+    return rows
+
+
+def _one_setting(agents: pd.DataFrame, variant: str) -> str:
+    algorithm = agents["algorithm"].iloc[0]
+    settings = agents["hyperparameters"].unique()
+    if len(settings) > 1:
+        raise ValueError(
+            f"{algorithm} on {variant} has final agents of {len(settings)} hyper-parameter "
+            f"settings: {'; '.join(settings)}. A table needs one for each cell."
+        )
+    twice = agents["seed"][agents["seed"].duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"{algorithm} on {variant} has more than one final agent of seed {twice.iloc[0]}."
+        )
+    return str(settings[0])
+
+
+def _mean_text(mean: float, error: float, decimals: int) -> str:
+    return f"{_number(mean, decimals)} ± {_number(error, decimals)}"
+
+
+def _number(value: float, decimals: int) -> str:
+    # Adding 0 turns the -0 that rounding leaves into 0.
+    return "?" if math.isnan(value) else f"{np.round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,52 @@
+"""Which versions made a result: written to every card and run folder."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+_PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "rejax", "optax", "flax")
+
+
+def installed() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a number."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def package_version() -> str:
+    """MirrorPO's own version."""
+    try:
+        return importlib.metadata.version("mirrorpo")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown: not installed"
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that the package runs from; None outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def machine() -> dict[str, str | int | None]:
+    """Processor, number of cores and operating system."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    return {"processor": processor, "cores": os.cpu_count(), "system": platform.system()}

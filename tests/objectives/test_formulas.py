@@ -1,0 +1,229 @@
+"""Each objective equals its published formula, written out here a second time in plain NumPy."""
+
+import numpy as np
+import pytest
+
+from mirrorpo import objectives
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def logistic(x):
+    return np.logaddexp(0, -x)
+
+
+def hinge(x):
+    return np.maximum(0, 1 - x)
+
+
+class Case:
+    """The arrays of a case by their usual letters: w the winner, l the loser."""
+
+    def __init__(self, arrays, mean):
+        w, l, ref_w, ref_l, self.n_w, self.n_l = arrays
+        n_w, n_l = (self.n_w, self.n_l) if mean else (1, 1)
+        self.w, self.l, self.ref_w, self.ref_l = w / n_w, l / n_l, ref_w / n_w, ref_l / n_l
+        self.d = self.w - self.l
+        self.r_w, self.r_l = self.w - self.ref_w, self.l - self.ref_l
+        self.rho = self.r_w - self.r_l
+
+
+def kl(c, beta, smoothing):
+    win, lose = sigmoid(beta * c.rho), sigmoid(-beta * c.rho)
+    return win * np.log(win / (1 - smoothing)) + lose * np.log(lose / smoothing)
+
+
+def kto(c, beta, weight_w, weight_l):
+    z = max(0, np.mean([c.r_w, c.r_l]))
+    return 0.5 * (
+        weight_w * (1 - sigmoid(beta * (c.r_w - z))) + weight_l * (1 - sigmoid(beta * (z - c.r_l)))
+    )
+
+
+def dbaql(c, beta, tau):
+    blend = sigmoid(np.var(beta * c.rho / tau, ddof=1))
+    return blend * logistic(beta * c.rho / 0.9) + (1 - blend) * np.exp(-beta * c.rho * 0.9)
+
+
+def aql(c, beta, tau):
+    x = beta * c.rho
+    quantile = 0.5 + 0.01 * (sigmoid(np.mean(x / tau)) - 0.5)
+    q = sigmoid(tau * quantile - x)
+    return q * logistic(x) + (1 - q) * hinge(x)
+
+
+def aqfl(c, beta, tau):
+    x = beta * c.rho
+    z = x / tau
+    quantile = np.std(z, ddof=1) * np.mean(sigmoid(-z))
+    quantile += 0.05 * (sigmoid(np.mean(z)) - quantile)
+    r = sigmoid(0.1 * np.abs(z - quantile))
+    return r * logistic(x) + (1 - r) * hinge(x)
+
+
+def ta(c, a):
+    return -((1 - a) * c.w - a * logistic(0.4 * c.d - 0.6))
+
+
+def odds(log_prob):
+    return np.exp(log_prob) / (1 - np.exp(log_prob))
+
+
+def power(ratio, alpha):
+    return (1 - ratio**-alpha) / alpha
+
+
+TA = {"beta": 0.4, "gamma": 0.6}
+FORMULAS = [
+    ("sft", {}, lambda c: -c.w),
+    ("lpo", {"weight": 1.7}, lambda c: -(1.7 * c.w - c.l)),
+    ("rrhf", {"weight": 0.4}, lambda c: -(0.4 * c.w - np.maximum(0, -c.d))),
+    ("slic", {"weight": 0.4, "delta": 2.0}, lambda c: -0.4 * c.w + np.maximum(0, 2 - c.d)),
+    ("cpo", {"beta": 0.4, "sft_weight": 0.7}, lambda c: -0.7 * c.w + logistic(0.4 * c.d)),
+    ("orpo", {"weight": 0.4}, lambda c: -c.w + 0.4 * logistic(np.log(odds(c.w) / odds(c.l)))),
+    ("simpo", {"beta": 2.0, "gamma": 0.7}, lambda c: logistic(2 * c.d - 0.7)),
+    (
+        "alphapo",
+        {"beta": 2.0, "gamma": 0.7, "alpha": 0.3},
+        lambda c: logistic(2 * (power(np.exp(c.w), 0.3) - power(np.exp(c.l), 0.3)) - 0.7),
+    ),
+    (
+        "sft-simpo",
+        {"beta": 0.4, "gamma": 0.7, "weight": 1.5},
+        lambda c: -c.w + 1.5 * logistic(0.4 * c.d - 0.7),
+    ),
+    ("ta-mpo", {**TA, "schedule": "linear"}, lambda c: ta(c, 0.7)),
+    ("ta-mpo", {**TA, "schedule": "quadratic"}, lambda c: ta(c, 0.49)),
+    ("ta-mpo", {**TA, "schedule": "sigmoid"}, lambda c: ta(c, sigmoid(20 * (0.7 - 0.75)))),
+    (
+        "paper-mixed",
+        {},
+        lambda c: -(0.82 * c.w + 1.7 * c.d + 0.33 * c.d**2 + 0.36 * c.d**3),
+    ),
+    (
+        "paper-noisy",
+        {},
+        lambda c: -(0.82 * c.w + np.maximum(1.39 * np.maximum(c.d, 0) ** 2, 0.12 * c.d)),
+    ),
+    ("dpo", {"beta": 0.4}, lambda c: logistic(0.4 * c.rho)),
+    ("dpo-norm", {"beta": 0.4}, lambda c: logistic(0.4 * c.rho)),
+    ("hinge", {"beta": 0.4}, lambda c: hinge(0.4 * c.rho)),
+    ("ipo", {"tau": 0.4}, lambda c: (c.rho - 1 / 0.8) ** 2),
+    (
+        "rdpo",
+        {"beta": 0.4, "alpha": 0.2},
+        lambda c: logistic(0.4 * c.rho + 0.2 * c.n_w - 0.2 * c.n_l),
+    ),
+    (
+        "cdpo",
+        {"beta": 0.4, "label_smoothing": 0.2},
+        lambda c: 0.8 * logistic(0.4 * c.rho) + 0.2 * logistic(-0.4 * c.rho),
+    ),
+    (
+        "robust-dpo",
+        {"beta": 0.4, "label_smoothing": 0.2},
+        lambda c: (0.8 * logistic(0.4 * c.rho) - 0.2 * logistic(-0.4 * c.rho)) / 0.6,
+    ),
+    ("exo", {"beta": 0.4, "label_smoothing": 0.2}, lambda c: kl(c, 0.4, 0.2)),
+    ("fdpo", {"beta": 0.4, "divergence": "reverse-kl"}, lambda c: logistic(0.4 * c.rho)),
+    (
+        "fdpo",
+        {"beta": 0.4, "divergence": "forward-kl"},
+        lambda c: logistic(0.4 * (np.exp(-c.r_l) - np.exp(-c.r_w))),
+    ),
+    (
+        "fdpo",
+        {"beta": 0.4, "divergence": "jensen-shannon"},
+        lambda c: logistic(0.4 * (np.log(sigmoid(c.r_w)) - np.log(sigmoid(c.r_l)))),
+    ),
+    (
+        "fdpo",
+        {"beta": 0.4, "divergence": "alpha", "alpha": 0.3},
+        lambda c: logistic(0.4 * (power(np.exp(c.r_w), 0.3) - power(np.exp(c.r_l), 0.3))),
+    ),
+    (
+        "chipo",
+        {"beta": 0.4},
+        lambda c: logistic(0.4 * (np.exp(c.r_w) + c.r_w - np.exp(c.r_l) - c.r_l)),
+    ),
+    (
+        "kto",
+        {"beta": 0.4, "chosen_weight": 1.5, "rejected_weight": 0.5},
+        lambda c: kto(c, 0.4, 1.5, 0.5),
+    ),
+    (
+        "nca",
+        {"beta": 0.4},
+        lambda c: logistic(0.4 * c.r_w) + 0.5 * (logistic(-0.4 * c.r_w) + logistic(-0.4 * c.r_l)),
+    ),
+    ("bco", {"beta": 0.4}, lambda c: logistic(0.4 * c.r_w) + logistic(-0.4 * c.r_l)),
+    (
+        "bco",
+        {"beta": 0.4, "shift": "batch"},
+        lambda c: (
+            logistic(0.4 * (c.r_w - np.mean([c.r_w, c.r_l])))
+            + logistic(-0.4 * (c.r_l - np.mean([c.r_w, c.r_l])))
+        ),
+    ),
+    ("sppo", {"beta": 0.4}, lambda c: (c.r_w - 1.25) ** 2 + (c.r_l + 1.25) ** 2),
+    ("apo-zero", {"beta": 0.4}, lambda c: 1 - sigmoid(0.4 * c.r_w) + sigmoid(0.4 * c.r_l)),
+    ("apo-down", {"beta": 0.4}, lambda c: sigmoid(0.4 * c.r_w) + 1 - sigmoid(0.4 * c.rho)),
+    (
+        "aot",
+        {"beta": 0.4},
+        lambda c: logistic(0.4 * (np.sort(c.w - c.l) - np.sort(c.ref_w - c.ref_l))),
+    ),
+    ("aot-unpaired", {"beta": 0.4}, lambda c: logistic(0.4 * (np.sort(c.r_w) - np.sort(c.r_l)))),
+    (
+        "discopop",
+        {"beta": 0.4, "tau": 0.3},
+        lambda c: (
+            (1 - sigmoid(0.4 * c.rho / 0.3)) * logistic(0.4 * c.rho)
+            + sigmoid(0.4 * c.rho / 0.3) * np.exp(-0.4 * c.rho)
+        ),
+    ),
+    ("dbaql", {"beta": 0.1, "tau": 0.3}, lambda c: dbaql(c, 0.1, 0.3)),
+    ("aql", {"beta": 0.1, "tau": 0.3}, lambda c: aql(c, 0.1, 0.3)),
+    ("aqfl", {"beta": 0.1, "tau": 0.3}, lambda c: aqfl(c, 0.1, 0.3)),
+    (
+        "padll",
+        {"beta": 0.4, "tau": 0.3},
+        lambda c: 0.9 * np.where(c.rho < 0, 0.7, 1) * logistic(0.4 * c.rho),
+    ),
+    ("cell", {"beta": 0.4}, lambda c: 0.5 * logistic(0.4 * c.rho) + 0.5 * np.exp(-0.4 * c.rho)),
+    (
+        "pfl",
+        {"beta": 0.4, "tau": 0.3},
+        lambda c: np.where(
+            c.w > c.l, 0.5 * logistic(0.4 * c.rho / 0.3), 2 * hinge(0.4 * c.rho / 0.3)
+        ),
+    ),
+    ("1s-mpo", {"weight": 0.4}, lambda c: -c.w + 0.4 * logistic(np.log(odds(c.w) / odds(c.l)))),
+    (
+        "2s-mpo",
+        {"inverse_potential": "probability", "link": "identity", "beta": 0.4, "weight": 2.0},
+        lambda c: -0.8 * (np.exp(c.w) - np.exp(c.ref_w) - np.exp(c.l) + np.exp(c.ref_l)),
+    ),
+]
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "mean"])
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "formula"), FORMULAS, ids=[name for name, _, _ in FORMULAS]
+)
+def test_loss_equals_the_published_formula(arrays, name, hyperparameters, formula, aggregation):
+    objective = objectives.get(name, aggregation=aggregation, **hyperparameters)
+    loss = objective(objectives.PairLogProbs(*arrays), progress=0.7)
+    np.testing.assert_allclose(loss, formula(Case(arrays, aggregation == "mean")), rtol=1e-9)
+
+
+def test_every_objective_has_a_formula_here(every_name):
+    assert every_name in {name for name, _, _ in FORMULAS}
+
+
+def test_default_aggregation_is_the_published_one(every_name):
+    means = {"ipo", "orpo", "simpo", "rrhf", "dpo-norm", "alphapo"}
+    expected = "mean" if every_name in means else "sum"
+    assert objectives.get(every_name).aggregation == expected

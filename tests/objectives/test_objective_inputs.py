@@ -1,0 +1,194 @@
+"""What objectives say about themselves, and what they answer to bad input."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+
+from mirrorpo import objectives
+
+ROW = np.array([-1.0, -2.0])
+TWO_PHASE = {
+    *("2s-mpo", "alphapo", "aot", "aot-unpaired", "apo-down", "apo-zero", "aqfl", "aql", "bco"),
+    *("cdpo", "cell", "chipo", "dbaql", "discopop", "dpo", "dpo-norm", "exo", "fdpo", "hinge"),
+    *("ipo", "kto", "nca", "padll", "pfl", "rdpo", "robust-dpo", "simpo", "sppo"),
+}
+
+
+def test_every_name_of_the_design_is_available():
+    single_phase = {
+        *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
+        *("paper-mixed", "paper-noisy"),
+    }
+    assert set(objectives.available()) == TWO_PHASE | single_phase
+
+
+def test_stages_are_ten_epochs_of_sft_then_two_or_twelve_in_one(every_name):
+    objective = objectives.get(every_name)
+    two = (("sft", 10), (every_name, 2))
+    assert objective.stages == (two if every_name in TWO_PHASE else ((every_name, 12),))
+
+
+def test_reference_is_needed_exactly_where_the_loss_uses_it(arrays, every_name):
+    objective = objectives.get(every_name)
+    expected = every_name in TWO_PHASE - {"simpo", "alphapo"}
+    assert objective.needs_reference is expected
+    without = objectives.PairLogProbs(*arrays[:2])
+    if expected:
+        with pytest.raises(ValueError, match="pass reference_chosen and reference_rejected"):
+            objective(without)
+        with pytest.raises(ValueError, match="pass reference_chosen and reference_rejected"):
+            objective(objectives.PairLogProbs(*arrays[:3]))
+    else:
+        other = objectives.PairLogProbs(*arrays[:2], *(2 * a for a in arrays[2:4]))
+        np.testing.assert_array_equal(objective(without), objective(other))
+
+
+def test_paper_and_docstring_are_stated(every_name):
+    objective = objectives.get(every_name)
+    paper = objective.paper
+    assert 2019 < paper.year < 2100
+    assert all((paper.title, paper.authors, paper.arxiv, paper.equation))
+    assert paper.title in str(paper)
+    assert type(objective).__doc__
+
+
+def test_grid_has_at_most_six_combinations_of_valid_values(arrays, every_name):
+    cls = type(objectives.get(every_name))
+    combinations = list(itertools.product(*cls.search_grid.values()))
+    assert 1 <= len(combinations) <= 6
+    extremes = np.asarray([-1e6, -1e3, -1.0, -1e-7], np.float32)
+    batch = objectives.PairLogProbs(extremes, extremes[::-1], extremes, extremes[[1, 0, 3, 2]])
+    for values in combinations:
+        settings = dict(zip(cls.search_grid, values, strict=True))
+        objective = objectives.get(every_name, aggregation="mean", **settings)
+        assert np.isfinite(objective(batch, 0.5)).all()
+
+
+def test_grids_are_read_only():
+    with pytest.raises(TypeError):
+        objectives.get("dpo").search_grid["beta"] = (1.0,)
+
+
+def test_simpo_grid_has_the_papers_large_gamma_and_small_ones():
+    gammas = objectives.get("simpo").search_grid["gamma"]
+    assert max(gammas) == 10
+    assert min(gammas) < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("dp", "dpo"), ("DPO", "dpo"), ("ta_mpo", "ta-mpo"), ("simpoo", "simpo")]
+)
+def test_an_unknown_name_is_answered_with_the_near_ones(name, near):
+    with pytest.raises(ValueError, match=f"unknown objective '{name}'; did you mean .*{near}"):
+        objectives.get(name)
+
+
+def test_an_unknown_name_without_near_ones_is_answered_with_all():
+    with pytest.raises(ValueError, match="known: 1s-mpo, .*slic"):
+        objectives.get("zzzzzzzz")
+
+
+def test_an_unknown_hyperparameter_is_answered_with_the_near_ones():
+    with pytest.raises(ValueError, match="simpo has no hyper-parameter 'gama'; did you mean gamma"):
+        objectives.get("simpo", gama=1.0)
+    with pytest.raises(ValueError, match="sft has no hyper-parameter 'beta'"):
+        objectives.get("sft", beta=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "message"),
+    [
+        ("dpo", {"beta": 0}, "dpo: beta is 0, but must be finite and above 0"),
+        ("dpo", {"beta": -1.5}, "dpo: beta is -1.5"),
+        ("dpo", {"beta": float("nan")}, "beta is nan"),
+        ("dpo", {"beta": float("inf")}, "beta is inf"),
+        ("dpo", {"beta": "0.1"}, "beta is '0.1', but must be a number"),
+        ("dpo", {"beta": True}, "beta is True, but must be a number"),
+        ("dpo", {"beta": np.float32(-1)}, "above 0"),
+        ("ipo", {"tau": 0.0}, "tau is 0.0"),
+        ("cdpo", {"label_smoothing": 0.5}, "at least 0 and below 0.5"),
+        ("robust-dpo", {"label_smoothing": -0.1}, "at least 0 and below 0.5"),
+        ("exo", {"label_smoothing": 0}, "above 0 and below 0.5"),
+        ("slic", {"delta": -1}, "delta is -1"),
+        ("fdpo", {"divergence": "chi"}, "divergence is 'chi', but must be one of: 'reverse-kl'"),
+        ("fdpo", {"alpha": 1.0}, "alpha is 1.0"),
+        ("dpo", {"aggregation": "average"}, "aggregation is 'average'.*'sum', 'mean'"),
+        ("dpo", {"aggregation": 1}, "aggregation is 1"),
+        ("ta-mpo", {"schedule": "cosine"}, "schedule is 'cosine', which is not one of: .*linear"),
+        ("ta-mpo", {"schedule": 3}, "schedule is 3, but must be a scalar function"),
+        ("1s-mpo", {"psi": "lg"}, "psi is 'lg'"),
+    ],
+)
+def test_a_bad_hyperparameter_is_named_with_what_is_allowed(name, hyperparameters, message):
+    with pytest.raises(ValueError, match=message):
+        objectives.get(name, **hyperparameters)
+
+
+@pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
+def test_progress_outside_training_is_refused(pairs, progress):
+    with pytest.raises(ValueError, match="progress is .* must be in"):
+        objectives.get("ta-mpo")(pairs, progress)
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match=r"chosen \(2,\), rejected \(2, 3\)"):
+        objectives.PairLogProbs(ROW, np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"same shape \(batch,\)"):
+        objectives.PairLogProbs(ROW, ROW, chosen_length=np.ones(1))
+
+
+def test_lists_and_numbers_are_refused():
+    with pytest.raises(ValueError, match="chosen is a list; pass a NumPy"):
+        objectives.PairLogProbs([-1.0], ROW)
+    with pytest.raises(TypeError, match="expected a NumPy, JAX or PyTorch array"):
+        objectives.get("sft")(objectives.PairLogProbs(-1.0, -2.0))
+
+
+def test_mixed_libraries_are_refused():
+    jnp = pytest.importorskip("jax.numpy")
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="Multiple namespaces"):
+        objectives.get("cpo")(objectives.PairLogProbs(jnp.zeros(2), torch.zeros(2)))
+
+
+def test_a_length_of_zero_counts_as_one():
+    pairs = objectives.PairLogProbs(ROW, ROW, None, None, np.array([0, 2]), np.array([1, 1]))
+    np.testing.assert_allclose(objectives.get("sft", aggregation="mean")(pairs), [1.0, 1.0])
+
+
+def test_a_single_pair_without_batch_axis_works(arrays, every_name):
+    scalars = objectives.PairLogProbs(*(array[0] for array in arrays))
+    assert np.shape(objectives.get(every_name)(scalars)) == ()
+
+
+def test_equal_settings_are_equal_hashable_and_survive_pickling(every_name):
+    objective = objectives.get(every_name)
+    assert objective == objectives.get(every_name)
+    assert hash(objective) == hash(objectives.get(every_name))
+    assert pickle.loads(pickle.dumps(objective)) == objective
+    assert objectives.get(every_name, aggregation="mean") != objectives.get(
+        every_name, aggregation="sum"
+    )
+
+
+def test_a_users_own_objective_is_available_by_name(monkeypatch):
+    import dataclasses
+
+    from mirrorpo.objectives import component
+
+    monkeypatch.setattr(component, "_registry", dict(component._registry))
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Mine(objectives.MirrorObjective):
+        name = "mine"
+        scale: float = objectives.number(2.0, above=0)
+
+        def terms(self, batch, progress):
+            return objectives.Terms(beta=self.scale, link=objectives.Identity())
+
+    np.testing.assert_allclose(
+        objectives.get("mine")(objectives.PairLogProbs(ROW, ROW - 1)), [-2.0, -2.0]
+    )
+    assert not Mine.needs_reference

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+
+from mirrorpo import objectives
+from mirrorpo.study.plugins import load_algorithm
+
+PAIRS = objectives.PairLogProbs(np.array([-1.0, -3.0]), np.array([-2.0, -2.0]))
+
+SOURCE = '''
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mirrorpo.objectives import Objective, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainMargin(Objective):
+    """The margin alone."""
+
+    name: ClassVar[str] = "NAME"
+    slope: float = number(SLOPE, above=0)
+
+    def loss(self, batch, progress):
+        return -self.slope * (batch.chosen - batch.rejected)
+
+
+class Unrelated:
+    pass
+
+
+class Unfinished(Objective):
+    name = "NAME-unfinished"
+
+
+class Anonymous(PlainMargin):
+    pass
+'''
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, slope=2.0, file="own.py"):
+        path = tmp_path / file
+        path.write_text(SOURCE.replace("NAME", name).replace("SLOPE", str(slope)))
+        return path
+
+    return write
+
+
+def one_line_error(text, **overrides):
+    with pytest.raises(ValueError) as caught:
+        load_algorithm(text, **overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_name_of_the_zoo_gives_its_objective():
+    assert load_algorithm("dpo") == objectives.get("dpo")
+
+
+def test_overrides_reach_objectives_of_both_kinds(write):
+    assert load_algorithm("dpo", aggregation="mean", beta=0.7) == objectives.get(
+        "dpo", aggregation="mean", beta=0.7
+    )
+    path = write("plugin-overrides")
+    found = load_algorithm(f"{path}:PlainMargin", aggregation="mean", slope=3.0)
+    assert (found.aggregation, found.slope) == ("mean", 3.0)
+
+
+def test_a_class_in_a_file_works_like_any_objective(write):
+    found = load_algorithm(f"{write('plugin-works')}:PlainMargin")
+    assert isinstance(found, objectives.Objective)
+    np.testing.assert_allclose(found(PAIRS), [-2.0, 2.0])
+    assert found.stages == (("plugin-works", 12),)
+
+
+def test_the_same_file_gives_equal_objectives_and_an_edited_one_its_new_code(write):
+    text = f"{write('plugin-edited')}:PlainMargin"
+    assert load_algorithm(text) == load_algorithm(text)
+    write("plugin-edited", slope=5.0)
+    np.testing.assert_allclose(load_algorithm(text)(PAIRS), [-5.0, 5.0])
+
+
+def test_files_of_one_name_in_two_folders_do_not_mix(write, tmp_path):
+    (tmp_path / "other").mkdir()
+    first = load_algorithm(f"{write('plugin-first')}:PlainMargin")
+    second = load_algorithm(f"{write('plugin-second', file='other/own.py')}:PlainMargin")
+    assert (first.name, second.name) == ("plugin-first", "plugin-second")
+
+
+def test_an_unknown_name_of_the_zoo_names_the_near_ones():
+    assert "simpo" in one_line_error("simppo")
+
+
+@pytest.mark.parametrize("text", ["own.py", "own.py:", "own.txt:PlainMargin", ":PlainMargin"])
+def test_text_that_is_neither_kind_says_what_is_expected(text):
+    assert "PATH.py:CLASS" in one_line_error(text)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "absent.py"
+    assert f"No objective file at {path}: No such file" in one_line_error(f"{path}:PlainMargin")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("def broken(:", "SyntaxError: invalid syntax"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_file_that_fails_tells_its_exception_each_time(tmp_path, content, told):
+    path = tmp_path / "failing.py"
+    path.write_text(content)
+    for _ in range(2):
+        message = one_line_error(f"{path}:PlainMargin")
+        assert f"{path} fails when imported: {told}" in message
+
+
+def test_a_missing_class_names_the_near_ones(write):
+    message = one_line_error(f"{write('plugin-near')}:PlainMargins")
+    assert "no class 'PlainMargins'. Did you mean PlainMargin?" in message
+    assert "Unrelated" not in message
+
+
+@pytest.mark.parametrize("name", ["Unrelated", "dataclass"])
+def test_what_is_no_objective_is_refused(write, name):
+    message = one_line_error(f"{write('plugin-unrelated')}:{name}")
+    assert f"{name} in " in message
+    assert "must be a subclass of mirrorpo.objectives.Objective" in message
+
+
+def test_an_objective_without_a_loss_is_refused(write):
+    message = one_line_error(f"{write('plugin-partial')}:Unfinished")
+    assert message.endswith("is not complete: define loss.")
+
+
+def test_an_objective_needs_a_name_of_its_own(write):
+    message = one_line_error(f"{write('plugin-anonymous')}:Anonymous")
+    assert "no name of its own" in message
+
+
+def test_a_taken_name_is_refused(write):
+    write("plugin-taken")
+    load_algorithm(f"{write('plugin-taken')}:PlainMargin")
+    other = write("plugin-taken", file="other.py")
+    message = one_line_error(f"{other}:PlainMargin")
+    assert "the name 'plugin-taken' of PlainMargin is taken" in message
+
+
+def test_a_wrong_override_is_told(write):
+    path = write("plugin-override")
+    assert "slope" in one_line_error(f"{path}:PlainMargin", slope=-1.0)
+    assert "bend" in one_line_error(f"{path}:PlainMargin", bend=1.0)

@@ -1,0 +1,192 @@
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from mirrorpo.study import statistics, tables
+
+SOURCES = [("expert (hopper-expert)", 2100.3, 12.0), ("bad (hopper-bad)", 899.6, 8.2)]
+
+
+def agents(algorithm, variant, scores, phase="final", hyperparameters='{"beta": 1.0}', **other):
+    """Rows of trained agents; a score of None is a diverged one."""
+    return [
+        {
+            "task": "hopper",
+            "variant": variant,
+            "algorithm": algorithm,
+            "phase": phase,
+            "hyperparameters": hyperparameters,
+            "seed": seed,
+            "return_mean": math.nan if score is None else score,
+            "diverged": score is None,
+            **other,
+        }
+        for seed, score in enumerate(scores)
+    ]
+
+
+@pytest.fixture
+def results():
+    rows = [
+        *agents("orpo", "base", [2040.0, 2060.0]),
+        *agents("cpo", "base", [2042.0, 2046.0]),
+        *agents("sft", "base", [1900.0, 1902.0], hyperparameters="{}"),
+        *agents("orpo", "noisy:0.1", [1500.0, None, 1510.0]),
+        *agents("cpo", "noisy:0.1", [1000.0, 1010.0]),
+    ]
+    return pd.DataFrame(rows)
+
+
+def build(results, sources=SOURCES):
+    return tables.build(
+        results, "hopper", ["sft", "orpo", "cpo"], ["noisy:0.1", "base"], sources
+    )
+
+
+def test_markdown_has_sources_first_and_rows_and_columns_in_the_given_order(results):
+    assert tables.to_markdown(build(results)) == (
+        "| algorithm | noisy:0.1 | base |\n"
+        "| --- | ---: | ---: |\n"
+        "| expert (hopper-expert) | 2100 ± 12 | 2100 ± 12 |\n"
+        "| bad (hopper-bad) | 900 ± 8 | 900 ± 8 |\n"
+        "| sft | – | 1901 ± 1 |\n"
+        "| orpo | diverged 1/3 | **2050 ± 10** |\n"
+        "| cpo | **1005 ± 5** | **2044 ± 2** |\n"
+    )
+
+
+def test_iqm_table_has_intervals_and_no_source_agents(results):
+    lines = tables.to_markdown(build(results), measure="iqm").splitlines()
+    assert lines[2:] == [
+        "| sft | – | 1901 [1900, 1902] |",
+        "| orpo | diverged 1/3 | **2050 [2040, 2060]** |",
+        "| cpo | **1005 [1000, 1010]** | **2044 [2042, 2046]** |",
+    ]
+
+
+@pytest.mark.parametrize("measure", ["mean", "iqm"])
+def test_terminal_table_shows_the_same_cells_as_markdown(results, measure):
+    table = build(results)
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(tables.to_rich(table, measure))
+    shown = capture.get()
+    for line in tables.to_markdown(table, measure).replace("**", "").splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        found = next(row for row in shown.splitlines() if cells[0] in row)
+        assert all(cell in found for cell in cells)
+
+
+def test_terminal_table_is_bold_where_markdown_is(results):
+    table = build(results)
+    rich = tables.to_rich(table)
+    bold = [[cell.style == "bold" for cell in column.cells] for column in rich.columns]
+    lines = [line.split("|")[1:-1] for line in tables.to_markdown(table).splitlines()[2:]]
+    expected = [["**" in cell for cell in column] for column in zip(*lines, strict=True)]
+    assert bold == expected
+    assert sum(map(sum, bold)) == 3
+
+
+def test_names_with_markup_are_shown_as_they_are(results):
+    named = results.replace("orpo", "[bold]my|loss.py:Loss")
+    table = tables.build(named, "hopper", ["[bold]my|loss.py:Loss"], ["base"])
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(tables.to_rich(table))
+    assert "[bold]my|loss.py:Loss" in capture.get()
+    assert "| [bold]my\\|loss.py:Loss |" in tables.to_markdown(table)
+
+
+def test_frame_holds_every_cell_that_ran_with_its_statistics(results):
+    frame = tables.to_frame(build(results))
+    assert list(zip(frame["variant"], frame["algorithm"], strict=True)) == [
+        ("noisy:0.1", "orpo"),
+        ("noisy:0.1", "cpo"),
+        ("base", "sft"),
+        ("base", "orpo"),
+        ("base", "cpo"),
+    ]
+    assert frame["best"].tolist() == [False, True, False, True, True]
+    assert frame["hyperparameters"].tolist()[2:4] == ["{}", '{"beta": 1.0}']
+    lost = frame.iloc[0]
+    assert (lost["agents"], lost["diverged"]) == (3, 1)
+    assert frame.loc[0, ["mean", "standard_error", "iqm", "iqm_low", "iqm_high"]].isna().all()
+    expected = statistics.summarise([2040.0, 2060.0], [False, False])
+    for name in ("agents", "mean", "standard_error", "iqm", "iqm_low", "iqm_high"):
+        assert frame.loc[3, name] == getattr(expected, name)
+
+
+def test_only_final_agents_of_the_task_count(results):
+    extra = [
+        *agents("sft", "base", [9000.0, 9001.0], phase="search", hyperparameters='{"beta": 9}'),
+        *agents("sft", "base", [7000.0, 7001.0], task="ant"),
+        *agents("unasked", "base", [8000.0, 8001.0]),
+        *agents("sft", "unasked", [8000.0, 8001.0]),
+    ]
+    more = pd.concat([results, pd.DataFrame(extra)], ignore_index=True)
+    assert tables.to_markdown(build(more)) == tables.to_markdown(build(results))
+
+
+def test_table_does_not_depend_on_the_order_of_rows():
+    scores = np.random.default_rng(0).normal(2000.0, 50.0, size=12)
+    results = pd.DataFrame(agents("orpo", "base", scores))
+    shuffled = results.sample(frac=1.0, random_state=1)
+    tabled = [
+        tables.to_frame(tables.build(rows, "hopper", ["orpo"], ["base"]))
+        for rows in (results, shuffled)
+    ]
+    pd.testing.assert_frame_equal(*tabled)
+
+
+def test_a_bench_that_has_not_begun_is_an_empty_table(results):
+    table = build(results.iloc[:0])
+    assert tables.to_frame(table).empty
+    assert tables.to_markdown(table).count("–") == 6
+
+
+def test_one_agent_has_an_unknown_error():
+    table = tables.build(pd.DataFrame(agents("sft", "base", [5.0])), "hopper", ["sft"], ["base"])
+    assert "**5 ± ?**" in tables.to_markdown(table)
+    assert "**5 [?, ?]**" in tables.to_markdown(table, measure="iqm")
+
+
+def test_decimals_are_a_choice_and_zero_has_no_sign():
+    results = pd.DataFrame(agents("sft", "base", [-0.31, -0.29]))
+    table = tables.build(results, "hopper", ["sft"], ["base"])
+    assert "**0 ± 0**" in tables.to_markdown(table)
+    assert "**-0.30 ± 0.01**" in tables.to_markdown(table, decimals=2)
+
+
+def test_best_of_the_iqm_table_follows_its_own_intervals():
+    steady = [100.0] * 8
+    # One huge score lifts the mean, but not the interquartile mean.
+    lucky = [90.0, 91.0, 89.0, 90.0, 92.0, 90.0, 88.0, 10_000.0]
+    results = pd.DataFrame([*agents("steady", "v", steady), *agents("lucky", "v", lucky)])
+    table = tables.build(results, "hopper", ["steady", "lucky"], ["v"])
+    assert table.cells["lucky", "v"].best
+    assert table.cells["steady", "v"].best_iqm
+    assert not table.cells["lucky", "v"].best_iqm
+
+
+def test_agents_of_several_settings_are_not_averaged():
+    rows = itertools.chain(
+        agents("dpo", "base", [1.0], hyperparameters='{"beta": 1}'),
+        agents("dpo", "base", [2.0], hyperparameters='{"beta": 2}'),
+    )
+    with pytest.raises(ValueError, match="dpo on base has final agents of 2 hyper-parameter"):
+        tables.build(pd.DataFrame(rows), "hopper", ["dpo"], ["base"])
+
+
+def test_an_agent_is_not_counted_twice():
+    rows = agents("dpo", "base", [1.0]) * 2
+    with pytest.raises(ValueError, match="more than one final agent of seed 0"):
+        tables.build(pd.DataFrame(rows), "hopper", ["dpo"], ["base"])
+
+
+def test_missing_columns_are_named(results):
+    with pytest.raises(ValueError, match="no column phase, seed"):
+        build(results.drop(columns=["phase", "seed"]))
