@@ -104,6 +104,11 @@ def test_log1mexp_is_accurate_on_both_sides_of_its_switch(x):
     assert float(numerics.log1mexp(np.asarray(x))) == pytest.approx(float(exact), rel=1e-13)
 
 
+def test_hinge_is_exact_on_both_sides_of_its_corner():
+    near = np.asarray([1 - 2.0**-20, 1.0, 1 + 2.0**-20])
+    np.testing.assert_array_equal(objectives.Hinge()(near), [-(2.0**-20), 0.0, 0.0])
+
+
 def test_functions_are_increasing_over_the_whole_range():
     x = np.asarray(sorted(EDGES[1:-2]), np.float64)
     for function in (

@@ -22,9 +22,10 @@ class Case:
     """The arrays of a case by their usual letters: w the winner, l the loser."""
 
     def __init__(self, arrays, mean):
-        w, l, ref_w, ref_l, self.n_w, self.n_l = arrays
+        *sums, self.n_w, self.n_l = arrays
         n_w, n_l = (self.n_w, self.n_l) if mean else (1, 1)
-        self.w, self.l, self.ref_w, self.ref_l = w / n_w, l / n_l, ref_w / n_w, ref_l / n_l
+        self.w, self.ref_w = sums[0] / n_w, sums[2] / n_w
+        self.l, self.ref_l = sums[1] / n_l, sums[3] / n_l
         self.d = self.w - self.l
         self.r_w, self.r_l = self.w - self.ref_w, self.l - self.ref_l
         self.rho = self.r_w - self.r_l

@@ -86,7 +86,7 @@ def test_an_unknown_name_is_answered_with_the_near_ones(name, near):
 
 
 def test_an_unknown_name_without_near_ones_is_answered_with_all():
-    with pytest.raises(ValueError, match="known: 1s-mpo, .*slic"):
+    with pytest.raises(ValueError, match=r"known: 1s-mpo, .*slic"):
         objectives.get("zzzzzzzz")
 
 
@@ -128,7 +128,7 @@ def test_a_bad_hyperparameter_is_named_with_what_is_allowed(name, hyperparameter
 
 @pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
 def test_progress_outside_training_is_refused(pairs, progress):
-    with pytest.raises(ValueError, match="progress is .* must be in"):
+    with pytest.raises(ValueError, match=r"progress is .* must be in"):
         objectives.get("ta-mpo")(pairs, progress)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.objectives import component
 from mirrorpo.study.plugins import load_algorithm
 
 PAIRS = objectives.PairLogProbs(np.array([-1.0, -3.0]), np.array([-2.0, -2.0]))
@@ -39,9 +40,14 @@ class Anonymous(PlainMargin):
 '''
 
 
+@pytest.fixture(autouse=True)
+def _forget_what_is_registered(monkeypatch):
+    monkeypatch.setattr(component, "_registry", dict(component._registry))
+
+
 @pytest.fixture
 def write(tmp_path):
-    def write(name, slope=2.0, file="own.py"):
+    def write(name="own-margin", slope=2.0, file="own.py"):
         path = tmp_path / file
         path.write_text(SOURCE.replace("NAME", name).replace("SLOPE", str(slope)))
         return path
@@ -65,22 +71,22 @@ def test_overrides_reach_objectives_of_both_kinds(write):
     assert load_algorithm("dpo", aggregation="mean", beta=0.7) == objectives.get(
         "dpo", aggregation="mean", beta=0.7
     )
-    path = write("plugin-overrides")
+    path = write()
     found = load_algorithm(f"{path}:PlainMargin", aggregation="mean", slope=3.0)
     assert (found.aggregation, found.slope) == ("mean", 3.0)
 
 
 def test_a_class_in_a_file_works_like_any_objective(write):
-    found = load_algorithm(f"{write('plugin-works')}:PlainMargin")
+    found = load_algorithm(f"{write()}:PlainMargin")
     assert isinstance(found, objectives.Objective)
     np.testing.assert_allclose(found(PAIRS), [-2.0, 2.0])
-    assert found.stages == (("plugin-works", 12),)
+    assert found.stages == (("own-margin", 12),)
 
 
 def test_the_same_file_gives_equal_objectives_and_an_edited_one_its_new_code(write):
-    text = f"{write('plugin-edited')}:PlainMargin"
+    text = f"{write()}:PlainMargin"
     assert load_algorithm(text) == load_algorithm(text)
-    write("plugin-edited", slope=5.0)
+    write(slope=5.0)
     np.testing.assert_allclose(load_algorithm(text)(PAIRS), [-5.0, 5.0])
 
 
@@ -123,37 +129,36 @@ def test_a_file_that_fails_tells_its_exception_each_time(tmp_path, content, told
 
 
 def test_a_missing_class_names_the_near_ones(write):
-    message = one_line_error(f"{write('plugin-near')}:PlainMargins")
+    message = one_line_error(f"{write()}:PlainMargins")
     assert "no class 'PlainMargins'. Did you mean PlainMargin?" in message
     assert "Unrelated" not in message
 
 
 @pytest.mark.parametrize("name", ["Unrelated", "dataclass"])
 def test_what_is_no_objective_is_refused(write, name):
-    message = one_line_error(f"{write('plugin-unrelated')}:{name}")
+    message = one_line_error(f"{write()}:{name}")
     assert f"{name} in " in message
     assert "must be a subclass of mirrorpo.objectives.Objective" in message
 
 
 def test_an_objective_without_a_loss_is_refused(write):
-    message = one_line_error(f"{write('plugin-partial')}:Unfinished")
+    message = one_line_error(f"{write()}:Unfinished")
     assert message.endswith("is not complete: define loss.")
 
 
 def test_an_objective_needs_a_name_of_its_own(write):
-    message = one_line_error(f"{write('plugin-anonymous')}:Anonymous")
+    message = one_line_error(f"{write()}:Anonymous")
     assert "no name of its own" in message
 
 
 def test_a_taken_name_is_refused(write):
-    write("plugin-taken")
-    load_algorithm(f"{write('plugin-taken')}:PlainMargin")
-    other = write("plugin-taken", file="other.py")
-    message = one_line_error(f"{other}:PlainMargin")
-    assert "the name 'plugin-taken' of PlainMargin is taken" in message
+    load_algorithm(f"{write()}:PlainMargin")
+    for name in ("own-margin", "dpo"):
+        message = one_line_error(f"{write(name, file='other.py')}:PlainMargin")
+        assert f"the name {name!r} of PlainMargin is taken" in message
 
 
 def test_a_wrong_override_is_told(write):
-    path = write("plugin-override")
+    path = write()
     assert "slope" in one_line_error(f"{path}:PlainMargin", slope=-1.0)
     assert "bend" in one_line_error(f"{path}:PlainMargin", bend=1.0)

@@ -42,9 +42,7 @@ def results():
 
 
 def build(results, sources=SOURCES):
-    return tables.build(
-        results, "hopper", ["sft", "orpo", "cpo"], ["noisy:0.1", "base"], sources
-    )
+    return tables.build(results, "hopper", ["sft", "orpo", "cpo"], ["noisy:0.1", "base"], sources)
 
 
 def test_markdown_has_sources_first_and_rows_and_columns_in_the_given_order(results):
@@ -53,7 +51,7 @@ def test_markdown_has_sources_first_and_rows_and_columns_in_the_given_order(resu
         "| --- | ---: | ---: |\n"
         "| expert (hopper-expert) | 2100 ± 12 | 2100 ± 12 |\n"
         "| bad (hopper-bad) | 900 ± 8 | 900 ± 8 |\n"
-        "| sft | – | 1901 ± 1 |\n"
+        f"| sft | {tables.NOT_RUN} | 1901 ± 1 |\n"
         "| orpo | diverged 1/3 | **2050 ± 10** |\n"
         "| cpo | **1005 ± 5** | **2044 ± 2** |\n"
     )
@@ -62,7 +60,7 @@ def test_markdown_has_sources_first_and_rows_and_columns_in_the_given_order(resu
 def test_iqm_table_has_intervals_and_no_source_agents(results):
     lines = tables.to_markdown(build(results), measure="iqm").splitlines()
     assert lines[2:] == [
-        "| sft | – | 1901 [1900, 1902] |",
+        f"| sft | {tables.NOT_RUN} | 1901 [1900, 1902] |",
         "| orpo | diverged 1/3 | **2050 [2040, 2060]** |",
         "| cpo | **1005 [1000, 1010]** | **2044 [2042, 2046]** |",
     ]
@@ -145,7 +143,7 @@ def test_table_does_not_depend_on_the_order_of_rows():
 def test_a_bench_that_has_not_begun_is_an_empty_table(results):
     table = build(results.iloc[:0])
     assert tables.to_frame(table).empty
-    assert tables.to_markdown(table).count("–") == 6
+    assert tables.to_markdown(table).count(tables.NOT_RUN) == 6
 
 
 def test_one_agent_has_an_unknown_error():
@@ -162,9 +160,9 @@ def test_decimals_are_a_choice_and_zero_has_no_sign():
 
 
 def test_best_of_the_iqm_table_follows_its_own_intervals():
-    steady = [100.0] * 8
+    steady = [100.0] * 24
     # One huge score lifts the mean, but not the interquartile mean.
-    lucky = [90.0, 91.0, 89.0, 90.0, 92.0, 90.0, 88.0, 10_000.0]
+    lucky = [89.0, 90.0, 91.0] * 7 + [90.0, 90.0, 10_000.0]
     results = pd.DataFrame([*agents("steady", "v", steady), *agents("lucky", "v", lucky)])
     table = tables.build(results, "hopper", ["steady", "lucky"], ["v"])
     assert table.cells["lucky", "v"].best

@@ -27,13 +27,14 @@ def bench(
     """
     start_jax()
     from mirrorpo import files, runs
+    from mirrorpo.control import variants
     from mirrorpo.study import tables
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study.algorithms import split_list
 
     settings = dataclasses.replace(
         settings,
-        variants=split_list(settings.variants),
+        variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=split_list(settings.algorithms),
     )
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
@@ -45,16 +46,17 @@ def bench(
         def report(point: bench_module.Progress) -> None:
             bar.update(line, completed=point.done, total=point.total, description=point.doing)
 
-        log, source_returns = bench_module.run(settings, out, report, cache)
-    frame = log.frame()
-    sources = [(one.label, one.mean, one.standard_error) for one in source_returns]
-    layout = (frame, sources, settings.algorithms, settings.variants)
-    console.print(tables.to_rich(*layout))
+        log, source_agents = bench_module.run(settings, out, report, cache)
+    table = tables.build(
+        log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
+    )
+    console.print(tables.to_rich(table))
     console.print(
         f"Mean true return ± standard error of {settings.seeds} trained agents, "
         f"{settings.episodes} episodes each; bold: the best, and all that overlap it. "
         f"Every agent, its curves and its settings are in {out}."
     )
-    files.write_text(out / "table.md", tables.to_markdown(*layout))
-    summary = tables.to_frame(*layout)
+    markdown = f"{tables.to_markdown(table)}\n\n{tables.to_markdown(table, measure='iqm')}\n"
+    files.write_text(out / "table.md", markdown)
+    summary = tables.to_frame(table)
     files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))

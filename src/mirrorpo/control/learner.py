@@ -281,7 +281,7 @@ def _stage(
             parameters, which, progress, key
         )
         updates, state = optimiser.update(gradient, state)
-        curve = Curves(value, *seen, optax.global_norm(gradient))
+        curve = Curves(value, *seen, optax.tree.norm(gradient))
         return (optax.apply_updates(parameters, updates), state, done + 1), curve
 
     def epoch(carry: tuple, key: jax.Array) -> tuple:

@@ -38,15 +38,14 @@ def log1mexp(x: Array) -> Array:
     """``log(1 - exp(x))`` for a log-prob ``x``, taken as at most ``-SMALLEST_GAP``.
 
     Uses ``expm1`` near 0 and ``log1p`` elsewhere (Maechler, 2012, "Accurately computing
-    log(1 - exp(-|a|))"). Each branch only sees inputs that are safe for it, so that the gradient
-    of the branch not taken is finite too.
+    log(1 - exp(-|a|))").
     """
     xp = namespace(x)
     x = xp.clip(x, max=-SMALLEST_GAP)
     near = x > _LOG_HALF
-    constant = xp.full_like(x, _LOG_HALF)
-    from_near = xp.log(-xp.expm1(xp.where(near, x, constant)))
-    from_far = xp.log1p(-xp.exp(xp.where(near, constant, x)))
+    from_near = xp.log(-xp.expm1(x))
+    # Near 0 this branch is infinite: keep such input out, or its gradient is NaN where not taken.
+    from_far = xp.log1p(-xp.exp(xp.where(near, xp.full_like(x, _LOG_HALF), x)))
     return xp.where(near, from_near, from_far)
 
 

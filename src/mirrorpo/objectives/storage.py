@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from array_api_compat import is_array_api_obj
+
+from mirrorpo.files import write_text
 
 from .base import Objective
 from .component import is_function, registered
@@ -30,20 +31,8 @@ def save(objective: Objective, path: str | os.PathLike[str]) -> None:
         ValueError: if a hyper-parameter is not a number, a string or a registered function.
         OSError: if the file cannot be written; a file already there is then unchanged.
     """
-    target = Path(path)
     text = json.dumps(to_dict(objective), indent=2, allow_nan=False) + "\n"
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; a saved objective has the permissions of any new file.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_text(Path(path), text)
 
 
 def load(path: str | os.PathLike[str]) -> Objective:
@@ -150,9 +139,3 @@ def _require_all(component: Any, given: dict[str, Any]) -> None:
     missing = [field.name for field in dataclasses.fields(component) if field.name not in given]
     if missing:
         raise ValueError(f"{component.name}: the file lacks {', '.join(missing)}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -24,19 +24,11 @@ from mirrorpo.study import pools, tuned
 from mirrorpo.study.algorithms import Algorithm, load
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.study.tables import SourceAgent
 
 SEARCH_SEED_BASE = 1_000_000
 SEARCH_EPISODES_SEED = 7_001
 FINAL_EPISODES_SEED = 7_002
-
-
-@dataclass(frozen=True)
-class SourceReturn:
-    """A source agent's true return on the bench's task, scored as the trained agents are."""
-
-    label: str
-    mean: float
-    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ def run(
     out: Path,
     progress: Callable[[Progress], None] = lambda point: None,
     cache: Path | None = None,
-) -> tuple[Log, list[SourceReturn]]:
+) -> tuple[Log, list[SourceAgent]]:
     """Measure what `settings` asks for, or what is left of it.
 
     Args:
@@ -111,7 +103,7 @@ def run(
         progress(Progress(min(len(log), total), total, doing))
 
     report("source agents")
-    source_returns = _source_returns(out, task, better, worse, settings)
+    source_agents = _source_agents(out, task, better, worse, settings)
     report("trajectories")
     pool = pools.cached(task, rows, settings.seed, better, worse, cache, report)
     for fault in faults:
@@ -125,7 +117,7 @@ def run(
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
-    return log, source_returns
+    return log, source_agents
 
 
 @dataclass
@@ -255,18 +247,18 @@ def _rounded(value: Any) -> float | None:
     return float(f"{number:.6g}") if math.isfinite(number) else None
 
 
-def _source_returns(
+def _source_agents(
     out: Path, task: tasks.Task, better: str, worse: str, settings: BenchSettings
-) -> list[SourceReturn]:
+) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
-        return [SourceReturn(**row) for row in files.read_json(path, "the source agents' returns")]
+        return [SourceAgent(**row) for row in files.read_json(path, "the source agents' returns")]
     rows = []
     for role, name in (("better", better), ("worse", worse)):
         policy, _ = agents.load(name)
         mean, error = agents.evaluate(
             policy, task, settings.episodes, FINAL_EPISODES_SEED, settings.deterministic
         )
-        rows.append(SourceReturn(f"{role}: {Path(name).stem}", mean, error))
-    files.write_json(path, [asdict(row) for row in rows])
+        rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
+    files.write_json(path, [row._asdict() for row in rows])
     return rows

@@ -84,13 +84,14 @@ def _find_class(module: ModuleType, name: str, path: str) -> type[Objective]:
     found = getattr(module, name, None)
     if found is None:
         classes = [
-            key for key, value in vars(module).items() if _is_objective(value) and key != "Objective"
+            key
+            for key, value in vars(module).items()
+            if _is_objective(value) and key != "Objective"
         ]
         near = difflib.get_close_matches(name, classes, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
-            f"{path} has no class {name!r}.{hint} "
-            f"Objectives in it: {', '.join(classes) or 'none'}."
+            f"{path} has no class {name!r}.{hint} Objectives in it: {', '.join(classes) or 'none'}."
         )
     if not _is_objective(found):
         raise ValueError(

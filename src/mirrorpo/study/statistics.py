@@ -47,20 +47,19 @@ def summarise(scores: ArrayLike, diverged: ArrayLike, seed: int = 0) -> Summary:
     Raises:
         ValueError: no agents, or shapes that differ.
     """
-    scores = _one_dimensional(scores, "scores")
+    array = _one_dimensional(scores, "scores")
     failed = np.asarray(diverged, dtype=bool)
-    if failed.shape != scores.shape:
+    if failed.shape != array.shape:
         raise ValueError(
-            f"scores and diverged must have one entry an agent: got {len(scores)} scores and "
+            f"scores and diverged must have one entry an agent: got {len(array)} scores and "
             f"diverged of shape {failed.shape}."
         )
-    failed = failed | ~np.isfinite(scores)
+    failed = failed | ~np.isfinite(array)
     if failed.any():
-        numbers = (math.nan,) * 5
-    else:
-        interval = interquartile_interval(scores, seed)
-        numbers = (*mean_and_error(scores), interquartile_mean(scores), *interval)
-    return Summary(len(scores), int(failed.sum()), *numbers)
+        return Summary(len(array), int(failed.sum()), *[math.nan] * 5)
+    mean, error = mean_and_error(array)
+    low, high = interquartile_interval(array, seed)
+    return Summary(len(array), 0, mean, error, interquartile_mean(array), low, high)
 
 
 def mean_and_error(scores: ArrayLike) -> tuple[float, float]:
@@ -72,9 +71,9 @@ def mean_and_error(scores: ArrayLike) -> tuple[float, float]:
     Raises:
         ValueError: no scores.
     """
-    scores = _one_dimensional(scores, "scores")
-    error = np.std(scores, ddof=1) / math.sqrt(len(scores)) if len(scores) > 1 else math.nan
-    return float(np.mean(scores)), float(error)
+    array = _one_dimensional(scores, "scores")
+    error = np.std(array, ddof=1) / math.sqrt(len(array)) if len(array) > 1 else math.nan
+    return float(np.mean(array)), float(error)
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
@@ -99,11 +98,11 @@ def interquartile_interval(scores: ArrayLike, seed: int = 0) -> tuple[float, flo
     Raises:
         ValueError: no scores.
     """
-    scores = _one_dimensional(scores, "scores")
-    if len(scores) == 1:
+    array = _one_dimensional(scores, "scores")
+    if len(array) == 1:
         return math.nan, math.nan
     result = stats.bootstrap(
-        (scores,),
+        (array,),
         lambda sample, axis: stats.trim_mean(sample, _CUT, axis=axis),
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
@@ -170,13 +169,13 @@ def best_by_overlap(mean: ArrayLike, error: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: no entries, shapes that differ or a negative error.
     """
-    mean = _one_dimensional(mean, "mean")
-    error = np.nan_to_num(_one_dimensional(error, "error"), nan=0.0)
-    if error.shape != mean.shape:
-        raise ValueError(f"mean and error differ in length: {len(mean)} and {len(error)}.")
-    if (error < 0).any():
+    centre = _one_dimensional(mean, "mean")
+    width = _one_dimensional(error, "error")
+    if width.shape != centre.shape:
+        raise ValueError(f"mean and error differ in length: {len(centre)} and {len(width)}.")
+    if (width < 0).any():
         raise ValueError("error must not be negative.")
-    return best_by_interval(mean, mean - error, mean + error)
+    return best_by_interval(centre, centre - width, centre + width)
 
 
 def best_by_interval(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
@@ -193,21 +192,22 @@ def best_by_interval(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.nd
     Raises:
         ValueError: no entries, or shapes that differ.
     """
-    value = _one_dimensional(value, "value")
-    low = np.asarray(low, dtype=np.float64)
-    high = np.asarray(high, dtype=np.float64)
-    if not low.shape == high.shape == value.shape:
+    centre, lower, upper = (
+        _one_dimensional(values, name)
+        for values, name in ((value, "value"), (low, "low"), (high, "high"))
+    )
+    if not lower.shape == upper.shape == centre.shape:
         raise ValueError(
-            f"value, low and high differ in shape: {value.shape}, {low.shape} and {high.shape}."
+            f"value, low and high differ in length: {len(centre)}, {len(lower)} and {len(upper)}."
         )
-    known = ~np.isnan(value)
+    known = ~np.isnan(centre)
     if not known.any():
         return known
-    low = np.where(np.isnan(low), value, low)
-    high = np.where(np.isnan(high), value, high)
+    lower = np.where(np.isnan(lower), centre, lower)
+    upper = np.where(np.isnan(upper), centre, upper)
     # Of several highest the widest interval counts, so that their order does not matter.
-    floor = low[value == value[known].max()].min()
-    return known & (high >= floor)
+    floor = lower[centre == centre[known].max()].min()
+    return known & (upper >= floor)
 
 
 def _one_dimensional(values: ArrayLike, name: str) -> np.ndarray:

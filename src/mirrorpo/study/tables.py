@@ -14,7 +14,7 @@ from mirrorpo.study import statistics
 from mirrorpo.study.statistics import Summary
 
 FINAL_PHASE = "final"
-NOT_RUN = "–"
+NOT_RUN = "\N{EN DASH}"
 
 Measure = Literal["mean", "iqm"]
 
@@ -135,8 +135,7 @@ def build(
         rows = [groups[name, variant] for name in ran]
         settings = [_one_setting(agents, variant) for agents in rows]
         found = [
-            statistics.summarise(agents["return_mean"], agents["diverged"], seed)
-            for agents in rows
+            statistics.summarise(agents["return_mean"], agents["diverged"], seed) for agents in rows
         ]
         best = statistics.best_by_overlap(
             [summary.mean for summary in found],

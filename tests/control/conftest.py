@@ -1,0 +1,58 @@
+"""A small real task, and small datasets whose right answer is known."""
+
+import jax
+import numpy as np
+import pytest
+
+from mirrorpo.control import data, tasks
+from mirrorpo.control.agents import AgentCard, save
+from mirrorpo.control.policy import new_policy
+
+
+@pytest.fixture(scope="session")
+def hopper():
+    """Hopper with short episodes."""
+    return tasks.load("hopper", episode_length=60)
+
+
+@pytest.fixture(scope="session")
+def two_agents(tmp_path_factory):
+    """Files of two random Hopper agents that differ."""
+    folder = tmp_path_factory.mktemp("agents")
+    paths = []
+    for seed, name in enumerate(("first", "second")):
+        policy = new_policy(jax.random.key(seed), 3, np.zeros(11, "f4"), np.ones(11, "f4"), (8,))
+        card = AgentCard(name, "hopper", "positional", 100.0 - seed, 1.0, 100, 0, 1000, seed)
+        save(folder / name, policy, card)
+        paths.append(folder / f"{name}.safetensors")
+    return tuple(paths)
+
+
+@pytest.fixture(scope="session")
+def pool(hopper, two_agents):
+    """Trajectories of the two random agents from 120 start states: more than one block."""
+    return data.simulate(hopper, 120, seed=3, better=two_agents[0], worse=two_agents[1])
+
+
+def toy_dataset(rows=64, steps=20, observations=3, actions=2, seed=0):
+    """Pairs whose chosen actions are +0.5 and whose rejected ones are -0.5, plus noise."""
+    draw = np.random.default_rng(seed)
+    count = 2 * rows
+    sign = np.where(np.arange(count) < rows, 0.5, -0.5).astype("f4")
+    trajectories = data.Trajectories(
+        observations=draw.normal(size=(count, steps, observations)).astype("f4"),
+        actions=(sign[:, None, None] + 0.5 * draw.normal(size=(count, steps, actions))).astype(
+            "f4"
+        ),
+        length=np.full(count, steps, "i4"),
+        returns=sign.copy(),
+        agent=(np.arange(count) >= rows).astype("i1"),
+        start=np.tile(np.arange(rows), 2).astype("i4"),
+    )
+    index = np.arange(rows, dtype="i4")
+    return data.PreferenceDataset(trajectories, index, index + rows, {"task": "toy"})
+
+
+@pytest.fixture
+def toy():
+    return toy_dataset()
