@@ -1,14 +1,38 @@
-"""Two CPU devices for every test, and compiled programs kept between runs."""
+"""Two CPU devices for every test, compiled programs kept, and two small real agents."""
 
 import os
 import tempfile
 from pathlib import Path
 
 import jax
+import numpy as np
+import pytest
 
+from mirrorpo.control import tasks
+from mirrorpo.control.agents import AgentCard, save
 from mirrorpo.control.devices import use_all_cores
+from mirrorpo.control.policy import new_policy
 
 use_all_cores(2)
 _cache = os.environ.get("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
 jax.config.update("jax_compilation_cache_dir", str(Path(_cache) / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture(scope="session")
+def hopper():
+    """Hopper with short episodes."""
+    return tasks.load("hopper", episode_length=60)
+
+
+@pytest.fixture(scope="session")
+def two_agents(tmp_path_factory):
+    """Files of two random Hopper agents that differ."""
+    folder = tmp_path_factory.mktemp("agents")
+    paths = []
+    for seed, name in enumerate(("first", "second")):
+        policy = new_policy(jax.random.key(seed), 3, np.zeros(11, "f4"), np.ones(11, "f4"), (8,))
+        card = AgentCard(name, "hopper", "positional", 100.0 - seed, 1.0, 100, 0, 1000, seed)
+        save(folder / name, policy, card)
+        paths.append(folder / f"{name}.safetensors")
+    return tuple(paths)

@@ -25,9 +25,7 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
         wanted = files.as_json(dict(config))
         if found != wanted:
             names = sorted(
-                name
-                for name in {*found, *wanted}
-                if found.get(name) != wanted.get(name)
+                name for name in {*found, *wanted} if found.get(name) != wanted.get(name)
             )
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "

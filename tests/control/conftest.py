@@ -1,31 +1,9 @@
-"""A small real task, and small datasets whose right answer is known."""
+"""Preference data whose right answer is known."""
 
-import jax
 import numpy as np
 import pytest
 
-from mirrorpo.control import data, tasks
-from mirrorpo.control.agents import AgentCard, save
-from mirrorpo.control.policy import new_policy
-
-
-@pytest.fixture(scope="session")
-def hopper():
-    """Hopper with short episodes."""
-    return tasks.load("hopper", episode_length=60)
-
-
-@pytest.fixture(scope="session")
-def two_agents(tmp_path_factory):
-    """Files of two random Hopper agents that differ."""
-    folder = tmp_path_factory.mktemp("agents")
-    paths = []
-    for seed, name in enumerate(("first", "second")):
-        policy = new_policy(jax.random.key(seed), 3, np.zeros(11, "f4"), np.ones(11, "f4"), (8,))
-        card = AgentCard(name, "hopper", "positional", 100.0 - seed, 1.0, 100, 0, 1000, seed)
-        save(folder / name, policy, card)
-        paths.append(folder / f"{name}.safetensors")
-    return tuple(paths)
+from mirrorpo.control import data
 
 
 @pytest.fixture(scope="session")

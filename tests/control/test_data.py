@@ -223,7 +223,10 @@ def test_a_newer_format_is_refused(pool, tmp_path, monkeypatch):
     path = tmp_path / "pairs.safetensors"
     dataset = data.label(pool, "base", seed=0, rows=5)
     newer = data.PreferenceDataset(
-        dataset.trajectories, dataset.chosen, dataset.rejected, {**dataset.card, "format_version": 9}
+        dataset.trajectories,
+        dataset.chosen,
+        dataset.rejected,
+        {**dataset.card, "format_version": 9},
     )
     newer.save(path)
     with pytest.raises(ValueError, match="newer MirrorPO"):

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.control import data, learner
+from mirrorpo.control import data, inner_loop, learner
+from mirrorpo.control.inner_loop import train_agents
 from mirrorpo.control.policy import new_policy
 from mirrorpo.control.settings import TrainSettings
 
@@ -21,7 +22,9 @@ def leaves(policies):
 
 
 def test_sft_learns_the_chosen_actions(toy):
-    trained = learner.train(objectives.get("sft", aggregation="mean"), toy, seeds=[0], settings=TrainSettings(epochs=12))
+    trained = learner.train(
+        objectives.get("sft", aggregation="mean"), toy, seeds=[0], settings=TrainSettings(epochs=12)
+    )
     policy = jax.tree.map(lambda x: x[0], trained.policies)
     means = policy.act(jnp.asarray(toy.trajectories.observations[0]), None)
     np.testing.assert_allclose(means, 0.5, atol=0.25)
@@ -30,7 +33,12 @@ def test_sft_learns_the_chosen_actions(toy):
 
 
 def test_a_preference_loss_separates_chosen_from_rejected(toy):
-    trained = learner.train(objectives.get("cpo", beta=1.0, aggregation="mean"), toy, seeds=[0], settings=TrainSettings())
+    trained = learner.train(
+        objectives.get("cpo", beta=1.0, aggregation="mean"),
+        toy,
+        seeds=[0],
+        settings=TrainSettings(),
+    )
     assert float(trained.curves.accuracy[0, -1]) > 0.95
     assert float(trained.curves.margin[0, -1]) > float(trained.curves.margin[0, 0])
 
@@ -75,7 +83,12 @@ def test_an_agent_does_not_depend_on_its_company(toy):
 
 
 def test_two_stage_objectives_run_sft_first_with_their_shares(toy):
-    trained = learner.train(objectives.get("dpo", aggregation="mean"), toy, seeds=[0], settings=TrainSettings(hidden=(8,)))
+    trained = learner.train(
+        objectives.get("dpo", aggregation="mean"),
+        toy,
+        seeds=[0],
+        settings=TrainSettings(hidden=(8,)),
+    )
     assert trained.stages == ("sft",) * 10 + ("dpo",) * 2
     # At the start of its stage DPO's policy is its reference: the first loss is near log 2.
     assert abs(float(trained.curves.loss[0, 10]) - np.log(2)) < 0.05
@@ -116,9 +129,8 @@ def test_sampled_time_steps_estimate_the_same_sums():
     rows = jnp.arange(4)
 
     def sums(key, time_steps):
-        return learner._log_prob_sums(
-            policy, policy.parameters, ready.data, None, rows, key, time_steps
-        )[0]
+        batch = inner_loop.minibatch(ready.data, None, rows, key, time_steps)
+        return inner_loop.log_prob_sums(policy, policy.parameters, batch)
 
     exact = sums(jax.random.key(0), None)
     draws = jax.vmap(lambda key: sums(key, 5))(jax.random.split(jax.random.key(1), 4000))
@@ -137,26 +149,41 @@ def test_a_run_that_diverges_says_so(toy):
         settings=QUICK,
     )
     assert trained.diverged.all()
-    healthy = learner.train(objectives.get("sft", aggregation="mean"), toy, seeds=[0], settings=QUICK)
+    healthy = learner.train(
+        objectives.get("sft", aggregation="mean"), toy, seeds=[0], settings=QUICK
+    )
     assert not healthy.diverged.any()
 
 
-def test_every_objective_of_the_zoo_trains(toy):
+def train_briefly(name, toy):
     settings = TrainSettings(epochs=2, hidden=(8,), minibatch=16)
-    for name in objectives.available():
-        trained = learner.train(
-            objectives.get(name, aggregation="mean"), toy, seeds=[0], settings=settings
-        )
-        assert not trained.diverged.any(), name
-        assert np.isfinite(np.asarray(trained.curves.loss)).all(), name
+    objective = objectives.get(name, aggregation="mean")
+    trained = learner.train(objective, toy, seeds=[0], settings=settings)
+    assert not trained.diverged.any()
+    assert np.isfinite(np.asarray(trained.curves.loss)).all()
+
+
+@pytest.mark.parametrize("name", ["orpo", "kto", "aot", "paper-mixed", "ta-mpo"])
+def test_objectives_of_each_kind_train(toy, name):
+    train_briefly(name, toy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", objectives.available())
+def test_every_objective_of_the_zoo_trains(toy, name):
+    train_briefly(name, toy)
 
 
 def test_another_hyper_parameter_does_not_compile_again(toy):
-    learner.train(objectives.get("dpo", beta=0.1, aggregation="mean"), toy, seeds=[0], settings=QUICK)
-    before = learner._train._cache_size()
+    learner.train(
+        objectives.get("dpo", beta=0.1, aggregation="mean"), toy, seeds=[0], settings=QUICK
+    )
+    before = train_agents._cache_size()
     for beta in (0.2, 0.7):
-        learner.train(objectives.get("dpo", beta=beta, aggregation="mean"), toy, seeds=[1], settings=QUICK)
-    assert learner._train._cache_size() == before
+        learner.train(
+            objectives.get("dpo", beta=beta, aggregation="mean"), toy, seeds=[1], settings=QUICK
+        )
+    assert train_agents._cache_size() == before
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ from mirrorpo.control.tasks import LIMB_ACTIONS, LimbPenalty, Task
 
 @pytest.mark.parametrize(
     ("name", "observations", "actions"),
-    [("ant", 27, 8), ("tla", 27, 8), ("hopper", 11, 3), ("walker2d", 17, 6), ("halfcheetah", 17, 6)],
+    [
+        ("ant", 27, 8),
+        ("tla", 27, 8),
+        ("hopper", 11, 3),
+        ("walker2d", 17, 6),
+        ("halfcheetah", 17, 6),
+    ],
 )
 def test_every_registered_task_loads_with_its_sizes(name, observations, actions):
     task = tasks.load(name)

@@ -56,10 +56,7 @@ def _dispatch(given: list[str]) -> None:
         print(__version__)
         return
     _cli(
-        {
-            key: _group(key) if isinstance(value, dict) else value
-            for key, value in COMMANDS.items()
-        },
+        {key: _group(key) if isinstance(value, dict) else value for key, value in COMMANDS.items()},
         "mirrorpo",
         "Measure, discover and transfer preference-optimisation objectives.",
         given or ["--help"],

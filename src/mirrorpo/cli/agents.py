@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from mirrorpo.cli.console import console, progress_bar, start_jax
+from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.control.settings import PPOSettings
 
 TaskName = Annotated[str, tyro.conf.Positional]
@@ -63,17 +63,7 @@ def train(
     loaded = tasks.load(task, backend)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
     start = agents.load(start_from)[0] if start_from else None
-    with progress_bar("steps") as bar:
-        line = bar.add_task(f"PPO on {task}", total=settings.total_steps)
-
-        def report(point: training_run.Checkpoint, total: int) -> None:
-            bar.update(
-                line,
-                completed=point.environment_steps,
-                total=total,
-                description=f"PPO on {task}: {point.return_mean:.0f}",
-            )
-
+    with progress("steps") as report:
         last = training_run.train(
             loaded,
             settings,
@@ -82,7 +72,9 @@ def train(
             evaluate_every=evaluate_every,
             until_return=until_return,
             start=start,
-            progress=report,
+            progress=lambda point, total: report(
+                point.environment_steps, total, f"PPO on {task}: {point.return_mean:.0f}"
+            ),
         )
     card = agents.load(last)[1]
     console.print(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from mirrorpo.cli.console import console, progress_bar, start_jax
+from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.study.settings import BenchSettings
 
 
@@ -28,8 +28,8 @@ def bench(
     start_jax()
     from mirrorpo import files, runs
     from mirrorpo.control import variants
-    from mirrorpo.study import tables
     from mirrorpo.study import bench as bench_module
+    from mirrorpo.study import tables
     from mirrorpo.study.algorithms import split_list
 
     settings = dataclasses.replace(
@@ -40,13 +40,10 @@ def bench(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("bench", f"{settings.task}-{digest}")
-    with progress_bar("agents") as bar:
-        line = bar.add_task("bench", total=None)
-
-        def report(point: bench_module.Progress) -> None:
-            bar.update(line, completed=point.done, total=point.total, description=point.doing)
-
-        log, source_agents = bench_module.run(settings, out, report, cache)
+    with progress("agents") as report:
+        log, source_agents = bench_module.run(
+            settings, out, lambda point: report(point.done, point.total, point.doing), cache
+        )
     table = tables.build(
         log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
     )

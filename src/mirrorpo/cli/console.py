@@ -1,6 +1,7 @@
 """What commands print: one console, one progress bar, one line for an error."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+LINE_EVERY_SECONDS = 30.0
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -24,9 +27,46 @@ def fail(message: str, code: int = 2) -> None:
     raise SystemExit(code)
 
 
+class Report:
+    """Progress on standard error: a bar in a terminal, a line now and then in a file."""
+
+    def __init__(self, bar: Progress, unit: str):
+        self._bar = bar
+        self._task = bar.add_task("", total=None)
+        self._unit = unit
+        self._began = self._printed = time.monotonic()
+        self._at_start: float | None = None
+
+    def __call__(self, done: float, total: float, doing: str) -> None:
+        """Show that `done` of `total` units are finished, and what is being done."""
+        if self._bar.console.is_terminal:
+            self._bar.update(self._task, completed=done, total=total, description=doing)
+            return
+        now = time.monotonic()
+        if self._at_start is None:
+            self._at_start = done
+        if now - self._printed < LINE_EVERY_SECONDS and done < total:
+            return
+        self._printed = now
+        rate = (done - self._at_start) / max(now - self._began, 1e-9)
+        left = f", {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
+        print(
+            f"{doing}: {done:,.0f} of {total:,.0f} {self._unit} "
+            f"after {_clock(now - self._began)}{left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
 @contextmanager
-def progress_bar(unit: str) -> Iterator[Progress]:
-    """A progress bar with counts, elapsed time and time left, on standard error."""
+def progress(unit: str) -> Iterator[Report]:
+    """A `Report` with counts of `unit`, elapsed time and time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,10 +74,13 @@ def progress_bar(unit: str) -> Iterator[Progress]:
         TextColumn(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=False),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
-        yield progress
+    terminal = Console(stderr=True)
+    with Progress(
+        *columns, console=terminal, refresh_per_second=2, disable=not terminal.is_terminal
+    ) as bar:
+        yield Report(bar, unit)
 
 
 def start_jax() -> None:

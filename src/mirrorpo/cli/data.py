@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from mirrorpo.cli.console import console, progress_bar, start_jax
+from mirrorpo.cli.console import console, progress, start_jax
 
 
 def generate(
@@ -44,8 +44,7 @@ def generate(
     parsed = variants.parse(variant)
     loaded = tasks.load(task, backend, episode_length)
     rows = rows if rows is not None else sources.of(task).rows
-    with progress_bar("parts") as bar:
-        line = bar.add_task(f"trajectories on {task}", total=None)
+    with progress("parts") as report:
         pool = data.simulate(
             loaded,
             rows,
@@ -53,7 +52,7 @@ def generate(
             better,
             worse,
             parts=out.with_suffix(".parts"),
-            progress=lambda done, of: bar.update(line, completed=done, total=of),
+            progress=lambda done, of: report(done, of, f"trajectories on {task}"),
         )
     dataset = data.label(pool, parsed, seed)
     dataset.save(out)

@@ -43,7 +43,13 @@ def train(
     name = f"{algorithm.objective.name}-{data.stem}-seed{seed}"
     out = out or runs.default_out("train", name)
     results = single_run.run(
-        algorithm, data, out, settings, range(seed, seed + seeds), start_from, episodes,
+        algorithm,
+        data,
+        out,
+        settings,
+        range(seed, seed + seeds),
+        start_from,
+        episodes,
         deterministic,
     )
     for result in results:

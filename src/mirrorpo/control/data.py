@@ -244,7 +244,9 @@ def simulate(
     return Pool(Trajectories(**arrays), card)
 
 
-def label(pool: Pool, variant: Variant | str, seed: int, rows: int | None = None) -> PreferenceDataset:
+def label(
+    pool: Pool, variant: Variant | str, seed: int, rows: int | None = None
+) -> PreferenceDataset:
     """A preference dataset of one variant: an indexed view of the pool with new labels.
 
     The judge is Bradley-Terry on the true returns (paper, eq. 2) at the variant's temperature;

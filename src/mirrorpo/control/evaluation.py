@@ -8,7 +8,7 @@ import numpy as np
 
 from mirrorpo.control import rollout
 from mirrorpo.control.devices import map_over_devices
-from mirrorpo.control.policy import Policy
+from mirrorpo.control.policy import Policy, finite_agents
 from mirrorpo.control.tasks import Task
 
 EPISODES_A_BATCH = 50
@@ -60,10 +60,7 @@ def returns(
         deterministic=deterministic,
     )
     result = np.asarray(total).reshape(count, batches * size)[:, :episodes]
-    finite = np.stack(
-        [np.isfinite(leaf).reshape(count, -1).all(axis=1) for leaf in jax.tree.leaves(policies)]
-    ).all(axis=0)
-    return np.where(finite[:, None], result, np.nan)
+    return np.where(finite_agents(policies)[:, None], result, np.nan)
 
 
 @partial(jax.jit, static_argnames=("task", "deterministic"))

@@ -5,8 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from flax import struct
+from jax.typing import ArrayLike
 
 MINIMUM_STD = 0.4
 """Floor of the standard deviation. It keeps the density of each action dimension below 0.998,
@@ -125,19 +127,37 @@ class Policy:
         """A sampled action, or the mean action where `key` is None; not clipped."""
         x = self.normalise(observation)
         if key is None:
-            return self.actor.apply(self.parameters, x)[0]
-        return self.actor.apply(self.parameters, x, key, method="sample")
+            return self.moments(x)[0]
+        mean, log_std = self.moments(x)
+        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
+
+    def moments(self, normalised: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mean actions and log standard deviations for normalised observations."""
+        result: Any = self.actor.apply(self.parameters, normalised)
+        return result
+
+    def log_prob(self, parameters: Any, normalised: jax.Array, action: jax.Array) -> jax.Array:
+        """Log-density of actions under other parameters of this policy's shape, summed over
+        action dimensions, for normalised observations; shape (...)."""
+        result: Any = self.actor.apply(parameters, normalised, action, method="log_prob")
+        return result
+
+
+def finite_agents(policies: Policy) -> np.ndarray:
+    """Whether all parameters of each policy are finite; shape (policies,), bool."""
+    flat = [np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(policies)]
+    return np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
 
 
 def new_policy(
     key: jax.Array,
     action_size: int,
-    observation_mean: jax.Array,
-    observation_std: jax.Array,
+    observation_mean: ArrayLike,
+    observation_std: ArrayLike,
     hidden: tuple[int, ...] = (64, 64),
     initial_std: float = 1.0,
 ) -> Policy:
     """A randomly initialised policy."""
     actor = GaussianActor(action_size, hidden, initial_std)
-    parameters = actor.init(key, observation_mean)
-    return Policy(parameters, jnp.asarray(observation_mean), jnp.asarray(observation_std))
+    mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)
+    return Policy(actor.init(key, mean), mean, std)

@@ -118,12 +118,8 @@ def _update_moments(state: Any, x: jax.Array) -> Any:
     count = x.shape[0] * jax.lax.psum(1, _AXIS)
     total = state.count + count
     delta = mean - state.mean
-    second = (
-        state.var * state.count + variance * count + delta**2 * state.count * count / total
-    )
-    return state.replace(
-        mean=state.mean + delta * count / total, var=second / total, count=total
-    )
+    second = state.var * state.count + variance * count + delta**2 * state.count * count / total
+    return state.replace(mean=state.mean + delta * count / total, var=second / total, count=total)
 
 
 def _algorithm(task: Task, settings: PPOSettings) -> _DataParallelPPO:
@@ -170,10 +166,11 @@ class Trainer:
                 f"environments ({settings.environments}) must be a multiple of the number of "
                 f"devices ({devices})."
             )
-        if settings.environments // devices * settings.rollout_steps % settings.minibatches:
+        batch = settings.environments // devices * settings.rollout_steps
+        if batch % settings.minibatches:
             raise ValueError(
-                f"environments x rollout_steps a device ({settings.environments // devices} x "
-                f"{settings.rollout_steps}) must be a multiple of minibatches ({settings.minibatches})."
+                f"environments x rollout_steps on each of {devices} devices ({batch}) must be a "
+                f"multiple of minibatches ({settings.minibatches})."
             )
         self.task = task
         self.settings = settings

@@ -1,6 +1,6 @@
 """Episodes of a policy on a task: one compiled loop for a batch, no auto-reset inside."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +80,7 @@ def returns(
 def record(task: Task, policy: Policy, start_keys: jax.Array, noise_keys: jax.Array) -> Episodes:
     """Episodes with their observations and actions; arguments as in `returns`."""
 
-    def step(carry: tuple, t: jax.Array) -> tuple:
+    def step(carry: Any, t: jax.Array) -> tuple[Any, Any]:
         state, alive = carry
         action = _act(policy, state.obs, noise_keys, t)
         seen = jnp.where(alive[:, None], state.obs, 0.0)

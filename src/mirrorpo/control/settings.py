@@ -11,7 +11,9 @@ class TrainSettings:
         epochs: passes over the dataset, all stages together. An objective's stages keep their
             shares: of 12, DPO's are 10 of SFT and 2 of DPO; of 6 they would be 5 and 1.
         minibatch: pairs a step.
-        learning_rate: Adam's, constant; Adam starts anew with each stage.
+        learning_rate: Adam's.
+        anneal: let the learning rate fall linearly to zero over all stages; else it is constant.
+        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         max_gradient_norm: global norm to which gradients are clipped.
         time_steps: steps drawn from each trajectory and minibatch, evenly spread with jitter,
             for an unbiased estimate of its log-prob; None for all steps.
@@ -22,6 +24,8 @@ class TrainSettings:
     epochs: int = 12
     minibatch: int = 2
     learning_rate: float = 1e-3
+    anneal: bool = False
+    reset_optimiser: bool = False
     max_gradient_norm: float = 1.3
     time_steps: int | None = None
     hidden: tuple[int, ...] = (64, 64)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import files, runs, versions
@@ -198,7 +199,7 @@ def _load_state(path: Path, like: Any) -> tuple[Any, int]:
     def leaf(key: Any, old: jax.Array) -> jax.Array:
         new = arrays[jax.tree_util.keystr(key)]
         if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key):
-            return jax.device_put(jax.random.wrap_key_data(new), old.sharding)
+            return jax.device_put(jax.random.wrap_key_data(jnp.asarray(new)), old.sharding)
         return jax.device_put(new, old.sharding)
 
     return jax.tree_util.tree_map_with_path(leaf, like), card["iterations"]

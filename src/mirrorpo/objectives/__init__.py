@@ -8,7 +8,7 @@
 """
 
 from .base import Objective, Paper
-from .component import Component, choice, function, number
+from .component import Component, array, choice, function, number
 from .discopop import (
     AdaptiveDecay,
     AdaptiveQuantile,
@@ -17,6 +17,7 @@ from .discopop import (
     LogisticPlusExponential,
     LogRatioModulated,
 )
+from .extension import Extended
 from .links import (
     Cubic,
     Hinge,
@@ -29,7 +30,9 @@ from .links import (
     SquareOrLine,
 )
 from .mirror import MirrorObjective, OneStep, Terms, TwoStep
+from .networks import MonotoneNetwork
 from .pairs import PairLogProbs
+from .potentials import Rescaled
 from .registry import available, get
 from .scalars import (
     ChiSquared,
@@ -43,7 +46,9 @@ from .scalars import (
 )
 from .schedules import Linear, Quadratic, Sigmoid
 from .storage import from_dict, load, save, to_dict
+from .timed import LearnedSchedule, TimedNetwork
 from .trees import tree_classes, tree_flatten, tree_unflatten
+from .vectors import parameter_vector
 
 __all__ = [
     "AdaptiveDecay",
@@ -53,9 +58,11 @@ __all__ = [
     "Component",
     "Cubic",
     "DynamicBlend",
+    "Extended",
     "Hinge",
     "Identity",
     "JensenShannon",
+    "LearnedSchedule",
     "Linear",
     "Log",
     "LogRatioModulated",
@@ -63,6 +70,7 @@ __all__ = [
     "LogisticPlusExponential",
     "Logit",
     "MirrorObjective",
+    "MonotoneNetwork",
     "NegativeReverseKL",
     "Objective",
     "OneStep",
@@ -71,6 +79,7 @@ __all__ = [
     "Power",
     "Probability",
     "Quadratic",
+    "Rescaled",
     "RobustLogSigmoid",
     "ScalarFunction",
     "Sigmoid",
@@ -78,8 +87,10 @@ __all__ = [
     "Square",
     "SquareOrLine",
     "Terms",
+    "TimedNetwork",
     "TwoStep",
     "Zero",
+    "array",
     "available",
     "choice",
     "from_dict",
@@ -87,6 +98,7 @@ __all__ = [
     "get",
     "load",
     "number",
+    "parameter_vector",
     "save",
     "to_dict",
     "tree_classes",

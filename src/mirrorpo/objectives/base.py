@@ -15,8 +15,9 @@ from .pairs import PairLogProbs
 SFT_EPOCHS, PREFERENCE_EPOCHS = 10, 2
 SINGLE_PHASE_EPOCHS = SFT_EPOCHS + PREFERENCE_EPOCHS
 
-BETAS = (0.1, 0.3, 1.0, 3.0, 10.0)
-"""The default search of a margin's scale: on the control bench margins are of order 0.1 to 3."""
+BETAS = (1.0, 10.0, 30.0, 100.0, 300.0)
+"""The default search of a margin's scale. The control bench takes means over 1000 steps, so 100
+there is what the usual 0.1 is to a sum over as many steps or tokens."""
 
 
 @dataclass(frozen=True)

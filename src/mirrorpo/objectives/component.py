@@ -1,13 +1,15 @@
 """The common base of objectives, scalar functions and schedules.
 
-A component is a frozen dataclass whose fields are its parameters. Three kinds of field:
+A component is a frozen dataclass whose fields are its parameters. Four kinds of field:
 
 - numbers (`number`): leaves that a library may trace, batch or differentiate;
+- arrays (`array`): leaves too, the learned parameters of networks, kept as read-only float32;
 - functions (`function`): nested components, whose numbers are leaves in turn;
 - choices (`choice`): strings that select code, marked ``{"static": True}`` in the metadata.
 
-Checks look at real Python numbers and strings only. Arrays, tracers and placeholder objects pass,
-so ``dataclasses.replace(component, beta=tracer)`` works anywhere.
+Checks look at real Python numbers and strings, and at NumPy arrays where one is wanted. Other
+arrays, tracers and placeholder objects pass, so ``dataclasses.replace(component, beta=tracer)``
+works anywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
+
 _FUNCTION = "function"
+_ARRAY = "array"
 _registry: dict[tuple[str, str], type[Component]] = {}
 
 
@@ -37,6 +42,9 @@ class Component:
             value = getattr(self, field.name)
             if _FUNCTION in field.metadata:
                 object.__setattr__(self, field.name, _as_function(self.name, field.name, value))
+            elif _ARRAY in field.metadata:
+                shape = field.metadata[_ARRAY]
+                object.__setattr__(self, field.name, _as_array(self.name, field.name, value, shape))
             elif "choices" in field.metadata:
                 _check_choice(self.name, field.name, value, field.metadata["choices"])
             else:
@@ -70,6 +78,20 @@ def function(default: Component) -> Any:
     return dataclasses.field(default=default, metadata={_FUNCTION: True})
 
 
+def array(shape: tuple[int | None, ...], default: Any) -> Any:
+    """A field of learned parameters: an array of ``shape``, where None stands for any length.
+
+    NumPy arrays, lists and numbers are copied. More axes may precede the shape's: a library that
+    batches components stacks their leaves.
+    """
+    return dataclasses.field(default_factory=lambda: default, metadata={_ARRAY: shape})
+
+
+def is_array(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field was made by `array`."""
+    return _ARRAY in field.metadata
+
+
 def is_function(field: dataclasses.Field[Any]) -> bool:
     """Whether a field was made by `function`."""
     return _FUNCTION in field.metadata
@@ -87,6 +109,26 @@ def _as_function(owner: str, field: str, value: Any) -> Any:
             f"{owner}: {field} is {value!r}, but must be a scalar function or the name of one"
         )
     return value
+
+
+def _as_array(owner: str, field: str, value: Any, shape: tuple[int | None, ...]) -> Any:
+    if not isinstance(value, (np.ndarray, np.generic, list, Real, str)):
+        return value
+    try:
+        copied = np.array(value, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"{owner}: {field} is not an array of numbers: {value!r:.60}") from None
+    found = copied.shape[max(copied.ndim - len(shape), 0) :]
+    fits = len(found) == len(shape) and all(
+        wanted in (None, size) for wanted, size in zip(shape, found, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("n" if size is None else str(size) for size in shape)
+        raise ValueError(f"{owner}: {field} has shape {copied.shape}, but must have ({wanted})")
+    if not np.isfinite(copied).all():
+        raise ValueError(f"{owner}: {field} has values that are not finite")
+    copied.flags.writeable = False
+    return copied
 
 
 def _check_choice(owner: str, field: str, value: Any, choices: tuple[str, ...]) -> None:

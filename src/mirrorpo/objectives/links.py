@@ -26,6 +26,9 @@ class LogSigmoid(ScalarFunction):
     def __call__(self, x: Array) -> Array:
         return numerics.log_sigmoid(x)
 
+    def derivative(self, x: Array) -> Array:
+        return numerics.sigmoid(-x)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity(ScalarFunction):
@@ -35,6 +38,9 @@ class Identity(ScalarFunction):
 
     def __call__(self, x: Array) -> Array:
         return x
+
+    def derivative(self, x: Array) -> Array:
+        return namespace(x).ones_like(x)
 
 
 @dataclass(frozen=True, kw_only=True)

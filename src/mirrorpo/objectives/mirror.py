@@ -53,6 +53,17 @@ class MirrorObjective(Objective):
         super().__init_subclass__(**kwargs)
         cls.needs_reference = cls.reference != "uniform"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("psi", "inverse_potential", "link"):
+            wants = getattr(getattr(self, name, None), "input", None)
+            if isinstance(wants, str) and (wants == "margin") != (name == "link"):
+                given = "a margin" if name == "link" else "a log-prob"
+                raise ValueError(
+                    f"{self.name}: {name} is given {given}, but its network is one of a {wants}; "
+                    f"start from MonotoneNetwork.{name}()"
+                )
+
     @abstractmethod
     def terms(self, batch: Batch, progress: Array) -> Terms:
         """The member's scalars; they may depend on the lengths and on training's progress."""
@@ -61,13 +72,13 @@ class MirrorObjective(Objective):
         terms = self.terms(batch, progress)
         total: Array = 0.0
         if terms.sft_weight is not None:
-            total = total + terms.sft_weight * terms.psi(batch.chosen)
+            total = total + terms.sft_weight * _at(terms.psi, progress)(batch.chosen)
         if terms.po_weight is not None:
-            phi = terms.inverse_potential
+            phi = _at(terms.inverse_potential, progress)
             chosen = self._potential(phi, batch.chosen, batch.reference_chosen)
             rejected = self._potential(phi, batch.rejected, batch.reference_rejected)
             margin = terms.beta * (chosen - rejected) - terms.gamma
-            total = total + terms.po_weight * terms.link(margin)
+            total = total + terms.po_weight * _at(terms.link, progress)(margin)
         return -total
 
     def _potential(self, phi: ScalarFunction, log_prob: Array, reference: Array) -> Array:
@@ -76,6 +87,11 @@ class MirrorObjective(Objective):
         if self.reference == "ratio":
             return phi(log_prob - reference)
         return phi(log_prob) - phi(reference)
+
+
+def _at(function: Any, progress: Array) -> Any:
+    """``function`` at this progress; a callable of another library has none."""
+    return function.at(progress) if isinstance(function, ScalarFunction) else function
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from typing import ClassVar
 from .arrays import Array, Number
 from .base import Batch, Paper, aggregation, grid
 from .component import function, number
-from .links import Cubic, Hinge, Identity, SquareOrLine
+from .links import Cubic, Hinge, Identity, LogSigmoid, SquareOrLine
 from .mirror import MirrorObjective, Terms, mirror_paper
-from .scalars import Logit, Power, ScalarFunction
+from .scalars import Log, Logit, Power, ScalarFunction
 from .schedules import Linear
 
 
@@ -193,23 +193,35 @@ class SFTSimPO(MirrorObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class TemporallyAware(MirrorObjective):
-    """``(1 - a(t)) log pi(chosen) + a(t) log sigmoid(beta margin - gamma)``.
+    """``(1 - a(t)) psi(pi(chosen)) + a(t) g(beta (Phi(chosen) - Phi(rejected)) - gamma)``.
 
     ``schedule`` is a scalar function a of progress, or the name of one: "linear" (1), "quadratic"
-    (2) and "sigmoid" (3) are the paper's.
+    (2) and "sigmoid" (3) are the paper's; `LearnedSchedule` is searched. The other functions'
+    defaults make the loss of eq. (13).
     """
 
     name: ClassVar[str] = "ta-mpo"
-    paper: ClassVar[Paper] = mirror_paper("eq. (13)")
+    paper: ClassVar[Paper] = mirror_paper("eq. (12)-(13)")
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
 
+    psi: ScalarFunction = function(Log())
+    inverse_potential: ScalarFunction = function(Log())
+    link: ScalarFunction = function(LogSigmoid())
     beta: Number = number(0.05, above=0)
     gamma: Number = number(1.0, at_least=0)
     schedule: ScalarFunction = function(Linear())
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         weight = self.schedule(progress)
-        return Terms(beta=self.beta, gamma=self.gamma, sft_weight=1.0 - weight, po_weight=weight)
+        return Terms(
+            psi=self.psi,
+            inverse_potential=self.inverse_potential,
+            link=self.link,
+            beta=self.beta,
+            gamma=self.gamma,
+            sft_weight=1.0 - weight,
+            po_weight=weight,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

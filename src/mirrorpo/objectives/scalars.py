@@ -26,6 +26,18 @@ class ScalarFunction(Component):
     def __call__(self, x: Array) -> Array:
         """The function's value at each element of ``x``."""
 
+    def derivative(self, x: Array) -> Array:
+        """The function's slope at each element of ``x``.
+
+        Raises:
+            ValueError: if the function does not state its derivative.
+        """
+        raise ValueError(f"{self.name} does not state its derivative")
+
+    def at(self, progress: Number) -> ScalarFunction:
+        """The function at this progress of training, in [0, 1]: itself, unless it changes."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Log(ScalarFunction):
@@ -36,6 +48,9 @@ class Log(ScalarFunction):
     def __call__(self, x: Array) -> Array:
         return x
 
+    def derivative(self, x: Array) -> Array:
+        return namespace(x).ones_like(x)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Logit(ScalarFunction):
@@ -45,6 +60,11 @@ class Logit(ScalarFunction):
 
     def __call__(self, x: Array) -> Array:
         return x - numerics.log1mexp(x)
+
+    def derivative(self, x: Array) -> Array:
+        xp = namespace(x)
+        inside = x < -numerics.SMALLEST_GAP
+        return xp.where(inside, xp.exp(-numerics.log1mexp(x)), xp.ones_like(x))
 
 
 @dataclass(frozen=True, kw_only=True)

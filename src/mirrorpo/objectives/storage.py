@@ -1,6 +1,7 @@
 """Objectives as files: one small JSON document with a format name and a version.
 
-Numbers are written with the digits that give back the same float64.
+Numbers are written with the digits that give back the same float64. Learned arrays are lists in
+JSON, exact as well; in a ``.safetensors`` file they are tensors, and the document is in its header.
 """
 
 from __future__ import annotations
@@ -12,25 +13,35 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from array_api_compat import is_array_api_obj
 
-from mirrorpo.files import write_text
+from mirrorpo.files import load_arrays, load_card, save_arrays, write_text
 
 from .base import Objective
-from .component import is_function, registered
+from .component import is_array, is_function, registered
 from .registry import get
 
 FORMAT = "mirrorpo-objective"
 VERSION = 1
 
+_Tensors = dict[str, np.ndarray]
+
 
 def save(objective: Objective, path: str | os.PathLike[str]) -> None:
-    """Write ``objective`` to ``path`` as JSON, whole or not at all.
+    """Write ``objective`` to ``path``, whole or not at all.
+
+    As safetensors if the path ends in ``.safetensors``, else as JSON.
 
     Raises:
-        ValueError: if a hyper-parameter is not a number, a string or a registered function.
+        ValueError: if a hyper-parameter is not a number, a string or a registered function, or
+            a number is not finite.
         OSError: if the file cannot be written; a file already there is then unchanged.
     """
+    if _is_safetensors(path):
+        tensors: _Tensors = {}
+        save_arrays(Path(path), tensors, _document(objective, tensors))
+        return
     text = json.dumps(to_dict(objective), indent=2, allow_nan=False) + "\n"
     write_text(Path(path), text)
 
@@ -39,38 +50,26 @@ def load(path: str | os.PathLike[str]) -> Objective:
     """The objective that `save` wrote to ``path``.
 
     Raises:
-        ValueError: if the file is cut short, is not JSON, is another format or a newer version,
-            or names an unknown objective, function or hyper-parameter. The message says which.
+        ValueError: if the file is cut short, is not JSON or safetensors, is another format or a
+            newer version, names an unknown objective, function or hyper-parameter, or its arrays
+            do not fit. The message says which.
         OSError: if the file cannot be read.
     """
+    if _is_safetensors(path):
+        Path(path).open("rb").close()  # a missing file is an OSError here, as in JSON
+        document: Any = load_card(Path(path), FORMAT, "a saved objective")
+        tensors = load_arrays(Path(path), "a saved objective")
+    else:
+        document, tensors = _read_json(path), {}
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a saved objective: not JSON text") from error
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        if not text.strip():
-            reason = "the file is empty"
-        elif text.lstrip().startswith("{"):
-            reason = f"the JSON is cut short or damaged ({error})"
-        else:
-            reason = f"not JSON ({error})"
-        raise ValueError(f"{path}: not a saved objective: {reason}") from error
-    try:
-        return from_dict(document)
+        return _objective(document, tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def to_dict(objective: Objective) -> dict[str, Any]:
     """The document that `save` writes, of plain Python values; for configs and result files."""
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "objective": objective.name,
-        "hyperparameters": _parameters(objective),
-    }
+    return _document(objective, None)
 
 
 def from_dict(document: Any) -> Objective:
@@ -79,6 +78,73 @@ def from_dict(document: Any) -> Objective:
     Raises:
         ValueError: as `load`.
     """
+    return _objective(document, {})
+
+
+def _is_safetensors(path: str | os.PathLike[str]) -> bool:
+    return Path(path).suffix == ".safetensors"
+
+
+def _read_json(path: str | os.PathLike[str]) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a saved objective: not JSON text") from error
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            reason = "the file is empty"
+        elif text.lstrip().startswith("{"):
+            reason = f"the JSON is cut short or damaged ({error})"
+        else:
+            reason = f"not JSON ({error})"
+        raise ValueError(f"{path}: not a saved objective: {reason}") from error
+
+
+def _document(objective: Objective, tensors: _Tensors | None) -> dict[str, Any]:
+    """The document; arrays go to ``tensors``, under their path, or stay in it if that is None."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "objective": objective.name,
+        "hyperparameters": _parameters(objective, "", tensors),
+    }
+
+
+def _parameters(component: Any, path: str, tensors: _Tensors | None) -> dict[str, Any]:
+    return {
+        field.name: _write(
+            component.name, field, getattr(component, field.name), path + field.name, tensors
+        )
+        for field in dataclasses.fields(component)
+    }
+
+
+def _write(
+    owner: str, field: dataclasses.Field[Any], value: Any, path: str, tensors: _Tensors | None
+) -> Any:
+    if is_function(field):
+        name = getattr(value, "name", None)
+        if registered("function").get(str(name)) is not type(value):
+            raise ValueError(f"{owner}: {field.name} is not a registered function: {value!r}")
+        return {"function": value.name, "parameters": _parameters(value, path + ".", tensors)}
+    if is_array(field):
+        found = np.asarray(value, np.float32)
+        if not np.isfinite(found).all():
+            raise ValueError(f"{owner}: {field.name} has values that are not finite")
+        if tensors is None:
+            return found.tolist()
+        tensors[path] = found
+        return {"tensor": path}
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Real) or (is_array_api_obj(value) and value.shape == ()):
+        return float(value)
+    raise ValueError(f"{owner}: {field.name} is not a single number: {value!r}")
+
+
+def _objective(document: Any, tensors: _Tensors) -> Objective:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"not a saved objective: no format {FORMAT!r}")
     version = document.get("version")
@@ -91,33 +157,39 @@ def from_dict(document: Any) -> Objective:
     name, parameters = document.get("objective"), document.get("hyperparameters")
     if not isinstance(name, str) or not isinstance(parameters, dict):
         raise ValueError("no objective name or no hyperparameters: the file is incomplete")
-    values = {key: _read(key, value) for key, value in parameters.items()}
+    unused = dict(tensors)
+    values = _read_all(registered("objective").get(name), parameters, "", unused)
     objective = get(name, **values)
     _require_all(objective, parameters)
+    if unused:
+        raise ValueError(f"the document does not mention its arrays {', '.join(sorted(unused))}")
     return objective
 
 
-def _parameters(component: Any) -> dict[str, Any]:
+def _read_all(cls: Any, parameters: dict[str, Any], path: str, tensors: _Tensors) -> dict[str, Any]:
+    fields = () if cls is None else dataclasses.fields(cls)
+    arrays = {field.name for field in fields if is_array(field)}
     return {
-        field.name: _write(component.name, field, getattr(component, field.name))
-        for field in dataclasses.fields(component)
+        key: _read_array(path + key, value, tensors)
+        if key in arrays
+        else _read(path + key, value, tensors)
+        for key, value in parameters.items()
     }
 
 
-def _write(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:
-    if is_function(field):
-        name = getattr(value, "name", None)
-        if registered("function").get(str(name)) is not type(value):
-            raise ValueError(f"{owner}: {field.name} is not a registered function: {value!r}")
-        return {"function": value.name, "parameters": _parameters(value)}
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Real) or (is_array_api_obj(value) and value.shape == ()):
-        return float(value)
-    raise ValueError(f"{owner}: {field.name} is not a single number: {value!r}")
+def _read_array(key: str, value: Any, tensors: _Tensors) -> Any:
+    if not isinstance(value, dict):
+        return value  # a list or a number, which the component checks
+    name = value.get("tensor")
+    if name not in tensors:
+        raise ValueError(f"{key}: the file has no array {name!r}")
+    found = tensors.pop(name)
+    if found.dtype != np.float32:
+        raise ValueError(f"{key}: array {name!r} is {found.dtype}, but must be float32")
+    return found
 
 
-def _read(key: str, value: Any) -> Any:
+def _read(key: str, value: Any, tensors: _Tensors) -> Any:
     if not isinstance(value, dict):
         if isinstance(value, (str, Real)):
             return value
@@ -126,10 +198,10 @@ def _read(key: str, value: Any) -> Any:
     name, parameters = value.get("function"), value.get("parameters")
     if name not in functions or not isinstance(parameters, dict):
         raise ValueError(f"{key}: unknown or incomplete function {name!r}")
-    values = {inner: _read(f"{key}.{inner}", given) for inner, given in parameters.items()}
+    values = _read_all(functions[name], parameters, f"{key}.", tensors)
     try:
         built = functions[name](**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{key}: {error}") from error
     _require_all(built, parameters)
     return built

@@ -90,7 +90,7 @@ class IPO(MirrorObjective):
         "2310.12036",
         "eq. (17)",
     )
-    search_grid = grid(tau=(0.1, 0.2, 0.5, 1.0, 2.0))
+    search_grid = grid(tau=(0.2, 0.5, 1.0, 2.0, 5.0))
 
     tau: Number = number(0.1, above=0)
     aggregation: str = aggregation("mean")
@@ -116,7 +116,7 @@ class RDPO(MirrorObjective):
         "2403.19159",
         "eq. (9)",
     )
-    search_grid = grid(beta=(0.3, 1.0, 3.0), alpha=(0.001, 0.01))
+    search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.001, 0.01))
 
     beta: Number = number(0.1, above=0)
     alpha: Number = number(0.01, at_least=0)
@@ -140,7 +140,7 @@ class ConservativeDPO(MirrorObjective):
         "https://ericmitchell.ai/cdpo.pdf",
         "eq. (3)",
     )
-    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.1, 0.3))
+    search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
@@ -164,7 +164,7 @@ class RobustDPO(MirrorObjective):
         "2403.00409",
         "eq. (12)",
     )
-    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.1, 0.3))
+    search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
@@ -188,7 +188,7 @@ class EXO(MirrorObjective):
         "2402.00856",
         "eq. (16)",
     )
-    search_grid = grid(beta=(0.3, 1.0, 3.0), label_smoothing=(0.001, 0.1))
+    search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.001, 0.1))
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(1e-3, above=0, below=0.5)

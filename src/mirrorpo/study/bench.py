@@ -153,13 +153,9 @@ class _Cell:
 
     def _final_jobs(self, algorithm: Algorithm) -> list[Job]:
         chosen = self._chosen(algorithm)
-        return [
-            self._job(algorithm, "final", chosen, seed) for seed in range(self.settings.seeds)
-        ]
+        return [self._job(algorithm, "final", chosen, seed) for seed in range(self.settings.seeds)]
 
-    def _job(
-        self, algorithm: Algorithm, phase: str, point: Mapping[str, float], seed: int
-    ) -> Job:
+    def _job(self, algorithm: Algorithm, phase: str, point: Mapping[str, Any], seed: int) -> Job:
         objective = replace(algorithm.objective, **point)
         return Job(objective, phase, seed, hyperparameters_text(point))
 

@@ -22,6 +22,8 @@ class BenchSettings:
         epochs: passes over the dataset, all stages together.
         minibatch: pairs a step.
         learning_rate: Adam's.
+        anneal: let the learning rate fall linearly to zero; else it is constant.
+        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         time_steps: steps sampled from each trajectory and minibatch; None for all.
         episodes: of each agent's final score.
         search_episodes: of each agent's score in the search.
@@ -42,6 +44,8 @@ class BenchSettings:
     epochs: int = 12
     minibatch: int = 2
     learning_rate: float = 1e-3
+    anneal: bool = False
+    reset_optimiser: bool = False
     time_steps: int | None = None
     episodes: int = 100
     search_episodes: int = 50
@@ -67,5 +71,7 @@ class BenchSettings:
             epochs=self.epochs,
             minibatch=self.minibatch,
             learning_rate=self.learning_rate,
+            anneal=self.anneal,
+            reset_optimiser=self.reset_optimiser,
             time_steps=self.time_steps,
         )

@@ -1,0 +1,5 @@
+"""``python -m mirrorpo``."""
+
+from mirrorpo.cli import main
+
+main()

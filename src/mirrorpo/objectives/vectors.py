@@ -1,0 +1,89 @@
+"""Objectives as flat vectors, for searches over their parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .arrays import Array, namespace
+from .component import Component, is_array, is_function
+from .trees import tree_flatten, tree_unflatten
+
+C = TypeVar("C", bound=Component)
+
+
+def parameter_vector(
+    component: C, hyperparameters: tuple[str, ...] = ()
+) -> tuple[np.ndarray, Callable[[Array], C]]:
+    """The learned parameters of an objective or a scalar function as one vector, and the way back.
+
+    Args:
+        component: what is searched. Its learned parameters are the array fields of the networks
+            inside it.
+        hyperparameters: its own numeric fields to search as well; one that must be above 0, such
+            as beta, enters as its logarithm.
+
+    Returns:
+        A float32 vector of shape ``(size,)``, learned parameters first and in the order of the
+        fields; and a function from such a vector, of any array library and traced or not, to the
+        component with these parameters, unchecked.
+
+    Raises:
+        ValueError: if a name is not a numeric field of ``component``; from the function, if the
+            vector has another shape.
+    """
+    logarithmic = [_is_positive(component, name) for name in hyperparameters]
+    parts = [np.ravel(np.asarray(value, np.float32)) for value in _arrays(component)]
+    own = [float(getattr(component, name)) for name in hyperparameters]
+    own = [math.log(value) if log else value for value, log in zip(own, logarithmic, strict=True)]
+    vector = np.concatenate([*parts, np.asarray(own, np.float32)])
+
+    def rebuild(values: Array) -> C:
+        if tuple(values.shape) != vector.shape:
+            raise ValueError(f"the vector has shape {values.shape}, but must have {vector.shape}")
+        rebuilt, start = _rebuild(component, values, 0)
+        numbers = {}
+        for offset, (name, log) in enumerate(zip(hyperparameters, logarithmic, strict=True)):
+            value = values[start + offset]
+            numbers[name] = namespace(values).exp(value) if log else value
+        return dataclasses.replace(rebuilt, **numbers) if numbers else rebuilt
+
+    return vector, rebuild
+
+
+def _is_positive(component: Component, name: str) -> bool:
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]
+        if field.name == name and "above" in field.metadata:
+            return field.metadata["above"] == 0
+    raise ValueError(f"{component.name} has no numeric hyper-parameter {name!r}")
+
+
+def _dynamic(component: Component) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]
+        if not field.metadata.get("static"):
+            yield field, getattr(component, field.name)
+
+
+def _arrays(component: Component) -> Iterator[Any]:
+    for field, value in _dynamic(component):
+        if is_array(field):
+            yield value
+        elif is_function(field) and isinstance(value, Component):
+            yield from _arrays(value)
+
+
+def _rebuild(component: Any, values: Array, start: int) -> tuple[Any, int]:
+    leaves = []
+    for field, value in _dynamic(component):
+        if is_array(field):
+            shape = np.shape(value)
+            end = start + math.prod(shape)
+            value, start = values[start:end].reshape(shape), end
+        elif is_function(field) and isinstance(value, Component):
+            value, start = _rebuild(value, values, start)
+        leaves.append(value)
+    return tree_unflatten(type(component), tree_flatten(component)[1], leaves), start

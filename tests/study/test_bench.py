@@ -1,0 +1,209 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mirrorpo.study import bench, records
+from mirrorpo.study.algorithms import load, split_list
+from mirrorpo.study.settings import BenchSettings
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def tiny(two_agents, **changes):
+    settings = {
+        "task": "hopper",
+        "variants": ("base", "noisy:0.3"),
+        "algorithms": ("sft", "cpo[sft_weight=1]"),
+        "seeds": 3,
+        "search": True,
+        "search_seeds": 1,
+        "rows": 8,
+        "epochs": 2,
+        "time_steps": 8,
+        "episodes": 4,
+        "search_episodes": 2,
+        "better": str(two_agents[0]),
+        "worse": str(two_agents[1]),
+    }
+    return BenchSettings(**{**settings, **changes})
+
+
+def scores(log):
+    frame = log.frame()
+    return frame.drop(columns=["train_seconds", "evaluate_seconds"])
+
+
+def test_a_bench_has_one_row_an_agent_and_searches_with_other_seeds(two_agents, tmp_path, cache):
+    log, sources = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
+    frame = log.frame()
+    final = frame[frame.phase == "final"]
+    assert final.groupby(["variant", "algorithm"]).size().tolist() == [3, 3, 3, 3]
+    search = frame[frame.phase == "search"]
+    # SFT has nothing to search; of CPO's grid the given sft_weight is left out.
+    assert set(search.algorithm) == {"cpo[sft_weight=1]"}
+    assert {frozenset(json.loads(text)) for text in search.hyperparameters} == {frozenset({"beta"})}
+    assert not set(search.seed) & set(final.seed)
+    assert [source.label for source in sources] == ["better: first", "worse: second"]
+    for name in ("results.parquet", "results.csv", "config.json", "metrics.jsonl"):
+        assert (tmp_path / "run" / name).is_file()
+
+
+def test_the_final_agents_use_the_best_point_of_the_search(two_agents, tmp_path, cache):
+    log, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
+    frame = log.frame()
+    for _, cell in frame[frame.algorithm == "cpo[sft_weight=1]"].groupby("variant"):
+        search = cell[cell.phase == "search"]
+        best = search.loc[search.return_mean.idxmax(), "hyperparameters"]
+        assert set(cell[cell.phase == "final"].hyperparameters) == {best}
+
+
+def test_an_interrupted_bench_goes_on_to_the_same_results(two_agents, tmp_path, cache):
+    class Killed(Exception):
+        pass
+
+    whole, _ = bench.run(tiny(two_agents), tmp_path / "whole", cache=cache)
+    for stop_at in (1, 7):
+
+        def kill(point, stop_at=stop_at):
+            if point.done >= stop_at:
+                raise Killed
+
+        out = tmp_path / f"cut-{stop_at}"
+        with pytest.raises(Killed):
+            bench.run(tiny(two_agents), out, progress=kill, cache=cache)
+        # As a kill in the middle of a write leaves it.
+        with (out / "metrics.jsonl").open("a") as file:
+            file.write('{"agent": {"task": "hop')
+        again, _ = bench.run(tiny(two_agents), out, cache=cache)
+        assert scores(again).equals(scores(whole))
+
+
+def test_a_finished_bench_trains_nothing_again(two_agents, tmp_path, cache, monkeypatch):
+    first, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
+
+    def never(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(bench.learner, "train", never)
+    second, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
+    assert second.frame().equals(first.frame())
+
+
+def test_a_folder_of_other_settings_or_other_files_is_refused(two_agents, tmp_path, cache):
+    bench.run(tiny(two_agents, algorithms=("sft",)), tmp_path / "run", cache=cache)
+    with pytest.raises(ValueError, match="algorithms"):
+        bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="nothing is overwritten"):
+        bench.run(tiny(two_agents), tmp_path / "mine", cache=cache)
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_diverged_agent_is_a_row_without_a_number(two_agents, tmp_path, cache):
+    settings = tiny(
+        two_agents, algorithms=("sft",), variants=("base",), learning_rate=1e38, epochs=4
+    )
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache)
+    frame = log.frame()
+    assert frame.diverged.all()
+    assert frame.return_mean.isna().all()
+
+
+def test_wrong_names_are_refused_before_anything_is_written(two_agents, tmp_path, cache):
+    for change in ({"algorithms": ("dpoo",)}, {"variants": ("noisy:0.7",)}, {"task": "hoper"}):
+        with pytest.raises(ValueError):
+            bench.run(tiny(two_agents, **change), tmp_path / "run", cache=cache)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_cut_line_is_left_out_of_the_log(tmp_path):
+    record = records.AgentRecord("t", "base", "dpo", "final", "{}", 0, 1.0, 0.1, 2, False, 0.0, 0.0)
+    path = tmp_path / "metrics.jsonl"
+    records.Log(path).add(record, {"loss": [1.0]})
+    whole = path.read_text()
+    path.write_text(whole + whole[:-1])
+    log = records.Log(path)
+    assert len(log) == 1
+    assert path.read_text() == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dpo[beta=0.3", "not closed"),
+        ("dpo[beta]", "name=value"),
+        ("dpo[betta=0.3]", "beta"),
+        ("dpo[beta=-1]", "beta"),
+    ],
+)
+def test_algorithms_with_bad_values_say_what_is_wrong(text, message):
+    with pytest.raises(ValueError, match=message):
+        load(text)
+
+
+def test_values_that_are_given_are_not_searched():
+    assert load("simpo").grid_points != load("simpo[gamma=10]").grid_points
+    assert all(set(point) == {"beta"} for point in load("simpo[gamma=10]").grid_points)
+    assert load("dpo[beta=0.3]").grid_points == [{}]
+    assert load("ta-mpo[schedule=quadratic]").grid_points == load("ta-mpo").grid_points
+
+
+def test_lists_take_commas_and_spaces_but_not_inside_brackets():
+    assert split_list(("dpo,simpo[beta=1,gamma=2]", "orpo")) == (
+        "dpo",
+        "simpo[beta=1,gamma=2]",
+        "orpo",
+    )
+
+
+@pytest.mark.parametrize("name", ["seeds", "rows", "episodes", "search_seeds"])
+def test_counts_below_one_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+        BenchSettings(**{name: 0})
+
+
+def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, cache):
+    """The real thing: a process killed without warning, then the same command again."""
+    command = [
+        *(sys.executable, "-m", "mirrorpo", "bench", "--task", "hopper", "--variants", "base"),
+        *("--algorithms", "sft", "--seeds", "12", "--rows", "64", "--epochs", "6"),
+        *("--episodes", "4", "--better", str(two_agents[0]), "--worse", str(two_agents[1])),
+        *("--cache", str(cache), "--out"),
+    ]
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
+
+    def run(out, check):
+        return subprocess.run(
+            [*command, str(out)], env=environment, capture_output=True, text=True, check=check
+        )
+
+    cut = tmp_path / "cut"
+    log = cut / "metrics.jsonl"
+    process = subprocess.Popen(
+        [*command, str(cut)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and not (log.is_file() and log.stat().st_size):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = len(Path(log).read_text().splitlines())
+    assert 1 <= before < 12, "the kill came in the middle"
+    again = run(cut, check=True)
+    whole = run(tmp_path / "whole", check=True)
+    table = [line for line in again.stdout.splitlines() if "│" in line]
+    assert table
+    assert table == [line for line in whole.stdout.splitlines() if "│" in line]
