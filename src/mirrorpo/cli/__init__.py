@@ -1,13 +1,17 @@
 """The command line: ``mirrorpo COMMAND``. Heavy imports wait until a command needs them."""
 
+import contextlib
+import functools
+import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tyro
 
-from mirrorpo.cli import agents, bench, data, objectives, train
+from mirrorpo.cli import agents, bench, data, objectives, report, train
 from mirrorpo.cli.console import fail
 
 Command = Callable[..., None]
@@ -23,6 +27,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "objectives": objectives.show,
     "train": train.train,
     "bench": bench.bench,
+    "report": report.report,
 }
 
 _GROUPS = {
@@ -63,10 +68,37 @@ def _dispatch(given: list[str]) -> None:
     )
 
 
-def _cli(commands: dict[str, Command], prog: str, description: str, given: list[str]) -> Any:
-    return tyro.extras.subcommand_cli_from_dict(
-        commands, prog=prog, description=description, args=given
-    )
+def _cli(commands: dict[str, Command], prog: str, description: str, given: list[str]) -> None:
+    """Parse first, then run: what the parser says of a mistake becomes one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            call = tyro.extras.subcommand_cli_from_dict(
+                {name: _deferred(command) for name, command in commands.items()},
+                prog=prog,
+                description=description,
+                args=given,
+            )
+    except SystemExit as stop:
+        if stop.code == 2:
+            fail(_without_boxes(said.getvalue()))
+        raise
+    call()
+
+
+def _deferred(command: Command) -> Callable[..., Callable[[], None]]:
+    @functools.wraps(command)
+    def remember(*positional: Any, **named: Any) -> Callable[[], None]:
+        return functools.partial(command, *positional, **named)
+
+    return remember
+
+
+def _without_boxes(text: str) -> str:
+    """The parser's message as one line, without colours and frames."""
+    plain = " ".join(re.sub(r"\x1b\[[0-9;]*m|[\u2500-\u257f]|-{3,}", " ", text).split())
+    plain = re.sub(r"Error parsing __tyro\S*: ", "", plain)
+    return re.sub(r"^(Value error|Parsing error|Unrecognized options) ", "", plain)
 
 
 def _group(name: str) -> Command:

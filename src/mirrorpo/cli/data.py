@@ -43,7 +43,7 @@ def generate(
 
     parsed = variants.parse(variant)
     loaded = tasks.load(task, backend, episode_length)
-    rows = rows if rows is not None else sources.of(task).rows
+    rows = sources.choose(task, better, worse, rows).rows
     with progress("parts") as report:
         pool = data.simulate(
             loaded,

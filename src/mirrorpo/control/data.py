@@ -204,10 +204,8 @@ def simulate(
     """
     if rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}.")
-    if better is None or worse is None:
-        own = sources.of(task.name)
-        better, worse = better or own.better, worse or own.worse
-    loaded = [agents.load(name) for name in (better, worse)]
+    own = sources.choose(task.name, better, worse, rows)
+    loaded = [agents.load(name) for name in (own.better, own.worse)]
     for policy, _ in loaded:
         check_sizes(policy, task)
     card = {

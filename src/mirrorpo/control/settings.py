@@ -13,6 +13,7 @@ class TrainSettings:
         minibatch: pairs a step.
         learning_rate: Adam's.
         anneal: let the learning rate fall linearly to zero over all stages; else it is constant.
+            The paper does not say which; see docs/hopper.md for what each does.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         max_gradient_norm: global norm to which gradients are clipped.
         time_steps: steps drawn from each trajectory and minibatch, evenly spread with jitter,
@@ -24,7 +25,7 @@ class TrainSettings:
     epochs: int = 12
     minibatch: int = 2
     learning_rate: float = 1e-3
-    anneal: bool = False
+    anneal: bool = True
     reset_optimiser: bool = False
     max_gradient_norm: float = 1.3
     time_steps: int | None = None

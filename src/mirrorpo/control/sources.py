@@ -1,6 +1,7 @@
 """Which source agents a task's preference data come from, and where its learners start."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,34 @@ SOURCES: dict[str, Sources] = {
 }
 
 
-def of(task: str) -> Sources:
-    """The sources of a task.
+def choose(
+    task: str,
+    better: str | Path | None = None,
+    worse: str | Path | None = None,
+    rows: int | None = None,
+) -> Sources:
+    """The sources of a task, with the user's choices in place of its own.
+
+    Args:
+        task: name of the task.
+        better: the better agent's name or file; None for the task's own.
+        worse: the worse agent's name or file; None for the task's own.
+        rows: number of pairs; None for the paper's number.
 
     Raises:
-        ValueError: the task has none; its preference data need agents named by the user.
+        ValueError: the task has no sources of its own, and the user named only some.
     """
-    if task not in SOURCES:
-        raise ValueError(
-            f"Task {task!r} has no shipped source agents; name a better and a worse agent. "
-            f"Tasks with source agents: {', '.join(SOURCES)}."
-        )
-    return SOURCES[task]
+    own = SOURCES.get(task)
+    if own is None:
+        if better is None or worse is None or rows is None:
+            raise ValueError(
+                f"Task {task!r} has no shipped source agents: name a better agent, a worse agent "
+                f"and a number of rows. Tasks with source agents: {', '.join(SOURCES)}."
+            )
+        return Sources(str(better), str(worse), None, rows)
+    return Sources(
+        str(better or own.better),
+        str(worse or own.worse),
+        own.start,
+        rows if rows is not None else own.rows,
+    )

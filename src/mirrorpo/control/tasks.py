@@ -73,7 +73,8 @@ class Task:
 
     @property
     def observation_size(self) -> int:
-        return int(self._env.observation_size)
+        # brax's own property runs a reset, operation by operation; its shape is enough.
+        return int(jax.eval_shape(self._env.reset, jax.random.key(0)).obs.shape[-1])
 
     @property
     def action_size(self) -> int:

@@ -72,7 +72,8 @@ def run(
 
     Returns:
         The log of all agents, and the source agents' returns. `out` then holds
-        results.parquet and results.csv, one row a trained agent, and sources.json.
+        results.parquet and results.csv, one row a trained agent, sources.json, and tuned.json,
+        the hyper-parameters of each cell.
 
     Raises:
         ValueError: an unknown name, a setting out of range, a folder of another run, or files
@@ -83,17 +84,14 @@ def run(
         learner.stage_epochs(algorithm.objective, settings.epochs)
     faults = [variants.parse(text) for text in settings.variants]
     task = tasks.load(settings.task, settings.backend)
-    own = sources.SOURCES.get(settings.task)
-    if own is None and (settings.better is None or settings.worse is None):
-        sources.of(settings.task)
-    better = settings.better or (own.better if own else "")
-    worse = settings.worse or (own.worse if own else "")
-    start = agents.load(own.start)[0] if own is not None and own.start is not None else None
-    for name in (better, worse):
+    own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
+    if own.rows < settings.minibatch:
+        raise ValueError(f"rows ({own.rows}) is fewer than a minibatch of {settings.minibatch}.")
+    start = agents.load(own.start)[0] if own.start is not None else None
+    for name in (own.better, own.worse):
         evaluation.check_sizes(agents.load(name)[0], task)
-    rows = settings.rows if settings.rows is not None else (own.rows if own else 1280)
 
-    runs.claim(out, {**asdict(settings), "rows": rows, "better": better, "worse": worse})
+    runs.claim(out, {**asdict(settings), **asdict(own)})
     log = Log(out / runs.METRICS)
     total = len(faults) * sum(
         _search_size(algorithm, settings) + settings.seeds for algorithm in algorithms
@@ -103,9 +101,9 @@ def run(
         progress(Progress(min(len(log), total), total, doing))
 
     report("source agents")
-    source_agents = _source_agents(out, task, better, worse, settings)
+    source_agents = _source_agents(out, task, own, settings)
     report("trajectories")
-    pool = pools.cached(task, rows, settings.seed, better, worse, cache, report)
+    pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
     for fault in faults:
         variant = str(fault)
         cell = _Cell(task, variant, settings, log, report)
@@ -117,6 +115,8 @@ def run(
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
+    content = {"task": settings.task, "algorithms": tuned.found(frame)}
+    files.write_json(out / "tuned.json", {**content, "settings": asdict(settings)})
     return log, source_agents
 
 
@@ -244,13 +244,13 @@ def _rounded(value: Any) -> float | None:
 
 
 def _source_agents(
-    out: Path, task: tasks.Task, better: str, worse: str, settings: BenchSettings
+    out: Path, task: tasks.Task, own: sources.Sources, settings: BenchSettings
 ) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
         return [SourceAgent(**row) for row in files.read_json(path, "the source agents' returns")]
     rows = []
-    for role, name in (("better", better), ("worse", worse)):
+    for role, name in (("better", own.better), ("worse", own.worse)):
         policy, _ = agents.load(name)
         mean, error = agents.evaluate(
             policy, task, settings.episodes, FINAL_EPISODES_SEED, settings.deterministic

@@ -44,7 +44,7 @@ class BenchSettings:
     epochs: int = 12
     minibatch: int = 2
     learning_rate: float = 1e-3
-    anneal: bool = False
+    anneal: bool = True
     reset_optimiser: bool = False
     time_steps: int | None = None
     episodes: int = 100
@@ -64,9 +64,11 @@ class BenchSettings:
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")
+        _ = self.training  # checks the settings of training
 
     @property
     def training(self) -> TrainSettings:
+        """The settings of inner training among these."""
         return TrainSettings(
             epochs=self.epochs,
             minibatch=self.minibatch,

@@ -1,10 +1,13 @@
 """Hyper-parameters found by earlier searches, shipped with the package."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from mirrorpo import files
 from mirrorpo.study.algorithms import Algorithm
@@ -22,6 +25,18 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
     if found is None or set(found) != set(middle):
         return middle
     return dict(found)
+
+
+def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """What a bench's search chose: algorithm -> variant -> hyper-parameters, in the layout of
+    the shipped files. `frame` has one row a trained agent, as `records.Log.frame` gives it."""
+    final = frame[frame.phase == "final"]
+    chosen: dict[str, dict[str, dict[str, float]]] = {}
+    for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):
+        values = json.loads(cell.hyperparameters.iloc[0])
+        if values:
+            chosen.setdefault(str(algorithm), {})[str(variant)] = values
+    return chosen
 
 
 @cache

@@ -1,0 +1,1 @@
+"""What people look at: tables beside the paper's, figures, pages."""

@@ -1,0 +1,158 @@
+"""A user's mistake on the command line: one clear line on standard error, exit code 2."""
+
+import pytest
+
+from mirrorpo.cli import main
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return stop.value.code, capsys.readouterr().err
+
+
+@pytest.fixture
+def sources(two_agents):
+    return ("--better", two_agents[0], "--worse", two_agents[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--algorithms", "dpoo"), "dpo"),
+        (("--algorithms", "dpo[betta=1]"), "beta"),
+        (("--algorithms", "./no_such_file.py:MyLoss"), "no_such_file.py"),
+        (("--task", "hoper"), "Did you mean hopper"),
+        (("--task", "walker2d"), "no shipped source agents"),
+        (("--variants", "noisi:0.1"), "Did you mean noisy"),
+        (("--variants", "noisy:0.5"), "below 0.5"),
+        (("--variants", "noisy:-0.1"), "at least 0"),
+        (("--variants", "bad-judge:-1"), "positive"),
+        (("--rows", "0"), "rows must be at least 1"),
+        (("--seeds", "0"), "seeds must be at least 1"),
+        (("--seeds", "-3"), "seeds must be at least 1"),
+        (("--epochs", "1"), "at least 2 epochs"),
+        (("--minibatch", "0"), "minibatch must be at least 1"),
+        (("--rows", "1", "--minibatch", "2"), "fewer than a minibatch"),
+        (("--backend", "bullet"), "unknown backend"),
+        (("--better", "hoper-expert"), "No agent named"),
+        (("--learning-rate", "-1"), "learning_rate must be positive"),
+    ],
+)
+def test_bench_mistakes_are_one_line_and_code_2(capsys, tmp_path, arguments, message):
+    out = tmp_path / "run"
+    code, error = run(capsys, "bench", *arguments, "--out", out)
+    assert code == 2
+    assert error.count("\n") == 1
+    assert error.startswith("mirrorpo: ")
+    assert message in error
+    assert not out.exists(), "nothing is written for a mistake"
+
+
+@pytest.mark.parametrize("arguments", [("bench", "--seedz", "3"), ("bench", "--seeds", "many")])
+def test_unknown_options_and_values_of_the_wrong_type_are_code_2(capsys, arguments):
+    code, error = run(capsys, *arguments)
+    assert code == 2
+    assert "Traceback" not in error
+
+
+def test_an_unknown_command_is_code_2(capsys):
+    code, error = run(capsys, "benhc")
+    assert code == 2
+    assert "Traceback" not in error
+
+
+def test_help_of_every_command_is_code_0(capsys):
+    from mirrorpo.cli import COMMANDS
+
+    for name, command in COMMANDS.items():
+        for words in [(name, sub) for sub in command] if isinstance(command, dict) else [(name,)]:
+            code, error = run(capsys, *words, "--help")
+            assert code == 0, words
+            assert not error
+
+
+def test_a_truncated_dataset_is_one_line_and_code_2(capsys, tmp_path, sources, pool_file):
+    whole = pool_file.read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    for words in (("data", "inspect", cut), ("train", "sft", "--data", cut)):
+        code, error = run(capsys, *words)
+        assert code == 2
+        assert error.count("\n") == 1
+        assert "truncated" in error
+
+
+def test_a_foreign_file_is_one_line_and_code_2(capsys, tmp_path):
+    letter = tmp_path / "letter.safetensors"
+    letter.write_text("Dear reader")
+    code, error = run(capsys, "data", "inspect", letter)
+    assert (code, error.count("\n")) == (2, 1)
+    code, error = run(capsys, "agents", "evaluate", letter)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "not an agent file" in error
+
+
+def test_an_agent_of_another_robot_is_one_line_and_code_2(capsys, two_agents):
+    code, error = run(capsys, "agents", "evaluate", two_agents[0], "--task", "halfcheetah")
+    assert code == 2
+    assert "11 observations, but task 'halfcheetah' has 17" in error
+
+
+def test_data_are_not_overwritten(capsys, tmp_path, sources):
+    path = tmp_path / "mine.safetensors"
+    path.write_text("precious")
+    code, error = run(capsys, "data", "generate", "hopper", "--out", path, "--rows", "5", *sources)
+    assert code == 2
+    assert "nothing is overwritten" in error
+    assert path.read_text() == "precious"
+
+
+def test_data_rows_below_one_are_refused(capsys, tmp_path, sources):
+    path = tmp_path / "data.safetensors"
+    code, error = run(capsys, "data", "generate", "hopper", "--out", path, "--rows", "0", *sources)
+    assert code == 2
+    assert "rows must be at least 1" in error
+
+
+@pytest.fixture
+def pool_file(two_agents, tmp_path):
+    main(
+        [
+            *("data", "generate", "hopper", "--out", str(tmp_path / "pairs.safetensors")),
+            *("--rows", "5", "--episode-length", "60"),
+            *("--better", str(two_agents[0]), "--worse", str(two_agents[1])),
+        ]
+    )
+    return tmp_path / "pairs.safetensors"
+
+
+def test_data_generate_inspect_and_train_work_together(capsys, tmp_path, pool_file):
+    main(["data", "inspect", str(pool_file)])
+    shown = capsys.readouterr().out
+    assert "pairs: 5" in shown
+    assert "labels against the true returns: 0.0 %" in shown
+    assert "first against second: 100.0 %" in shown
+    out = tmp_path / "run"
+    command = [
+        *("train", "dpo[beta=1]", "--data", str(pool_file), "--out", str(out)),
+        *("--seeds", "2", "--epochs", "2", "--episodes", "3"),
+    ]
+    main(command)
+    first = capsys.readouterr().out
+    assert first.count("true return") == 2
+    assert (out / "agents" / "seed-1.safetensors").is_file()
+    main(command)
+    assert capsys.readouterr().out == first, "a finished run is read back"
+    code, error = run(capsys, *command[:-1], "4")
+    assert code == 2
+    assert "episodes differ" in error
+
+
+def test_objectives_lists_the_zoo_and_shows_one(capsys):
+    main(["objectives"])
+    shown = capsys.readouterr().out
+    assert "simpo" in shown
+    main(["objectives", "--name", "dpo"])
+    assert "2305.18290" in capsys.readouterr().out
