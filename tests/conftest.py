@@ -4,19 +4,20 @@ import os
 import tempfile
 from pathlib import Path
 
+# Before JAX is imported: it reads both when it starts, and so do the processes that tests start.
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
+
 import jax
 import numpy as np
 import pytest
 
+from mirrorpo.cli.console import start_jax
 from mirrorpo.control import tasks
 from mirrorpo.control.agents import AgentCard, save
-from mirrorpo.control.devices import use_all_cores
 from mirrorpo.control.policy import new_policy
 
-use_all_cores(2)
-_cache = os.environ.get("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
-jax.config.update("jax_compilation_cache_dir", str(Path(_cache) / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+start_jax()
 
 
 @pytest.fixture(scope="session")

@@ -190,6 +190,7 @@ def test_another_hyper_parameter_does_not_compile_again(toy):
     ("change", "message"),
     [
         ({"seeds": []}, "at least one seed"),
+        ({"seeds": [-1]}, "Seeds must be between 0"),
         ({"settings": TrainSettings(minibatch=1000)}, "fewer than a minibatch"),
         ({"settings": TrainSettings(epochs=1)}, "needs at least 2 epochs"),
     ],

@@ -107,14 +107,13 @@ def test_every_parameter_vector_gives_a_non_decreasing_function(role, seed, size
 
 @role
 @pytest.mark.parametrize("size", SIZES)
-def test_compiled_networks_are_non_decreasing_to_one_rounding(role, size):
+def test_compiled_networks_are_non_decreasing(role, size):
     start, (low, high) = ROLES[role]
     vector, rebuild = parameter_vector(start)
     noise = size * np.random.default_rng(0).normal(size=(20, vector.size))
     x = jnp.linspace(low, high, 10_000)
     values = jax.jit(jax.vmap(lambda v: rebuild(v)(x)))(jnp.asarray(vector + noise, jnp.float32))
-    rounding = np.spacing(np.abs(values).max(axis=1, keepdims=True))
-    assert (np.diff(values, axis=1) >= -rounding * (size > 0.3)).all()
+    assert (np.diff(values, axis=1) >= 0).all()
 
 
 def wide(role):

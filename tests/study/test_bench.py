@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -109,6 +108,16 @@ def test_a_folder_of_other_settings_or_other_files_is_refused(two_agents, tmp_pa
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
 
 
+def test_a_users_own_objective_joins_the_table_and_its_search(two_agents, tmp_path, cache):
+    mine = Path(__file__).parents[2] / "examples" / "my_loss.py"
+    settings = tiny(two_agents, algorithms=("sft", f"{mine}:SoftLPO"), variants=("base",))
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache)
+    frame = log.frame()
+    rows = frame[frame.algorithm == f"{mine}:SoftLPO"]
+    assert (rows.phase == "final").sum() == 3
+    assert {json.loads(text)["scale"] for text in rows.hyperparameters} == {0.3, 1.0, 3.0}
+
+
 def test_a_diverged_agent_is_a_row_without_a_number(two_agents, tmp_path, cache):
     settings = tiny(
         two_agents, algorithms=("sft",), variants=("base",), learning_rate=1e38, epochs=4
@@ -180,20 +189,15 @@ def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, 
         *("--episodes", "4", "--better", str(two_agents[0]), "--worse", str(two_agents[1])),
         *("--cache", str(cache), "--out"),
     ]
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
 
-    def run(out, check):
-        return subprocess.run(
-            [*command, str(out)], env=environment, capture_output=True, text=True, check=check
-        )
+    def run(out):
+        done = subprocess.run([*command, str(out)], capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if "│" in line]
 
     cut = tmp_path / "cut"
     log = cut / "metrics.jsonl"
     process = subprocess.Popen(
-        [*command, str(cut)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [*command, str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and not (log.is_file() and log.stat().st_size):
@@ -202,8 +206,6 @@ def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, 
     process.wait()
     before = len(Path(log).read_text().splitlines())
     assert 1 <= before < 12, "the kill came in the middle"
-    again = run(cut, check=True)
-    whole = run(tmp_path / "whole", check=True)
-    table = [line for line in again.stdout.splitlines() if "│" in line]
+    table = run(cut)
     assert table
-    assert table == [line for line in whole.stdout.splitlines() if "│" in line]
+    assert table == run(tmp_path / "whole")

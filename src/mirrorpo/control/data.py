@@ -200,10 +200,13 @@ def simulate(
         progress: called with (parts done, number of parts).
 
     Raises:
-        ValueError: rows below 1, no such agent, or an agent of another robot.
+        ValueError: rows below 1, a seed out of range, no such agent, or an agent of another
+            robot.
     """
     if rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}.")
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
     own = sources.choose(task.name, better, worse, rows)
     loaded = [agents.load(name) for name in (own.better, own.worse)]
     for policy, _ in loaded:

@@ -109,8 +109,8 @@ def train(
             with the dataset's observation moments. Ignored where `dataset` is prepared.
 
     Raises:
-        ValueError: no seeds; another number of objectives than seeds; fewer rows than a
-            minibatch; `start` of another robot; fewer epochs than the objective has stages.
+        ValueError: no seeds, or one out of range; another number of objectives than seeds; fewer
+            rows than a minibatch; `start` of another robot; fewer epochs than the objective has stages.
     """
     settings = settings or TrainSettings()
     one_each = [objective] * len(seeds) if isinstance(objective, Objective) else list(objective)
@@ -119,6 +119,8 @@ def train(
             f"train needs at least one seed and one objective for each seed: got {len(seeds)} "
             f"seeds and {len(one_each)} objectives."
         )
+    if not all(0 <= seed < 2**32 for seed in seeds):
+        raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
     stages = stage_epochs(one_each[0], settings.epochs)
     ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
     policies, curves = train_agents(

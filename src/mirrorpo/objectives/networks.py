@@ -209,7 +209,7 @@ class MonotoneNetwork(ArrayFunction):
             slopes = output[row] * kernel[row] * activation.derivative(hidden[..., row, :])
             total = total + xp.sum(slopes, axis=-1)
         if self.input == "probability":
-            total = total * xp.where(x < 0, xp.exp(_at_most_zero(x)), xp.zeros_like(x))
+            total = total * xp.where(x <= 0, xp.exp(_at_most_zero(x)), xp.zeros_like(x))
         for index, term in enumerate(_EXTRA_TERMS[self.extra]):
             total = total + coefficients[index] * term.derivative(x)
         return total
@@ -241,7 +241,8 @@ class MonotoneNetwork(ArrayFunction):
 
 
 def _at_most_zero(x: Array) -> Array:
-    return namespace(x).clip(x, max=0.0)
+    xp = namespace(x)
+    return xp.where(x <= 0, x, xp.zeros_like(x))
 
 
 def _scaling(input: str, low: float | None, high: float | None) -> dict[str, float]:

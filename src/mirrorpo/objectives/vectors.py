@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,8 +24,9 @@ def parameter_vector(
     Args:
         component: what is searched. Its learned parameters are the array fields of the networks
             inside it.
-        hyperparameters: its own numeric fields to search as well; one that must be above 0, such
-            as beta, enters as its logarithm.
+        hyperparameters: its own numeric fields to search as well. One that must be above 0, such
+            as beta, enters as its logarithm; one with another lower bound, such as gamma, enters
+            as it is and comes back as at least that bound.
 
     Returns:
         A float32 vector of shape ``(size,)``, learned parameters first and in the order of the
@@ -36,29 +37,37 @@ def parameter_vector(
         ValueError: if a name is not a numeric field of ``component``; from the function, if the
             vector has another shape.
     """
-    logarithmic = [_is_positive(component, name) for name in hyperparameters]
+    bounds = {name: _bounds(component, name) for name in hyperparameters}
     parts = [np.ravel(np.asarray(value, np.float32)) for value in _arrays(component)]
-    own = [float(getattr(component, name)) for name in hyperparameters]
-    own = [math.log(value) if log else value for value, log in zip(own, logarithmic, strict=True)]
+    own = [float(getattr(component, name)) for name in bounds]
+    own = [
+        math.log(value) if bound["above"] == 0 else value
+        for value, bound in zip(own, bounds.values(), strict=True)
+    ]
     vector = np.concatenate([*parts, np.asarray(own, np.float32)])
 
     def rebuild(values: Array) -> C:
         if tuple(values.shape) != vector.shape:
             raise ValueError(f"the vector has shape {values.shape}, but must have {vector.shape}")
         rebuilt, start = _rebuild(component, values, 0)
+        xp = namespace(values)
         numbers = {}
-        for offset, (name, log) in enumerate(zip(hyperparameters, logarithmic, strict=True)):
+        for offset, (name, bound) in enumerate(bounds.items()):
             value = values[start + offset]
-            numbers[name] = namespace(values).exp(value) if log else value
+            if bound["above"] == 0:
+                value = xp.exp(value)
+            elif bound["at_least"] is not None:
+                value = xp.clip(value, min=bound["at_least"])
+            numbers[name] = value
         return dataclasses.replace(rebuilt, **numbers) if numbers else rebuilt
 
     return vector, rebuild
 
 
-def _is_positive(component: Component, name: str) -> bool:
+def _bounds(component: Component, name: str) -> Mapping[str, Any]:
     for field in dataclasses.fields(component):  # type: ignore[arg-type]
         if field.name == name and "above" in field.metadata:
-            return field.metadata["above"] == 0
+            return field.metadata
     raise ValueError(f"{component.name} has no numeric hyper-parameter {name!r}")
 
 

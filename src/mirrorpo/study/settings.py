@@ -61,6 +61,8 @@ class BenchSettings:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.rows is not None and self.rows < 1:
             raise ValueError(f"rows must be at least 1, not {self.rows}.")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")
