@@ -1,4 +1,4 @@
-"""Monotone networks: known starts, increasing for all parameters, finite, alike on all libraries."""
+"""Monotone networks: known starts, increasing for all parameters, finite, on every library."""
 
 import jax
 import jax.numpy as jnp

@@ -5,6 +5,12 @@ Non-negative numbers are stored as unconstrained ones and mapped by `non_negativ
 a sharp bend: almost ``max(raw, 0)``, so that a term can be absent (to 3e-10, at `ABSENT`) and still
 answer to a perturbation of a few hundredths, and a term of weight 1 is exactly 1. A plain softplus
 cannot do both: where it is 1e-9, a perturbation of 0.03 changes it by 3e-11.
+
+What a perturbation of N(0, 0.03^2) does to a network at its start, constants aside: its rise over
+the working range varies by 4 to 8 per cent (one standard deviation) around a mean that is 9 to 19
+per cent more, because absent terms can only appear; of a probability near 1e-6 the extra terms
+alone answer, by 3 per cent. Set ``low`` and ``high`` to the range at hand: a margin of 3 in units
+of the default range moves by four times as much.
 """
 
 # ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
@@ -58,10 +64,10 @@ class ArrayFunction(ScalarFunction):
     """A scalar function with array fields: equal and hashed by their values."""
 
     def _values(self) -> tuple[Any, ...]:
-        values = {field: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        values = [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
         return tuple(
             (np.shape(value), np.asarray(value).tobytes()) if is_array(field) else value
-            for field, value in values.items()
+            for field, value in values
         )
 
     def __eq__(self, other: object) -> bool:

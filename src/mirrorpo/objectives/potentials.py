@@ -26,7 +26,7 @@ SMALLEST_PROBABILITY = 1e-30
 LARGEST_RATIO = 1e6
 """Ratios of probabilities are integrated up to this."""
 
-_PANEL = 0.25
+_PANEL = 0.5
 """The widest panel of a quadrature, in log p."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)

@@ -112,7 +112,7 @@ class JensenShannon(ScalarFunction):
 class ChiSquared(ScalarFunction):
     """``p + log p``, the mixed chi-squared and KL potential of a probability ratio ``p``.
 
-    The exponent is clipped to [-88, 20], as in its paper's experiments; the logarithm is not, so
+    The exponent is clipped to [-88, 20], where float32 holds it; the logarithm is not, so
     the gradient never vanishes.
     """
 

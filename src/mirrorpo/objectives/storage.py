@@ -178,8 +178,10 @@ def _read_all(cls: Any, parameters: dict[str, Any], path: str, tensors: _Tensors
 
 
 def _read_array(key: str, value: Any, tensors: _Tensors) -> Any:
+    if isinstance(value, list):
+        return value  # the component checks it
     if not isinstance(value, dict):
-        return value  # a list or a number, which the component checks
+        raise ValueError(f"{key} is {value!r}, but must be an array")
     name = value.get("tensor")
     if name not in tensors:
         raise ValueError(f"{key}: the file has no array {name!r}")

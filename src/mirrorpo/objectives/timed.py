@@ -90,16 +90,16 @@ class LearnedSchedule(ArrayFunction):
     network: ScalarFunction = function(
         MonotoneNetwork.inverse_potential("logit", input="probability")
     )
-    offset: Array = array((), np.zeros((), np.float32))
+    offset: Array = array((1,), np.zeros(1, np.float32))
 
     @classmethod
     def sigmoid(cls, steepness: float = 20.0, centre: float = 0.75) -> LearnedSchedule:
         """A schedule that starts as `Sigmoid` (the default, `LearnedSchedule()`, as `Linear`)."""
         flat = MonotoneNetwork.inverse_potential(input="probability")
         network = replace(flat, coefficients=np.full(2, ABSENT)).with_line(steepness)
-        return cls(network=network, offset=np.asarray(-steepness * centre))
+        return cls(network=network, offset=np.asarray([-steepness * centre]))
 
     def __call__(self, x: Array) -> Array:
         xp = namespace(x)
         log_time = xp.log(xp.clip(x, min=numerics.SMALLEST_GAP, max=1.0))
-        return numerics.sigmoid(as_array(self.offset, x) + self.network(log_time))
+        return numerics.sigmoid(as_array(self.offset, x)[0] + self.network(log_time))
