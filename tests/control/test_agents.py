@@ -1,3 +1,5 @@
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -92,6 +94,12 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
     rest = training_run.train(hopper, TINY, 0, tmp_path / "cut", **arguments)
     for a, b in zip(leaves(agents.load(whole)[0]), leaves(agents.load(rest)[0]), strict=True):
         np.testing.assert_array_equal(a, b)
+
+    steps = [
+        json.loads(line)["environment_steps"]
+        for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == [TINY.steps_an_iteration * n for n in (1, 2, 3, 4)], "no point twice"
 
     picked = training_run.pick(tmp_path / "whole", hopper, target=20.0, name="chosen", candidates=2)
     assert agents.load(tmp_path / "whole" / "chosen")[1] == picked

@@ -110,7 +110,8 @@ def train(
 
     Raises:
         ValueError: no seeds, or one out of range; another number of objectives than seeds; fewer
-            rows than a minibatch; `start` of another robot; fewer epochs than the objective has stages.
+            rows than a minibatch; `start` of another robot; fewer epochs than the objective has
+            stages.
     """
     settings = settings or TrainSettings()
     one_each = [objective] * len(seeds) if isinstance(objective, Objective) else list(objective)

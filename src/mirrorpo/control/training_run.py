@@ -1,5 +1,6 @@
 """A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -94,8 +95,12 @@ def train(
     done = 0
     if state_file.is_file():
         state, done = _load_state(state_file, state)
+    steps = done * settings.steps_an_iteration
+    _forget_after(out / runs.METRICS, steps)
+    path = _policy_file(out, steps)
+    if done and _reached(trainer.policy(state), task, until_return):
+        return path
     began = saved = time.monotonic()
-    path = _policy_file(out, done * settings.steps_an_iteration)
     while done < iterations:
         state = trainer.advance(state, chunk)
         done += chunk
@@ -127,12 +132,34 @@ def train(
         if time.monotonic() - saved > save_every_seconds or done == iterations:
             _save_state(state_file, state, done)
             saved = time.monotonic()
-        if until_return is not None and mean >= until_return:
-            confirmed, _ = agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)
-            if confirmed >= until_return:
-                _save_state(state_file, state, done)
-                break
+        # The confirmation costs 100 episodes: only where the quick score promises it.
+        promising = until_return is not None and mean >= until_return
+        if promising and _reached(policy, task, until_return):
+            _save_state(state_file, state, done)
+            break
     return path
+
+
+def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
+    if until_return is None:
+        return False
+    return agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
+
+
+def _forget_after(metrics: Path, steps: int) -> None:
+    """Drop the curve's points after the saved state, which are about to be made again, and a
+    last line that a kill has cut."""
+    if not metrics.is_file():
+        return
+    kept = []
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        try:
+            point = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if point["environment_steps"] <= steps:
+            kept.append(point)
+    files.write_json_lines(metrics, kept)
 
 
 def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -> agents.AgentCard:
