@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= $(BIN)/mirrorpo bench --task hopper --variants base,noisy:0.1 \
 	--algorithms sft,rrhf,slic,lpo,dpo,ipo,cpo,orpo,simpo,kto --seeds 5 --rows 1024 \
-	--time-steps 64 --episodes 50 --out demo
+	--search --search-seeds 1 --search-episodes 20 --time-steps 64 --episodes 50 --out demo
 PYTEST ?= $(BIN)/python -m pytest
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
