@@ -50,9 +50,13 @@ def test_noise_flips_its_share_of_the_labels(noise):
 
 
 def test_mixed_quality_pairs_are_a_quarter_a_half_a_quarter():
-    facts = dataset_statistics.describe(data.label(synthetic_pool(), "mixed-quality", seed=3))
+    dataset = data.label(synthetic_pool(), "mixed-quality", seed=3)
+    facts = dataset_statistics.describe(dataset)
     np.testing.assert_allclose(facts.pairings, (0.25, 0.5, 0.25), atol=0.04)
-    assert facts.flipped == 0
+    # At temperature 1 the judge errs on near ties alone: two trajectories of one agent.
+    returns = dataset.trajectories.returns
+    gap = returns[dataset.rejected] - returns[dataset.chosen]
+    assert gap.max() < 12
 
 
 def test_a_bad_judge_errs_as_bradley_terry_at_its_temperature_says():
