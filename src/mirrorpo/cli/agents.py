@@ -18,7 +18,9 @@ def list_agents() -> None:
 
     from mirrorpo.control import agents
 
-    table = Table("agent", "task", "backend", "return", "s.e.", "episodes", "training steps")
+    table = Table()
+    for name in ("agent", "task", "backend", "return", "s.e.", "episodes", "training steps"):
+        table.add_column(name, no_wrap=name == "agent")
     for card in agents.shipped():
         table.add_row(
             card.name,

@@ -1,6 +1,5 @@
 """PPO for source agents: rejax's algorithm, run data-parallel over all local devices."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -242,12 +241,3 @@ class Trainer:
             observation_mean=normaliser.mean[0],
             observation_std=jnp.sqrt(normaliser.var[0] + 1e-8),
         )
-
-    def run(self, state: Any, iterations: int, chunk: int) -> Iterator[tuple[int, Any]]:
-        """Yield (iterations done, state) after each chunk of iterations."""
-        done = 0
-        while done < iterations:
-            now = min(chunk, iterations - done)
-            state = self.advance(state, now)
-            done += now
-            yield done, state

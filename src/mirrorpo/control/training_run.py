@@ -77,7 +77,6 @@ def train(
     """
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
-    iterations -= iterations % chunk
     config = {
         "command": "agents train",
         "task": task.name,
@@ -102,8 +101,9 @@ def train(
         return path
     began = saved = time.monotonic()
     while done < iterations:
-        state = trainer.advance(state, chunk)
-        done += chunk
+        now = min(chunk, iterations - done)
+        state = trainer.advance(state, now)
+        done += now
         steps = done * settings.steps_an_iteration
         policy = trainer.policy(state)
         mean, error = agents.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
