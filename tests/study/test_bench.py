@@ -86,13 +86,14 @@ def test_an_interrupted_bench_goes_on_to_the_same_results(two_agents, tmp_path, 
         assert scores(again).equals(scores(whole))
 
 
-def test_a_finished_bench_trains_nothing_again(two_agents, tmp_path, cache, monkeypatch):
+def test_a_finished_bench_computes_nothing_again(two_agents, tmp_path, cache, monkeypatch):
     first, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
 
     def never(*args, **kwargs):
-        raise AssertionError("trained again")
+        raise AssertionError("trained or simulated again")
 
     monkeypatch.setattr(bench.learner, "train", never)
+    monkeypatch.setattr(bench.pools, "cached", never)
     second, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
     assert second.frame().equals(first.frame())
 

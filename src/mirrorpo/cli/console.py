@@ -86,6 +86,7 @@ def progress(unit: str) -> Iterator[Report]:
 def start_jax() -> None:
     """All cores as devices, and compiled programs kept for the next command."""
     import contextlib
+    import importlib
     import io
     import logging
     import warnings
@@ -102,6 +103,6 @@ def start_jax() -> None:
     use_all_cores()
     with contextlib.redirect_stdout(io.StringIO()):
         # MuJoCo prints that its optional GPU back end is not installed.
-        import mujoco.mjx  # noqa: F401
+        importlib.import_module("mujoco.mjx")
     jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

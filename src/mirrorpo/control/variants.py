@@ -1,7 +1,7 @@
 """Faults of a preference dataset, as text and as settings: `noisy:0.3`, `bad-judge:500`, ..."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NAMES = ("base", "noisy", "mixed-quality", "bad-judge")
 
@@ -52,7 +52,7 @@ def parse(text: str) -> Variant:
     Raises:
         ValueError: unknown name, or a number that is missing, not a number or out of range.
     """
-    settings: dict[str, bool | float] = {}
+    variant = Variant()
     for part in text.split("+"):
         name, _, number = part.strip().partition(":")
         if name not in _NAMES:
@@ -70,9 +70,12 @@ def parse(text: str) -> Variant:
                     f"Variant {text!r}: {name} needs a number, as in "
                     f"{'noisy:0.1' if name == 'noisy' else 'bad-judge:500'}."
                 ) from None
-            settings["noise" if name == "noisy" else "temperature"] = value
+            if name == "noisy":
+                variant = replace(variant, noise=value)
+            else:
+                variant = replace(variant, temperature=value)
         elif number:
             raise ValueError(f"Variant {text!r}: {name} takes no number.")
         elif name == "mixed-quality":
-            settings["mixed"] = True
-    return Variant(**settings)  # type: ignore[arg-type]
+            variant = replace(variant, mixed=True)
+    return variant

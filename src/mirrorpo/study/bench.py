@@ -102,16 +102,19 @@ def run(
 
     report("source agents")
     source_agents = _source_agents(out, task, own, settings)
-    report("trajectories")
-    pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
+    pool = None
     for fault in faults:
-        variant = str(fault)
-        cell = _Cell(task, variant, settings, log, report)
-        if not all(cell.is_complete(algorithm) for algorithm in algorithms):
-            dataset = data.label(pool, fault, settings.seed)
-            cell.prepared = learner.prepare(dataset, settings.training, start)
-            for algorithm in algorithms:
-                cell.measure(algorithm)
+        cell = _Cell(task, str(fault), settings, log, report)
+        if all(cell.is_complete(algorithm) for algorithm in algorithms):
+            continue
+        if pool is None:
+            report("trajectories")
+            pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
+        cell.prepared = learner.prepare(
+            data.label(pool, fault, settings.seed), settings.training, start
+        )
+        for algorithm in algorithms:
+            cell.measure(algorithm)
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))

@@ -12,8 +12,7 @@ from mirrorpo import files, runs
 from mirrorpo.control import agents, data, evaluation, learner, sources, tasks
 from mirrorpo.control.settings import TrainSettings
 from mirrorpo.study.algorithms import Algorithm
-
-EPISODES_SEED = 7_002
+from mirrorpo.study.bench import FINAL_EPISODES_SEED
 
 
 def run(
@@ -63,7 +62,9 @@ def run(
         settings=settings,
         start=start,
     )
-    returns = evaluation.returns(trained.policies, task, episodes, EPISODES_SEED, deterministic)
+    returns = evaluation.returns(
+        trained.policies, task, episodes, FINAL_EPISODES_SEED, deterministic
+    )
     results, lines = [], []
     curves = jax.tree.map(np.asarray, trained.curves)
     for position, seed in enumerate(seeds):
@@ -89,7 +90,7 @@ def run(
                 return_mean=float(score.mean()),
                 return_standard_error=error,
                 episodes=episodes,
-                evaluation_seed=EPISODES_SEED,
+                evaluation_seed=FINAL_EPISODES_SEED,
                 environment_steps=0,
                 seed=seed,
                 settings={"objective": repr(algorithm.objective), **asdict(settings)},
