@@ -207,6 +207,28 @@ FORMULAS = [
         {"inverse_potential": "probability", "link": "identity", "beta": 0.4, "weight": 2.0},
         lambda c: -0.8 * (np.exp(c.w) - np.exp(c.ref_w) - np.exp(c.l) + np.exp(c.ref_l)),
     ),
+    ("closed-form", {}, lambda c: -c.w),
+    (
+        "closed-form",
+        {
+            "terms": ("t d^2", "min(d - 1, 0)", "t^2 log sigmoid(2 o)", "e^(-0.5 y + 0.1)"),
+            "coefficients": [0.5, 2.0, -1.0, 0.25],
+            "low": -100.0,
+            "high": 100.0,
+        },
+        lambda c: (
+            -0.5 * 0.7 * c.d**2
+            + 2 * hinge(c.d)
+            - 0.49 * logistic(2 * np.log(odds(c.w) / odds(c.l)))
+            - 0.25 * np.exp(0.1 - 0.5 * c.l)
+        ),
+    ),
+    ("closed-form-reference", {}, lambda c: logistic(0.1 * c.rho)),
+    (
+        "closed-form-reference",
+        {"terms": ("x", "(d)+^2"), "coefficients": [0.5, 2.0], "low": -100.0, "high": 100.0},
+        lambda c: -0.5 * c.r_w - 2 * np.maximum(c.rho, 0) ** 2,
+    ),
 ]
 
 

@@ -13,13 +13,14 @@ TWO_PHASE = {
     *("2s-mpo", "alphapo", "aot", "aot-unpaired", "apo-down", "apo-zero", "aqfl", "aql", "bco"),
     *("cdpo", "cell", "chipo", "dbaql", "discopop", "dpo", "dpo-norm", "exo", "fdpo", "hinge"),
     *("ipo", "kto", "nca", "padll", "pfl", "rdpo", "robust-dpo", "simpo", "sppo"),
+    "closed-form-reference",
 }
 
 
 def test_every_name_of_the_design_is_available():
     single_phase = {
         *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
-        *("paper-mixed", "paper-noisy"),
+        *("paper-mixed", "paper-noisy", "closed-form"),
     }
     assert set(objectives.available()) == TWO_PHASE | single_phase
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import tyro
 
-from mirrorpo.cli import agents, bench, data, objectives, report, train
+from mirrorpo.cli import agents, bench, data, discover, explain, objectives, report, train
 from mirrorpo.cli.console import fail
 
 Command = Callable[..., None]
@@ -22,16 +22,22 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "train": agents.train,
         "pick": agents.pick,
         "evaluate": agents.evaluate,
+        "calibrate": agents.calibrate,
+        "limbs": agents.limbs,
+        "render": agents.render,
     },
     "data": {"generate": data.generate, "inspect": data.inspect},
     "objectives": objectives.show,
     "train": train.train,
     "bench": bench.bench,
+    "discover": discover.discover,
+    "explain": explain.explain,
     "report": report.report,
 }
 
 _GROUPS = {
-    "agents": "Source agents: list, train by PPO, pick from a run, evaluate.",
+    "agents": "Source agents: list, train by PPO, pick from a run, evaluate, calibrate a penalty "
+    "by one, show limb use, draw.",
     "data": "Preference data: generate with chosen faults, inspect.",
 }
 

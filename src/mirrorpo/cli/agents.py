@@ -1,12 +1,16 @@
 """``mirrorpo agents``: source agents."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.control.settings import PPOSettings
+
+if TYPE_CHECKING:
+    from mirrorpo.control.limb_use import Estimate
 
 TaskName = Annotated[str, tyro.conf.Positional]
 
@@ -125,6 +129,7 @@ def evaluate(
     episodes: int = 100,
     seed: int = 0,
     deterministic: bool = False,
+    penalty_coefficient: float | None = None,
 ) -> None:
     """Measure an agent's true return.
 
@@ -135,6 +140,7 @@ def evaluate(
         episodes: number of episodes.
         seed: of start states and action noise.
         deterministic: take mean actions in place of sampled ones.
+        penalty_coefficient: in place of the coefficient of the task's penalty.
     """
     start_jax()
     from mirrorpo.control import agents, tasks
@@ -142,10 +148,221 @@ def evaluate(
     policy, card = agents.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
-    loaded = tasks.load(name, backend)
+    loaded = tasks.load(name, backend, penalty_coefficient=penalty_coefficient)
     mean, error = agents.evaluate(policy, loaded, episodes, seed, deterministic)
+    penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
-        f"{card.name} on {name} ({loaded.backend}): true return {mean:.1f} ± {error:.1f} "
+        f"{card.name} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± {error:.1f} "
         f"(standard error, {episodes} episodes, "
         f"{'mean' if deterministic else 'sampled'} actions)"
     )
+
+
+def calibrate(
+    agent: Annotated[str, tyro.conf.Positional],
+    task: str,
+    target: float,
+    episodes: int = 100,
+    seed: int = 0,
+    backend: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Find the penalty's coefficient at which an agent has a wanted true return.
+
+    The return at every coefficient is computed from one set of episodes; the return at the found
+    one, rounded to three digits, is then measured again on fresh episodes.
+
+    Args:
+        agent: name of a shipped agent, or its file.
+        task: a task with a penalty, such as tla.
+        target: the wanted mean true return, below the one without the penalty.
+        episodes: number of episodes of each of the two measurements.
+        seed: of start states and action noise; the second measurement has the next one.
+        backend: physics engine; the task's own by default.
+        out: new folder for calibration.csv, calibration.json and calibration.png; nothing is
+            written by default.
+    """
+    if out is not None and out.exists() and (out.is_file() or any(out.iterdir())):
+        raise ValueError(f"--out {out} is not a new folder: nothing is overwritten.")
+    start_jax()
+    from rich.table import Table
+
+    from mirrorpo import files, versions
+    from mirrorpo.control import agents, calibration, tasks
+    from mirrorpo.control.limb_use import Estimate
+    from mirrorpo.report import calibration_plot
+
+    policy, card = agents.load(agent)
+    loaded = tasks.load(task, backend)
+    found = calibration.calibrate(policy, loaded, target, episodes, seed)
+    rounded = float(f"{found.coefficient.value:.3g}")
+    check_task = tasks.load(task, backend, penalty_coefficient=rounded)
+    check = Estimate(*agents.evaluate(policy, check_task, episodes, seed + 1))
+
+    curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
+    table = Table("coefficient", "return", "s.e.", title=f"{card.name} on {task}")
+    for row in curve.itertuples():
+        table.add_row(
+            f"{row.coefficient:.4g}",
+            f"{row.return_mean:.1f}",
+            f"{row.return_standard_error:.1f}",
+        )
+    console.print(table)
+    console.print(
+        f"Coefficient {found.coefficient.value:.4g} ± {found.coefficient.standard_error:.2g} "
+        f"(standard error, {episodes} episodes, {loaded.backend}) gives {card.name} a true "
+        f"return of {target:.6g} on {task}."
+    )
+    console.print(
+        f"Without the penalty {_with_error(found.plain_return, 1)}; sum of squared actions of "
+        f"{found.limb} over an episode {_with_error(found.limb_use, 1)}."
+    )
+    console.print(f"Measured at {rounded:g} on {episodes} fresh episodes: {_with_error(check, 1)}.")
+    if out is None:
+        return
+    content = {
+        "agent": card.name,
+        "agent_sha256": files.checksum(agents.find(agent)),
+        "task": task,
+        "backend": loaded.backend,
+        "limb": found.limb,
+        "target": target,
+        "episodes": episodes,
+        "seed": seed,
+        "coefficient": asdict(found.coefficient),
+        "plain_return": asdict(found.plain_return),
+        "limb_squared_sum": asdict(found.limb_use),
+        "measured": {"coefficient": rounded, "seed": seed + 1, **asdict(check)},
+        "versions": versions.installed(),
+        "git_commit": versions.git_commit(),
+        "machine": versions.machine(),
+    }
+    title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
+    files.write_atomically(out / "calibration.csv", lambda part: curve.to_csv(part, index=False))
+    files.write_json(out / "calibration.json", content)
+    calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
+    console.print(f"{out} holds calibration.csv, calibration.json and calibration.png.")
+
+
+def limbs(
+    agent: Annotated[tuple[str, ...], tyro.conf.Positional],
+    task: str,
+    out: Path,
+    episodes: int = 20,
+    seed: int = 0,
+    backend: str | None = None,
+) -> None:
+    """Compare how much agents use each limb: mean of the absolute clipped actions.
+
+    Args:
+        agent: names of shipped agents, or their files.
+        task: to act on, such as tla; its penalty does not matter.
+        out: plot to write, ending in .png; a .csv of the same name goes beside it.
+        episodes: number of episodes of each agent.
+        seed: of start states and action noise, the same for all agents.
+        backend: physics engine; the task's own by default.
+    """
+    if not agent:
+        raise ValueError("Name at least one agent.")
+    beside = out.with_suffix(".csv")
+    _check_new_file(out, ".png")
+    _check_new_file(beside, ".csv")
+    start_jax()
+    from rich.table import Table
+
+    from mirrorpo import files
+    from mirrorpo.control import agents, limb_use, tasks
+    from mirrorpo.report import limb_plot
+
+    loaded = tasks.load(task, backend)
+    found = [agents.load(name) for name in agent]
+    names = [card.name for _, card in found]
+    # Checkpoints of different runs share their names; their files do not.
+    labels = names if len(set(names)) == len(names) else agent
+    uses: dict[str, limb_use.LimbUse] = {}
+    with progress("agents") as report:
+        for label, (policy, _) in zip(labels, found, strict=True):
+            report(len(uses), len(found), f"{label} on {task}")
+            uses[label] = limb_use.measure(policy, loaded, episodes, seed)
+    penalised = loaded.penalty.limb if loaded.penalty else None
+
+    title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
+    table = Table("", *uses, title=f"{title}, ± standard error")
+    for limb in next(iter(uses.values())).limbs:
+        table.add_row(
+            f"{limb} (penalised)" if limb == penalised else limb,
+            *(_with_error(use.mean_use(limb), 3) for use in uses.values()),
+        )
+    table.add_row(
+        "return, no penalty",
+        *(_with_error(limb_use.estimate(use.returns), 0) for use in uses.values()),
+    )
+    console.print(table)
+    files.write_atomically(beside, lambda part: limb_plot.to_frame(uses).to_csv(part, index=False))
+    limb_plot.save(out, uses, penalised, title)
+    console.print(f"{out} holds the plot, {beside} its numbers.")
+
+
+def render(
+    agent: Annotated[str, tyro.conf.Positional],
+    out: Path,
+    task: str | None = None,
+    seed: int = 0,
+    steps: int = 300,
+    frames: int | None = None,
+    backend: str | None = None,
+) -> None:
+    """Draw one episode of an agent: a strip of frames, or an animation at the robot's own speed.
+
+    The limb that the task penalises is red.
+
+    Args:
+        agent: name of a shipped agent, or its file.
+        out: picture to write, ending in .png for a strip or in .gif for an animation.
+        task: to act on; the agent's own by default.
+        seed: of the start state and the action noise.
+        steps: of the episode, which ends earlier if the robot falls.
+        frames: pictures, evenly spread over the episode; by default 8 in a strip and about 12 a
+            second in an animation.
+        backend: physics engine; the agent's own by default on its own task.
+    """
+    _check_new_file(out, ".png", ".gif")
+    for option, value in (("steps", steps), ("frames", frames)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{option} must be at least 1, not {value}.")
+    start_jax()
+    from mirrorpo.control import agents, poses, tasks
+    from mirrorpo.report import robot_drawing
+
+    policy, card = agents.load(agent)
+    name = task or card.task
+    backend = backend or (card.backend if name == card.task else None)
+    loaded = tasks.load(name, backend, episode_length=steps)
+    episode = poses.record(policy, loaded, seed)
+    limb = loaded.penalty.limb if loaded.penalty else None
+    done = f"{len(episode)} steps of {card.name} on {name}: true return {episode.total:.1f}"
+    if out.suffix == ".gif":
+        with progress("frames") as report:
+            robot_drawing.save_animation(
+                out,
+                episode,
+                frames,
+                highlight=limb,
+                progress=lambda drawn, of: report(drawn, of, "drawing"),
+            )
+    else:
+        title = f"{done}; {limb}, in red, is penalised" if limb else done
+        robot_drawing.save_strip(out, episode, frames or 8, title, highlight=limb)
+    console.print(f"{out}: {done}.")
+
+
+def _with_error(estimate: "Estimate", decimals: int) -> str:
+    return f"{estimate.value:.{decimals}f} ± {estimate.standard_error:.{decimals}f}"
+
+
+def _check_new_file(path: Path, *endings: str) -> None:
+    """Raise ValueError unless `path` can be written as a new file with one of `endings`."""
+    if path.suffix not in endings:
+        raise ValueError(f"--out {path}: end the name in {' or '.join(endings)}.")
+    if path.exists():
+        raise ValueError(f"--out {path} exists already: nothing is overwritten.")

@@ -28,8 +28,20 @@ def use_all_cores(devices: int | None = None) -> None:
     )
     if devices is None and chosen_by_user:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jax.config.update("jax_num_cpu_devices", devices or cores or 1)
+    cores = _cores()
+    # The devices are the parallelism. Splitting each small operation over threads besides halves
+    # the speed of PPO on Ant, and devices that wait for each other in a collective can then hold
+    # all of XLA's threads and wait for ever.
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_multi_thread_eigen" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    jax.config.update("jax_num_cpu_devices", devices or cores)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def local_mesh(axis: str) -> Mesh:

@@ -55,7 +55,7 @@ class PairedData(NamedTuple):
     rejected: Any
 
 
-@partial(jax.jit, static_argnames=("settings", "stages", "fresh"))
+@partial(jax.jit, static_argnames=("settings", "stages", "fresh", "record"))
 def train_agents(
     objective: Objective,
     seeds: jax.Array,
@@ -65,7 +65,8 @@ def train_agents(
     settings: TrainSettings,
     stages: tuple[tuple[str, int], ...],
     fresh: bool,
-) -> tuple[Policy, Curves]:
+    record: int = 0,
+) -> tuple[Policy, Curves, jax.Array]:
     """Train one agent for each seed and objective, spread over all devices.
 
     Args:
@@ -77,12 +78,16 @@ def train_agents(
         settings: of training.
         stages: (objective name, epochs) in order.
         fresh: whether agents start from random networks.
+        record: minibatches of each epoch of the last stage whose pairs are recorded.
 
     Returns:
-        Policies and curves, every leaf with a leading axis of agents.
+        Policies, curves and recorded pairs, every leaf with a leading axis of agents; the pairs
+        have shape (agents, epochs, record, minibatch, 5), see `learner.visited`.
     """
 
-    def one_agent(agent: tuple, template: Policy, data: PairedData) -> tuple[Policy, Curves]:
+    def one_agent(
+        agent: tuple, template: Policy, data: PairedData
+    ) -> tuple[Policy, Curves, jax.Array]:
         objective, seed = agent
         new_key, *stage_keys = jax.random.split(jax.random.key(seed), 1 + len(stages))
         policy = template
@@ -105,11 +110,11 @@ def train_agents(
             now = objective if name == objective.name else _stage_objective(name, objective)
             if settings.reset_optimiser:
                 state = optimiser.init(policy.parameters)
-            policy, state, curve = _stage(
-                now, policy, optimiser, state, data, key, epochs, settings
+            policy, state, curve, pairs = _stage(
+                now, policy, optimiser, state, data, key, epochs, settings, record
             )
             curves.append(curve)
-        return policy, jax.tree.map(lambda *x: jnp.concatenate(x), *curves)
+        return policy, jax.tree.map(lambda *x: jnp.concatenate(x), *curves), pairs
 
     return map_over_devices(one_agent, (objective, seeds), template, data)
 
@@ -137,7 +142,8 @@ def _stage(
     key: jax.Array,
     epochs: int,
     settings: TrainSettings,
-) -> tuple[Policy, optax.OptState, Curves]:
+    record: int,
+) -> tuple[Policy, optax.OptState, Curves, jax.Array]:
     """One stage of one agent."""
     rows = data.chosen.shape[0]
     steps_an_epoch = rows // settings.minibatch
@@ -146,13 +152,13 @@ def _stage(
 
     def loss(
         parameters: Any, which: jax.Array, progress: jax.Array, key: jax.Array
-    ) -> tuple[jax.Array, Curves]:
+    ) -> tuple[jax.Array, tuple[Curves, jax.Array]]:
         batch = minibatch(data, reference, which, key, settings.time_steps)
         sums, length = log_prob_sums(policy, parameters, batch), batch.length
         reference_sums = (
             None if batch.reference is None else jnp.sum(batch.reference * batch.weight, axis=-1)
         )
-        pairs = PairLogProbs(
+        log_probs = PairLogProbs(
             chosen=sums[0],
             rejected=sums[1],
             reference_chosen=None if reference_sums is None else reference_sums[0],
@@ -160,7 +166,7 @@ def _stage(
             chosen_length=length[0],
             rejected_length=length[1],
         )
-        value = jnp.mean(objective(pairs, progress))
+        value = jnp.mean(objective(log_probs, progress))
         mean = sums / length
         gain = mean if reference_sums is None else mean - reference_sums / length
         margin = gain[0] - gain[1]
@@ -172,28 +178,39 @@ def _stage(
             accuracy=(margin > 0).mean(),
             gradient_norm=jnp.zeros(()),
         )
-        return value, curves
+        unknown = jnp.full_like(mean, jnp.nan)
+        seen = (*mean, *(unknown if reference_sums is None else reference_sums / length))
+        pairs = jnp.stack([*seen, jnp.broadcast_to(progress, mean[0].shape)], axis=-1)
+        return value, (curves, pairs)
 
-    def step(carry: Any, item: Any) -> tuple[Any, Curves]:
+    def step(carry: Any, item: Any) -> tuple[Any, tuple[Curves, jax.Array | None]]:
         parameters, state, done = carry
         which, key = item
         progress = done / (epochs * steps_an_epoch)
-        gradient, curves = jax.grad(loss, has_aux=True)(parameters, which, progress, key)
+        gradient, (curves, pairs) = jax.grad(loss, has_aux=True)(parameters, which, progress, key)
         updates, state = optimiser.update(gradient, state)
         curve = curves._replace(gradient_norm=optax.tree.norm(gradient))
-        return (optax.apply_updates(parameters, updates), state, done + 1), curve
+        carry = (optax.apply_updates(parameters, updates), state, done + 1)
+        return carry, (curve, pairs if record else None)
 
-    def epoch(carry: Any, keys: Any) -> tuple[Any, Curves]:
+    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array]]:
         shuffle, times = keys
         order = jax.random.permutation(shuffle, rows)[: steps_an_epoch * settings.minibatch]
         batches = order.reshape(steps_an_epoch, settings.minibatch)
-        carry, curve = jax.lax.scan(step, carry, (batches, jax.random.split(times, steps_an_epoch)))
-        return carry, jax.tree.map(jnp.mean, curve)
+        items = (batches, jax.random.split(times, steps_an_epoch))
+        carry, (curve, pairs) = jax.lax.scan(step, carry, items)
+        if pairs is None:
+            shown = jnp.zeros((0, settings.minibatch, 5))
+        else:
+            # Evenly over the epoch, so that a short stage is seen from its start to its end.
+            shown = pairs[jnp.linspace(0, steps_an_epoch - 1, record).astype(jnp.int32)]
+        return carry, (jax.tree.map(jnp.mean, curve), shown)
 
     keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
     carry = (policy.parameters, state, jnp.float32(0))
-    (parameters, state, _), curves = jax.lax.scan(epoch, carry, keys)
-    return Policy(parameters, policy.observation_mean, policy.observation_std), state, curves
+    (parameters, state, _), (curves, pairs) = jax.lax.scan(epoch, carry, keys)
+    policy = Policy(parameters, policy.observation_mean, policy.observation_std)
+    return policy, state, curves, pairs
 
 
 class Minibatch(NamedTuple):

@@ -124,7 +124,7 @@ def train(
         raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
     stages = stage_epochs(one_each[0], settings.epochs)
     ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
-    policies, curves = train_agents(
+    policies, curves, _ = train_agents(
         stack(one_each),
         jnp.asarray(seeds, jnp.uint32),
         ready.template,
@@ -139,6 +139,42 @@ def train(
         stages=tuple(name for name, epochs in stages for _ in range(epochs)),
         diverged=~finite_agents(policies),
     )
+
+
+def visited(
+    objective: Objective,
+    prepared: Prepared,
+    *,
+    seeds: Sequence[int],
+    settings: TrainSettings,
+    minibatches: int = 20,
+) -> np.ndarray:
+    """What training with an objective sees of its pairs.
+
+    Args:
+        objective: of all agents.
+        prepared: see `prepare`.
+        seeds: of the agents to train.
+        settings: of training.
+        minibatches: recorded from each epoch of the objective's own stage, evenly spread.
+
+    Returns:
+        Shape (pairs, 5), float64: log-probs of chosen and rejected, the reference's of both
+        (NaN where the objective has none) - sums over action dimensions and means over time
+        steps - and the stage's progress in [0, 1]. Pairs of diverged agents are left out.
+    """
+    _, _, pairs = train_agents(
+        stack([objective] * len(seeds)),
+        jnp.asarray(seeds, jnp.uint32),
+        prepared.template,
+        prepared.data,
+        settings=settings,
+        stages=stage_epochs(objective, settings.epochs),
+        fresh=prepared.fresh,
+        record=min(minibatches, prepared.data.chosen.shape[0] // settings.minibatch),
+    )
+    points = np.asarray(pairs, np.float64).reshape(-1, 5)
+    return points[np.isfinite(points[:, [0, 1, 4]]).all(axis=1)]
 
 
 def stage_epochs(objective: Objective, epochs: int) -> tuple[tuple[str, int], ...]:

@@ -9,6 +9,7 @@ import optax
 from flax import struct
 from flax.training.train_state import TrainState
 from gymnax.environments import spaces
+from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec as P
 from rejax.algos.algorithm import register_init
 from rejax.algos.ppo import PPO
@@ -67,7 +68,12 @@ class _TrainingEnvironment:
 
 
 def _mean_over_devices() -> optax.GradientTransformation:
-    return optax.stateless(lambda updates, params: jax.lax.pmean(updates, _AXIS))
+    def mean(updates: Any, params: Any) -> Any:
+        # As one vector: each exchange costs the devices a wait, whatever its size.
+        flat, unravel = ravel_pytree(updates)
+        return unravel(jax.lax.pmean(flat, _AXIS))
+
+    return optax.stateless(mean)
 
 
 class _DataParallelPPO(PPO):

@@ -1,11 +1,15 @@
-"""Objectives as JAX pytrees, so that jit, vmap and grad see their hyper-parameters."""
+"""Objectives as JAX pytrees, and pytrees as files."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from mirrorpo import files
 
 _registered: set[type] = set()
 
@@ -50,3 +54,45 @@ def _register(value: Any) -> None:
         meta_fields=[one.name for one in fields if one.metadata.get("static")],
     )
     _registered.add(type(value))
+
+
+def save_tree(path: Path, tree: Any, card: Mapping[str, Any]) -> None:
+    """Write every leaf of a pytree, random keys included, and a card; see `load_tree`."""
+    arrays = {
+        jax.tree_util.keystr(key): np.asarray(_plain(leaf))
+        for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    files.save_arrays(path, arrays, card)
+
+
+def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, dict[str, Any]]:
+    """The pytree that `save_tree` wrote, and its card.
+
+    Args:
+        path: of the file.
+        like: a pytree of the same structure, whose shardings the leaves take.
+        format_name: of the card.
+        what: the file should be, for messages.
+
+    Raises:
+        ValueError: missing, truncated or foreign file, or one of another structure.
+    """
+    card = files.load_card(path, format_name, what)
+    arrays = files.load_arrays(path, what)
+
+    def leaf(key: Any, old: jax.Array) -> jax.Array:
+        name = jax.tree_util.keystr(key)
+        if name not in arrays:
+            raise ValueError(f"{path} is not {what} of this version: it lacks {name}.")
+        new = arrays[name]
+        if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key):
+            return jax.device_put(jax.random.wrap_key_data(jnp.asarray(new)), old.sharding)
+        return jax.device_put(new, old.sharding)
+
+    return jax.tree_util.tree_map_with_path(leaf, like), card
+
+
+def _plain(leaf: jax.Array) -> jax.Array:
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.key_data(leaf)
+    return leaf

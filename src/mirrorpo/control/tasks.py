@@ -1,10 +1,9 @@
 """The registry of tasks: brax environments with a known true reward, episodes of 1000 steps."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+import math
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +27,21 @@ class LimbPenalty:
 
     Attributes:
         limb: name in `LIMB_ACTIONS` of the robot.
-        coefficient: reward lost for each unit of squared action; not negative.
+        coefficient: reward lost for each unit of squared action; finite, not negative.
+
+    Raises:
+        ValueError: the coefficient is out of range.
     """
 
     limb: str
     coefficient: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.coefficient) and self.coefficient >= 0):
+            raise ValueError(
+                f"The penalty's coefficient is {self.coefficient}; choose a finite number that is "
+                "not negative."
+            )
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def _brax_env(robot: str, backend: str) -> Env:
     return envs.get_environment(robot, backend=backend)
 
 
-_REGISTRY: dict[str, Callable[..., Task]] = {}
+_REGISTRY: dict[str, partial[Task]] = {}
 
 
 def register(name: str, robot: str, backend: str, penalty: LimbPenalty | None = None) -> None:
@@ -116,11 +125,7 @@ def register(name: str, robot: str, backend: str, penalty: LimbPenalty | None = 
     """
     if name in _REGISTRY:
         raise ValueError(f"A task named {name!r} is registered already.")
-
-    def make(backend: str = backend, **overrides: Any) -> Task:
-        return Task(name=name, robot=robot, backend=backend, penalty=penalty, **overrides)
-
-    _REGISTRY[name] = make
+    _REGISTRY[name] = partial(Task, name=name, robot=robot, backend=backend, penalty=penalty)
 
 
 def available() -> tuple[str, ...]:
@@ -128,23 +133,43 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def load(name: str, backend: str | None = None, episode_length: int = EPISODE_LENGTH) -> Task:
+def load(
+    name: str,
+    backend: str | None = None,
+    episode_length: int = EPISODE_LENGTH,
+    penalty_coefficient: float | None = None,
+) -> Task:
     """A task by name.
 
     Args:
         name: one of `available()`.
         backend: brax's physics engine; None for the task's default.
         episode_length: steps after which an episode is cut.
+        penalty_coefficient: in place of the coefficient of the task's penalty; None for its own.
 
     Raises:
-        ValueError: unknown task or backend, with the near names.
+        ValueError: unknown task or backend, with the near names; a coefficient for a task without
+            a penalty, or one that is negative or not finite.
     """
     if name not in _REGISTRY:
         near = difflib.get_close_matches(name, _REGISTRY, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"Unknown task {name!r}.{hint} Tasks: {', '.join(available())}.")
     chosen = {} if backend is None else {"backend": backend}
-    return _REGISTRY[name](episode_length=episode_length, **chosen)
+    task = _REGISTRY[name](episode_length=episode_length, **chosen)
+    if penalty_coefficient is None:
+        return task
+    if task.penalty is None:
+        raise ValueError(
+            f"Task {name!r} has no penalty, so it takes no penalty coefficient: leave it out, or "
+            f"choose a task with a penalty ({', '.join(with_penalty())})."
+        )
+    return replace(task, penalty=replace(task.penalty, coefficient=penalty_coefficient))
+
+
+def with_penalty() -> tuple[str, ...]:
+    """The names of the registered tasks that have a penalty."""
+    return tuple(name for name in available() if _REGISTRY[name].keywords["penalty"] is not None)
 
 
 register("ant", "ant", backend="mjx")

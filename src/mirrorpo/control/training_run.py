@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import files, runs, versions
 from mirrorpo.control import agents
 from mirrorpo.control.policy import Policy
 from mirrorpo.control.ppo import Trainer
+from mirrorpo.control.pytrees import load_tree, save_tree
 from mirrorpo.control.settings import PPOSettings
 from mirrorpo.control.tasks import Task
 
@@ -93,7 +93,8 @@ def train(
     state_file = out / "state.safetensors"
     done = 0
     if state_file.is_file():
-        state, done = _load_state(state_file, state)
+        state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
+        done = card["iterations"]
     steps = done * settings.steps_an_iteration
     _forget_after(out / runs.METRICS, steps)
     path = _policy_file(out, steps)
@@ -113,7 +114,7 @@ def train(
                 "Lower the learning rate or choose another seed."
             )
         path = _policy_file(out, steps)
-        card = agents.AgentCard(
+        point_card = agents.AgentCard(
             name=path.stem,
             task=task.name,
             backend=task.backend,
@@ -125,7 +126,7 @@ def train(
             seed=seed,
             settings=asdict(settings),
         )
-        agents.save(path, policy, card)
+        agents.save(path, policy, point_card)
         point = Checkpoint(steps, mean, error, time.monotonic() - began, path.name)
         files.append_json_line(out / runs.METRICS, asdict(point))
         progress(point, iterations * settings.steps_an_iteration)
@@ -212,27 +213,4 @@ def _policy_file(out: Path, steps: int) -> Path:
 
 
 def _save_state(path: Path, state: Any, done: int) -> None:
-    arrays = {
-        jax.tree_util.keystr(key): np.asarray(_plain(leaf))
-        for key, leaf in jax.tree_util.tree_leaves_with_path(state)
-    }
-    files.save_arrays(path, arrays, {"format": STATE_FORMAT, "iterations": done})
-
-
-def _load_state(path: Path, like: Any) -> tuple[Any, int]:
-    card = files.load_card(path, STATE_FORMAT, "a PPO state")
-    arrays = files.load_arrays(path, "a PPO state")
-
-    def leaf(key: Any, old: jax.Array) -> jax.Array:
-        new = arrays[jax.tree_util.keystr(key)]
-        if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key):
-            return jax.device_put(jax.random.wrap_key_data(jnp.asarray(new)), old.sharding)
-        return jax.device_put(new, old.sharding)
-
-    return jax.tree_util.tree_map_with_path(leaf, like), card["iterations"]
-
-
-def _plain(leaf: jax.Array) -> jax.Array:
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.key_data(leaf)
-    return leaf
+    save_tree(path, state, {"format": STATE_FORMAT, "iterations": done})

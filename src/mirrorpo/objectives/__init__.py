@@ -8,6 +8,7 @@
 """
 
 from .base import Objective, Paper
+from .closed_form import ClosedForm, ClosedFormReference
 from .component import Component, array, choice, function, number
 from .discopop import (
     AdaptiveDecay,
@@ -45,7 +46,7 @@ from .scalars import (
     Zero,
 )
 from .schedules import Linear, Quadratic, Sigmoid
-from .storage import from_dict, load, save, to_dict
+from .storage import from_dict, load, load_notes, save, to_dict
 from .timed import LearnedSchedule, TimedNetwork
 from .trees import tree_classes, tree_flatten, tree_unflatten
 from .vectors import parameter_vector
@@ -55,6 +56,8 @@ __all__ = [
     "AdaptiveQuantile",
     "AdaptiveQuantileFeedback",
     "ChiSquared",
+    "ClosedForm",
+    "ClosedFormReference",
     "Component",
     "Cubic",
     "DynamicBlend",
@@ -97,6 +100,7 @@ __all__ = [
     "function",
     "get",
     "load",
+    "load_notes",
     "number",
     "parameter_vector",
     "save",

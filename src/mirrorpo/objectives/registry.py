@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 # Importing the modules that define objectives registers them.
-from . import discopop, mirror, reference_free, rewards, two_step  # noqa: F401
+from . import closed_form, discopop, mirror, reference_free, rewards, two_step  # noqa: F401
 from .base import Objective
 from .component import registered
 

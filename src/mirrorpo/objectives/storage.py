@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,20 @@ VERSION = 1
 _Tensors = dict[str, np.ndarray]
 
 
-def save(objective: Objective, path: str | os.PathLike[str]) -> None:
+def save(
+    objective: Objective,
+    path: str | os.PathLike[str],
+    notes: Mapping[str, Any] | None = None,
+) -> None:
     """Write ``objective`` to ``path``, whole or not at all.
 
     As safetensors if the path ends in ``.safetensors``, else as JSON.
+
+    Args:
+        objective: what to write.
+        path: of the file.
+        notes: anything of JSON's types to keep with it, such as where it comes from; `load`
+            passes over them and `load_notes` reads them.
 
     Raises:
         ValueError: if a hyper-parameter is not a number, a string or a registered function, or
@@ -40,9 +51,11 @@ def save(objective: Objective, path: str | os.PathLike[str]) -> None:
     """
     if _is_safetensors(path):
         tensors: _Tensors = {}
-        save_arrays(Path(path), tensors, _document(objective, tensors))
+        document = {**_document(objective, tensors), **_noted(notes)}
+        save_arrays(Path(path), tensors, document)
         return
-    text = json.dumps(to_dict(objective), indent=2, allow_nan=False) + "\n"
+    document = {**to_dict(objective), **_noted(notes)}
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_text(Path(path), text)
 
 
@@ -55,16 +68,28 @@ def load(path: str | os.PathLike[str]) -> Objective:
             do not fit. The message says which.
         OSError: if the file cannot be read.
     """
-    if _is_safetensors(path):
-        Path(path).open("rb").close()  # a missing file is an OSError here, as in JSON
-        document: Any = load_card(Path(path), FORMAT, "a saved objective")
-        tensors = load_arrays(Path(path), "a saved objective")
-    else:
-        document, tensors = _read_json(path), {}
+    document = _read_document(path)
+    tensors = load_arrays(Path(path), "a saved objective") if _is_safetensors(path) else {}
     try:
         return _objective(document, tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The notes that `save` kept in ``path``; empty where there are none.
+
+    Raises:
+        ValueError: if the file is cut short, is not JSON or safetensors, or is another format.
+        OSError: if the file cannot be read.
+    """
+    document = _read_document(path)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a saved objective: no format {FORMAT!r}")
+    notes = document.get("notes", {})
+    if not isinstance(notes, dict):
+        raise ValueError(f"{path}: its notes are damaged")
+    return notes
 
 
 def to_dict(objective: Objective) -> dict[str, Any]:
@@ -83,6 +108,17 @@ def from_dict(document: Any) -> Objective:
 
 def _is_safetensors(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix == ".safetensors"
+
+
+def _noted(notes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if notes is None else {"notes": dict(notes)}
+
+
+def _read_document(path: str | os.PathLike[str]) -> Any:
+    if not _is_safetensors(path):
+        return _read_json(path)
+    Path(path).open("rb").close()  # a missing file is an OSError here, as in JSON
+    return load_card(Path(path), FORMAT, "a saved objective")
 
 
 def _read_json(path: str | os.PathLike[str]) -> Any:

@@ -17,10 +17,10 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs
-from mirrorpo.control import agents, data, evaluation, learner, sources, tasks, variants
+from mirrorpo.control import agents, data, evaluation, learner, pools, sources, tasks, variants
 from mirrorpo.control.devices import items_at_once
 from mirrorpo.objectives import Objective
-from mirrorpo.study import pools, tuned
+from mirrorpo.study import tuned
 from mirrorpo.study.algorithms import Algorithm, load
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings

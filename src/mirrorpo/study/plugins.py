@@ -1,15 +1,19 @@
-"""Algorithms by the text that names them: of the zoo, or a class in a file of the user's."""
+"""Algorithms by the text that names them: of the zoo, discovered, saved, or a class in a file of
+the user's."""
 
+import dataclasses
 import difflib
 import hashlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from mirrorpo import objectives
+from mirrorpo.discovery import artefact
 from mirrorpo.objectives import Objective
 from mirrorpo.objectives.component import registered
 
@@ -20,9 +24,10 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
     """The objective that `text` names.
 
     Args:
-        text: a name of `mirrorpo.objectives.available()`, or PATH.py:CLASS for a subclass of
-            `mirrorpo.objectives.Objective` in a file of your own. The file is run: name only
-            files that you trust.
+        text: a name of `mirrorpo.objectives.available()`; a name of
+            `mirrorpo.discovery.shipped()`; the file of a saved objective, ending in .safetensors
+            or .json; or PATH.py:CLASS for a subclass of `mirrorpo.objectives.Objective` in a file
+            of your own. That file is run: name only files that you trust.
         **overrides: hyper-parameters or `aggregation`; all others keep their defaults.
 
     Raises:
@@ -32,6 +37,8 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
             which.
     """
     path, colon, class_name = text.rpartition(":")
+    if text.endswith((".safetensors", ".json")) or text in artefact.shipped():
+        return _load_saved(text, overrides)
     if not colon and not text.endswith(".py"):
         return objectives.get(text, **overrides)
     if not colon or not class_name or not path.endswith(".py"):
@@ -44,6 +51,14 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
         return cls(**overrides)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{text} cannot be made: {_one_line(error)}") from error
+
+
+def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
+    try:
+        saved = objectives.load(artefact.find(text))
+        return dataclasses.replace(saved, **overrides)
+    except TypeError as error:
+        raise ValueError(f"{text}: {_one_line(error)}") from error
 
 
 def _run_file(path: Path) -> ModuleType:

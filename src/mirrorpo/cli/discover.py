@@ -1,0 +1,60 @@
+"""``mirrorpo discover``: search a preference objective by the return of the agents it trains."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import tyro
+
+from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.discovery.settings import DiscoverySettings
+
+
+def discover(
+    settings: tyro.conf.OmitArgPrefixes[DiscoverySettings],
+    out: Path | None = None,
+) -> None:
+    """Search the mirror family for the objective whose trained agents earn the most true return.
+
+    An interrupted search continues with the same command. `tensorboard --logdir OUT` shows it live.
+
+    Args:
+        settings: what to search, and how.
+        out: run folder; by default runs/discover-TASK-... named by the settings.
+    """
+    start_jax()
+    from mirrorpo import runs
+    from mirrorpo.control import variants
+    from mirrorpo.discovery import search
+    from mirrorpo.study.algorithms import split_list
+
+    settings = dataclasses.replace(
+        settings,
+        variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
+    )
+    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    out = out or runs.default_out("discover", f"{settings.task}-{digest}")
+    with progress("generations") as report:
+        found = search.discover(
+            settings, out, lambda point: report(point.done, point.total, point.doing)
+        )
+    for line in found.provenance["validation"]:
+        if line is found.provenance["validation"][0] or line == found.provenance["winner"]:
+            returns = ", ".join(
+                f"{variant} {'diverged' if value is None else format(value, '.0f')}"
+                for variant, value in line["returns"].items()
+            )
+            error = line["standard_error"]
+            spread = "" if error is None else f" ± {error:.3f}"
+            console.print(
+                f"{line['candidate']} of generation {line['generation']}: validation score "
+                f"{line['score']:.3f}{spread} of {line['seeds']} agents; true return {returns}"
+            )
+    console.print(
+        f"{found.provenance['agents_trained']} agents in "
+        f"{found.provenance['seconds'] / 60:.1f} min. The best on validation is "
+        f"{out / search.RESULT}: `mirrorpo bench --algorithms {out / search.RESULT}` measures it, "
+        f"`mirrorpo explain {out / search.RESULT}` says what it is."
+    )

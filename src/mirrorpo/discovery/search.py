@@ -1,0 +1,378 @@
+"""The search: generations of agents, validation on fresh seeds, and a run that can be killed."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from mirrorpo import files, runs, versions
+from mirrorpo.control import learner
+from mirrorpo.control.pytrees import load_tree, save_tree
+from mirrorpo.discovery import artefact, space, strategy
+from mirrorpo.discovery.artefact import Discovery
+from mirrorpo.discovery.fitness import Bench, Budget, Score
+from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.discovery.visited import Visited
+from mirrorpo.objectives import Objective
+
+STATE_FORMAT = "mirrorpo-discovery-state"
+STATE = "state.safetensors"
+RESULT = "objective.safetensors"
+VALIDATIONS = "validation.jsonl"
+
+SCOUT_SEEDS = (3_000_000, 3_000_001)
+FITNESS_SEED_BASE = 4_000_000
+VALIDATION_SEED_BASE = 5_000_000
+FITNESS_EPISODES_SEED = 8_000_000
+VALIDATION_EPISODES_SEED = 7_003
+RANGE_MARGIN = 0.25
+VISITED_PAIRS = 2000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands, given to its `progress` callback.
+
+    Attributes:
+        done: generations finished, earlier runs of the same command included.
+        total: of the search.
+        doing: what is being computed, with the last fitness.
+    """
+
+    done: int
+    total: int
+    doing: str
+
+
+def discover(
+    settings: DiscoverySettings,
+    out: Path,
+    progress: Callable[[Progress], None] = lambda point: None,
+) -> Discovery:
+    """Search an objective whose trained agents earn the most true return.
+
+    Args:
+        settings: see `DiscoverySettings`.
+        out: run folder, new or of the same settings. After a kill the same call continues, and
+            ends with the same parameters as it would have without.
+        progress: called as the search goes on.
+
+    Returns:
+        The candidate with the best validation; `out/objective.safetensors` holds it. Candidates
+        are the start, the search's mean and its best agent's objective every few generations, each
+        validated with fresh seeds on the validation's budget.
+
+    Raises:
+        ValueError: unknown names, settings out of range, or a folder of another run.
+    """
+    space.member(settings)  # checks the numbers before anything is computed
+    runs.claim(out, asdict(settings))
+    if (out / RESULT).is_file():
+        return artefact.load(out / RESULT)
+    search = _Search(settings, out, progress)
+    search.run()
+    return search.finish()
+
+
+class _Search:
+    """One search while it runs."""
+
+    def __init__(
+        self, settings: DiscoverySettings, out: Path, progress: Callable[[Progress], None]
+    ):
+        self.settings = settings
+        self.out = out
+        self._progress = progress
+        self.done = 0
+        self.report("loading")
+        self.bench = Bench(settings, self.report)
+        self.fitness_budget = Budget(self.bench.rows, settings.fitness_training, settings.episodes)
+        self.screen = None
+        if settings.screen_epochs is not None:
+            small = Budget(self.bench.rows, settings.screen_training, settings.episodes)
+            self.screen = (small, settings.screen_keep)
+        self.validation_budget = Budget(
+            self.bench.validation_rows, settings.validation_training, settings.validation_episodes
+        )
+        self.report("scouting the range of log-probs")
+        self.ranges = self._scout()
+        self.space = space.build(settings, self.ranges)
+        self.strategy = strategy.make(settings, len(self.space.start))
+        self.state = self.strategy.start(self.space.start)
+        self.best = self.winner = self.space.start
+        self.best_advantage = -math.inf
+        self.best_generation = self.best_validated = -1
+        self.winner_score = -math.inf
+        self.agents = 0
+        self.seconds = 0.0
+        self._resume()
+
+    def report(self, doing: str) -> None:
+        self._progress(Progress(self.done, self.settings.generations, doing))
+
+    def run(self) -> None:
+        """All generations that are left."""
+        writer = SummaryWriter(str(self.out / "tensorboard"), purge_step=self.done)
+        try:
+            if not self.done and self.winner_score == -math.inf:
+                self._validate("start", self.space.start)
+                self._save()
+            while self.done < self.settings.generations:
+                line = self._generation()
+                files.append_json_line(self.out / runs.METRICS, line)
+                for name, value in line.items():
+                    if isinstance(value, (int, float)):
+                        writer.add_scalar(name, value, self.done)
+                writer.flush()
+                self._save()
+                self.report(
+                    f"fitness {line['fitness_mean']:.3f} (start {line['fitness_start']:.3f}), "
+                    f"best validation {self.winner_score:.3f}"
+                )
+        finally:
+            writer.close()
+
+    def finish(self) -> Discovery:
+        """Write the winner."""
+        self.report("what the winner visits")
+        objective = self.space.objective(self.winner)
+        points = self._visited(objective, self.validation_budget)
+        ranges = space.ranges_of(objective, points, RANGE_MARGIN)
+        chosen = np.random.default_rng(self.settings.seed).permutation(len(points))
+        validations = self._validations()
+        provenance = {
+            "settings": asdict(self.settings),
+            "validation": validations,
+            "winner": max(validations, key=lambda line: line["score"]),
+            "source_agents": {"better": self.bench.better, "worse": self.bench.worse},
+            "tangents_beyond": {"log_prob": ranges.log_prob, "margin": ranges.margin},
+            "agents_trained": self.agents,
+            "seconds": round(self.seconds, 1),
+            "machine": versions.machine(),
+            "versions": versions.installed(),
+        }
+        found = Discovery(
+            space.extended(objective, ranges),
+            Visited(points[np.sort(chosen[:VISITED_PAIRS])]),
+            files.as_json(provenance),
+        )
+        artefact.save(self.out / RESULT, found)
+        self.report("done")
+        # As it is read back: what is returned is what is on disk.
+        return artefact.load(self.out / RESULT)
+
+    def _generation(self) -> dict[str, Any]:
+        """Ask, train, score, tell; now and then validate."""
+        settings, began = self.settings, time.perf_counter()
+        generation = self.done
+        key = jax.random.fold_in(jax.random.key(settings.seed), generation)
+        population, asked = self.strategy.ask(key, self.state)
+        seeds = self._seeds(generation, len(population))
+        episodes_seed = FITNESS_EPISODES_SEED + generation
+        score = self.bench.score(
+            [self.space.objective(vector) for vector in population],
+            seeds,
+            self.fitness_budget,
+            episodes_seed,
+            self.screen,
+        )
+        # The start and the mean meet the generation's own random numbers.
+        known = self.bench.score(
+            [self.space.objective(self.space.start), self.space.objective(self.mean)],
+            [seeds[0]] * 2,
+            self.fitness_budget,
+            episodes_seed,
+        )
+        self.state = self.strategy.tell(asked, population, score.fitness)
+        self._remember_best(population, score, float(known.fitness[0]), generation)
+        self.done = generation + 1
+        self.agents += score.agents + 2
+        self.seconds += time.perf_counter() - began
+        if self.done % settings.validate_every == 0 or self.done == settings.generations:
+            self._validate("mean", self.mean)
+            if self.best_generation > self.best_validated:
+                self._validate("best", self.best)
+                self.best_validated = self.best_generation
+        return self._line(generation, score, known, time.perf_counter() - began)
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self.strategy.mean(self.state)
+
+    def _seeds(self, generation: int, count: int) -> list[int]:
+        """Training seeds: one for all, or one for each antithetic pair."""
+        first = FITNESS_SEED_BASE + generation * count
+        if self.settings.shared_seed:
+            return [first] * count
+        pairs = count // 2 if self.strategy.pairs else count
+        return [first + position % pairs for position in range(count)]
+
+    def _remember_best(
+        self, population: np.ndarray, score: Score, start: float, generation: int
+    ) -> None:
+        """Keep the agent that is furthest above the start with the same random numbers."""
+        if not np.isfinite(score.fitness).any():
+            return
+        index = int(np.nanargmax(score.fitness))
+        advantage = float(score.fitness[index]) - (start if math.isfinite(start) else 0.0)
+        if advantage > self.best_advantage:
+            self.best, self.best_advantage = population[index], advantage
+            self.best_generation = generation
+
+    def _line(self, generation: int, score: Score, known: Score, seconds: float) -> dict[str, Any]:
+        full = np.isfinite(score.returns).all(axis=1)
+        fitness = score.fitness[full] if full.any() else np.array([np.nan])
+        returns = score.returns[full] if full.any() else np.full((1, 1), np.nan)
+        numbers = {
+            "fitness_mean": fitness.mean(),
+            "fitness_best": fitness.max(),
+            "fitness_std": fitness.std(),
+            "fitness_start": known.fitness[0],
+            "fitness_of_mean": known.fitness[1],
+            "return_mean": returns.mean(),
+            "return_start": known.returns[0].mean(),
+            "return_of_mean": known.returns[1].mean(),
+            "sigma": self.strategy.spread(self.state),
+            "moved": np.linalg.norm(self.mean - self.space.start),
+            "best_validation": self.winner_score,
+            "train_seconds": score.train_seconds + known.train_seconds,
+            "evaluate_seconds": score.evaluate_seconds + known.evaluate_seconds,
+            "seconds": seconds,
+        }
+        line: dict[str, Any] = {"generation": generation}
+        for name, value in numbers.items():
+            line[name] = float(f"{float(value):.6g}") if math.isfinite(value) else None
+        line["diverged"] = int((~np.isfinite(score.fitness)).sum())
+        line["fitness"] = [
+            float(f"{value:.4g}") if math.isfinite(value) else None for value in score.fitness
+        ]
+        return line
+
+    def _validate(self, what: str, vector: np.ndarray) -> None:
+        """Score one candidate on fresh seeds and the whole budget; keep it if it is the best."""
+        settings = self.settings
+        self.report(f"validating the {what}")
+        objective = self.space.objective(vector)
+        seeds = [VALIDATION_SEED_BASE + i for i in range(settings.validation_seeds)]
+        score = self.bench.score(
+            [objective] * len(seeds), seeds, self.validation_budget, VALIDATION_EPISODES_SEED
+        )
+        # An agent that diverged earns what no agent earns: the worse agent's return, or less.
+        fitness = np.nan_to_num(score.fitness, nan=min(0.0, _lowest(score.fitness)))
+        mean, error = float(fitness.mean()), _standard_error(fitness)
+        if mean > self.winner_score:
+            self.winner, self.winner_score = vector, mean
+        line = {
+            "generation": self.done,
+            "candidate": what,
+            "score": mean,
+            "standard_error": error,
+            "returns": {
+                variant: None if not np.isfinite(value) else float(value)
+                for variant, value in zip(
+                    settings.variants, score.returns.mean(axis=0), strict=True
+                )
+            },
+            "seeds": len(seeds),
+            "diverged": int((~np.isfinite(score.fitness)).sum()),
+            "seconds": round(score.train_seconds + score.evaluate_seconds, 2),
+        }
+        files.append_json_line(self.out / VALIDATIONS, line)
+
+    def _validations(self) -> list[Mapping[str, Any]]:
+        text = (self.out / VALIDATIONS).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def _scout(self) -> space.Ranges:
+        """The ranges that training with the start visits, widened."""
+        path = self.out / "scout.json"
+        if path.is_file():
+            found = files.read_json(path, "a search's ranges")
+            return space.Ranges(tuple(found["log_prob"]), tuple(found["margin"]))
+        objective = space.member(self.settings)
+        points = self._visited(objective, self.fitness_budget)
+        if not len(points):
+            raise ValueError(
+                f"Training with the start, {self.settings.member}, diverges: choose another "
+                "start, or a smaller beta or learning rate."
+            )
+        ranges = space.ranges_of(objective, points, RANGE_MARGIN)
+        files.write_json(path, ranges._asdict())
+        return ranges
+
+    def _visited(self, objective: Objective, budget: Budget) -> np.ndarray:
+        return np.concatenate(
+            [
+                learner.visited(
+                    objective,
+                    self.bench.prepared(variant, budget),
+                    seeds=SCOUT_SEEDS,
+                    settings=budget.training,
+                )
+                for variant in self.settings.variants
+            ]
+        )
+
+    def _save(self) -> None:
+        tree = {"strategy": self.state, "best": self.best, "winner": self.winner}
+        card = {
+            "format": STATE_FORMAT,
+            "done": self.done,
+            "best_advantage": self.best_advantage,
+            "best_generation": self.best_generation,
+            "best_validated": self.best_validated,
+            "winner_score": self.winner_score,
+            "agents": self.agents,
+            "seconds": self.seconds,
+        }
+        save_tree(self.out / STATE, tree, card)
+
+    def _resume(self) -> None:
+        path = self.out / STATE
+        if path.is_file():
+            tree = {
+                "strategy": self.state,
+                "best": jax.numpy.asarray(self.best),
+                "winner": jax.numpy.asarray(self.winner),
+            }
+            tree, card = load_tree(path, tree, STATE_FORMAT, "a discovery's state")
+            self.state = tree["strategy"]
+            self.best, self.winner = np.asarray(tree["best"]), np.asarray(tree["winner"])
+            self.done = card["done"]
+            for name in card.keys() - {"format", "done"}:
+                setattr(self, name, card[name])
+        # What was written after the saved state is about to be computed again.
+        _keep(self.out / runs.METRICS, lambda line: line["generation"] < self.done)
+        validated = path.is_file()
+        _keep(self.out / VALIDATIONS, lambda line: validated and line["generation"] <= self.done)
+
+
+def _keep(path: Path, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Drop lines of a JSON-lines file, and a last one that a kill has cut."""
+    if not path.is_file():
+        return
+    kept = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if wanted(line):
+            kept.append(line)
+    files.write_json_lines(path, kept)
+
+
+def _lowest(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.min()) if finite.size else 0.0
+
+
+def _standard_error(values: np.ndarray) -> float | None:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None

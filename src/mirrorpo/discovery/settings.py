@@ -1,0 +1,201 @@
+"""What a discovery searches and how, typed and validated; light to import."""
+
+from dataclasses import dataclass, replace
+
+from mirrorpo.control.settings import TrainSettings
+
+FAMILIES = ("one-step", "two-step", "temporal")
+FUNCTIONS = ("psi", "phi", "g")
+NUMBERS = ("beta", "weight", "gamma")
+STARTS = {
+    "one-step": ("cpo", "orpo", "lpo"),
+    "two-step": ("dpo",),
+    "temporal": ("simpo",),
+}
+STRATEGIES = ("open-es", "snes")
+AT_LEAST_ONE = (
+    "generations",
+    "population",
+    "episodes",
+    "validate_every",
+    "validation_seeds",
+    "validation_episodes",
+)
+
+
+@dataclass(frozen=True)
+class DiscoverySettings:
+    """Everything that decides what a discovery finds; the search's defaults are the paper's.
+
+    Attributes:
+        task: name of a task.
+        variants: of the dataset. With several, the fitness is of all of them, see `robust`.
+        robust: how scores on several variants become one: their "mean", or the "worst". A score
+            is 0 at the worse source agent's return and 1 at the better's.
+        family: "one-step" (paper, eq. 11), "two-step" (eq. 10) or "temporal" (eq. 12-13).
+        learn: what is searched: any of psi, phi (the inverse potential) and g (the link) as
+            monotone networks; the numbers beta, weight and gamma of the family; and the schedule
+            of the temporal family.
+        start: the known member where the search begins: cpo, orpo or lpo; dpo; simpo. None for
+            the first of the family.
+        beta: of the start; None for the member's own.
+        weight: of the preference term relative to the SFT term at the start; None for the
+            member's own.
+        gamma: of the start, temporal family only; None for the member's own.
+        sees: what psi and phi see: the "log-prob", or the "probability" as in the paper.
+        timed: let the networks see training's progress too.
+        parameters: search "all" of a network, or the "outputs" alone: the weights of its hidden
+            units and of its extra terms, a third as many.
+        strategy: "open-es" (OpenAI's evolution strategy with Adam, the paper's) or "snes"
+            (separable natural evolution strategy, a step size for each parameter).
+        generations: of the search.
+        population: agents a generation; even.
+        sigma: standard deviation of the perturbations at the start.
+        sigma_decay: factor on sigma for each generation (open-es).
+        step_size: Adam's learning rate (open-es).
+        shared_seed: train all agents of a generation with one seed; else each antithetic pair
+            has its own. Start states and action noise are always the generation's.
+        rows: pairs that the fitness trains on; None for the paper's number.
+        epochs: passes over them.
+        time_steps: steps sampled from each trajectory and minibatch; None for all.
+        episodes: of each agent's fitness.
+        screen_epochs: train every agent for so many epochs first, and only the best share of
+            them, `screen_keep`, in full; None for no screening.
+        screen_keep: share of the population that survives the screening.
+        validate_every: generations between validations, of the mean and the best so far.
+        validation_seeds: agents a validation.
+        validation_rows: pairs that they train on; None for the paper's number.
+        validation_time_steps: as `time_steps`, for them.
+        validation_episodes: of each of them.
+        minibatch: pairs a step of inner training.
+        learning_rate: Adam's in inner training.
+        anneal: let it fall linearly to zero; else it is constant.
+        reset_optimiser: start Adam anew with each stage of inner training.
+        backend: physics engine; None for the task's own.
+        better: the better source agent; None for the task's own.
+        worse: the worse source agent; None for the task's own.
+        seed: of the search, the trajectories and the labels.
+    """
+
+    task: str = "hopper"
+    variants: tuple[str, ...] = ("noisy:0.3",)
+    robust: str = "mean"
+    family: str = "one-step"
+    learn: tuple[str, ...] = ("psi", "phi", "g")
+    start: str | None = None
+    beta: float | None = None
+    weight: float | None = None
+    gamma: float | None = None
+    sees: str = "log-prob"
+    timed: bool = False
+    parameters: str = "all"
+    strategy: str = "open-es"
+    generations: int = 128
+    population: int = 256
+    sigma: float = 0.03
+    sigma_decay: float = 0.999
+    step_size: float = 0.02
+    shared_seed: bool = True
+    rows: int | None = None
+    epochs: int = 12
+    time_steps: int | None = None
+    episodes: int = 100
+    screen_epochs: int | None = None
+    screen_keep: float = 0.5
+    validate_every: int = 10
+    validation_seeds: int = 8
+    validation_rows: int | None = None
+    validation_time_steps: int | None = 64
+    validation_episodes: int = 100
+    minibatch: int = 2
+    learning_rate: float = 1e-3
+    anneal: bool = True
+    reset_optimiser: bool = False
+    backend: str | None = None
+    better: str | None = None
+    worse: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        # Names separated by commas are one word on the command line.
+        learned = ",".join(self.learn).split(",")
+        object.__setattr__(self, "learn", tuple(name.strip() for name in learned if name.strip()))
+        for name in AT_LEAST_ONE:
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.population % 2 == 0, "population", self.population, "even: pairs")
+        for name in ("rows", "validation_rows"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, name, value, "at least 1")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
+        for name in ("sigma", "step_size"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+        for name in ("beta", "weight"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, name, value, "positive")
+        _require(self.gamma is None or self.gamma >= 0, "gamma", self.gamma, "at least 0")
+        _require(0 < self.sigma_decay <= 1, "sigma_decay", self.sigma_decay, "in (0, 1]")
+        _require(0 < self.screen_keep < 1, "screen_keep", self.screen_keep, "in (0, 1)")
+        _require(bool(self.variants), "variants", self.variants, "at least one")
+        for name, allowed in (
+            ("robust", ("mean", "worst")),
+            ("family", FAMILIES),
+            ("sees", ("log-prob", "probability")),
+            ("parameters", ("all", "outputs")),
+            ("strategy", STRATEGIES),
+        ):
+            value = getattr(self, name)
+            _require(value in allowed, name, value, f"one of {', '.join(allowed)}")
+        starts = STARTS[self.family]
+        allowed_start = self.start is None or self.start in starts
+        _require(allowed_start, "start", self.start, f"one of {', '.join(starts)} for this family")
+        self._check_learned()
+        screened = self.screen_epochs is None or 0 < self.screen_epochs < self.epochs
+        _require(screened, "screen_epochs", self.screen_epochs, "from 1 to fewer than epochs")
+        _ = self.fitness_training, self.validation_training  # checks their settings
+
+    def _check_learned(self) -> None:
+        others = ("gamma", "schedule") if self.family == "temporal" else ("weight",)
+        allowed = (*FUNCTIONS, "beta", *others)
+        unknown = [item for item in self.learn if item not in allowed]
+        wanted = f"some of {', '.join(allowed)} for the {self.family} family"
+        _require(bool(self.learn) and not unknown, "learn", ",".join(self.learn), wanted)
+        given = {"weight": self.weight, "gamma": self.gamma}
+        for name, value in given.items():
+            fits = value is None or name in others
+            _require(fits, name, value, f"left out: the {self.family} family has none")
+
+    @property
+    def member(self) -> str:
+        """The known member where the search starts."""
+        return self.start or STARTS[self.family][0]
+
+    @property
+    def fitness_training(self) -> TrainSettings:
+        """Settings of the inner training behind the fitness."""
+        return TrainSettings(
+            epochs=self.epochs,
+            minibatch=self.minibatch,
+            learning_rate=self.learning_rate,
+            anneal=self.anneal,
+            reset_optimiser=self.reset_optimiser,
+            time_steps=self.time_steps,
+        )
+
+    @property
+    def screen_training(self) -> TrainSettings:
+        """Settings of the short inner training before it."""
+        return replace(self.fitness_training, epochs=self.screen_epochs or self.epochs)
+
+    @property
+    def validation_training(self) -> TrainSettings:
+        """Settings of the inner training behind the validation: all 12 epochs."""
+        return replace(
+            self.fitness_training,
+            epochs=TrainSettings.epochs,
+            time_steps=self.validation_time_steps,
+        )
+
+
+def _require(fine: bool, name: str, value: object, wanted: str) -> None:
+    if not fine:
+        raise ValueError(f"{name} must be {wanted}, not {value!r}.")

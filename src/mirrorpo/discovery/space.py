@@ -1,0 +1,218 @@
+"""The space of a search: a member of the mirror family as a vector, and the way back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mirrorpo.discovery.settings import NUMBERS, DiscoverySettings
+from mirrorpo.objectives import (
+    Extended,
+    Identity,
+    LearnedSchedule,
+    Log,
+    Logit,
+    LogSigmoid,
+    MonotoneNetwork,
+    Objective,
+    ScalarFunction,
+    TimedNetwork,
+    Zero,
+    get,
+    parameter_vector,
+)
+from mirrorpo.objectives.networks import ABSENT
+
+DEFAULTS = {
+    "cpo": {"beta": 1.0, "weight": 1.0},
+    "orpo": {"beta": 1.0, "weight": 1.0},
+    "lpo": {"beta": 1.0, "weight": 1.0},
+    "dpo": {"beta": 100.0, "weight": 1.0},
+    "simpo": {"beta": 1.0, "gamma": 0.5},
+}
+"""Numbers of each start, for log-probs that are means over time steps."""
+
+_FIELDS = {"psi": "psi", "phi": "inverse_potential", "g": "link"}
+_NAMES = {"one-step": "1s-mpo", "two-step": "2s-mpo", "temporal": "ta-mpo"}
+
+
+class Ranges(NamedTuple):
+    """Where networks work: what training with the start visits.
+
+    Attributes:
+        log_prob: lowest and highest log-prob, a mean over time steps.
+        margin: lowest and highest of the link's argument, beta and gamma included.
+    """
+
+    log_prob: tuple[float, float]
+    margin: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched.
+
+    Attributes:
+        start: the vector of the known member, shape (size,), float32.
+        objective: from a vector of that shape to its objective; traceable by JAX.
+        member: the known member itself, its functions not yet networks.
+    """
+
+    start: np.ndarray
+    objective: Callable[[Any], Objective]
+    member: Objective
+
+
+def member(settings: DiscoverySettings) -> Objective:
+    """The known member of the family where the search starts, in its ordinary functions."""
+    numbers = dict(DEFAULTS[settings.member])
+    for name in numbers:
+        given = getattr(settings, name)
+        if given is not None:
+            numbers[name] = given
+    functions: dict[str, ScalarFunction] = {
+        "psi": Zero() if settings.family == "two-step" else Log(),
+        "inverse_potential": Logit() if settings.member == "orpo" else Log(),
+        "link": Identity() if settings.member == "lpo" else LogSigmoid(),
+    }
+    return get(_NAMES[settings.family], **functions, **numbers, aggregation="mean")
+
+
+def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
+    """The space of a search: `member` with networks for the functions that are learned.
+
+    Args:
+        settings: which functions are learned, and how.
+        ranges: where the networks shall be most flexible.
+    """
+    known = member(settings)
+    learned = {_FIELDS[name]: _network(name, settings, ranges) for name in _learned(settings)}
+    if "schedule" in settings.learn:
+        learned["schedule"] = LearnedSchedule()
+    objective: Any = replace(known, **learned)  # type: ignore[arg-type]
+    numbers = tuple(name for name in settings.learn if name in NUMBERS)
+    start, rebuild = parameter_vector(objective, numbers)
+    if settings.parameters == "all":
+        return Space(start, rebuild, known)
+    masks = {name: _mask(value) for name, value in learned.items()}
+    masked: Any = replace(objective, **masks)
+    chosen = np.flatnonzero(parameter_vector(masked, numbers)[0])
+    # Numbers such as a beta of 1 enter as 0: they are always searched.
+    chosen = np.union1d(chosen, np.arange(len(start) - len(numbers), len(start)))
+
+    def from_outputs(vector: Any) -> Objective:
+        if isinstance(vector, np.ndarray):
+            whole = start.copy()
+            whole[chosen] = vector
+            return rebuild(whole)
+        return rebuild(_as_jax(start).at[chosen].set(vector))
+
+    return Space(start[chosen], from_outputs, known)
+
+
+def extended(objective: Objective, ranges: Ranges) -> Objective:
+    """The objective with its networks continued by their tangents outside `ranges`."""
+    functions: dict[str, ScalarFunction] = {}
+    for field in _FIELDS.values():
+        function = getattr(objective, field)
+        if isinstance(function, (MonotoneNetwork, TimedNetwork)):
+            low, high = ranges.margin if field == "link" else ranges.log_prob
+            functions[field] = Extended(function=function, low=low, high=high)
+    return replace(objective, **functions)  # type: ignore[arg-type]
+
+
+def margins(objective: Objective, points: np.ndarray) -> np.ndarray:
+    """The link's argument of each visited pair.
+
+    Args:
+        objective: a member of one of the three families.
+        points: shape (pairs, 5), see `learner.visited`.
+
+    Returns:
+        Shape (pairs,), float64.
+    """
+    values: Any = objective
+    result = np.empty(len(points))
+    for moment in np.unique(points[:, 4]):
+        at = points[:, 4] == moment
+        phi = values.inverse_potential.at(float(moment))
+        chosen, rejected = (phi(points[at, column]) for column in (0, 1))
+        if objective.needs_reference:
+            chosen = chosen - phi(points[at, 2])
+            rejected = rejected - phi(points[at, 3])
+        result[at] = values.beta * (chosen - rejected) - getattr(values, "gamma", 0.0)
+    return result
+
+
+def ranges_of(objective: Objective, points: np.ndarray, widen: float = 0.0) -> Ranges:
+    """The ranges of log-probs and margins among visited pairs.
+
+    Args:
+        objective: that trained on them.
+        points: shape (pairs, 5), see `learner.visited`.
+        widen: share of each range that is added at both ends.
+    """
+    log_probs = points[:, :4] if objective.needs_reference else points[:, :2]
+    low, high = _widened(log_probs, widen)
+    # A log-probability is at most 0, and a network needs some width.
+    return Ranges((min(low, -1e-3), min(high, 0.0)), _widened(margins(objective, points), widen))
+
+
+def _widened(values: np.ndarray, widen: float) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    more = widen * (high - low) + 1e-3
+    return low - more, high + more
+
+
+def _learned(settings: DiscoverySettings) -> list[str]:
+    return [name for name in settings.learn if name in _FIELDS]
+
+
+def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFunction:
+    network: MonotoneNetwork
+    if name == "g":
+        low, high = ranges.margin
+        start = "identity" if settings.member == "lpo" else "log-sigmoid"
+        network = MonotoneNetwork.link(start, low=low, high=high)
+    else:
+        low, high = ranges.log_prob
+        if settings.sees == "probability":
+            low, high = float(np.exp(low)), float(np.exp(high))
+        if name == "phi":
+            start = "logit" if settings.member == "orpo" else "log"
+            network = MonotoneNetwork.inverse_potential(
+                start, input=settings.sees, low=low, high=high
+            )
+        else:
+            network = MonotoneNetwork.psi(input=settings.sees, low=low, high=high)
+            if settings.family == "two-step":
+                network = replace(network, coefficients=np.full(1, ABSENT))
+    return TimedNetwork.of(network) if settings.timed else network
+
+
+def _mask(function: ScalarFunction) -> ScalarFunction:
+    """The same function with 1 in the parameters that are weights of a sum, and 0 elsewhere."""
+    if isinstance(function, MonotoneNetwork):
+        return replace(
+            function,
+            kernel=np.zeros_like(function.kernel),
+            bias=np.zeros_like(function.bias),
+            output=np.ones_like(function.output),
+            coefficients=np.ones_like(function.coefficients),
+        )
+    if isinstance(function, TimedNetwork):
+        return replace(
+            function,
+            network=_mask(function.network),
+            drift=np.zeros_like(function.drift),
+            coefficient_drift=np.ones_like(function.coefficient_drift),
+        )
+    assert isinstance(function, LearnedSchedule)
+    return replace(function, network=_mask(function.network), offset=np.ones_like(function.offset))
+
+
+def _as_jax(array: np.ndarray) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.asarray(array)
