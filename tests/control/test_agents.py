@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from rejax.algos.mixins import RMSState
 
-from mirrorpo.control import agents, evaluation, tasks, training_run
+from mirrorpo.control import agents, evaluation, ppo, tasks, training_run
 from mirrorpo.control.settings import PPOSettings
 
 TINY = PPOSettings(
@@ -139,3 +141,24 @@ def test_every_shipped_agent_loads_with_its_card():
         policy, _ = agents.load(card.name)
         task = tasks.load(card.task, card.backend)
         evaluation.check_sizes(policy, task)
+
+
+def test_the_running_moments_of_ppo_are_those_of_all_batches_together():
+    draw = np.random.default_rng(0)
+    batches = [draw.normal(3.0, 2.0, size=(50, 4)) for _ in range(3)]
+    state = RMSState(mean=batches[0].mean(0), var=batches[0].var(0), count=50)
+    for batch in batches[1:]:
+        state = ppo._update_moments(state, batch)
+    together = np.concatenate(batches)
+    np.testing.assert_allclose(state.mean, together.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(state.var, together.var(0), rtol=1e-5)
+    assert state.count == 150
+
+
+def test_an_agent_with_another_action_unit_than_the_tasks_is_refused(hopper, two_agents):
+    _, card = agents.load(two_agents[0])
+    agents.check_unit(card, hopper)
+    with pytest.raises(
+        ValueError, match="acts in units of 0.25, but task 'hopper' takes units of 1"
+    ):
+        agents.check_unit(replace(card, action_unit=0.25), hopper)

@@ -11,7 +11,7 @@ from typing import Any
 
 import tyro
 
-from mirrorpo.cli import agents, bench, data, discover, explain, objectives, report, train
+from mirrorpo.cli import agents, align, bench, data, discover, explain, objectives, report, train
 from mirrorpo.cli.console import fail
 
 Command = Callable[..., None]
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "bench": bench.bench,
     "discover": discover.discover,
     "explain": explain.explain,
+    "align": align.align,
     "report": report.report,
 }
 

@@ -47,6 +47,7 @@ def train(
     start_from: str | None = None,
     until_return: float | None = None,
     evaluate_every: int = 500_000,
+    action_unit: float | None = None,
 ) -> None:
     """Train a source agent by PPO, keeping a checkpoint at each evaluation.
 
@@ -61,14 +62,19 @@ def train(
         start_from: an agent's name or file to begin from.
         until_return: stop when the mean of 100 episodes reaches this true return.
         evaluate_every: environment steps between evaluations.
+        action_unit: motor command that a policy's action of 1 stands for; the task's own by
+            default.
     """
     start_jax()
     from mirrorpo import runs
     from mirrorpo.control import agents, tasks, training_run
 
-    loaded = tasks.load(task, backend)
+    loaded = tasks.load(task, backend, action_unit=action_unit)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
-    start = agents.load(start_from)[0] if start_from else None
+    start = None
+    if start_from:
+        start, start_card = agents.load(start_from)
+        agents.check_unit(start_card, loaded)
     with progress("steps") as report:
         last = training_run.train(
             loaded,
@@ -113,7 +119,7 @@ def pick(
     from mirrorpo.control import tasks, training_run
 
     config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
-    task = tasks.load(config["task"], config["backend"])
+    task = tasks.load(config["task"], config["backend"], action_unit=config.get("action_unit", 1.0))
     card = training_run.pick(run, task, near, name, candidates)
     console.print(
         f"{run / name}.safetensors: true return {card.return_mean:.0f} ± "
@@ -148,7 +154,12 @@ def evaluate(
     policy, card = agents.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
-    loaded = tasks.load(name, backend, penalty_coefficient=penalty_coefficient)
+    loaded = tasks.load(
+        name,
+        backend,
+        penalty_coefficient=penalty_coefficient,
+        action_unit=card.action_unit,
+    )
     mean, error = agents.evaluate(policy, loaded, episodes, seed, deterministic)
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
@@ -193,10 +204,12 @@ def calibrate(
     from mirrorpo.report import calibration_plot
 
     policy, card = agents.load(agent)
-    loaded = tasks.load(task, backend)
+    loaded = tasks.load(task, backend, action_unit=card.action_unit)
     found = calibration.calibrate(policy, loaded, target, episodes, seed)
     rounded = float(f"{found.coefficient.value:.3g}")
-    check_task = tasks.load(task, backend, penalty_coefficient=rounded)
+    check_task = tasks.load(
+        task, backend, penalty_coefficient=rounded, action_unit=card.action_unit
+    )
     check = Estimate(*agents.evaluate(policy, check_task, episodes, seed + 1))
 
     curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
@@ -281,9 +294,10 @@ def limbs(
     labels = names if len(set(names)) == len(names) else agent
     uses: dict[str, limb_use.LimbUse] = {}
     with progress("agents") as report:
-        for label, (policy, _) in zip(labels, found, strict=True):
+        for label, (policy, card) in zip(labels, found, strict=True):
             report(len(uses), len(found), f"{label} on {task}")
-            uses[label] = limb_use.measure(policy, loaded, episodes, seed)
+            own = tasks.load(task, backend, action_unit=card.action_unit)
+            uses[label] = limb_use.measure(policy, own, episodes, seed)
     penalised = loaded.penalty.limb if loaded.penalty else None
 
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
@@ -337,7 +351,7 @@ def render(
     policy, card = agents.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
-    loaded = tasks.load(name, backend, episode_length=steps)
+    loaded = tasks.load(name, backend, episode_length=steps, action_unit=card.action_unit)
     episode = poses.record(policy, loaded, seed)
     limb = loaded.penalty.limb if loaded.penalty else None
     done = f"{len(episode)} steps of {card.name} on {name}: true return {episode.total:.1f}"

@@ -32,6 +32,7 @@ class AgentCard:
         evaluation_seed: of those episodes.
         environment_steps: environment steps of its training.
         seed: of its training.
+        action_unit: of the task; the policy's actions mean nothing without it.
         settings: of its training.
         versions: of the packages that trained it.
     """
@@ -45,6 +46,7 @@ class AgentCard:
     evaluation_seed: int
     environment_steps: int
     seed: int
+    action_unit: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=versions.installed)
 
@@ -99,6 +101,16 @@ def find(name_or_path: Path | str) -> Path:
         f"No agent named {str(name_or_path)!r}, and no such file.{hint} "
         f"Shipped agents: {', '.join(sorted(shipped_agents)) or 'none'}."
     )
+
+
+def check_unit(card: AgentCard, task: tasks.Task) -> None:
+    """Raise ValueError where an agent's actions have another unit than the task's."""
+    if card.action_unit != task.action_unit:
+        raise ValueError(
+            f"Agent {card.name!r} acts in units of {card.action_unit:g}, but task {task.name!r} "
+            f"takes units of {task.action_unit:g}: choose an agent that was trained on this task, "
+            "or train one."
+        )
 
 
 def shipped() -> tuple[AgentCard, ...]:

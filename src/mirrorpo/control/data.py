@@ -209,13 +209,16 @@ def simulate(
         raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
     own = sources.choose(task.name, better, worse, rows)
     loaded = [agents.load(name) for name in (own.better, own.worse)]
-    for policy, _ in loaded:
+    for policy, agent_card in loaded:
         check_sizes(policy, task)
+        agents.check_unit(agent_card, task)
     card = {
         "format_version": FORMAT_VERSION,
         "task": task.name,
         "backend": task.backend,
         "episode_length": task.episode_length,
+        "penalty": asdict(task.penalty) if task.penalty else None,
+        "action_unit": task.action_unit,
         "rows": rows,
         "pool_seed": seed,
         "better": asdict(loaded[BETTER][1]),

@@ -29,12 +29,15 @@ def use_all_cores(devices: int | None = None) -> None:
     if devices is None and chosen_by_user:
         return
     cores = _cores()
-    # The devices are the parallelism. Splitting each small operation over threads besides halves
-    # the speed of PPO on Ant, and devices that wait for each other in a collective can then hold
-    # all of XLA's threads and wait for ever.
+    # The devices are the parallelism: splitting each small operation over threads besides halves
+    # the speed of PPO on Ant.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    # XLA's pool has a thread a core unless NPROC says more. With so few, devices that wait for
+    # each other in a collective can hold all of them and wait for ever, as PPO on Ant did once in
+    # a while; with many more, operations hop from core to core and PPO loses half its speed.
+    os.environ.setdefault("NPROC", str((devices or cores) + 1))
     jax.config.update("jax_num_cpu_devices", devices or cores)
 
 

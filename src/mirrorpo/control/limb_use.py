@@ -29,7 +29,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class LimbUse:
-    """What a policy did in each episode. Actions are clipped to [-1, 1] first, as in the task.
+    """What a policy did in each episode. Actions are motor commands in [-1, 1], the task's view.
 
     Attributes:
         limbs: names of the robot's limbs, in the order of `LIMB_ACTIONS`.
@@ -144,7 +144,7 @@ def _measure(
     def one_batch(keys: tuple[jax.Array, jax.Array], policy: Policy) -> tuple[jax.Array, ...]:
         episodes = rollout.record(task, policy, *keys)
         # Steps after a fall hold zeros, so they add nothing to these sums.
-        used = jnp.clip(episodes.actions, -1.0, 1.0)
+        used = task.command(episodes.actions)
         absolute = [
             jnp.sum(jnp.abs(used[..., limb]), axis=(1, 2)) / (len(limb) * episodes.length)
             for limb in limbs

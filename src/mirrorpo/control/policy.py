@@ -70,7 +70,7 @@ class GaussianActor(nn.Module):
 
     # The next three are the interface that rejax's PPO expects of an actor.
     def act(self, observation: jax.Array, key: jax.Array) -> jax.Array:
-        return jnp.clip(self.sample(observation, key), -1.0, 1.0)
+        return self.sample(observation, key)
 
     def action_log_prob(
         self, observation: jax.Array, key: jax.Array

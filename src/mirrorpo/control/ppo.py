@@ -25,13 +25,13 @@ _AXIS = "devices"
 
 class _EpisodeState(struct.PyTreeNode):
     robot: Any
-    first: Any
+    next_start: Any
     time: jax.Array
 
 
 class _TrainingEnvironment:
     """A task as rejax expects an environment: episodes end at the time limit or at a fall and
-    start again from the robot's own first state. Only training uses it; evaluation never
+    start again from the robot's next start state. Only training uses it; evaluation never
     resets inside an episode."""
 
     def __init__(self, task: Task, reward_scale: float):
@@ -52,16 +52,19 @@ class _TrainingEnvironment:
     def step(
         self, key: jax.Array, state: _EpisodeState, action: jax.Array, params: Any
     ) -> tuple[jax.Array, _EpisodeState, jax.Array, jax.Array, dict]:
-        robot = self.task.step(state.robot, action)
+        robot = self.task.step(state.robot, self.task.command(action))
         reward = robot.reward * self.reward_scale
         time = state.time + 1
         over = (robot.done > 0.5) | (time >= self.task.episode_length)
-        robot = jax.tree.map(lambda new, first: jnp.where(over, first, new), robot, state.first)
+        robot = jax.tree.map(
+            lambda new, start: jnp.where(over, start, new), robot, state.next_start
+        )
         time = jnp.where(over, 0, time)
-        return robot.obs, _EpisodeState(robot, state.first, time), reward, over, {}
+        return robot.obs, _EpisodeState(robot, state.next_start, time), reward, over, {}
 
     def action_space(self, params: Any) -> spaces.Box:
-        return spaces.Box(-1.0, 1.0, (self.task.action_size,))
+        # The task clips motor commands; here is only what rejax asks to be told.
+        return spaces.Box(-jnp.inf, jnp.inf, (self.task.action_size,))
 
     def observation_space(self, params: Any) -> spaces.Box:
         return spaces.Box(-jnp.inf, jnp.inf, (self.task.observation_size,))
@@ -77,8 +80,9 @@ def _mean_over_devices() -> optax.GradientTransformation:
 
 
 class _DataParallelPPO(PPO):
-    """rejax's PPO inside `shard_map`: gradients and normaliser moments are averaged over
-    devices, gradients are clipped by their global norm, and the learning rate falls."""
+    """rejax's PPO inside `shard_map`: gradients are averaged over devices at each minibatch and
+    normaliser moments at each iteration, gradients are clipped by their global norm, and the
+    learning rate falls."""
 
     schedule: Any = struct.field(pytree_node=False, default=None)
 
@@ -102,6 +106,17 @@ class _DataParallelPPO(PPO):
             "critic_ts": state(self.critic, critic_key),
         }
 
+    def train_iteration(self, ts: Any) -> Any:
+        # New start states: with the same few again and again, agents fall from all others.
+        rng, key = jax.random.split(ts.rng)
+        starts = jax.vmap(self.env.task.reset)(jax.random.split(key, self.num_envs))
+        ts = ts.replace(rng=rng, env_state=ts.env_state.replace(next_start=starts))
+        ts = super().train_iteration(ts)
+        # Not at each step: devices would wait for each other a hundred times an iteration.
+        return ts.replace(
+            obs_rms_state=_merged(ts.obs_rms_state), rew_rms_state=_merged(ts.rew_rms_state)
+        )
+
     def update_and_normalize_obs(
         self, rms_state: Any, x: jax.Array, batched: bool = True
     ) -> tuple[Any, jax.Array]:
@@ -116,15 +131,20 @@ class _DataParallelPPO(PPO):
 
 
 def _update_moments(state: Any, x: jax.Array) -> Any:
-    """Running mean and variance over the leading axis of `x` on all devices together."""
-    local_mean = x.mean(axis=0)
-    mean = jax.lax.pmean(local_mean, _AXIS)
-    variance = jax.lax.pmean(x.var(axis=0) + (local_mean - mean) ** 2, _AXIS)
-    count = x.shape[0] * jax.lax.psum(1, _AXIS)
+    """Running mean and variance over the leading axis of `x`, on this device."""
+    count = x.shape[0]
     total = state.count + count
-    delta = mean - state.mean
-    second = state.var * state.count + variance * count + delta**2 * state.count * count / total
+    delta = x.mean(axis=0) - state.mean
+    between = delta**2 * state.count * count / total
+    second = state.var * state.count + x.var(axis=0) * count + between
     return state.replace(mean=state.mean + delta * count / total, var=second / total, count=total)
+
+
+def _merged(state: Any) -> Any:
+    """The moments of all devices together, each with the same count."""
+    mean = jax.lax.pmean(state.mean, _AXIS)
+    variance = jax.lax.pmean(state.var + (state.mean - mean) ** 2, _AXIS)
+    return state.replace(mean=mean, var=variance)
 
 
 def _algorithm(task: Task, settings: PPOSettings) -> _DataParallelPPO:

@@ -82,6 +82,7 @@ def train(
         "task": task.name,
         "backend": task.backend,
         "penalty": asdict(task.penalty) if task.penalty else None,
+        "action_unit": task.action_unit,
         "seed": seed,
         "settings": asdict(settings),
         "devices": jax.local_device_count(),
@@ -124,6 +125,7 @@ def train(
             evaluation_seed=QUICK_SEED,
             environment_steps=steps,
             seed=seed,
+            action_unit=task.action_unit,
             settings=asdict(settings),
         )
         agents.save(path, policy, point_card)

@@ -33,7 +33,7 @@ class LPO(MirrorObjective):
 
     name: ClassVar[str] = "lpo"
     paper: ClassVar[Paper] = mirror_paper("section 4.2")
-    search_grid = grid(weight=(1.0, 1.25, 1.5, 2.0, 4.0, 8.0))
+    search_grid = grid(weight=(1.25, 1.75, 2.5, 3.5, 6.0, 10.0))
 
     weight: Number = number(1.0, above=0)
 
@@ -97,7 +97,7 @@ class CPO(MirrorObjective):
         "2401.08417",
         "eq. (3)",
     )
-    search_grid = grid(beta=(0.5, 2.0, 10.0), sft_weight=(0.2, 1.0))
+    search_grid = grid(beta=(0.2, 1.0), sft_weight=(0.05, 0.2, 1.0))
 
     beta: Number = number(0.1, above=0)
     sft_weight: Number = number(1.0, at_least=0)
@@ -118,7 +118,7 @@ class ORPO(MirrorObjective):
         "2403.07691",
         "eq. (6)-(7)",
     )
-    search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0))
+    search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
 
     weight: Number = number(0.1, above=0)
     aggregation: str = aggregation("mean")

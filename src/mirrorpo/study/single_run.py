@@ -36,7 +36,14 @@ def run(
         ValueError: see `learner.train`, `runs.claim` and `data.PreferenceDataset.load`.
     """
     card = files.load_card(path, data.FORMAT, "a preference dataset")
-    task = tasks.load(card["task"], card["backend"], card["episode_length"])
+    penalty = card.get("penalty")
+    task = tasks.load(
+        card["task"],
+        card["backend"],
+        card["episode_length"],
+        penalty["coefficient"] if penalty else None,
+        card.get("action_unit", 1.0),
+    )
     own = sources.SOURCES.get(task.name)
     start_name = start_from or (own.start if own else None)
     start = agents.load(start_name)[0] if start_name else None
@@ -93,6 +100,7 @@ def run(
                 evaluation_seed=FINAL_EPISODES_SEED,
                 environment_steps=0,
                 seed=seed,
+                action_unit=task.action_unit,
                 settings={"objective": repr(algorithm.objective), **asdict(settings)},
             )
             agents.save(out / "agents" / f"seed-{seed}", policy, card_of_agent)

@@ -1,0 +1,170 @@
+"""A fine-tuning set-up as a YAML file, in the manner of the Alignment Handbook."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+INCLUDE = "include"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignRecipe:
+    """Model, data and objective of a fine-tuning, and the settings of its training.
+
+    Attributes:
+        model_name_or_path: a causal language model of a hub, or its folder.
+        dataset_name: preference pairs of a hub, a .json, .jsonl or .parquet file, or a folder
+            written by `datasets.Dataset.save_to_disk`.
+        objective: a name or a file, as `mirrorpo train` takes it.
+        objective_parameters: its hyper-parameters; those left out keep their defaults.
+        dtype: in which the model is loaded: "float32", "bfloat16" or "float16".
+        chat_template: "chatml", or a template's text; None for the tokenizer's own.
+        dataset_train_split, dataset_test_split: of a hub's dataset; None for no test pairs.
+        lora_r: rank of the adapters to train; 0 trains the whole model.
+        lora_alpha, lora_dropout, lora_target_modules: of the adapters.
+        training: fields of `PreferenceConfig`.
+    """
+
+    model_name_or_path: str
+    dataset_name: str
+    objective: str
+    objective_parameters: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float32"
+    chat_template: str | None = None
+    dataset_train_split: str = "train"
+    dataset_test_split: str | None = None
+    lora_r: int = 0
+    lora_alpha: int = 16
+    lora_dropout: float = 0.0
+    lora_target_modules: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, tuple[type, ...]] = {
+            "model_name_or_path": (str,),
+            "dataset_name": (str,),
+            "objective": (str,),
+            "objective_parameters": (Mapping,),
+            "dtype": (str,),
+            "chat_template": (str, type(None)),
+            "dataset_train_split": (str,),
+            "dataset_test_split": (str, type(None)),
+            "lora_r": (int,),
+            "lora_alpha": (int,),
+            "lora_dropout": (int, float),
+            "lora_target_modules": (tuple,),
+        }
+        for name, allowed in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, allowed) or isinstance(value, bool):
+                wanted = " or ".join(kind.__name__ for kind in allowed)
+                raise ValueError(f"{name} is {value!r}, but must be a {wanted}.")
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise ValueError(f"dtype is {self.dtype!r}, but must be float32, bfloat16 or float16.")
+        if self.lora_r < 0:
+            raise ValueError(f"lora_r is {self.lora_r}, but must be at least 0.")
+        if self.lora_r and not self.lora_target_modules:
+            raise ValueError("lora_r is set, but lora_target_modules names no layers to adapt.")
+
+
+def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
+    """The recipe in a YAML file.
+
+    Files under its key ``include`` come first, named relative to it; later values replace earlier
+    ones, mappings are joined. Keys that are no field of `AlignRecipe` belong to its training.
+
+    Args:
+        path: of the file.
+        changes: values in place of the file's; ``objective_parameters.gamma`` reaches inside.
+
+    Raises:
+        ValueError: no such file, not YAML, a key that is missing or is a near miss of a recipe's,
+            or a value of the wrong kind. The message names the file.
+    """
+    content = _read(path, ())
+    for key, value in (changes or {}).items():
+        outer, dot, inner = key.partition(".")
+        content = _joined(content, {outer: {inner: value}} if dot else {key: value})
+    names = [item.name for item in dataclasses.fields(AlignRecipe) if item.name != "training"]
+    own = {name: content.pop(name) for name in names if name in content}
+    missing = [
+        item.name
+        for item in dataclasses.fields(AlignRecipe)
+        if item.default is item.default_factory is dataclasses.MISSING and item.name not in own
+    ]
+    if missing:
+        raise ValueError(f"{path} is not a complete recipe: it has no {', '.join(missing)}.")
+    if isinstance(own.get("lora_target_modules"), list):
+        own["lora_target_modules"] = tuple(own["lora_target_modules"])
+    try:
+        return AlignRecipe(**own, training=content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:
+    """See that all keys are known.
+
+    Raises:
+        ValueError: one is not; the message names the near ones.
+    """
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, cutoff=0.6)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise ValueError(f"{what} has no setting {key!r}.{hint}")
+
+
+def parse(text: str) -> Any:
+    """A value as YAML reads it, and numbers such as 5e-5, which YAML takes for text."""
+    yaml: Any = import_module("yaml")  # has no types
+    try:
+        return _numbers(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{text!r} is not a YAML value: {' '.join(str(error).split())}") from None
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise ValueError(f"{path} includes itself.")
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"No recipe at {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not a recipe: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ValueError(f"{path} is not a recipe: it must hold lines of the form key: value.")
+    names = content.pop(INCLUDE, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path}: {INCLUDE} must be a list of files.")
+    whole: dict[str, Any] = {}
+    for name in names:
+        whole = _joined(whole, _read(path.parent / name, (*above, path.resolve())))
+    return _joined(whole, content)
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    joined = dict(first)
+    for key, value in second.items():
+        old = joined.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        joined[key] = {**old, **value} if both else value  # type: ignore[dict-item]
+    return joined
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    if isinstance(value, str) and value[:1] in "+-.0123456789":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,154 @@
+"""What a recipe asks for: its settings, model, tokenizer, data, and the trainer of them."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import files
+from mirrorpo.objectives import Objective
+
+from . import stand_ins
+from .recipe import AlignRecipe, check_names
+from .settings import PreferenceConfig
+from .trainer import PreferenceTrainer
+from .trl_names import datasets, peft, torch, transformers
+
+Report = Callable[[float, float, str], None]
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
+    """The training's settings, with checkpoints in `folder`.
+
+    Raises:
+        ValueError: an unknown setting, or a wrong value.
+    """
+    known = [item.name for item in dataclasses.fields(PreferenceConfig) if item.init]
+    check_names(recipe.training, known, "A recipe")
+    values = {
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        **recipe.training,
+        "output_dir": str(folder),
+    }
+    return PreferenceConfig(**values)
+
+
+def trainer(
+    recipe: AlignRecipe,
+    objective: Objective,
+    config: PreferenceConfig,
+    metrics: Path,
+    report: Report,
+) -> PreferenceTrainer:
+    """A trainer ready to train.
+
+    Args:
+        recipe: model, data and adapters.
+        objective: the recipe's, made from its text.
+        config: of `settings`.
+        metrics: a JSON-lines file, written with every log.
+        report: told the steps done, all steps, and what is being done.
+
+    Raises:
+        ValueError: a model or a dataset that cannot be loaded, and as `PreferenceTrainer`.
+    """
+    name = recipe.model_name_or_path
+    if name == stand_ins.NAME:
+        model, tokenizer = stand_ins.model(), stand_ins.tokenizer()
+    else:
+        dtype = getattr(torch, recipe.dtype)
+        load_model = transformers.AutoModelForCausalLM.from_pretrained
+        load_tokenizer = transformers.AutoTokenizer.from_pretrained
+        model = _loaded("model", name, lambda: load_model(name, dtype=dtype))
+        tokenizer = _loaded("tokenizer", name, lambda: load_tokenizer(name))
+    if recipe.chat_template is not None:
+        given = recipe.chat_template
+        tokenizer.chat_template = CHATML if given == "chatml" else given
+    train = pairs(recipe, recipe.dataset_train_split)
+    test = None if recipe.dataset_test_split is None else pairs(recipe, recipe.dataset_test_split)
+    made = PreferenceTrainer(
+        model,
+        objective,
+        config,
+        train_dataset=train,
+        eval_dataset=test,
+        processing_class=tokenizer,
+        peft_config=_adapters(recipe),
+        callbacks=[_Record(metrics, report)],
+    )
+    made.remove_callback(transformers.PrinterCallback)
+    return made
+
+
+def pairs(recipe: AlignRecipe, split: str) -> Any:
+    """A split of a recipe's preference pairs; a file has the one split "train"."""
+    name = recipe.dataset_name
+    if name == stand_ins.NAME:
+        return stand_ins.pairs(split)
+    kinds = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+    kind = kinds.get(Path(name).suffix)
+
+    def load() -> Any:
+        if kind is not None:
+            return datasets.load_dataset(kind, data_files=name, split=split)
+        if os.path.isdir(name):
+            found = datasets.load_from_disk(name)
+            return found[split] if isinstance(found, dict) else found
+        return datasets.load_dataset(name, split=split)
+
+    return _loaded("dataset", name, load)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None."""
+    complete = [
+        (int(path.parent.name.removeprefix("checkpoint-")), str(path.parent))
+        for path in folder.glob("checkpoint-*/trainer_state.json")
+    ]
+    return max(complete)[1] if complete else None
+
+
+def _adapters(recipe: AlignRecipe) -> Any:
+    if not recipe.lora_r:
+        return None
+    return peft.LoraConfig(
+        r=recipe.lora_r,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        target_modules=list(recipe.lora_target_modules),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"The {what} {name} cannot be loaded: {reason:.300}") from error
+
+
+class _Record(transformers.TrainerCallback):
+    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well."""
+
+    def __init__(self, path: Path, report: Report):
+        self._path = path
+        self._report = report
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._report(state.global_step, state.max_steps, "Training")
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            files.write_json_lines(self._path, state.log_history)

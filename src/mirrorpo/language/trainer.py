@@ -1,0 +1,278 @@
+"""`PreferenceTrainer`: TRL's pair trainer with any MirrorPO objective in place of its losses."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mirrorpo.objectives import Objective, PairLogProbs
+
+from .breakdown import breakdown
+from .objective_choice import choose
+from .rates import schedule
+from .reference import ReferenceLogProbs, measure
+from .rows import ROW, check_columns, digest, number_rows, select_pairs
+from .settings import PreferenceConfig
+from .stages import Recipe, Stage, stage_at
+from .trl_names import (
+    CPOTrainer,
+    datasets,
+    prepare_deepspeed,
+    prepare_fsdp,
+    torch,
+    transformers,
+)
+
+
+class PreferenceTrainer(CPOTrainer):
+    """Fine-tunes a causal language model on preference pairs with any objective.
+
+    A `transformers.Trainer`: checkpoints, resuming, mixed precision, logging and ``accelerate
+    launch`` are its own. An objective's progress is the share of its stage's steps that is done.
+
+    Reference log-probs are computed once, when the stage that needs them starts, and only if one
+    does. The reference is the policy at that moment: the model as given, or after its SFT stage;
+    no copy of it is kept. They are saved with every checkpoint and read back on resuming.
+
+    Args:
+        model: a causal language model, or the name or folder of one.
+        objective: an `Objective`, a name of `mirrorpo.objectives.available()`, or the file of a
+            saved objective.
+        args: settings; None for the defaults.
+        train_dataset: with the columns prompt, chosen and rejected, as texts or as messages.
+        eval_dataset: the same, or None.
+        processing_class: the tokenizer; None for the model's own.
+        ref_model: another model as the reference; None for the policy itself, as above.
+        peft_config: of adapters to train in place of the model, such as `peft.LoraConfig`.
+        callbacks, optimizers: as of `transformers.Trainer`.
+
+    Raises:
+        ValueError: a dataset without its columns, a prompt that fills `max_length`, an unknown
+            objective, or a model that is no causal language model.
+    """
+
+    _tag_names = ["mirrorpo"]  # noqa: RUF012 - as TRL declares it
+    _name = "MirrorPO"
+    _paper = {  # noqa: RUF012 - as TRL declares it
+        "title": "Meta-Learning Objectives for Preference Optimization",
+        "id": "2411.06568",
+    }
+
+    train_dataset: Any
+    eval_dataset: Any
+    lr_scheduler: Any
+
+    def __init__(
+        self,
+        model: Any,
+        objective: Objective | str | os.PathLike[str],
+        args: PreferenceConfig | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: Any = None,
+        ref_model: Any = None,
+        peft_config: Any = None,
+        callbacks: list[Any] | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+    ):
+        chosen = choose(objective)
+        args = PreferenceConfig() if args is None else args
+        if not isinstance(args, PreferenceConfig):
+            raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
+        if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+            raise ValueError(f"{type(model).__name__} is no causal language model.")
+        check_columns(train_dataset, "train_dataset")
+        if eval_dataset is not None:
+            check_columns(eval_dataset, "eval_dataset")
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            peft_config=peft_config,
+            callbacks=callbacks,
+            optimizers=optimizers,
+        )
+        # TRL need not compute its own SFT term.
+        self.cpo_alpha = 0.0
+        self.recipe = Recipe.of(chosen, args.aggregation, args.sft_stage)
+        self._reference_model = ref_model
+        self._reference: ReferenceLogProbs | None = None
+        self._number_pairs()
+
+    def train(
+        self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Train, from the start or on from a checkpoint, as `transformers.Trainer.train`.
+
+        Raises:
+            ValueError: no checkpoint to resume from, one of other pairs, or one without the
+                reference log-probs that the rest of training needs; too few epochs for the stages.
+        """
+        checkpoint = resume_from_checkpoint
+        if checkpoint is True:
+            folder = str(self.args.output_dir)
+            checkpoint = transformers.trainer_utils.get_last_checkpoint(folder)
+            if checkpoint is None:
+                raise ValueError(f"{folder} holds no checkpoint to resume from.")
+        if checkpoint:
+            self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
+        elif self.state.global_step:
+            self._reference = None
+        return super().train(checkpoint or None, *args, **kwargs)
+
+    def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self.args.reset_optimizer and 0 < self.state.global_step == self._stage().start:
+            _forget(self.optimizer)
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    def get_batch_loss_metrics(
+        self, model: Any, batch: Any, train_eval: str = "train"
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The objective's mean loss on a collated batch, and the numbers to log."""
+        stage = self._stage()
+        progress = stage.progress(self.state.global_step)
+        reference = self._reference_of(model, batch, stage)
+        chosen, rejected, *_, router_loss = self._forward(model, batch, stage.objective)
+        pairs = PairLogProbs(
+            chosen,
+            rejected,
+            *reference,
+            chosen_length=_completion_lengths(batch["chosen_labels"]),
+            rejected_length=_completion_lengths(batch["rejected_labels"]),
+        )
+        losses = stage.objective(pairs, progress)
+        loss = losses.mean()
+        numbers = breakdown(stage.objective, pairs, losses.detach(), progress)
+        if self.aux_loss_enabled:  # of a mixture of experts: keeps its router balanced
+            router = self.aux_loss_coef * router_loss
+            loss = loss + router
+            numbers["loss/router"] = router.detach()
+        prefix = "eval_" if train_eval == "eval" else ""
+        return loss, {f"{prefix}{name}": value for name, value in self._averaged(numbers).items()}
+
+    @staticmethod
+    def get_batch_logps(logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """As TRL's, in single precision: a sum over a long completion has no digits in half."""
+        return CPOTrainer.get_batch_logps(logits.float(), labels, **kwargs)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        plan = self._plan(num_training_steps)
+        if len(plan) == 1 or self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        peak = self.args.learning_rate
+        first = peak if self.args.sft_learning_rate is None else self.args.sft_learning_rate
+        rates = [first] * (len(plan) - 1) + [peak]
+        self.lr_scheduler = schedule(optimizer or self.optimizer, self.args, plan, rates)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _plan(self, steps: int) -> tuple[Stage, ...]:
+        epochs = 0.0 if self.args.max_steps > 0 else self.args.num_train_epochs
+        return self.recipe.plan(steps, epochs)
+
+    def _stage(self) -> Stage:
+        if not self.state.max_steps:  # not trained yet: an evaluation of the model as given
+            return Stage(self.recipe.objectives[0], 0, 1)
+        return stage_at(self._plan(self.state.max_steps), self.state.global_step)
+
+    def _forward(self, model: Any, batch: Any, objective: Objective) -> tuple[Any, ...]:
+        """TRL's outputs for a batch: summed log-probs of chosen, of rejected, and more."""
+        if objective.name != "sft" or not torch.is_grad_enabled():
+            return self.concatenated_forward(model, batch)
+        # The rejected completions are only logged here: a third of the work is their gradient.
+        with torch.no_grad():
+            _, rejected, *_ = self.concatenated_forward(model, _without(batch, "chosen"))
+        chosen, _, *others = self.concatenated_forward(model, _without(batch, "rejected"))
+        return (chosen, rejected, *others)
+
+    def _averaged(self, numbers: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Means over all processes, with one exchange and one copy from the device."""
+        device = self.accelerator.device
+        together = torch.stack([value.to(device) for value in numbers.values()])
+        means = self.accelerator.reduce(together, reduction="mean").tolist()
+        return dict(zip(numbers, means, strict=True))
+
+    # Reference
+
+    def _number_pairs(self) -> None:
+        self.train_dataset = self._selected(self.train_dataset, "train_dataset", 0)
+        self._pairs = self.train_dataset
+        if self.eval_dataset is not None:
+            first = self.train_dataset.num_rows
+            self.eval_dataset = self._selected(self.eval_dataset, "eval_dataset", first)
+            self._pairs = datasets.concatenate_datasets([self.train_dataset, self.eval_dataset])
+        needed = any(objective.needs_reference for objective in self.recipe.objectives)
+        self._data = digest(self._pairs) if needed else ""
+
+    def _selected(self, dataset: Any, what: str, first: int) -> Any:
+        pairs = select_pairs(dataset, self.max_length, self.args.long_prompts, what)
+        return number_rows(pairs, first)
+
+    def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:
+        if not stage.objective.needs_reference:
+            return (None, None)
+        if ROW not in batch:
+            raise ValueError(
+                f"{stage.objective.name} compares the policy with a reference, which is known for "
+                "the trainer's own train_dataset and eval_dataset only: give the data there."
+            )
+        if self._reference is None or self._reference.step not in (-1, stage.start):
+            self._reference = self._measured(model, stage)
+        return self._reference.of(batch[ROW], self.accelerator.device)
+
+    def _measured(self, policy: Any, stage: Stage) -> ReferenceLogProbs:
+        own = self._reference_model is None
+        if own and self.state.global_step != stage.start:
+            raise ValueError(
+                f"{stage.objective.name} compares the policy with the policy of step "
+                f"{stage.start}, but training goes on from step {self.state.global_step} and the "
+                "checkpoint has no reference_log_probs.safetensors: resume from another "
+                "checkpoint, or pass ref_model."
+            )
+        loader = torch.utils.data.DataLoader(
+            self._pairs,
+            batch_size=self.args.reference_batch_size or self.args.per_device_train_batch_size,
+            collate_fn=self.data_collator,
+            # An iterator draws a seed: not from the generator that dropout and the order use.
+            generator=torch.Generator(),
+        )
+        chosen, rejected = measure(
+            policy if own else self._prepared_reference(),
+            self.accelerator.prepare_data_loader(loader),
+            lambda model, batch: self.concatenated_forward(model, batch)[:2],
+            self.accelerator.gather_for_metrics,
+            self._pairs.num_rows,
+        )
+        return ReferenceLogProbs(chosen, rejected, stage.start if own else -1, self._data)
+
+    def _prepared_reference(self) -> Any:
+        if self.is_deepspeed_enabled:
+            return prepare_deepspeed(self._reference_model, self.accelerator)
+        if self.is_fsdp_enabled:
+            return prepare_fsdp(self._reference_model, self.accelerator)
+        return self.accelerator.prepare_model(self._reference_model, evaluation_mode=True)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # First, so that no checkpoint that looks complete lacks its reference.
+        if self._reference is not None and self.args.should_save:
+            name = f"{transformers.trainer_utils.PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            self._reference.save(Path(self._get_output_dir(trial=trial)) / name)
+        super()._save_checkpoint(model, trial)
+
+
+def _without(batch: Any, side: str) -> dict[str, Any]:
+    """A collated batch with no rows on one side."""
+    return {key: value[:0] if key.startswith(side) else value for key, value in batch.items()}
+
+
+def _completion_lengths(labels: torch.Tensor) -> torch.Tensor:
+    """Tokens of each completion, from labels of shape (batch, tokens); shape (batch,)."""
+    return (labels[:, 1:] != -100).sum(-1)
+
+
+def _forget(optimizer: Any) -> None:
+    """Empty an optimiser's state, under the wrappers that accelerate and DeepSpeed put around."""
+    while isinstance(getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = optimizer.optimizer
+    optimizer.state.clear()

@@ -1,0 +1,42 @@
+"""Every name of TRL that MirrorPO builds on: the one file to change when TRL moves them."""
+
+import warnings
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+EXTRA = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+
+try:
+    datasets: Any = import_module("datasets")  # has no types
+    import peft  # noqa: F401
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+    import trl  # noqa: F401
+except ModuleNotFoundError as error:
+    if (error.name or "").split(".")[0] not in EXTRA:
+        raise
+    raise ModuleNotFoundError(
+        f"mirrorpo.language needs the package {error.name}, which is not installed: "
+        "pip install 'mirrorpo[llm]'",
+        name=error.name,
+    ) from None
+
+try:
+    with warnings.catch_warnings():
+        # TRL warns that the names may move: the tests look out for that, users need not.
+        warnings.filterwarnings("ignore", message="You are importing from 'trl.experimental'")
+        from trl import models
+        from trl.experimental import cpo
+    # Their types say less than they accept, so they are not checked against.
+    CPOConfig: Any = cpo.CPOConfig
+    CPOTrainer: Any = cpo.CPOTrainer
+    prepare_deepspeed: Any = models.prepare_deepspeed
+    prepare_fsdp: Any = models.prepare_fsdp
+except (ImportError, AttributeError) as error:
+    raise ImportError(
+        f"TRL {version('trl')} has moved a name that mirrorpo.language builds on ({error}): "
+        "pip install 'trl>=1.16,<1.17'"
+    ) from error
+
+__all__ = ["CPOConfig", "CPOTrainer", "prepare_deepspeed", "prepare_fsdp"]

@@ -1,0 +1,145 @@
+"""``mirrorpo align`` runs recipes end to end on its stand-ins, resumes, and says what is wrong."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from mirrorpo.cli import main
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+FOLDER = Path(__file__).parents[2] / "recipes"
+PATHS = sorted(FOLDER.glob("*/*/*.yaml"))
+SHORT = [
+    FOLDER / "gemma-7b/dpo-mix-7k/dpo.yaml",
+    FOLDER / "mistral-7b/dpo-mix-7k/ta-mpo-sigmoid.yaml",
+]
+
+
+@pytest.fixture(autouse=True)
+def offline_and_single_threaded(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    torch.set_num_threads(1)
+
+
+def align(*arguments):
+    main(["align", *(str(argument) for argument in arguments)])
+
+
+def failed(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        align(*arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    lines = [line for line in error.splitlines() if line.startswith("mirrorpo: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def run_whole(path, out, capsys):
+    align(path, "--smoke", "--out", out)
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    assert (out / "model" / "adapter_model.safetensors").is_file()
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert settings["training"]["learning_rate"] > 0
+    assert "on the test pairs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", SHORT, ids=lambda path: path.stem)
+def test_a_recipe_runs_end_to_end(path, tmp_path, capsys):
+    run_whole(path, tmp_path / "run", capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(path.with_suffix("").parts[-3:]))
+def test_every_recipe_runs_end_to_end(path, tmp_path, capsys):
+    run_whole(path, tmp_path / "run", capsys)
+
+
+def test_an_interrupted_run_goes_on_and_a_finished_one_does_nothing(tmp_path, capsys):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    align(SHORT[0], "--smoke", "--out", whole)
+    shutil.copytree(whole, cut)
+    shutil.rmtree(cut / "checkpoints" / "checkpoint-4")
+    shutil.rmtree(cut / "model")
+    (cut / "results.json").unlink()
+    # A checkpoint that was being written when the run was killed.
+    (cut / "checkpoints" / "checkpoint-3").mkdir()
+    align(SHORT[0], "--smoke", "--out", cut)
+    weights = [(out / "model" / "adapter_model.safetensors").read_bytes() for out in (whole, cut)]
+    assert weights[0] == weights[1]
+    losses = [
+        [row["loss"] for row in map(json.loads, lines) if "loss" in row]
+        for lines in ((out / "metrics.jsonl").read_text().splitlines() for out in (whole, cut))
+    ]
+    assert losses[0] == losses[1]
+    capsys.readouterr()
+    align(SHORT[0], "--smoke", "--out", cut)
+    assert "is finished" in capsys.readouterr().out
+
+
+def test_a_model_and_pairs_of_ones_own_need_no_stand_ins(tmp_path, capsys):
+    from mirrorpo.language import stand_ins
+
+    model, pairs = tmp_path / "base", tmp_path / "pairs.jsonl"
+    stand_ins.model().save_pretrained(model)
+    stand_ins.tokenizer().save_pretrained(model)
+    stand_ins.pairs("train").to_json(str(pairs))
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"model_name_or_path: {model}\ndataset_name: {pairs}\nchat_template: chatml\n"
+        "objective: 1s-mpo\nobjective_parameters: {beta: 0.1, inverse_potential: log}\n"
+        "aggregation: mean\nnum_train_epochs: 1\nper_device_train_batch_size: 8\n"
+        "gradient_checkpointing: false\nuse_cpu: true\n"
+    )
+    align(recipe, "--out", tmp_path / "run")
+    assert "The model is in" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+
+
+def test_values_can_be_replaced(tmp_path):
+    out = tmp_path / "run"
+    changes = ["learning_rate=1e-3", "objective_parameters.gamma=2.5"]
+    align(SHORT[1], "--smoke", "--out", out, "--seed", 7, "--set", *changes)
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert settings["objective_parameters"]["gamma"] == 2.5
+    assert settings["training"]["learning_rate"] == 1e-3
+    assert settings["training"]["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.yaml",), "No recipe at none.yaml"),
+        ((SHORT[0], "--set", "objective=dpoo"), "unknown objective 'dpoo'; did you mean dpo"),
+        ((SHORT[0], "--set", "objective_parameters.betta=1"), "no hyper-parameter 'betta'"),
+        ((SHORT[0], "--smoke", "--set", "learning_rat=1"), "no setting 'learning_rat'"),
+        ((SHORT[0], "--smoke", "--set", "aggregation=average"), "aggregation is 'average'"),
+        ((SHORT[0], "--set", "learning_rate"), "write key=value"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert message in failed(capsys, *arguments, "--out", out)
+    assert not out.exists(), "nothing is written for a mistake"
+
+
+def test_a_missing_extra_is_one_line(monkeypatch, tmp_path, capsys):
+    for name in [name for name in sys.modules if name.startswith("mirrorpo.language.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("run", "stand_ins"):
+        monkeypatch.delattr(f"mirrorpo.language.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "trl", None)
+    assert "pip install 'mirrorpo[llm]'" in failed(capsys, SHORT[0], "--out", tmp_path / "run")
+
+
+def test_another_run_is_not_overwritten(tmp_path, capsys):
+    align(SHORT[1], "--smoke", "--out", tmp_path)
+    error = failed(capsys, SHORT[1], "--smoke", "--out", tmp_path, "--seed", 1)
+    assert "holds a run with other settings (training differ)" in error

@@ -1,0 +1,144 @@
+"""Every recipe in recipes/ can be read and states what the paper states."""
+
+from pathlib import Path
+
+import pytest
+
+from mirrorpo import objectives
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from mirrorpo.language import recipe as recipes
+from mirrorpo.language import run, stand_ins
+
+FOLDER = Path(__file__).parents[2] / "recipes"
+PATHS = sorted(FOLDER.glob("*/*/*.yaml"))
+
+
+def label(path):
+    return str(path.relative_to(FOLDER).with_suffix(""))
+
+
+def test_all_of_the_papers_set_ups_are_there():
+    main = {"cpo", "orpo", "dpo", "simpo", "ta-mpo-linear", "ta-mpo-quadratic", "ta-mpo-sigmoid"}
+    ablation = {f"simpo-gamma-{gamma}" for gamma in (0, 1, 5, 10)} | {"sft-simpo"}
+    found = {}
+    for path in PATHS:
+        found.setdefault(str(path.parent.relative_to(FOLDER)), set()).add(path.stem)
+    assert found == {
+        "gemma-7b/dpo-mix-7k": main | ablation,
+        "gemma-7b/capybara-7k": main | ablation,
+        "mistral-7b/dpo-mix-7k": main,
+    }
+
+
+@pytest.mark.parametrize("path", PATHS, ids=label)
+def test_a_recipe_has_the_papers_settings(path, tmp_path):
+    recipe = recipes.load(path)
+    assert path.parts[-3] in recipe.model_name_or_path.lower()
+    assert path.parts[-2].split("-")[0] in recipe.dataset_name
+    assert (recipe.lora_r, recipe.lora_alpha, recipe.lora_dropout) == (128, 256, 0.05)
+    objective = objectives.get(recipe.objective, **recipe.objective_parameters)
+    assert path.stem.startswith(objective.name)
+    assert getattr(objective, "beta", 0.05) == 0.05
+
+    training = recipe.training
+    assert training["per_device_train_batch_size"] * training["gradient_accumulation_steps"] == 64
+    assert (training["max_length"], training["num_train_epochs"]) == (2048, 4)
+    assert training["disable_dropout"] is False
+    if objective.after_sft:
+        assert (training["sft_learning_rate"], training["learning_rate"]) == (5e-5, 5e-7)
+    else:
+        assert training["learning_rate"] == 5e-5
+    run.settings(stand_ins.shrink(recipe), tmp_path)
+
+
+def write(folder, text, name="recipe.yaml"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+WHOLE = "model_name_or_path: m\ndataset_name: d\nobjective: ta-mpo\n"
+
+
+def test_included_values_are_replaced_and_mappings_joined(tmp_path):
+    write(tmp_path, "objective_parameters: {beta: 0.1, gamma: 2.0}\nseed: 1\n", "base.yaml")
+    path = write(
+        tmp_path, f"include: [base.yaml]\n{WHOLE}objective_parameters: {{beta: 0.3}}\nseed: 2\n"
+    )
+    recipe = recipes.load(path)
+    assert recipe.objective_parameters == {"beta": 0.3, "gamma": 2.0}
+    assert recipe.training == {"seed": 2}
+
+
+def test_changes_reach_inside_mappings(tmp_path):
+    path = write(tmp_path, f"{WHOLE}objective_parameters: {{beta: 0.3}}\n")
+    recipe = recipes.load(path, {"objective_parameters.gamma": 2.0, "seed": 5})
+    assert recipe.objective_parameters == {"beta": 0.3, "gamma": 2.0}
+    assert recipe.training == {"seed": 5}
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path):
+    path = write(tmp_path, f"{WHOLE}learning_rate: 5e-5\nchat_template: 5 tokens\n")
+    recipe = recipes.load(path)
+    assert recipe.training == {"learning_rate": 5e-5}
+    assert recipe.chat_template == "5 tokens"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("objective: dpo\n", r"not a complete recipe: it has no model_name_or_path, dataset_name"),
+        ("- a\n- b\n", "must hold lines of the form key: value"),
+        ("a: [1, 2\n", "is not a YAML value"),
+        (f"{WHOLE}lora_r: many\n", "lora_r is 'many', but must be a int"),
+        (f"{WHOLE}lora_r: 8\n", "lora_target_modules names no layers"),
+        (f"{WHOLE}dtype: int8\n", "dtype is 'int8'"),
+        (f"{WHOLE}include: base.yaml\n", "include must be a list"),
+        (f"{WHOLE}include: [recipe.yaml]\n", "includes itself"),
+        (f"{WHOLE}include: [none.yaml]\n", r"No recipe at .*none\.yaml"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_in_one_line(text, message, tmp_path):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=message) as caught:
+        recipes.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_setting_names_the_near_one(tmp_path):
+    recipe = recipes.load(write(tmp_path, f"{WHOLE}learning_rat: 1.0e-5\n"))
+    with pytest.raises(ValueError, match=r"no setting 'learning_rat'\. Did you mean learning_rate"):
+        run.settings(recipe, tmp_path)
+
+
+def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
+    recipe = recipes.load(write(tmp_path, WHOLE), {"model_name_or_path": str(tmp_path / "none")})
+    with pytest.raises(ValueError, match=r"The model .*none cannot be loaded: ") as caught:
+        run.trainer(
+            recipe,
+            objectives.get("ta-mpo"),
+            run.settings(recipe, tmp_path),
+            tmp_path / "metrics.jsonl",
+            lambda done, total, doing: None,
+        )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "folder"])
+def test_pairs_come_from_files_and_folders(suffix, tmp_path):
+    path = tmp_path / f"pairs.{suffix}"
+    whole = stand_ins.pairs("train")
+    {"jsonl": whole.to_json, "parquet": whole.to_parquet, "folder": whole.save_to_disk}[suffix](
+        str(path)
+    )
+    recipe = recipes.load(write(tmp_path, WHOLE), {"dataset_name": str(path)})
+    assert run.pairs(recipe, "train")[:] == whole[:]
+
+
+def test_the_stand_in_tokenizer_gives_texts_back():
+    tokenizer = stand_ins.tokenizer()
+    text = "What is 1 plus 3?\n<|im_end|> é"
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
