@@ -71,10 +71,11 @@ def train(
 
     loaded = tasks.load(task, backend, action_unit=action_unit)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
-    start = None
+    start, steps_before = None, 0
     if start_from:
         start, start_card = agents.load(start_from)
         agents.check_unit(start_card, loaded)
+        steps_before = start_card.environment_steps
     with progress("steps") as report:
         last = training_run.train(
             loaded,
@@ -84,6 +85,7 @@ def train(
             evaluate_every=evaluate_every,
             until_return=until_return,
             start=start,
+            steps_before=steps_before,
             progress=lambda point, total: report(
                 point.environment_steps, total, f"PPO on {task}: {point.return_mean:.0f}"
             ),

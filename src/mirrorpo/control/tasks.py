@@ -202,7 +202,7 @@ register(
     "tla",
     "ant",
     backend="mjx",
-    penalty=LimbPenalty("leg_4", coefficient=2.0),
+    penalty=LimbPenalty("leg_4", coefficient=15.6),
     action_unit=ANT_ACTION_UNIT,
 )
 register("hopper", "hopper", backend="positional")

@@ -54,6 +54,7 @@ def train(
     save_every_seconds: float = 120.0,
     until_return: float | None = None,
     start: Policy | None = None,
+    steps_before: int = 0,
     progress: Callable[[Checkpoint, int], None] = lambda point, of: None,
 ) -> Path:
     """Run PPO and save a policy at each evaluation; the same call continues after a kill.
@@ -67,6 +68,7 @@ def train(
         save_every_seconds: least time between saves of the state to go on from.
         until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
         start: policy to begin from.
+        steps_before: environment steps of the training behind it; the agents' cards count them.
         progress: called with each checkpoint and the total number of steps.
 
     Returns:
@@ -87,6 +89,7 @@ def train(
         "settings": asdict(settings),
         "devices": jax.local_device_count(),
         "from_policy": start is not None,
+        "steps_before": steps_before,
     }
     runs.claim(out, config)
     trainer = Trainer(task, settings)
@@ -123,7 +126,7 @@ def train(
             return_standard_error=error,
             episodes=QUICK_EPISODES,
             evaluation_seed=QUICK_SEED,
-            environment_steps=steps,
+            environment_steps=steps_before + steps,
             seed=seed,
             action_unit=task.action_unit,
             settings=asdict(settings),
