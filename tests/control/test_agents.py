@@ -158,7 +158,5 @@ def test_the_running_moments_of_ppo_are_those_of_all_batches_together():
 def test_an_agent_with_another_action_unit_than_the_tasks_is_refused(hopper, two_agents):
     _, card = agents.load(two_agents[0])
     agents.check_unit(card, hopper)
-    with pytest.raises(
-        ValueError, match="acts in units of 0.25, but task 'hopper' takes units of 1"
-    ):
+    with pytest.raises(ValueError, match="acts in units of 0\\.25"):
         agents.check_unit(replace(card, action_unit=0.25), hopper)
