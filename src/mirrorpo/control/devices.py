@@ -23,11 +23,6 @@ def use_all_cores(devices: int | None = None) -> None:
     Raises:
         RuntimeError: JAX has already started its back end.
     """
-    chosen_by_user = "JAX_NUM_CPU_DEVICES" in os.environ or (
-        "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    )
-    if devices is None and chosen_by_user:
-        return
     cores = _cores()
     # The devices are the parallelism: splitting each small operation over threads besides halves
     # the speed of PPO on Ant.
@@ -38,7 +33,11 @@ def use_all_cores(devices: int | None = None) -> None:
     # each other in a collective can hold all of them and wait for ever, as PPO on Ant did once in
     # a while; with many more, operations hop from core to core and PPO loses half its speed.
     os.environ.setdefault("NPROC", str((devices or cores) + 1))
-    jax.config.update("jax_num_cpu_devices", devices or cores)
+    chosen_by_user = "JAX_NUM_CPU_DEVICES" in os.environ or (
+        "xla_force_host_platform_device_count" in flags
+    )
+    if devices is not None or not chosen_by_user:
+        jax.config.update("jax_num_cpu_devices", devices or cores)
 
 
 def _cores() -> int:
