@@ -82,7 +82,7 @@ def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mappin
     Returns:
         The SHA-256 checksum of the file.
     """
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"card": json.dumps(card)}
     write_atomically(path, lambda part: save_file(contiguous, part, metadata=metadata))
     return checksum(path)
