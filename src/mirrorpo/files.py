@@ -76,6 +76,23 @@ def append_json_line(path: Path | str, row: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def keep_json_lines(path: Path | str, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Drop the other lines of a JSON-lines file, and a last one that a kill has cut. A file that
+    does not exist is none."""
+    path = Path(path)
+    if not path.is_file():
+        return
+    kept = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if wanted(row):
+            kept.append(row)
+    write_json_lines(path, kept)
+
+
 def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> str:
     """Write arrays as safetensors with a JSON card in its header.
 

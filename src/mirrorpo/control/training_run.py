@@ -1,6 +1,5 @@
 """A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -100,7 +99,8 @@ def train(
         state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
         done = card["iterations"]
     steps = done * settings.steps_an_iteration
-    _forget_after(out / runs.METRICS, steps)
+    # The curve after the saved state is about to be made again.
+    files.keep_json_lines(out / runs.METRICS, lambda point: point["environment_steps"] <= steps)
     path = _policy_file(out, steps)
     if done and _reached(trainer.policy(state), task, until_return):
         return path
@@ -150,22 +150,6 @@ def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
     if until_return is None:
         return False
     return agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
-
-
-def _forget_after(metrics: Path, steps: int) -> None:
-    """Drop the curve's points after the saved state, which are about to be made again, and a
-    last line that a kill has cut."""
-    if not metrics.is_file():
-        return
-    kept = []
-    for line in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            point = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        if point["environment_steps"] <= steps:
-            kept.append(point)
-    files.write_json_lines(metrics, kept)
 
 
 def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -> agents.AgentCard:

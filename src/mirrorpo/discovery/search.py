@@ -349,24 +349,11 @@ class _Search:
             for name in card.keys() - {"format", "done"}:
                 setattr(self, name, card[name])
         # What was written after the saved state is about to be computed again.
-        _keep(self.out / runs.METRICS, lambda line: line["generation"] < self.done)
+        files.keep_json_lines(self.out / runs.METRICS, lambda line: line["generation"] < self.done)
         validated = path.is_file()
-        _keep(self.out / VALIDATIONS, lambda line: validated and line["generation"] <= self.done)
-
-
-def _keep(path: Path, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Drop lines of a JSON-lines file, and a last one that a kill has cut."""
-    if not path.is_file():
-        return
-    kept = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break
-        if wanted(line):
-            kept.append(line)
-    files.write_json_lines(path, kept)
+        files.keep_json_lines(
+            self.out / VALIDATIONS, lambda line: validated and line["generation"] <= self.done
+        )
 
 
 def _lowest(values: np.ndarray) -> float:

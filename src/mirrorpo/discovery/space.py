@@ -87,10 +87,12 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
         ranges: where the networks shall be most flexible.
     """
     known = member(settings)
-    learned = {_FIELDS[name]: _network(name, settings, ranges) for name in _learned(settings)}
+    learned: dict[str, Any] = {
+        _FIELDS[name]: _network(name, settings, ranges) for name in _learned(settings)
+    }
     if "schedule" in settings.learn:
         learned["schedule"] = LearnedSchedule()
-    objective: Any = replace(known, **learned)  # type: ignore[arg-type]
+    objective: Any = replace(known, **learned)
     numbers = tuple(name for name in settings.learn if name in NUMBERS)
     start, rebuild = parameter_vector(objective, numbers)
     if settings.parameters == "all":
@@ -113,13 +115,13 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
 
 def extended(objective: Objective, ranges: Ranges) -> Objective:
     """The objective with its networks continued by their tangents outside `ranges`."""
-    functions: dict[str, ScalarFunction] = {}
+    functions: dict[str, Any] = {}
     for field in _FIELDS.values():
         function = getattr(objective, field)
         if isinstance(function, (MonotoneNetwork, TimedNetwork)):
             low, high = ranges.margin if field == "link" else ranges.log_prob
             functions[field] = Extended(function=function, low=low, high=high)
-    return replace(objective, **functions)  # type: ignore[arg-type]
+    return replace(objective, **functions)
 
 
 def margins(objective: Objective, points: np.ndarray) -> np.ndarray:

@@ -152,8 +152,9 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     joined = dict(first)
     for key, value in second.items():
         old = joined.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        joined[key] = {**old, **value} if both else value  # type: ignore[dict-item]
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = {**old, **value}
+        joined[key] = value
     return joined
 
 
