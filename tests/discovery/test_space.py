@@ -28,7 +28,7 @@ def search(**changes):
     ],
     ids=["cpo", "orpo", "lpo", "dpo", "dpo-with-psi"],
 )
-@pytest.mark.parametrize("parameters", ["all", "outputs"])
+@pytest.mark.parametrize("parameters", ["all", "outputs", "activations"])
 def test_the_start_of_a_search_is_the_known_member(settings, named, scale, parameters):
     settings = DiscoverySettings(**{**vars(settings), "parameters": parameters})
     built = space.build(settings, RANGES)
@@ -55,6 +55,22 @@ def test_outputs_alone_are_a_third_of_the_parameters_and_move_the_function():
     np.testing.assert_array_equal(moved.psi.bias, started.psi.bias)
 
 
+def test_tied_outputs_are_one_weight_an_activation_and_every_one_of_them_moves_its_function():
+    built = space.build(search(parameters="activations", learn=("psi", "g", "weight")), RANGES)
+    # Nine activations and one extra term for each of two functions, and the weight.
+    assert built.start.shape == (21,)
+    started = built.objective(built.start)
+    for index in range(9):
+        vector = built.start.copy()
+        vector[index] = 0.5
+        moved = built.objective(vector)
+        np.testing.assert_array_equal(moved.psi.output[index], np.full(14, 0.5, np.float32))
+        others = np.arange(9) != index
+        np.testing.assert_array_equal(moved.psi.output[others], started.psi.output[others])
+        np.testing.assert_array_equal(moved.link.output, started.link.output)
+        assert not np.allclose(moved(PAIRS), started(PAIRS), rtol=1e-3)
+
+
 def test_a_searched_number_moves_with_its_entry_even_where_it_starts_at_one():
     built = space.build(search(learn=("g", "beta"), beta=1.0, parameters="outputs"), RANGES)
     vector = built.start.copy()
@@ -62,13 +78,14 @@ def test_a_searched_number_moves_with_its_entry_even_where_it_starts_at_one():
     assert float(built.objective(vector).beta) == pytest.approx(2.0, rel=1e-5)
 
 
-def test_numpy_and_jax_vectors_give_the_same_objective():
+@pytest.mark.parametrize("parameters", ["all", "outputs", "activations"])
+def test_numpy_and_jax_vectors_give_the_same_objective(parameters):
     import jax
     import jax.numpy as jnp
 
     from mirrorpo.control.pytrees import as_pytree
 
-    built = space.build(search(parameters="outputs"), RANGES)
+    built = space.build(search(parameters=parameters), RANGES)
     vector = built.start + DRAW.normal(size=built.start.shape).astype("f4") * 0.1
     pairs = PairLogProbs(*(jnp.asarray(x, jnp.float32) for x in (CHOSEN, REJECTED)))
     traced = jax.jit(lambda v: as_pytree(built.objective(v))(pairs))(jnp.asarray(vector))

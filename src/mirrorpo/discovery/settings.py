@@ -44,8 +44,9 @@ class DiscoverySettings:
         gamma: of the start, temporal family only; None for the member's own.
         sees: what psi and phi see: the "log-prob", or the "probability" as in the paper.
         timed: let the networks see training's progress too.
-        parameters: search "all" of a network, or the "outputs" alone: the weights of its hidden
-            units and of its extra terms, a third as many.
+        parameters: search "all" of a network, the "outputs" alone (the weights of its hidden
+            units and of its extra terms, a third as many), or the "activations" (one weight for
+            each of the nine activations, shared by its units, and one for each extra term).
         strategy: "open-es" (OpenAI's evolution strategy with Adam, the paper's) or "snes"
             (separable natural evolution strategy, a step size for each parameter).
         generations: of the search.
@@ -140,7 +141,7 @@ class DiscoverySettings:
             ("robust", ("mean", "worst")),
             ("family", FAMILIES),
             ("sees", ("log-prob", "probability")),
-            ("parameters", ("all", "outputs")),
+            ("parameters", ("all", "outputs", "activations")),
             ("strategy", STRATEGIES),
         ):
             value = getattr(self, name)

@@ -22,6 +22,7 @@ from mirrorpo.objectives import (
     get,
     parameter_vector,
 )
+from mirrorpo.objectives.arrays import namespace
 from mirrorpo.objectives.networks import ABSENT
 
 DEFAULTS = {
@@ -97,20 +98,24 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
     start, rebuild = parameter_vector(objective, numbers)
     if settings.parameters == "all":
         return Space(start, rebuild, known)
-    masks = {name: _mask(value) for name, value in learned.items()}
-    masked: Any = replace(objective, **masks)
-    chosen = np.flatnonzero(parameter_vector(masked, numbers)[0])
-    # Numbers such as a beta of 1 enter as 0: they are always searched.
-    chosen = np.union1d(chosen, np.arange(len(start) - len(numbers), len(start)))
+    labels: dict[str, ScalarFunction] = {}
+    used = 0
+    for name, value in learned.items():
+        labels[name], used = _labelled(value, settings.parameters, used)
+    labelled: Any = replace(objective, **labels)
+    group = parameter_vector(labelled, numbers)[0].astype(int)
+    # The numbers are always searched, each by itself.
+    group[len(group) - len(numbers) :] = used + 1 + np.arange(len(numbers))
+    size = used + len(numbers)
+    first = np.zeros(size + 1, np.float32)
+    first[group] = start
 
-    def from_outputs(vector: Any) -> Objective:
-        if isinstance(vector, np.ndarray):
-            whole = start.copy()
-            whole[chosen] = vector
-            return rebuild(whole)
-        return rebuild(_as_jax(start).at[chosen].set(vector))
+    def from_groups(vector: Any) -> Objective:
+        xp = namespace(vector)
+        padded = xp.concat([xp.zeros(1, dtype=vector.dtype), vector])
+        return rebuild(xp.where(group > 0, padded[group], start))
 
-    return Space(start[chosen], from_outputs, known)
+    return Space(first[1:], from_groups, known)
 
 
 def extended(objective: Objective, ranges: Ranges) -> Objective:
@@ -193,28 +198,38 @@ def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFu
     return TimedNetwork.of(network) if settings.timed else network
 
 
-def _mask(function: ScalarFunction) -> ScalarFunction:
-    """The same function with 1 in the parameters that are weights of a sum, and 0 elsewhere."""
+def _labelled(function: Any, parameters: str, used: int) -> tuple[Any, int]:
+    """The function with labels in place of its parameters, and the last label.
+
+    Parameters with the same label, `used` + 1 or more, are searched as one; those with 0 stay as
+    they are. Each weight of an extra term has its own label, and so has each hidden unit's output,
+    or each activation's outputs together.
+    """
     if isinstance(function, MonotoneNetwork):
-        return replace(
+        shape = np.shape(function.output)
+        tied = parameters == "activations"
+        count = shape[0] if tied else shape[0] * shape[1]
+        outputs = used + 1 + np.arange(count)
+        outputs = np.repeat(outputs, shape[1]) if tied else outputs
+        coefficients, last = _new_labels(function.coefficients, used + count)
+        network = replace(
             function,
             kernel=np.zeros_like(function.kernel),
             bias=np.zeros_like(function.bias),
-            output=np.ones_like(function.output),
-            coefficients=np.ones_like(function.coefficients),
+            output=outputs.reshape(shape),
+            coefficients=coefficients,
         )
+        return network, last
+    network, used = _labelled(function.network, parameters, used)
     if isinstance(function, TimedNetwork):
-        return replace(
-            function,
-            network=_mask(function.network),
-            drift=np.zeros_like(function.drift),
-            coefficient_drift=np.ones_like(function.coefficient_drift),
-        )
+        drift, used = _new_labels(function.coefficient_drift, used)
+        still = np.zeros_like(function.drift)
+        return replace(function, network=network, drift=still, coefficient_drift=drift), used
     assert isinstance(function, LearnedSchedule)
-    return replace(function, network=_mask(function.network), offset=np.ones_like(function.offset))
+    offset, used = _new_labels(function.offset, used)
+    return replace(function, network=network, offset=offset), used
 
 
-def _as_jax(array: np.ndarray) -> Any:
-    import jax.numpy as jnp
-
-    return jnp.asarray(array)
+def _new_labels(values: Any, used: int) -> tuple[np.ndarray, int]:
+    count = np.size(values)
+    return used + 1 + np.arange(count).reshape(np.shape(values)), used + count
