@@ -11,7 +11,18 @@ from typing import Any
 
 import tyro
 
-from mirrorpo.cli import agents, align, bench, data, discover, explain, objectives, report, train
+from mirrorpo.cli import (
+    agents,
+    align,
+    bench,
+    data,
+    discover,
+    explain,
+    judge,
+    objectives,
+    report,
+    train,
+)
 from mirrorpo.cli.console import fail
 
 Command = Callable[..., None]
@@ -33,6 +44,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "discover": discover.discover,
     "explain": explain.explain,
     "align": align.align,
+    "judge": judge.judge,
     "report": report.report,
 }
 

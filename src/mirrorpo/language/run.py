@@ -9,7 +9,7 @@ from typing import Any
 from mirrorpo import files
 from mirrorpo.objectives import Objective
 
-from . import stand_ins
+from . import models, stand_ins
 from .recipe import AlignRecipe, check_names
 from .settings import PreferenceConfig
 from .trainer import PreferenceTrainer
@@ -62,15 +62,7 @@ def trainer(
     Raises:
         ValueError: a model or a dataset that cannot be loaded, and as `PreferenceTrainer`.
     """
-    name = recipe.model_name_or_path
-    if name == stand_ins.NAME:
-        model, tokenizer = stand_ins.model(), stand_ins.tokenizer()
-    else:
-        dtype = getattr(torch, recipe.dtype)
-        load_model = transformers.AutoModelForCausalLM.from_pretrained
-        load_tokenizer = transformers.AutoTokenizer.from_pretrained
-        model = _loaded("model", name, lambda: load_model(name, dtype=dtype))
-        tokenizer = _loaded("tokenizer", name, lambda: load_tokenizer(name))
+    model, tokenizer = models.load(recipe.model_name_or_path, dtype=recipe.dtype)
     if recipe.chat_template is not None:
         given = recipe.chat_template
         tokenizer.chat_template = CHATML if given == "chatml" else given
@@ -106,7 +98,7 @@ def pairs(recipe: AlignRecipe, split: str) -> Any:
             return found[split] if isinstance(found, dict) else found
         return datasets.load_dataset(name, split=split)
 
-    return _loaded("dataset", name, load)
+    return models.loaded("dataset", name, load)
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -128,14 +120,6 @@ def _adapters(recipe: AlignRecipe) -> Any:
         target_modules=list(recipe.lora_target_modules),
         task_type="CAUSAL_LM",
     )
-
-
-def _loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"The {what} {name} cannot be loaded: {reason:.300}") from error
 
 
 class _Record(transformers.TrainerCallback):

@@ -1,0 +1,147 @@
+"""Completions of a model: sampled in batches, seeded, and gone on with after an interruption."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import files
+
+from .trl_names import torch
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How completions are drawn.
+
+    Attributes:
+        max_new_tokens: at which a completion is cut.
+        temperature: 0 takes the likeliest token, 1 samples from the model as it is.
+        top_p: share of the probability that is sampled from; 1 for all of it.
+        batch_size: prompts at once. Batches have seeds of their own, so it changes the samples.
+        seed: of the samples.
+    """
+
+    max_new_tokens: int = 512
+    temperature: float = 0.7
+    top_p: float = 1.0
+    batch_size: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_new_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature must be at least 0, not {self.temperature}.")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
+
+
+def as_prompt(tokenizer: Any, instruction: str) -> str:
+    """An instruction in the tokenizer's chat template; as it is where there is none."""
+    if tokenizer.chat_template is None:
+        return instruction
+    message = [{"role": "user", "content": instruction}]
+    return tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+
+
+def complete(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    decoding: Decoding,
+    path: Path,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> list[str]:
+    """One completion of each prompt.
+
+    Args:
+        model: a causal language model.
+        tokenizer: its own; needs a padding token.
+        prompts: whole prompts, chat template included.
+        decoding: see there. Completions are drawn from the model's own distribution: settings
+            such as top-k that come with the model are off.
+        path: JSON lines, one a batch, written as they are finished. The same call goes on from
+            there, to the same completions.
+        report: called with (prompts done, all prompts).
+
+    Raises:
+        ValueError: `path` holds completions of other prompts, or a prompt leaves no room.
+    """
+    done = _finished(path, prompts, decoding)
+    for number in range(len(done), -(-len(prompts) // decoding.batch_size)):
+        first = number * decoding.batch_size
+        report(first, len(prompts))
+        batch = list(prompts[first : first + decoding.batch_size])
+        texts = _batch(model, tokenizer, batch, decoding, number)
+        files.append_json_line(path, {"of": _digest(batch, decoding), "completions": texts})
+        done.append(texts)
+    report(len(prompts), len(prompts))
+    return [text for texts in done for text in texts]
+
+
+def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
+    files.keep_json_lines(path, lambda row: True)
+    if not path.is_file():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        first = number * decoding.batch_size
+        batch = prompts[first : first + decoding.batch_size]
+        if row.get("of") != _digest(batch, decoding):
+            raise ValueError(
+                f"{path} holds completions of other prompts or settings: remove it, or choose "
+                "another folder."
+            )
+    return [row["completions"] for row in rows]
+
+
+def _digest(batch: Sequence[str], decoding: Decoding) -> str:
+    return hashlib.sha256(json.dumps([list(batch), repr(decoding)]).encode()).hexdigest()[:16]
+
+
+@torch.inference_mode()
+def _batch(
+    model: Any, tokenizer: Any, prompts: list[str], decoding: Decoding, number: int
+) -> list[str]:
+    given = tokenizer(
+        prompts,
+        return_tensors="pt",
+        padding=True,
+        padding_side="left",
+        add_special_tokens=tokenizer.chat_template is None,
+        return_token_type_ids=False,
+    ).to(model.device)
+    longest = getattr(model.config, "max_position_embeddings", None)
+    size = given["input_ids"].shape[1]
+    if longest is not None and size >= longest:
+        raise ValueError(
+            f"A prompt has {size} tokens, but the model takes {longest}: "
+            f"{max(prompts, key=len)!r:.60}"
+        )
+    room = decoding.max_new_tokens if longest is None else longest - size
+    sampling: dict[str, Any] = {"do_sample": False}
+    if decoding.temperature > 0:
+        sampling = {
+            "do_sample": True,
+            "temperature": decoding.temperature,
+            "top_p": decoding.top_p,
+            "top_k": 0,
+        }
+    devices = [model.device] if model.device.type == "cuda" else []
+    model.eval()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed((decoding.seed * 1_000_003 + number) % 2**63)
+        out = model.generate(
+            **given,
+            **sampling,
+            max_new_tokens=min(decoding.max_new_tokens, room),
+            pad_token_id=tokenizer.pad_token_id,
+            use_cache=True,
+        )
+    return tokenizer.batch_decode(out[:, size:], skip_special_tokens=True)

@@ -1,0 +1,1 @@
+"""Answers of two models, compared by a judge."""

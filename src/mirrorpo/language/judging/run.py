@@ -1,0 +1,201 @@
+"""Two models' answers compared: answers, verdicts and win rates in a run folder."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import cache, files, runs
+from mirrorpo.language import answers, generation, models
+from mirrorpo.language.answers import Answer, Pair
+
+from . import rates, scores, settings
+from .store import Store, digest
+
+OUTPUT_FILES = (".json", ".jsonl")
+JUDGE_FILES = (".yaml", ".yml")
+Report = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Whose answers are compared.
+
+    Attributes:
+        name: a file of answers, or a model as `models.load` takes it.
+        adapter: a LoRA adapter for the model.
+    """
+
+    name: str
+    adapter: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        return self.name.endswith(OUTPUT_FILES)
+
+
+def prepare(
+    contestant: Contestant,
+    instructions: list[str] | None,
+    decoding: generation.Decoding,
+    out: Path,
+    role: str,
+    report: Report,
+) -> list[Answer]:
+    """A contestant's answers: read, or generated into `out`/ROLE-outputs.json.
+
+    Args:
+        contestant: a file, or a model.
+        instructions: what a model is to answer; of a file, those that count. None for all.
+        decoding: of a model.
+        out: run folder.
+        role: "model" or "baseline".
+        report: told the prompts done, all prompts, and what is being done.
+
+    Raises:
+        ValueError: a model without instructions, or as `answers.read` and `models.load`.
+    """
+    if contestant.is_file:
+        given = answers.read(Path(contestant.name))
+        if instructions is None:
+            return given
+        wanted = set(instructions)
+        return [answer for answer in given if answer.instruction in wanted]
+    if instructions is None:
+        raise ValueError(f"{contestant.name} is to answer instructions: name them by --prompts.")
+    path = out / f"{role}-outputs.json"
+    if path.is_file():
+        return answers.read(path)
+    model, tokenizer = models.load(contestant.name, contestant.adapter)
+    parts = out / f"{role}-outputs.part.jsonl"
+    texts = generation.complete(
+        model,
+        tokenizer,
+        [generation.as_prompt(tokenizer, text) for text in instructions],
+        decoding,
+        parts,
+        lambda done, of: report(done, of, f"Answers of the {role}"),
+    )
+    name = contestant.name if contestant.adapter is None else contestant.adapter
+    made = [
+        Answer(instruction, text.strip(), name)
+        for instruction, text in zip(instructions, texts, strict=True)
+    ]
+    answers.write(path, made)
+    parts.unlink()
+    return made
+
+
+def load_judge(text: str) -> settings.ModelJudge | scores.ScoreJudge:
+    """A judge from its text: ``vader``, ``PATH.py:FUNCTION``, or a .yaml file of a `ModelJudge`."""
+    return settings.load(Path(text)) if text.endswith(JUDGE_FILES) else scores.load(text)
+
+
+def description(judge: settings.ModelJudge | scores.ScoreJudge) -> dict[str, Any]:
+    """What decides a judge's verdicts, as JSON."""
+    if isinstance(judge, scores.ScoreJudge):
+        return {"function": judge.name, "version": judge.version}
+    return {"model": judge.model, "endpoint": judge.endpoint, "annotator": judge.annotator}
+
+
+def compare(
+    model: list[Answer],
+    baseline: list[Answer],
+    judge: settings.ModelJudge | scores.ScoreJudge,
+    out: Path,
+    difficulty: Path | None = None,
+    seed: int = 0,
+    kept: Path | None = None,
+    report: Report = lambda done, of, doing: None,
+) -> dict[str, Any]:
+    """Judge all pairs of answers.
+
+    Args:
+        model, baseline: answers to the same instructions.
+        judge: of `load_judge`.
+        out: run folder: metrics.jsonl gets one line a pair, results.json what is returned.
+        difficulty: see `length_control.win_rate`.
+        seed: of the bootstrap.
+        kept: folder of the judges' earlier answers; None for the user's cache.
+        report: told the calls done, all calls, and what is being done.
+
+    Returns:
+        `what` the numbers are in words, `pairs`, `without_verdict`, `win_rate` and
+        `length_controlled_win_rate`, each with value, standard_error, low and high in percent
+        (the latter None where it is not defined), and `notes` on what they do not show.
+    """
+    from . import length_control
+
+    pairs = answers.match(model, baseline)
+    about = description(judge)
+    folder = kept if kept is not None else cache.folder() / "judges"
+    store = Store(folder / f"{digest(about)[:16]}.jsonl")
+
+    def told(done: int, of: int) -> None:
+        report(done, of, "Verdicts")
+
+    found: list[float | None]
+    if isinstance(judge, scores.ScoreJudge):
+        found = [*scores.preferences(judge, pairs, store, told)]
+    else:
+        from . import comparison
+
+        found = comparison.preferences(judge, pairs, store, told)
+    files.write_json_lines(
+        out / runs.METRICS,
+        [
+            {**dataclasses.asdict(pair), "preference": value}
+            for pair, value in zip(pairs, found, strict=True)
+        ],
+    )
+    known = [value for value in found if value is not None]
+    controlled = length_control.win_rate(
+        pairs, found, difficulty, seed, lambda done, of: report(done, of, "Length control")
+    )
+    results = {
+        "what": f"win rate of {model[0].generator} against {baseline[0].generator} on "
+        f"{len(known)} instructions, judged by {about.get('function') or about['model']}",
+        "model": model[0].generator,
+        "baseline": baseline[0].generator,
+        "judge": about,
+        "pairs": len(known),
+        "without_verdict": len(found) - len(known),
+        "win_rate": _numbers(rates.win_rate(known, seed)),
+        "length_controlled_win_rate": None if controlled is None else _numbers(controlled),
+        "mean_characters": {
+            "model": sum(len(pair.candidate) for pair in pairs) / len(pairs),
+            "baseline": sum(len(pair.baseline) for pair in pairs) / len(pairs),
+        },
+        "notes": _notes(pairs, known, controlled, difficulty),
+    }
+    files.write_json(out / "results.json", results)
+    return results
+
+
+def _notes(
+    pairs: list[Pair], known: list[float], controlled: Any, difficulty: Path | None
+) -> list[str]:
+    from .length_control import RELIABLE_PAIRS
+
+    notes = []
+    if len(known) < len(pairs):
+        notes.append(f"{len(pairs) - len(known)} pairs without a readable verdict are left out.")
+    if controlled is None:
+        notes.append(
+            "No length-controlled win rate: it needs five pairs whose lengths differ differently."
+        )
+    elif len(known) < RELIABLE_PAIRS:
+        notes.append(
+            f"The length-controlled win rate is unreliable with {len(known)} pairs: it recovers a "
+            f"known rate at {RELIABLE_PAIRS}, but not at 60."
+        )
+    if controlled is not None and difficulty is None:
+        notes.append("Length is controlled without the instructions' difficulty.")
+    return notes
+
+
+def _numbers(rate: rates.Rate) -> dict[str, float | None]:
+    found = dataclasses.asdict(rate)
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

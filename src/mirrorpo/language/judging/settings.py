@@ -1,0 +1,72 @@
+"""A language model as a judge, as a YAML file names it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirrorpo.language import recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelJudge:
+    """A language model behind an OpenAI-compatible endpoint, asked as alpaca_eval asks.
+
+    Attributes:
+        model: its name at the endpoint.
+        endpoint: base address, such as http://localhost:8000/v1.
+        annotator: one of alpaca_eval's annotator configurations, by name or folder. It decides
+            what is asked, and how the answer is read; its own model and address are not used.
+        api_key_variable: the environment variable that holds the key; a server of your own needs
+            none.
+        retries: of a call that fails by connection, time-out, rate limit or server error, each
+            after twice the wait of the one before, up to 8 seconds.
+        timeout: of one try, in seconds.
+        workers: calls at once.
+    """
+
+    model: str
+    endpoint: str
+    annotator: str = "weighted_alpaca_eval_vllm_llama3_70b"
+    api_key_variable: str = "OPENAI_API_KEY"
+    retries: int = 8
+    timeout: float = 120.0
+    workers: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("model", "endpoint", "annotator", "api_key_variable"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be a text.")
+        if not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint is {self.endpoint!r}, but must start with http(s)://.")
+        for name, least in (("retries", 0), ("workers", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} is {value!r}, but must be at least {least}.")
+        if not isinstance(self.timeout, int | float) or not self.timeout > 0:
+            raise ValueError(f"timeout is {self.timeout!r}, but must be positive.")
+
+
+def load(path: Path) -> ModelJudge:
+    """The judge in a YAML file: its keys are the fields of `ModelJudge`.
+
+    Raises:
+        ValueError: no such file, not YAML, a missing or unknown key, or a wrong value. The message
+            names the file.
+    """
+    try:
+        content = recipe.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"No judge at {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not a judge: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not a judge: it must hold lines of the form key: value.")
+    fields = dataclasses.fields(ModelJudge)
+    recipe.check_names(content, [item.name for item in fields], str(path))
+    missing = [name for name in ("model", "endpoint") if name not in content]
+    if missing:
+        raise ValueError(f"{path} is not a complete judge: it has no {', '.join(missing)}.")
+    try:
+        return ModelJudge(**content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

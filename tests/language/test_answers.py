@@ -1,0 +1,161 @@
+"""Files of instructions and answers, and answers that a model gives."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from mirrorpo.language import answers, generation, models
+from mirrorpo.language.answers import Answer, Pair
+
+PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '["One?", "Two?"]'),
+        ("a.json", '[{"instruction": "One?", "dataset": "x"}, {"instruction": "Two?"}]'),
+        ("a.jsonl", '{"instruction": "One?"}\n\n"Two?"\n'),
+    ],
+)
+def test_instructions_are_texts_or_objects(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    assert answers.read_instructions(tmp_path / name) == ["One?", "Two?"]
+
+
+def test_answers_are_read_back_as_written(tmp_path):
+    given = [Answer("One?", 'A "quoted"\nline — é', "me"), Answer("Two?", "", "me")]
+    answers.write(tmp_path / "a.json", given)
+    assert answers.read(tmp_path / "a.json") == given
+    assert set(json.loads((tmp_path / "a.json").read_text())[0]) == {
+        "instruction",
+        "output",
+        "generator",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "not valid JSON"),
+        ("{}", "must hold a list"),
+        ("[]", "at least one row"),
+        ('[{"instruction": "One?"}]', "row 0 has no output"),
+        ('[{"text": "One?"}]', "row 0 has no instruction and no output"),
+        (
+            '[{"instruction": "One?", "output": "a"}, {"instruction": "One?", "output": "b"}]',
+            "rows 0 and 1 have the same instruction",
+        ),
+    ],
+)
+def test_a_wrong_file_of_answers_says_what_is_wrong(text, message, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        answers.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_answers_are_matched_by_their_instruction():
+    first = [Answer("One?", "a", "x"), Answer("Two?", "b", "x")]
+    second = [Answer("Two?", "d", "y"), Answer("One?", "c", "y")]
+    assert answers.match(first, second) == [Pair("One?", "a", "c"), Pair("Two?", "b", "d")]
+
+
+@pytest.mark.parametrize(("lost", "who"), [(0, "the model"), (1, "the baseline")])
+def test_answers_that_do_not_match_are_refused(lost, who):
+    both = [[Answer("One?", "a", "x"), Answer("Two?", "b", "x")] for _ in range(2)]
+    both[lost].pop()
+    with pytest.raises(ValueError, match=f"do not match: {who} has none to 1 .*'Two\\?'"):
+        answers.match(*both)
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return models.load("smoke")
+
+
+def decoding(**changes):
+    return generation.Decoding(
+        **{"max_new_tokens": 6, "temperature": 1.0, "batch_size": 2, **changes}
+    )
+
+
+def test_completions_go_on_after_a_kill_to_the_same_texts(loaded, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(done, of):
+        if done >= 4:
+            raise Killed
+
+    whole = generation.complete(*loaded, PROMPTS, decoding(), tmp_path / "whole.jsonl")
+    cut = tmp_path / "cut.jsonl"
+    with pytest.raises(Killed):
+        generation.complete(*loaded, PROMPTS, decoding(), cut, kill)
+    before = cut.read_text()
+    cut.write_text(before + '{"of": "a half-writ')
+    assert generation.complete(*loaded, PROMPTS, decoding(), cut) == whole
+    assert cut.read_text().startswith(before)
+    assert len(whole) == len(PROMPTS)
+
+
+def test_seeds_differ_and_temperature_zero_ignores_them(loaded, tmp_path):
+    def drawn(**changes):
+        name = f"{changes}.jsonl"
+        return generation.complete(*loaded, PROMPTS, decoding(**changes), tmp_path / name)
+
+    assert drawn(seed=0) != drawn(seed=1)
+    assert drawn(seed=0, temperature=0.0) == drawn(seed=1, temperature=0.0)
+
+
+def test_padding_does_not_change_a_greedy_completion(loaded, tmp_path):
+    greedy = {"temperature": 0.0}
+    together = generation.complete(
+        *loaded, PROMPTS, decoding(batch_size=5, **greedy), tmp_path / "a"
+    )
+    alone = generation.complete(*loaded, PROMPTS, decoding(batch_size=1, **greedy), tmp_path / "b")
+    assert together == alone
+
+
+def test_completions_of_other_prompts_are_not_taken(loaded, tmp_path):
+    generation.complete(*loaded, PROMPTS[:2], decoding(), tmp_path / "a")
+    with pytest.raises(ValueError, match="holds completions of other prompts"):
+        generation.complete(*loaded, PROMPTS[1:], decoding(), tmp_path / "a")
+
+
+def test_a_prompt_that_fills_the_context_is_named(loaded, tmp_path):
+    with pytest.raises(ValueError, match="has 600 tokens, but the model takes 512"):
+        generation.complete(*loaded, ["a" * 600], decoding(), tmp_path / "a")
+
+
+def test_a_chat_template_wraps_the_instruction_once(loaded):
+    tokenizer = models.load("smoke")[1]
+    assert generation.as_prompt(tokenizer, "Hi.") == "Hi."
+    tokenizer.chat_template = "<u>{{ messages[0]['content'] }}</u>"
+    assert generation.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_new_tokens", 0), ("batch_size", 0), ("temperature", -1), ("top_p", 0), ("seed", -1)],
+)
+def test_wrong_decoding_settings_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        decoding(**{name: value})
+
+
+def test_a_model_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"The model .*none cannot be loaded") as caught:
+        models.load(str(tmp_path / "none"))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_without_its_base_is_one_line(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="does not name its base model"):
+        models.load(str(tmp_path))
