@@ -16,13 +16,11 @@ from mirrorpo.control.devices import map_over_devices
 from mirrorpo.control.evaluation import check_sizes
 from mirrorpo.control.policy import Policy
 from mirrorpo.control.tasks import Task
-from mirrorpo.control.variants import Variant, parse
+from mirrorpo.preference_faults import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 
 FORMAT = "mirrorpo-preferences"
 POOL_FORMAT = "mirrorpo-pool"
 FORMAT_VERSION = 1
-BETTER, WORSE = 0, 1
-COPIES = 2
 _ROWS_A_JOB = 50
 _JOBS_A_BLOCK = 2
 _ROWS_A_BLOCK = _ROWS_A_JOB * _JOBS_A_BLOCK
@@ -269,23 +267,8 @@ def label(
     rows = pool.rows if rows is None else rows
     if not 1 <= rows <= pool.rows:
         raise ValueError(f"rows must be between 1 and the pool's {pool.rows}, not {rows}.")
-    draw = np.random.default_rng(seed)
-    # All draws are made for every variant, so that variants differ in their faults alone.
-    mixed = draw.integers(0, 2, size=(rows, 2))
-    order = draw.random(rows) < 0.5
-    verdict, noise = draw.random(rows), draw.random(rows)
-
-    agent = mixed if variant.mixed else np.tile([BETTER, WORSE], (rows, 1))
-    # Two trajectories of one agent must be different copies.
-    copy = np.stack([np.zeros(rows, int), (agent[:, 0] == agent[:, 1]).astype(int)], axis=1)
-    pair = (np.arange(rows)[:, None] * 2 + agent) * COPIES + copy
-    pair = np.where(order[:, None], pair[:, ::-1], pair)
-    returns = pool.trajectories.returns[pair].astype(np.float64)
-    logit = (returns[:, 0] - returns[:, 1]) / variant.temperature
-    probability = 0.5 * (1.0 + np.tanh(0.5 * logit))
-    first_wins = (verdict < probability) ^ (noise < variant.noise)
-    chosen = np.where(first_wins, pair[:, 0], pair[:, 1]).astype(np.int32)
-    rejected = np.where(first_wins, pair[:, 1], pair[:, 0]).astype(np.int32)
+    returns = pool.trajectories.returns[: rows * 2 * COPIES].reshape(rows, 2, COPIES)
+    chosen, rejected = draw_pairs(returns, variant, seed)
     card = {**pool.card, "rows": rows, "variant": str(variant), "label_seed": seed}
     return PreferenceDataset(pool.trajectories, chosen, rejected, card)
 
