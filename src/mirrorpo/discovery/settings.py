@@ -67,9 +67,11 @@ class DiscoverySettings:
         validation_seeds: agents a validation.
         validation_rows: pairs that they train on; None for the paper's number.
         validation_time_steps: as `time_steps`, for them.
+        validation_minibatch: as `minibatch`, for them.
+        validation_learning_rate: as `learning_rate`, for them.
         validation_episodes: of each of them.
-        minibatch: pairs a step of inner training.
-        learning_rate: Adam's in inner training.
+        minibatch: pairs a step of the inner training behind the fitness.
+        learning_rate: Adam's in it.
         anneal: let it fall linearly to zero; else it is constant.
         reset_optimiser: start Adam anew with each stage of inner training.
         backend: physics engine; None for the task's own.
@@ -107,6 +109,8 @@ class DiscoverySettings:
     validation_seeds: int = 8
     validation_rows: int | None = None
     validation_time_steps: int | None = 64
+    validation_minibatch: int = TrainSettings.minibatch
+    validation_learning_rate: float = TrainSettings.learning_rate
     validation_episodes: int = 100
     minibatch: int = 2
     learning_rate: float = 1e-3
@@ -193,6 +197,8 @@ class DiscoverySettings:
         return replace(
             self.fitness_training,
             epochs=TrainSettings.epochs,
+            minibatch=self.validation_minibatch,
+            learning_rate=self.validation_learning_rate,
             time_steps=self.validation_time_steps,
         )
 

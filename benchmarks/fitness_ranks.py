@@ -1,0 +1,176 @@
+"""How well a cheap fitness ranks objectives against the full one.
+
+    python benchmarks/fitness_ranks.py runs/hopper-faults-a --variant noisy:0.3 \
+        --budgets rows=1024 time_steps=32 minibatch=8,time_steps=16,learning_rate=0.002
+
+Every point of the bench's hyper-parameter search is an objective with a full score. Each budget
+trains and scores them anew as a discovery's fitness would, and the table gives Spearman's rank
+correlation with the full scores and the seconds an agent.
+"""
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from scipy.stats import spearmanr
+
+from mirrorpo import files, runs
+from mirrorpo.cli.console import console, start_jax
+from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.objectives import Objective
+
+FITNESS_SEED = 4_000_000
+EPISODES_SEED = 8_000_000
+RESAMPLES = 2000
+INTEGERS = ("rows", "epochs", "time_steps", "episodes", "minibatch")
+
+
+@dataclass(frozen=True)
+class Full:
+    """An objective and its score with the whole budget.
+
+    Attributes:
+        algorithm: its row in the bench.
+        objective: with the hyper-parameters of this point.
+        score: mean true return of the bench's agents; a diverged one counts as 0.
+        agents: behind the score.
+    """
+
+    algorithm: str
+    objective: Objective
+    score: float
+    agents: int
+
+
+def main(
+    run: tyro.conf.Positional[Path],
+    budgets: tuple[str, ...] = ("rows=1024,time_steps=32", "minibatch=8,time_steps=16"),
+    variant: str = "noisy:0.3",
+    seeds: int = 2,
+    out: Path | None = None,
+) -> None:
+    """Rank a bench's objectives by each budget.
+
+    Args:
+        run: folder of a bench with `--search`; its settings are the full budget.
+        budgets: changes to the full budget, as name=value with commas: rows, epochs, time_steps,
+            episodes, minibatch, learning_rate.
+        variant: one of the bench's.
+        seeds: agents for each objective.
+        out: JSON file for the table.
+    """
+    start_jax()
+    from mirrorpo.discovery.fitness import Bench
+
+    config = files.read_json(run / runs.CONFIG, "a run's settings")["settings"]
+    fulls = _full_scores(run, variant)
+    console.print(f"{len(fulls)} objectives on {variant}, {seeds} agents each")
+    full = DiscoverySettings(
+        task=config["task"],
+        variants=(variant,),
+        rows=config["rows"],
+        epochs=config["epochs"],
+        time_steps=config["time_steps"],
+        minibatch=config["minibatch"],
+        learning_rate=config["learning_rate"],
+        episodes=config["episodes"],
+        seed=config["seed"],
+    )
+    lines = []
+    for text in budgets:
+        settings = replace(full, **_changes(text))
+        scores, seconds = _cheap_scores(Bench(settings), settings, fulls, seeds)
+        correlation, error = _rank_correlation(np.array([f.score for f in fulls]), scores)
+        line = {
+            "budget": text,
+            "spearman": round(correlation, 3),
+            "standard_error": round(error, 3),
+            "seconds_an_agent": round(seconds, 2),
+            "scores": [round(float(score), 1) for score in scores],
+        }
+        lines.append(line)
+        console.print(
+            f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {seconds:.2f} s an agent"
+        )
+    if out is not None:
+        objectives: list[dict[str, Any]] = [
+            {"algorithm": f.algorithm, "full_score": round(f.score, 1), "agents": f.agents}
+            for f in fulls
+        ]
+        content = {"run": str(run), "variant": variant, "seeds": seeds}
+        files.write_json(out, {**content, "objectives": objectives, "budgets": lines})
+
+
+def _full_scores(run: Path, variant: str) -> list[Full]:
+    from mirrorpo.study import algorithms, records
+
+    points: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record, _ in records.read(run / runs.METRICS):
+        if record.variant == variant:
+            points[record.algorithm, record.hyperparameters].append(record.return_mean or 0.0)
+    if len(points) < 3:
+        raise SystemExit(f"{run} has {len(points)} objectives on {variant}; ranks need 3 or more.")
+    return [
+        Full(
+            algorithm,
+            replace(algorithms.load(algorithm).objective, **json.loads(text)),
+            float(np.mean(scores)),
+            len(scores),
+        )
+        for (algorithm, text), scores in sorted(points.items())
+    ]
+
+
+def _cheap_scores(
+    bench: Any, settings: DiscoverySettings, fulls: list[Full], seeds: int
+) -> tuple[np.ndarray, float]:
+    """Mean return of each objective's agents, and seconds an agent, compilation included."""
+    from mirrorpo.discovery.fitness import Budget
+
+    budget = Budget(bench.rows, settings.fitness_training, settings.episodes)
+    scores = np.zeros(len(fulls))
+    seconds = 0.0
+    for algorithm in sorted({full.algorithm for full in fulls}):
+        places = [i for i, full in enumerate(fulls) if full.algorithm == algorithm]
+        objectives = [fulls[i].objective for i in places for _ in range(seeds)]
+        training_seeds = [FITNESS_SEED + s for _ in places for s in range(seeds)]
+        began = time.perf_counter()
+        score = bench.score(objectives, training_seeds, budget, EPISODES_SEED)
+        seconds += time.perf_counter() - began
+        returns = np.nan_to_num(score.returns[:, 0], nan=0.0)
+        scores[places] = returns.reshape(len(places), seeds).mean(axis=1)
+    return scores, seconds / (len(fulls) * seeds)
+
+
+def _rank_correlation(full: np.ndarray, cheap: np.ndarray) -> tuple[float, float]:
+    """Spearman's correlation and its bootstrap standard error over objectives."""
+    draw = np.random.default_rng(0)
+    found = []
+    for _ in range(RESAMPLES):
+        chosen = draw.integers(len(full), size=len(full))
+        if np.unique(full[chosen]).size > 1 and np.unique(cheap[chosen]).size > 1:
+            found.append(spearmanr(full[chosen], cheap[chosen]).statistic)
+    return float(spearmanr(full, cheap).statistic), float(np.std(found))
+
+
+def _changes(text: str) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for item in text.split(","):
+        name, _, value = item.partition("=")
+        name = name.strip()
+        if name in INTEGERS:
+            changes[name] = int(value)
+        elif name == "learning_rate":
+            changes[name] = float(value)
+        else:
+            raise SystemExit(f"{item!r}: a budget changes {', '.join(INTEGERS)}, learning_rate.")
+    return changes
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
