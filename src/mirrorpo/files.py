@@ -76,21 +76,28 @@ def append_json_line(path: Path | str, row: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def read_json_lines(path: Path | str) -> list[Any]:
+    """The lines of a JSON-lines file up to the first that a kill has cut; none where there is no
+    file. The file may be being written."""
+    path = Path(path)
+    found: list[Any] = []
+    if not path.is_file():
+        return found
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return found
+
+
 def keep_json_lines(path: Path | str, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
     """Drop the other lines of a JSON-lines file, and a last one that a kill has cut. A file that
     does not exist is none."""
     path = Path(path)
     if not path.is_file():
         return
-    kept = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(text)
-        except json.JSONDecodeError:
-            break
-        if wanted(row):
-            kept.append(row)
-    write_json_lines(path, kept)
+    write_json_lines(path, [row for row in read_json_lines(path) if wanted(row)])
 
 
 def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> str:

@@ -1,40 +1,124 @@
-"""``mirrorpo report``: a bench's table, beside the paper's."""
+"""``mirrorpo report``: runs as one page to look at, their tables and their figures."""
 
+from __future__ import annotations
+
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from mirrorpo.cli.console import console
+from mirrorpo.cli.console import console, progress, start_jax
+
+if TYPE_CHECKING:
+    from mirrorpo.report import comparison
+
+PAGE = "report.html"
 
 
-def report(run: Annotated[Path, tyro.conf.Positional], out: Path | None = None) -> None:
-    """Show a bench's results, finished or not, beside the paper's where it has them.
+def report(
+    run: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path | None = None,
+    rollouts: int = 0,
+    figures: bool = True,
+) -> None:
+    """Show runs, finished or not: benches beside the paper, and one HTML page of everything.
+
+    The page, report.html, opens from disk and needs no network. Beside it: the tables as Markdown,
+    CSV and LaTeX, and the figures as PNG and SVG. The run folders are only read.
 
     Args:
-        run: folder of `mirrorpo bench`.
-        out: Markdown file for the tables; nothing is written by default.
+        run: folders of runs: of bench, discover, explain, train, agents train.
+        out: folder to write; by default runs/report-RUN. Or one file: ending in .md for the tables
+            of one bench alone, in .html for the page alone.
+        rollouts: agents of each run folder that the page shows moving, a few seconds each.
+        figures: write the figures as files too.
     """
+    if not run:
+        raise ValueError("Name at least one run folder.")
+    if rollouts < 0:
+        raise ValueError(f"--rollouts must be at least 0, not {rollouts}.")
+    if out is not None and out.suffix == ".md":
+        if len(run) > 1:
+            raise ValueError(f"--out {out}: Markdown is of one bench; name a folder for several.")
+        _write_markdown(run[0], out)
+        return
+    start_jax()
+    from mirrorpo import files, runs
+    from mirrorpo.report import export
+    from mirrorpo.report.page import render
+
+    parts = render.read(run)
+    for bench in parts.benches:
+        _print(bench.run)
+    alone = out is not None and out.suffix == ".html"
+    folder = out or runs.default_out("report", _name(run))
+    page = folder if alone else folder / PAGE
+    if not alone:
+        runs.claim(folder, {"command": "report", "runs": [str(path) for path in run]})
+    with progress("steps") as told:
+        command = shlex.join(["mirrorpo", "report", *map(str, run), "--out", str(folder)])
+        files.write_text(page, render.render(parts, command, rollouts, told))
+        if not alone:
+            export.write_tables(parts, folder / "tables")
+            for bench in parts.benches:
+                name = export.file_name(bench.folder.name)
+                files.write_text(folder / "tables" / f"{name}.md", _markdown(bench.run))
+            if figures:
+                for name in export.write_figures(parts, folder / "figures"):
+                    told(3, 4, f"figures of {name}")
+    console.print(f"{page}: {len(run)} run{'s' if len(run) > 1 else ''} on one page.")
+
+
+def _name(paths: tuple[Path, ...]) -> str:
+    first = paths[0].resolve().name
+    return first if len(paths) == 1 else f"{first}-and-{len(paths) - 1}-more"
+
+
+def _write_markdown(run: Path, out: Path) -> None:
     from mirrorpo import files
     from mirrorpo.report import comparison
-    from mirrorpo.report.paper import RESULTS
-    from mirrorpo.study import tables
 
     found = comparison.read(run)
+    _print(found)
+    files.write_text(out, _markdown(found))
+    console.print(f"{out} holds the tables.")
+
+
+def _print(found: comparison.Run) -> None:
+    from mirrorpo.report import comparison
+    from mirrorpo.study import tables
+
     console.print(tables.to_rich(found.table))
     console.print(comparison.cost(found))
+    for column in _columns(found):
+        if column.common < 2:
+            continue
+        console.print(
+            f"{column.variant}: rank correlation with the paper over {column.common} common "
+            f"algorithms {column.rank_correlation:.2f}"
+        )
+
+
+def _markdown(found: comparison.Run) -> str:
+    from mirrorpo.report import comparison
+    from mirrorpo.study import tables
+
     parts = [
         tables.to_markdown(found.table),
         f"Interquartile mean [95 % interval]:\n\n{tables.to_markdown(found.table, 'iqm')}",
         comparison.cost(found) + "\n",
     ]
-    if found.settings["task"] in RESULTS:
-        for column in comparison.columns(found):
-            console.print(
-                f"{column.variant}: rank correlation with the paper over {column.common} common "
-                f"algorithms {column.rank_correlation:.2f}"
-            )
+    if _columns(found):
         parts.append(comparison.to_markdown(found))
-    if out is not None:
-        files.write_text(out, "\n".join(parts))
-        console.print(f"{out} holds the tables.")
+    return "\n".join(parts)
+
+
+def _columns(found: comparison.Run) -> list[comparison.Column]:
+    """Beside the paper; none where the paper has no such task or the run no source agents yet."""
+    from mirrorpo.report import comparison
+    from mirrorpo.report.paper import RESULTS
+
+    if found.settings["task"] not in RESULTS or len(found.table.sources) != 2:
+        return []
+    return comparison.columns(found)

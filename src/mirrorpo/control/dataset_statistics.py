@@ -1,10 +1,15 @@
 """What a preference dataset holds, in numbers."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from mirrorpo import files
 from mirrorpo.control.data import BETTER, PreferenceDataset
+
+DATASETS = "datasets.json"
+"""In a run folder: the facts of the datasets that the run trained on, a list."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,17 @@ def describe(dataset: PreferenceDataset) -> Facts:
             str(card.get("worse", {}).get("name", "worse agent")),
         ),
     )
+
+
+def remember(run: Path, facts: Facts) -> None:
+    """Add a dataset's facts to those in a run folder; those of the same variant are replaced."""
+    others = [known for known in recall(run) if known.variant != facts.variant]
+    files.write_json(run / DATASETS, [asdict(known) for known in (*others, facts)])
+
+
+def recall(run: Path) -> list[Facts]:
+    """The facts in a run folder; none where the run wrote none."""
+    path = run / DATASETS
+    if not path.is_file():
+        return []
+    return [Facts(**row) for row in files.read_json(path, "facts of datasets")]

@@ -12,8 +12,7 @@ import pandas as pd
 
 from mirrorpo import files, runs
 from mirrorpo.report.paper import RESULTS, PaperTask
-from mirrorpo.study import statistics, tables
-from mirrorpo.study.records import Log
+from mirrorpo.study import records, statistics, tables
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def read(out: Path) -> Run:
     settings = files.read_json(out / runs.CONFIG, "a run's configuration").get("settings", {})
     if "algorithms" not in settings or "variants" not in settings:
         raise ValueError(f"{out} is not a folder of `mirrorpo bench`.")
-    agents = Log(out / runs.METRICS).frame()
+    agents = records.to_frame(record for record, _ in records.read(out / runs.METRICS))
     path = out / "sources.json"
     sources = files.read_json(path, "the source agents' returns") if path.is_file() else []
     table = tables.build(
@@ -143,6 +142,8 @@ def to_markdown(run: Run) -> str:
 def cost(run: Run) -> str:
     """What a run has cost so far, in one line."""
     agents = run.agents
+    if agents.empty:
+        return "No agent has been trained and scored yet."
     hours = (agents.train_seconds.sum() + agents.evaluate_seconds.sum()) / 3600
     return (
         f"{len(agents)} agents trained and scored ({(agents.phase == 'search').sum()} of them in "

@@ -37,7 +37,7 @@ _LABELS = {
 def save_gradient_maps(
     path: Path, maps: Sequence[GradientMap], visited: Visited, title: str
 ) -> None:
-    """Write a PNG: the size of the gradient over the two log-probs, one panel a map.
+    """Write a PNG or SVG: the size of the gradient over the two log-probs, one panel a map.
 
     All panels share one colour scale, logarithmic if the sizes differ by a factor of 20 or more.
     Arrows show where a small step of training moves a pair, all of one length; dots are pairs that
@@ -76,7 +76,7 @@ def save_gradient_maps(
 
 
 def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title: str) -> None:
-    """Write a PNG: a member's scalar functions, each beside the one that is usual in its place.
+    """Write a PNG or SVG: a member's scalar functions, each beside the usual one in its place.
 
     Args:
         path: to write.
@@ -150,4 +150,6 @@ def _draw_dots(axis: Axes, visited: Visited) -> None:
 
 def _save(figure: Figure, title: str, path: Path) -> None:
     figure.suptitle(title.replace("$", r"\$"), fontsize=11)
-    files.write_atomically(path, lambda part: figure.savefig(part, format="png"))
+    files.write_atomically(
+        path, lambda part: figure.savefig(part, format=path.suffix.removeprefix("."))
+    )

@@ -17,7 +17,17 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs
-from mirrorpo.control import agents, data, evaluation, learner, pools, sources, tasks, variants
+from mirrorpo.control import (
+    agents,
+    data,
+    dataset_statistics,
+    evaluation,
+    learner,
+    pools,
+    sources,
+    tasks,
+    variants,
+)
 from mirrorpo.control.devices import items_at_once
 from mirrorpo.objectives import Objective
 from mirrorpo.study import tuned
@@ -110,9 +120,9 @@ def run(
         if pool is None:
             report("trajectories")
             pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
-        cell.prepared = learner.prepare(
-            data.label(pool, fault, settings.seed), settings.training, start
-        )
+        dataset = data.label(pool, fault, settings.seed)
+        dataset_statistics.remember(out, dataset_statistics.describe(dataset))
+        cell.prepared = learner.prepare(dataset, settings.training, start)
         for algorithm in algorithms:
             cell.measure(algorithm)
     frame = log.frame()

@@ -1,0 +1,224 @@
+"""A bench as the page shows it: leaderboard, every seed, training curves, the paper, the cost."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mirrorpo import runs
+from mirrorpo.control.dataset_statistics import Facts, recall
+from mirrorpo.report import comparison
+from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.paper import RESULTS
+from mirrorpo.study import records, statistics
+from mirrorpo.study.tables import FINAL_PHASE, Cell
+
+CURVES = ("chosen_log_prob", "rejected_log_prob", "margin", "loss")
+"""The training curves that the page draws, by their names in a bench's log."""
+
+EPISODE_LENGTH = 1000
+"""The most steps of an episode on the bench."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One row of the leaderboard: an algorithm on a variant in one run. A number is NaN or None
+    where it is not known.
+
+    Attributes:
+        run: name of the run.
+        task: of the run.
+        variant: of the data.
+        algorithm: as the user named it.
+        cell: what it scored.
+        normalised: 0 at the worse source agent's mean return, 1 at the better's.
+        normalised_error: the mean's standard error on that scale.
+        rank: among the run's algorithms on the variant, 1 is the best; None if one diverged.
+        paper: the paper's mean and standard error; None where it has none.
+        wanted: agents that the run was asked for.
+        ranks: our rank and the paper's among the algorithms that both have, and their number.
+    """
+
+    run: str
+    task: str
+    variant: str
+    algorithm: str
+    cell: Cell
+    normalised: float
+    normalised_error: float
+    rank: int | None
+    paper: tuple[float, float] | None
+    wanted: int
+    ranks: tuple[int, int, int] | None
+
+    @property
+    def hyperparameters(self) -> str:
+        """As ``name=value, ...``."""
+        return hyperparameters_text(self.cell.hyperparameters)
+
+
+@dataclass(frozen=True)
+class BenchPart:
+    """One bench of the page.
+
+    Attributes:
+        folder: of the run.
+        run: its table and agents.
+        curves: mean over a cell's final agents by (variant, algorithm): name -> a value an epoch.
+        stages: of each epoch, by algorithm.
+        finished: whether the bench has ended.
+        expected: final agents that it was asked for.
+    """
+
+    folder: Folder
+    run: comparison.Run
+    curves: Mapping[tuple[str, str], Mapping[str, list[float]]]
+    stages: Mapping[str, list[str]]
+    finished: bool
+    expected: int
+
+    @property
+    def task(self) -> str:
+        return str(self.run.settings["task"])
+
+    @property
+    def final(self) -> pd.DataFrame:
+        """The reported agents."""
+        return self.run.agents[self.run.agents.phase == FINAL_PHASE]
+
+    @property
+    def diverged(self) -> int:
+        """Reported agents that diverged."""
+        return int(self.final.diverged.sum())
+
+    @property
+    def seconds(self) -> float:
+        """Of training and evaluation, all agents together."""
+        return float(self.run.agents.train_seconds.sum() + self.run.agents.evaluate_seconds.sum())
+
+    @property
+    def environment_steps(self) -> int:
+        """The most that evaluation can have taken: episodes may end early."""
+        return int(self.run.agents.episodes.sum()) * EPISODE_LENGTH
+
+    @property
+    def facts(self) -> list[Facts]:
+        """Of the run's data, one a variant; none where the run wrote none."""
+        return recall(self.folder.path)
+
+    def has(self, variant: str) -> bool:
+        """Whether any reported agent was trained on a variant."""
+        return any(of == variant for _, of in self.run.table.cells)
+
+    def compared(self) -> list[comparison.Column]:
+        """The variants where both have an algorithm; none before the source agents are scored."""
+        if self.task not in RESULTS or len(self.run.table.sources) != 2:
+            return []
+        return [column for column in comparison.columns(self.run) if column.common]
+
+
+def read(folder: Folder) -> BenchPart:
+    """A bench, finished or not.
+
+    Raises:
+        ValueError: as `comparison.read`.
+    """
+    run = comparison.read(folder.path)
+    gathered: dict[tuple[str, str], dict[str, list[list[float]]]] = {}
+    stages: dict[str, list[str]] = {}
+    for record, curves in records.read(folder.path / runs.METRICS):
+        if record.phase != FINAL_PHASE:
+            continue
+        stages[record.algorithm] = list(curves.get("stage", ()))
+        of_cell = gathered.setdefault((record.variant, record.algorithm), defaultdict(list))
+        for name in CURVES:
+            if name in curves:
+                of_cell[name].append(
+                    [math.nan if value is None else value for value in curves[name]]
+                )
+    settings = run.settings
+    return BenchPart(
+        folder,
+        run,
+        {
+            cell: {name: _mean_of_finite(rows) for name, rows in of_cell.items()}
+            for cell, of_cell in gathered.items()
+        },
+        stages,
+        (folder.path / "results.csv").is_file(),
+        len(settings["algorithms"]) * len(settings["variants"]) * int(settings.get("seeds", 0)),
+    )
+
+
+def places(part: BenchPart) -> list[Place]:
+    """The leaderboard's rows: by variant, and then the highest mean first."""
+    table = part.run.table
+    paper = RESULTS[part.task].scores if part.task in RESULTS else {}
+    found = []
+    for variant in table.variants:
+        ran = {
+            name: table.cells[name, variant]
+            for name in table.algorithms
+            if (name, variant) in table.cells
+        }
+        means = {
+            name: cell.summary.mean
+            for name, cell in ran.items()
+            if math.isfinite(cell.summary.mean)
+        }
+        theirs = {name: score[0] for name, score in paper.get(variant, {}).items()}
+        common = [name for name in means if name in theirs]
+        ours = _ranks({name: means[name] for name in common})
+        papers = _ranks({name: theirs[name] for name in common})
+        ranks = _ranks(means)
+        for name in sorted(ran, key=lambda name: -means.get(name, -math.inf)):
+            found.append(
+                Place(
+                    part.folder.name,
+                    part.task,
+                    variant,
+                    name,
+                    ran[name],
+                    *_normalised(part, ran[name]),
+                    ranks.get(name),
+                    paper.get(variant, {}).get(name),
+                    int(part.run.settings.get("seeds", 0)),
+                    (ours[name], papers[name], len(common)) if name in ours else None,
+                )
+            )
+    return found
+
+
+def hyperparameters_text(text: str) -> str:
+    """A cell's hyper-parameters, JSON text, as ``name=value, ...``."""
+    return text.strip("{}").replace('"', "").replace(": ", "=")
+
+
+def _normalised(part: BenchPart, cell: Cell) -> tuple[float, float]:
+    """A cell's mean and its standard error on the scale of the source agents."""
+    if len(part.run.table.sources) != 2:
+        return math.nan, math.nan
+    better, worse = (source.mean for source in part.run.table.sources)
+    if not better > worse:
+        return math.nan, math.nan
+    score = float(statistics.normalised_score(cell.summary.mean, worse, better))
+    return score, cell.summary.standard_error / (better - worse)
+
+
+def _ranks(means: Mapping[str, float]) -> dict[str, int]:
+    """1 for the highest; equal scores share the better rank."""
+    return {name: 1 + sum(other > mean for other in means.values()) for name, mean in means.items()}
+
+
+def _mean_of_finite(rows: list[list[float]]) -> list[float]:
+    """Mean over agents at each epoch, of those whose value is finite; NaN where none is."""
+    values = np.array(rows, np.float64)
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    count = known.sum(axis=0)
+    return [float(t / c) if c else math.nan for t, c in zip(total, count, strict=True)]

@@ -1,0 +1,101 @@
+"""What a run folder holds, told by its configuration: which command made it, and with what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mirrorpo import files, runs
+from mirrorpo.report.page import commands
+
+Kind = Literal["bench", "discover", "explain", "train", "agents train", "other"]
+
+# Settings that only this command writes.
+_MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("bench", ("algorithms", "variants")),
+    ("discover", ("generations", "learn")),
+    ("explain", ("objective", "max_terms")),
+    ("train", ("objective", "data", "training")),
+)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A run folder, whatever command made it.
+
+    Attributes:
+        path: of the folder.
+        name: in the report; unique there.
+        kind: the command that made it; "other" for one that the page knows no figures of.
+        settings: as in config.json.
+        versions: of Python and of packages.
+        commit: of the code; None outside a checkout.
+        machine: processor, cores and system.
+        command: the command line that made it, or continues it; None where the configuration does
+            not hold all of it.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    commit: str | None
+    machine: Mapping[str, Any]
+    command: str | None
+
+
+def read(paths: Sequence[Path]) -> list[Folder]:
+    """The folders in the order given, with names that differ.
+
+    Raises:
+        ValueError: a folder that does not exist, is empty, or holds no run; or one named twice.
+    """
+    resolved = [path.resolve() for path in paths]
+    twice = [str(path) for path, count in Counter(resolved).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice.")
+    names = [path.name for path in resolved]
+    if len(set(names)) < len(names):
+        names = [f"{path.parent.name}/{path.name}" for path in resolved]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
+
+
+def _read(path: Path, name: str) -> Folder:
+    if not path.exists():
+        raise ValueError(f"No run folder at {path}: it does not exist.")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file: name the folder of a run.")
+    if not any(path.iterdir()):
+        raise ValueError(
+            f"{path} is empty: name a folder that a command such as `mirrorpo bench` wrote."
+        )
+    config = files.read_json(path / runs.CONFIG, "a run's configuration")
+    settings = config.get("settings") if isinstance(config, dict) else None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path / runs.CONFIG} holds no settings of a run.")
+    kind = _kind(settings)
+    return Folder(
+        path,
+        name,
+        kind,
+        settings,
+        config.get("versions", {}),
+        config.get("git_commit"),
+        config.get("machine", {}),
+        commands.command_line(kind, settings, path),
+    )
+
+
+def _kind(settings: Mapping[str, Any]) -> Kind:
+    if settings.get("command") == "agents train":
+        return "agents train"
+    for kind, names in _MARKS:
+        if all(name in settings for name in names):
+            return kind
+    return "other"

@@ -1,0 +1,66 @@
+"""A discovery as the page shows it: fitness by generation, validation, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mirrorpo import files, runs
+from mirrorpo.discovery import artefact, search
+from mirrorpo.discovery.artefact import Discovery
+from mirrorpo.report.page.folders import Folder
+
+
+@dataclass(frozen=True)
+class SearchPart:
+    """One search of the page.
+
+    Attributes:
+        folder: of the run.
+        generations: one line each, as in metrics.jsonl.
+        validations: one line each, as in validation.jsonl.
+        found: the discovered objective; None while the search goes on.
+    """
+
+    folder: Folder
+    generations: list[Mapping[str, Any]]
+    validations: list[Mapping[str, Any]]
+    found: Discovery | None
+
+    @property
+    def finished(self) -> bool:
+        return self.found is not None
+
+    @property
+    def seconds(self) -> float:
+        """Of all generations and validations."""
+        lines = (*self.generations, *self.validations)
+        return float(sum(line.get("seconds") or 0.0 for line in lines))
+
+    @property
+    def agents(self) -> int:
+        """Trained so far: the populations, the start and the mean each time, and validations."""
+        ours = sum(len(line["fitness"]) + 2 for line in self.generations)
+        return ours + sum(int(line["seeds"]) for line in self.validations)
+
+    @property
+    def diverged(self) -> int:
+        """Agents of generations and validations that diverged."""
+        lines = (*self.generations, *self.validations)
+        return sum(int(line.get("diverged") or 0) for line in lines)
+
+
+def read(folder: Folder) -> SearchPart:
+    """A search, finished or not.
+
+    Raises:
+        ValueError: a damaged objective's file.
+    """
+    result = folder.path / search.RESULT
+    return SearchPart(
+        folder,
+        files.read_json_lines(folder.path / runs.METRICS),
+        files.read_json_lines(folder.path / search.VALIDATIONS),
+        artefact.load(result) if result.is_file() else None,
+    )

@@ -1,0 +1,135 @@
+"""Pictures of runs for papers: every agent of a bench, training curves, a search's fitness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mirrorpo import files
+from mirrorpo.report.page.benches import BenchPart
+
+_DPI = 150
+_WIDTH, _ROW = 3.8, 0.28
+_CURVES = (
+    ("chosen_log_prob", "log-prob of the chosen"),
+    ("rejected_log_prob", "log-prob of the rejected"),
+    ("margin", "margin"),
+    ("loss", "loss"),
+)
+_FITNESS = (
+    ("fitness_best", "best agent"),
+    ("fitness_mean", "population"),
+    ("fitness_of_mean", "the mean"),
+    ("fitness_start", "the start"),
+)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or SVG, by the name's ending; equal figures give equal files."""
+    kind = path.suffix.removeprefix(".")
+    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
+    with matplotlib.rc_context({"svg.hashsalt": "mirrorpo", "svg.fonttype": "none"}):
+        files.write_atomically(
+            path, lambda part: figure.savefig(part, format=kind, metadata=metadata)
+        )
+
+
+def every_agent(bench: BenchPart) -> Figure:
+    """A panel a variant, a row an algorithm, a point an agent; bars are mean ± standard error."""
+    variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
+    algorithms = bench.run.table.algorithms
+    height = 1.3 + _ROW * len(algorithms)
+    figure = Figure(figsize=(_WIDTH * len(variants) + 0.8, height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
+    for axis, variant in zip(axes, variants, strict=True):
+        _draw_agents(axis, bench, variant)
+    axes[0].set_yticks(range(len(algorithms)), algorithms)
+    axes[0].invert_yaxis()
+    return figure
+
+
+def training_curves(bench: BenchPart) -> Figure:
+    """A row a variant and a column a quantity; lines are means over a cell's agents."""
+    variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
+    figure = Figure(
+        figsize=(3.0 * len(_CURVES), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
+    )
+    axes = figure.subplots(len(variants), len(_CURVES), squeeze=False)
+    colours = matplotlib.colormaps["tab10" if len(bench.run.table.algorithms) <= 10 else "tab20"]
+    for row, variant in zip(axes, variants, strict=True):
+        row[0].set_ylabel(variant)
+        for axis, (name, title) in zip(row, _CURVES, strict=True):
+            for position, algorithm in enumerate(bench.run.table.algorithms):
+                values = bench.curves.get((variant, algorithm), {}).get(name)
+                if values:
+                    epochs = np.arange(1, len(values) + 1)
+                    colour = colours(position % colours.N)
+                    axis.plot(epochs, values, color=colour, label=algorithm, linewidth=1.4)
+            axis.set(title=title, xlabel="epoch")
+            axis.grid(color="#EEEEEE", linewidth=0.8)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    return figure
+
+
+def fitness(
+    generations: Sequence[Mapping[str, Any]], validations: Sequence[Mapping[str, Any]]
+) -> Figure:
+    """A search's fitness by generation, and its validations with standard errors."""
+    figure = Figure(figsize=(6.4, 3.8), dpi=_DPI, layout="constrained")
+    axis = figure.subplots()
+    x = [line["generation"] + 1 for line in generations]
+    for name, label in _FITNESS:
+        values = [np.nan if line[name] is None else line[name] for line in generations]
+        axis.plot(x, values, label=label, linewidth=1.4)
+    if validations:
+        axis.errorbar(
+            [line["generation"] for line in validations],
+            [line["score"] for line in validations],
+            yerr=[line["standard_error"] or 0.0 for line in validations],
+            fmt="ko",
+            markersize=4,
+            capsize=2,
+            label="validation",
+        )
+    axis.set(xlabel="generation", ylabel="fitness")
+    axis.grid(color="#EEEEEE", linewidth=0.8)
+    axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
+    for source in bench.run.table.sources:
+        axis.axvline(source.mean, color="#999999", linewidth=0.9, linestyle="--", zorder=0)
+    final = bench.final
+    for row, algorithm in enumerate(bench.run.table.algorithms):
+        cell = bench.run.table.cells.get((algorithm, variant))
+        if cell is None:
+            continue
+        agents = final[(final.algorithm == algorithm) & (final.variant == variant)]
+        # Spread over the row by the golden ratio, so that no two seeds lie on a line.
+        places = row + 0.5 * ((agents.seed.to_numpy() * 0.618034) % 1 - 0.5)
+        axis.scatter(agents.return_mean, places, s=9, alpha=0.6, linewidth=0, color="#0072B2")
+        found = cell.summary
+        if found.diverged:
+            axis.annotate(
+                f"{found.diverged} of {found.agents} diverged",
+                (0.02, row),
+                xycoords=("axes fraction", "data"),
+                color="#B00000",
+                fontsize=7,
+                va="center",
+            )
+        else:
+            axis.errorbar(
+                found.mean, row, xerr=np.nan_to_num(found.standard_error), fmt="k|", capsize=2
+            )
+    axis.set(title=variant, xlabel="true return")
+    axis.grid(axis="x", color="#EEEEEE", linewidth=0.8)
+    axis.set_axisbelow(True)

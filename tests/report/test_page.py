@@ -1,0 +1,210 @@
+"""The page's content, without a browser: what is read, what is said of it, what is written."""
+
+import base64
+import dataclasses
+import json
+import re
+import shlex
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirrorpo import objectives
+from mirrorpo.cli import main, parse
+from mirrorpo.discovery.gradient_map import gradient_map
+from mirrorpo.discovery.visited import Visited
+from mirrorpo.report import export
+from mirrorpo.report.page import benches, explorer, folders, mathml, render
+from mirrorpo.report.page.commands import command_line
+from mirrorpo.study import tuned
+from mirrorpo.study.algorithms import split_list
+from mirrorpo.study.records import Log
+from tests.report.bench_folders import TABLE6, real_lines
+
+
+def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
+    places = benches.places(render.read(one_run).benches[0])
+    assert len(places) == 18
+    base = [place for place in places if place.variant == "base"]
+    means = [place.cell.summary.mean for place in base]
+    assert means == sorted(means, reverse=True)
+    assert [place.rank for place in base] == [1, 2, 3, 4, 5, 6]
+    assert base[0].algorithm == "cpo"
+    assert base[0].paper == (2078, 12)
+    # The paper has CPO first too, of the five algorithms that both have.
+    assert base[0].ranks == (1, 1, 5)
+    assert next(place for place in base if place.algorithm == "sft").ranks is None
+
+
+def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
+    parts = render.read(odd_runs)
+    bench = next(part for part in parts.benches if part.folder.name == "with-diverged")
+    lost = [place for place in benches.places(bench) if place.cell.summary.diverged]
+    assert [(place.rank, place.cell.text("mean")) for place in lost] == [(None, "diverged 1/5")]
+    assert bench.diverged == 1
+    # Its curves end where it diverged; the others' go on.
+    place = lost[0]
+    assert np.isfinite(bench.curves[place.variant, place.algorithm]["chosen_log_prob"]).all()
+
+
+def test_an_unfinished_run_is_read_and_not_written(odd_runs):
+    path = odd_runs[0] / "metrics.jsonl"
+    before = path.read_bytes()
+    bench = render.read([odd_runs[0]]).benches[0]
+    assert not bench.finished
+    assert (len(bench.final), bench.expected) == (40, 150)
+    assert path.read_bytes() == before
+
+
+def test_equal_folder_names_are_told_apart(tmp_path, one_run):
+    for parent in ("first", "second"):
+        (tmp_path / parent / "run").mkdir(parents=True)
+        text = (TABLE6 / "config.json").read_text()
+        (tmp_path / parent / "run" / "config.json").write_text(text)
+    found = folders.read([tmp_path / "first" / "run", tmp_path / "second" / "run"])
+    assert [folder.name for folder in found] == ["first/run", "second/run"]
+    with pytest.raises(ValueError, match="named twice"):
+        folders.read([TABLE6, TABLE6])
+
+
+@pytest.mark.parametrize("ending", ["", ".html", ".md"])
+def test_an_empty_folder_is_one_clear_line_and_code_2(tmp_path, capsys, ending):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(empty), "--out", str(tmp_path / f"out{ending}")])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert str(empty) in error
+    assert not (tmp_path / f"out{ending}").exists()
+
+
+def test_a_run_s_command_gives_its_settings_again():
+    settings = json.loads((TABLE6 / "config.json").read_text())["settings"]
+    call = parse(shlex.split(command_line("bench", settings, TABLE6))[1:])
+    again = dataclasses.asdict(call.args[0] if call.args else call.keywords["settings"])
+    assert call.keywords["out"] == TABLE6
+    again |= {name: split_list(again[name]) for name in ("variants", "algorithms")}
+    # The learner's start is the task's own, and no option.
+    assert json.loads(json.dumps(again)) == {k: v for k, v in settings.items() if k != "start"}
+
+
+def test_every_named_objective_is_in_the_explorer():
+    offered = {choice.label for choice in explorer.zoo()}
+    assert offered == set(objectives.available()) - {"closed-form", "closed-form-reference"}
+
+
+def decoded(document, place):
+    halves = np.frombuffer(base64.b64decode(document["values"]), "<f2")
+    return halves[place["at"] : place["at"] + place["length"]].astype(float) * place["scale"]
+
+
+@pytest.mark.parametrize("name", ["dpo", "orpo", "kto", "ta-mpo", "cell", "chipo"])
+def test_the_explorer_s_values_are_the_objective_s_own(name):
+    choice = explorer.of(name, objectives.get(name, aggregation="mean"))
+    document = explorer.document([choice])
+    (entry,) = document["objectives"]
+    visited = Visited.grid(explorer.LOW, explorer.HIGH, needs_reference=entry["needs_reference"])
+    for number in (0, len(entry["points"]) - 1):
+        values = {
+            field["name"]: field["values"][0 if number == 0 else -1] for field in entry["grid"]
+        }
+        objective = objectives.get(name, aggregation="mean", **values)
+        for moment, progress in enumerate(entry["moments"]):
+            found = gradient_map(
+                objective,
+                visited,
+                progress,
+                explorer.POINTS,
+                (explorer.REFERENCE, explorer.REFERENCE),
+            )
+            _, chosen, rejected = entry["points"][number]["maps"][moment]
+            for place, expected in ((chosen, found.chosen), (rejected, found.rejected)):
+                np.testing.assert_allclose(
+                    decoded(document, place).reshape(expected.shape),
+                    expected,
+                    rtol=1e-3,
+                    atol=1e-7 * np.abs(expected).max(),
+                )
+
+
+def test_an_aligned_closed_form_becomes_well_formed_mathml():
+    latex = (
+        "\\begin{aligned}\n\\ell(\\tau_w) &= -\\bigl[ 2 \\, \\log \\sigma(d) \\bigr] \\\\\n"
+        "d &= \\frac{1}{2} - x\n\\end{aligned}\n"
+    )
+    root = ElementTree.fromstring(mathml.from_latex(latex))
+    space = "{http://www.w3.org/1998/Math/MathML}"
+    rows = root.findall(f".//{space}mtr")
+    assert [len(row.findall(f"{space}mtd")) for row in rows] == [2, 2]
+    text = "".join(root.itertext())
+    assert "&" not in text
+    assert "\\" not in text
+    assert root.find(f".//{space}mfrac") is not None
+
+
+@pytest.fixture(scope="module")
+def report_folder(tmp_path_factory, odd_runs):
+    out = tmp_path_factory.mktemp("report") / "out"
+    main(["report", *map(str, odd_runs), "--out", str(out)])
+    return out
+
+
+def test_the_page_names_no_other_file(report_folder):
+    text = (report_folder / "report.html").read_text(encoding="utf-8")
+    assert len(text) < 10e6
+    markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    addresses = re.findall(r"""(?:src|href)=["']([^"']*)""", markup)
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+
+
+def test_tables_and_figures_are_written_in_every_form(report_folder):
+    written = {str(path.relative_to(report_folder)) for path in report_folder.rglob("*.*")}
+    for name in ("with-diverged", "unfinished"):
+        for part in ("agents.png", "agents.svg", "curves.png", "curves.svg"):
+            assert f"figures/{name}-{part}" in written
+        for ending in ("csv", "tex", "md"):
+            assert f"tables/{name}.{ending}" in written
+    frame = pd.read_csv(report_folder / "tables" / export.RESULTS)
+    row = frame[(frame.run == "unfinished") & (frame.algorithm == "sft")].iloc[0]
+    expected = [
+        line["agent"]["return_mean"]
+        for line in real_lines()
+        if line["agent"]["variant"] == "base" and line["agent"]["algorithm"] == "sft"
+    ]
+    assert row["mean"] == pytest.approx(np.mean(expected))
+
+
+def test_the_latex_table_is_in_the_paper_s_layout(one_run):
+    text = export.to_latex(render.read(one_run).benches[0].run.table)
+    lines = [line for line in text.splitlines() if line.startswith(("orpo", "cpo"))]
+    assert lines[0].startswith(r"cpo & $\mathbf{2013 \pm 4}$ & $\mathbf{1768 \pm 12}$")
+    assert all(line.count("&") == 3 for line in lines)
+
+
+def test_the_same_report_is_made_again_and_another_is_refused(report_folder, odd_runs, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(TABLE6), "--out", str(report_folder)])
+    assert stop.value.code == 2
+    assert "holds a run with other settings" in capsys.readouterr().err
+
+
+def test_markdown_alone_is_written_as_before(tmp_path, capsys):
+    main(["report", str(TABLE6), "--out", str(tmp_path / "tables.md")])
+    text = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert "| cpo | **2013 ± 4** |" in text
+    assert "Interquartile mean" in text
+    assert "Spearman's rank correlation over 5 common algorithms: 0.50" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["tables.md"]
+
+
+def test_a_log_is_read_the_same_whether_or_not_it_is_repaired(odd_runs, tmp_path):
+    copy = tmp_path / "metrics.jsonl"
+    copy.write_bytes((odd_runs[0] / "metrics.jsonl").read_bytes())
+    bench = render.read([odd_runs[0]]).benches[0]
+    pd.testing.assert_frame_equal(Log(copy).frame(), bench.run.agents)
+    assert tuned.found(bench.run.agents).keys() == {"dpo"}
