@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. A user's mistake ends in one line on standard error and exit code 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _dispatch(given)
+        parse(given)()
     except (ValueError, FileNotFoundError, PermissionError, ModuleNotFoundError) as error:
         if os.environ.get("MIRRORPO_TRACEBACK"):
             raise
@@ -68,18 +68,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail("Interrupted. The same command continues where it stopped.", code=130)
 
 
-def _dispatch(given: list[str]) -> None:
+def parse(given: list[str]) -> Callable[[], None]:
+    """The call that a command line stands for, not yet made.
+
+    Raises:
+        SystemExit: code 2 for a mistake, 0 where help was asked for, and printed.
+    """
     name = given[0] if given else "--help"
     command = COMMANDS.get(name)
     if isinstance(command, dict):
-        _cli(command, f"mirrorpo {name}", _GROUPS[name], given[1:] or ["--help"])
-        return
+        return _cli(command, f"mirrorpo {name}", _GROUPS[name], given[1:] or ["--help"])
     if name in ("--version", "-V"):
         from mirrorpo import __version__
 
-        print(__version__)
-        return
-    _cli(
+        return functools.partial(print, __version__)
+    return _cli(
         {key: _group(key) if isinstance(value, dict) else value for key, value in COMMANDS.items()},
         "mirrorpo",
         "Measure, discover and transfer preference-optimisation objectives.",
@@ -87,12 +90,14 @@ def _dispatch(given: list[str]) -> None:
     )
 
 
-def _cli(commands: dict[str, Command], prog: str, description: str, given: list[str]) -> None:
-    """Parse first, then run: what the parser says of a mistake becomes one line."""
+def _cli(
+    commands: dict[str, Command], prog: str, description: str, given: list[str]
+) -> Callable[[], None]:
+    """Parse, and run later: what the parser says of a mistake becomes one line."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            call = tyro.extras.subcommand_cli_from_dict(
+            return tyro.extras.subcommand_cli_from_dict(
                 {name: _deferred(command) for name, command in commands.items()},
                 prog=prog,
                 description=description,
@@ -102,7 +107,6 @@ def _cli(commands: dict[str, Command], prog: str, description: str, given: list[
         if stop.code == 2:
             fail(_without_boxes(said.getvalue()))
         raise
-    call()
 
 
 def _deferred(command: Command) -> Callable[..., Callable[[], None]]:
