@@ -3,6 +3,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import component
+from mirrorpo.study import algorithms, tuned
 from mirrorpo.study.plugins import load_algorithm
 
 PAIRS = objectives.PairLogProbs(np.array([-1.0, -3.0]), np.array([-2.0, -2.0]))
@@ -162,3 +163,15 @@ def test_a_wrong_override_is_told(write):
     path = write()
     assert "slope" in one_line_error(f"{path}:PlainMargin", slope=-1.0)
     assert "bend" in one_line_error(f"{path}:PlainMargin", bend=1.0)
+
+
+def test_a_saved_objective_keeps_its_own_values_in_a_bench(tmp_path):
+    path = tmp_path / "found.safetensors"
+    objectives.save(objectives.get("1s-mpo", beta=0.7, weight=0.59, aggregation="mean"), path)
+    found = algorithms.load(str(path))
+    assert found.grid_points == [{}]
+    assert tuned.hyperparameters("hopper", "base", found) == {}
+    assert (found.objective.beta, found.objective.weight) == (0.7, 0.59)
+    changed = algorithms.load(f"{path}[weight=2]")
+    assert (changed.objective.beta, changed.objective.weight) == (0.7, 2.0)
+    assert changed.grid_points == [{}]

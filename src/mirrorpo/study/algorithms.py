@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 
 from mirrorpo.objectives import Objective
-from mirrorpo.study.plugins import load_algorithm
+from mirrorpo.study.plugins import is_saved, load_algorithm
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Algorithm:
     Attributes:
         text: as the user named it; the row's label.
         objective: aggregates log-probs by their mean over time, as the whole control bench.
-        given: names of the hyper-parameters whose values the user gave: they are not searched.
+        given: names of the hyper-parameters that are not searched: those whose values the user
+            gave, and all of a saved objective.
     """
 
     text: str
@@ -48,7 +49,9 @@ def load(text: str) -> Algorithm:
     """
     name, bracket, inside = text.strip().partition("[")
     if not bracket:
-        return Algorithm(text, load_algorithm(name, aggregation="mean"))
+        objective = load_algorithm(name, aggregation="mean")
+        given = objective.search_grid if is_saved(name) else ()
+        return Algorithm(text, objective, frozenset(given))
     if not inside.endswith("]"):
         raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
     values = {}
@@ -58,7 +61,8 @@ def load(text: str) -> Algorithm:
             raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
         values[key.strip()] = _number_or_text(value.strip())
     objective = load_algorithm(name, aggregation="mean", **values)
-    return Algorithm(text, objective, given=frozenset(values))
+    given = {*values, *(objective.search_grid if is_saved(name) else ())}
+    return Algorithm(text, objective, frozenset(given))
 
 
 def split_list(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
             which.
     """
     path, colon, class_name = text.rpartition(":")
-    if text.endswith((".safetensors", ".json")) or text in artefact.shipped():
+    if is_saved(text):
         return _load_saved(text, overrides)
     if not colon and not text.endswith(".py"):
         return objectives.get(text, **overrides)
@@ -51,6 +51,11 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
         return cls(**overrides)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{text} cannot be made: {_one_line(error)}") from error
+
+
+def is_saved(text: str) -> bool:
+    """Whether `text` names a saved objective, which has values of its own for everything."""
+    return text.endswith((".safetensors", ".json")) or text in artefact.shipped()
 
 
 def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
