@@ -21,6 +21,7 @@ from mirrorpo.cli import (
     judge,
     objectives,
     report,
+    sentiment,
     train,
 )
 from mirrorpo.cli.console import fail
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "explain": explain.explain,
     "align": align.align,
     "judge": judge.judge,
+    "sentiment": sentiment.sentiment,
     "report": report.report,
 }
 

@@ -46,6 +46,11 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
     return model, tokenizer
 
 
+def on_device(model: Any) -> Any:
+    """A model on the GPU, where there is one."""
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     """What `load` returns.
 

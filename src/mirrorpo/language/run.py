@@ -76,7 +76,7 @@ def trainer(
         eval_dataset=test,
         processing_class=tokenizer,
         peft_config=_adapters(recipe),
-        callbacks=[_Record(metrics, report)],
+        callbacks=[Record(metrics, report)],
     )
     made.remove_callback(transformers.PrinterCallback)
     return made
@@ -122,7 +122,7 @@ def _adapters(recipe: AlignRecipe) -> Any:
     )
 
 
-class _Record(transformers.TrainerCallback):
+class Record(transformers.TrainerCallback):
     """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well."""
 
     def __init__(self, path: Path, report: Report):

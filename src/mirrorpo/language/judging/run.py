@@ -71,7 +71,7 @@ def prepare(
     model, tokenizer = models.load(contestant.name, contestant.adapter)
     parts = out / f"{role}-outputs.part.jsonl"
     texts = generation.complete(
-        model,
+        models.on_device(model),
         tokenizer,
         [generation.as_prompt(tokenizer, text) for text in instructions],
         decoding,

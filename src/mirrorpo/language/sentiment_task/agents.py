@@ -1,0 +1,63 @@
+"""One agent: trained on a variant's pairs, sampled on prompts, measured."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirrorpo.language import models
+
+from . import log_probs, measures, texts
+from .measures import Measures
+from .preparation import Prepared
+from .settings import SentimentSettings
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A model's continuations and what was measured of them."""
+
+    prompts: Sequence[str]
+    texts: Sequence[str]
+    measures: Measures
+    seconds: float
+
+
+def score(
+    adapter: Path | None,
+    prepared: Prepared,
+    settings: SentimentSettings,
+    prompts: Sequence[str],
+    count: int,
+    seed: int,
+    path: Path,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> Scored:
+    """Sample a model on prompts and measure it.
+
+    Args:
+        adapter: of the model; None for the original itself.
+        prepared: the task.
+        settings: how continuations are drawn.
+        prompts: asked in turn.
+        count: of continuations.
+        seed: of the samples.
+        path: JSON lines for the continuations; goes on from there after an interruption.
+        report: called with (continuations drawn, all).
+    """
+    began = time.perf_counter()
+    model: Any = prepared.original
+    if adapter is not None:
+        model = models.on_device(models.load(settings.model, str(adapter))[0])
+    asked = texts.cycle(prompts, count)
+    tokenizer = prepared.tokenizer
+    sizes = settings.max_new_tokens, settings.sample_batch
+    found = texts.draw(model, tokenizer, asked, *sizes, seed, path, report)
+    original = log_probs.measure(prepared.original, tokenizer, asked, found, settings.sample_batch)
+    own = original
+    if adapter is not None:
+        own = log_probs.measure(model, tokenizer, asked, found, settings.sample_batch)
+    seconds = round(time.perf_counter() - began, 3)
+    measured = measures.measure(found, own, original, prepared.reward)
+    return Scored(asked, found, measured, seconds)

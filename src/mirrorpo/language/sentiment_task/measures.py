@@ -1,0 +1,80 @@
+"""What is measured of a model on the test prompts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from .log_probs import LogProbs
+from .reward import TrueReward
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of one model's continuations.
+
+    Attributes:
+        reward: mean true reward, in points.
+        reward_standard_error: of that mean over continuations.
+        kl: Kullback-Leibler divergence from the original, in nats a continuation: the mean over
+            the model's own samples of the SUM over tokens of ``log pi - log pi_original``. As the
+            samples are cut, it is that of what is left of them.
+        kl_standard_error: of that mean.
+        distinct_1: distinct words over all words, of all continuations together.
+        distinct_2: the same of pairs of neighbouring words.
+        tokens: mean number of tokens.
+        perplexity: exp of minus the mean log-prob of a token under the original.
+    """
+
+    reward: float
+    reward_standard_error: float
+    kl: float
+    kl_standard_error: float
+    distinct_1: float
+    distinct_2: float
+    tokens: float
+    perplexity: float
+
+    @property
+    def others(self) -> dict[str, float]:
+        """All but the reward, by name."""
+        return {key: value for key, value in asdict(self).items() if not key.startswith("reward")}
+
+
+def measure(
+    texts: Sequence[str], own: LogProbs, original: LogProbs, reward: TrueReward
+) -> Measures:
+    """The measures of a model's continuations.
+
+    Args:
+        texts: without their prompts.
+        own: their log-probs under the model that wrote them.
+        original: under the original.
+        reward: the true reward.
+    """
+    rewards = reward(texts, original)
+    ratios = own.total - original.total
+    return Measures(
+        reward=float(rewards.mean()),
+        reward_standard_error=_error(rewards),
+        kl=float(ratios.mean()),
+        kl_standard_error=_error(ratios),
+        distinct_1=distinct(texts, 1),
+        distinct_2=distinct(texts, 2),
+        tokens=float(own.tokens.mean()),
+        perplexity=float(np.exp(-original.total.sum() / original.tokens.sum())),
+    )
+
+
+def distinct(texts: Sequence[str], size: int) -> float:
+    """Distinct runs of `size` words over all of them, in [0, 1]; 0 where there is none."""
+    runs = [
+        tuple(words[start : start + size])
+        for words in (text.lower().split() for text in texts)
+        for start in range(len(words) - size + 1)
+    ]
+    return len(set(runs)) / len(runs) if runs else 0.0
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

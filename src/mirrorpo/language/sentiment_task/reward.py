@@ -1,0 +1,57 @@
+"""The true reward of a review: how positive it is, less how unlike the original's language."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirrorpo.language import sentiment
+
+from .log_probs import LogProbs
+
+POINTS = 100.0
+PENALTY = 20.0
+_WORD = re.compile(r"\w[\w'-]*")
+
+
+@dataclass(frozen=True)
+class TrueReward:
+    """``100 s - 20 max(0, usual - m)``, in points; at most 100.
+
+    s: VADER's compound sentiment, in [-1, 1], of the text in which every word counts only where it
+        first stands, so that saying it again earns nothing.
+    m: mean log-prob of the text's tokens under the untouched model, given the prompt.
+
+    A text that the untouched model finds as likely, token by token, as its own samples, or
+    likelier, loses nothing; heaps of positive words do.
+
+    Attributes:
+        usual: mean of m over the untouched model's own samples, in nats a token.
+    """
+
+    usual: float
+
+    def __call__(self, texts: Sequence[str], original: LogProbs) -> np.ndarray:
+        """Rewards of texts, shape (texts,).
+
+        Args:
+            texts: without their prompts.
+            original: of the texts under the untouched model.
+        """
+        positive = np.array([sentiment.compound(once(text)) for text in texts])
+        return POINTS * positive - PENALTY * np.maximum(0.0, self.usual - original.mean)
+
+
+def once(text: str) -> str:
+    """A text without the words that it has said before, whatever their case."""
+    seen: set[str] = set()
+
+    def first(found: re.Match[str]) -> str:
+        word = found.group().lower()
+        if word in seen:
+            return ""
+        seen.add(word)
+        return found.group()
+
+    return " ".join(_WORD.sub(first, text).split())

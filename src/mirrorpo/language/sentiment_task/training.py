@@ -1,0 +1,138 @@
+"""One fine-tuning of the original model: adapters in a folder that is there only when complete."""
+
+import dataclasses
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import files
+from mirrorpo.language import models
+from mirrorpo.language.run import Record
+from mirrorpo.language.settings import PreferenceConfig
+from mirrorpo.language.trainer import PreferenceTrainer
+from mirrorpo.language.trl_names import datasets, peft, torch, transformers
+from mirrorpo.objectives import Objective
+
+ADAPTER = "adapter"
+CARD = "training.json"
+LOGS = 12
+_CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What one fine-tuning takes besides its data and objective; see `SentimentSettings`."""
+
+    model: str
+    steps: int
+    batch: int
+    learning_rate: float
+    lora_r: int
+    aggregation: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished fine-tuning.
+
+    Attributes:
+        folder: of the adapter.
+        diverged: whether a parameter is not finite.
+        seconds: wall time of the training.
+        curves: logged values over training, by name.
+    """
+
+    folder: Path
+    diverged: bool
+    seconds: float
+    curves: Mapping[str, Sequence[float | None]]
+
+
+def fine_tune(
+    settings: TrainSettings,
+    objective: Objective,
+    pairs: Sequence[Mapping[str, str]],
+    seed: int,
+    folder: Path,
+    report: Callable[[float, float], None] = lambda done, of: None,
+) -> Training:
+    """Train adapters of the original on preference pairs, or read back those in `folder`.
+
+    Args:
+        settings: see there.
+        objective: its stages share the steps.
+        pairs: with the texts prompt, chosen and rejected.
+        seed: of the adapters' start, and of the order of the pairs.
+        folder: of the result. An interrupted training starts anew.
+        report: called with (steps done, all steps).
+    """
+    if not (folder / CARD).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part.") as part:
+            card = _train(settings, objective, pairs, seed, Path(part) / "new", report)
+            files.write_json(Path(part) / "new" / CARD, card)
+            (Path(part) / "new").rename(folder)
+    card = files.read_json(folder / CARD, "a training's card")
+    return Training(folder / ADAPTER, card["diverged"], card["seconds"], card["curves"])
+
+
+def _train(
+    settings: TrainSettings,
+    objective: Objective,
+    pairs: Sequence[Mapping[str, str]],
+    seed: int,
+    folder: Path,
+    report: Callable[[float, float], None],
+) -> dict[str, Any]:
+    began = time.perf_counter()
+    transformers.set_seed(seed)
+    model, tokenizer = models.load(settings.model)
+    tokenizer.bos_token = None  # the continuations were drawn without one
+    trainer = PreferenceTrainer(
+        model,
+        dataclasses.replace(objective, aggregation=settings.aggregation),
+        PreferenceConfig(
+            str(folder / "checkpoints"),
+            max_steps=settings.steps,
+            per_device_train_batch_size=settings.batch,
+            learning_rate=settings.learning_rate,
+            lr_scheduler_type="linear",
+            warmup_steps=0.1,
+            aggregation=settings.aggregation,
+            gradient_checkpointing=False,
+            logging_steps=max(1, settings.steps // LOGS),
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            log_level="error",
+            dataloader_pin_memory=torch.cuda.is_available(),
+            seed=seed,
+        ),
+        train_dataset=datasets.Dataset.from_list([dict(pair) for pair in pairs]),
+        processing_class=tokenizer,
+        peft_config=peft.LoraConfig(
+            r=settings.lora_r,
+            lora_alpha=2 * settings.lora_r,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[Record(folder / "log.jsonl", lambda done, of, _: report(done, of))],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train()
+    trainer.model.save_pretrained(folder / ADAPTER)
+    finite = all(
+        bool(value.isfinite().all()) for value in trainer.model.parameters() if value.requires_grad
+    )
+    log = trainer.state.log_history
+    curves = {name: [_finite(row[name]) for row in log if name in row] for name in _CURVES}
+    seconds = round(time.perf_counter() - began, 3)
+    return {"diverged": not finite, "seconds": seconds, "curves": curves}
+
+
+def _finite(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None

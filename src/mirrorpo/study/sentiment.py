@@ -1,0 +1,232 @@
+"""The bench on reviews: every objective on every variant, on a language model.
+
+As on robots: the search has its own seeds and is scored on training prompts, the reported score
+comes from fresh agents on test prompts, every agent is logged as it is finished, and the same
+command continues after a kill to the same table.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirrorpo import files, preference_faults, runs
+from mirrorpo.language.sentiment_task import prompts, training
+from mirrorpo.language.sentiment_task.agents import Scored, score
+from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
+from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.language.stages import Recipe
+from mirrorpo.objectives import Objective
+from mirrorpo.study import tuned
+from mirrorpo.study.algorithms import Algorithm, load
+from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
+from mirrorpo.study.tables import SourceAgent
+
+TASK = "sentiment"
+SEARCH_SEED_BASE = 1_000_000
+SEARCH_SAMPLES_SEED = 7_001
+FINAL_SAMPLES_SEED = 7_002
+
+Report = Callable[[float, float, str], None]
+
+
+def run(
+    settings: SentimentSettings,
+    out: Path,
+    report: Report = lambda done, of, doing: None,
+    cache: Path | None = None,
+) -> tuple[Log, list[SourceAgent]]:
+    """Measure what `settings` asks for, or what is left of it.
+
+    Args:
+        settings: see `SentimentSettings`.
+        out: run folder, new or of the same settings.
+        report: told agents done, all agents, and what is being done.
+        cache: folder of what runs share, see `prepare`; None for the user's cache.
+
+    Returns:
+        The log of all agents, and the rewards of target and original. `out` then holds
+        results.parquet and results.csv, one row a trained agent, sources.json and
+        source_measures.json, and the continuations of each final agent in samples/.
+
+    Raises:
+        ValueError: an unknown name, a setting out of range, a folder of another run, or a model
+            that cannot be loaded. Names are checked before anything is computed.
+    """
+    algorithms = [load(text) for text in settings.algorithms]
+    for algorithm in algorithms:
+        Recipe.of(algorithm.objective, settings.aggregation, True).plan(settings.steps, 0)
+    prompts.train(settings.rows)
+    prompts.test(settings.test_prompts)
+    runs.claim(out, {"task": TASK, **asdict(settings)})
+    bench = _Bench(settings, out, algorithms, report, cache)
+    sources = bench.sources()
+    for variant in settings.variants:
+        for algorithm in algorithms:
+            bench.measure(variant, algorithm)
+    frame = bench.log.frame()
+    files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
+    files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
+    return bench.log, sources
+
+
+class _Bench:
+    """A run while it is computed; the model is loaded when the first agent needs it."""
+
+    def __init__(
+        self,
+        settings: SentimentSettings,
+        out: Path,
+        algorithms: list[Algorithm],
+        report: Report,
+        cache: Path | None,
+    ):
+        self.log = Log(out / runs.METRICS)
+        self._settings = settings
+        self._out = out
+        self._report = report
+        self._cache = cache
+        self._prepared: Prepared | None = None
+        self._total = len(settings.variants) * sum(
+            settings.seeds + settings.search_seeds * len(self._points(algorithm))
+            for algorithm in algorithms
+        )
+
+    def sources(self) -> list[SourceAgent]:
+        """Rewards of target and original on the test prompts: sources.json, and what else was
+        measured of them in source_measures.json."""
+        path = self._out / "sources.json"
+        if not path.is_file():
+            rows, others = [], {}
+            for role, name in (("better", "target"), ("worse", "original")):
+                adapter = self._task().target if name == "target" else None
+                found = self._score(adapter, "final", name).measures
+                label = f"{role}: {name}"
+                rows.append(SourceAgent(label, found.reward, found.reward_standard_error))
+                others[label] = found.others
+            files.write_json(self._out / "source_measures.json", others)
+            files.write_json(path, [row._asdict() for row in rows])
+        return [SourceAgent(**row) for row in files.read_json(path, "the sources' rewards")]
+
+    def measure(self, variant: str, algorithm: Algorithm) -> None:
+        """Search, then score."""
+        settings = self._settings
+        points = self._points(algorithm)
+        scores: dict[str, list[float]] = {}
+        for point in points:
+            for number in range(settings.search_seeds):
+                seed = SEARCH_SEED_BASE + number
+                record = self._agent(variant, algorithm, "search", point, seed)
+                # A diverged agent ranks below every other.
+                mean = -math.inf if record.return_mean is None else record.return_mean
+                scores.setdefault(record.hyperparameters, []).append(mean)
+        if scores:
+            chosen = json.loads(max(scores, key=lambda text: float(np.mean(scores[text]))))
+        else:
+            chosen = tuned.hyperparameters(TASK, variant, algorithm)
+        for seed in range(settings.seeds):
+            self._agent(variant, algorithm, "final", chosen, seed)
+
+    def _points(self, algorithm: Algorithm) -> list[dict[str, float]]:
+        """What the search tries; nothing where there is nothing to choose."""
+        points = algorithm.grid_points
+        return points if self._settings.search and len(points) > 1 else []
+
+    def _agent(
+        self, variant: str, algorithm: Algorithm, phase: str, point: Mapping[str, Any], seed: int
+    ) -> AgentRecord:
+        """One agent's record, read back or measured now."""
+        key = (variant, algorithm.text, phase, hyperparameters_text(point), seed)
+        if key in self.log:
+            return self.log.get(key)
+        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        doing = f"{variant}: {algorithm.text} ({phase})"
+        trained = self._train(variant, replace(algorithm.objective, **point), seed, name, doing)
+        found = None
+        if not trained.diverged:
+            found = self._score(trained.folder, phase, name)
+        record = AgentRecord(
+            task=TASK,
+            variant=variant,
+            algorithm=algorithm.text,
+            phase=phase,
+            hyperparameters=key[3],
+            seed=seed,
+            return_mean=found.measures.reward if found else None,
+            return_standard_error=found.measures.reward_standard_error if found else None,
+            episodes=self._episodes(phase),
+            diverged=trained.diverged,
+            train_seconds=trained.seconds,
+            evaluate_seconds=found.seconds if found else 0.0,
+            measures=found.measures.others if found else {},
+        )
+        if found and phase == "final":
+            rows = zip(found.prompts, found.texts, strict=True)
+            files.write_json_lines(
+                self._out / "samples" / f"{variant}-{name}.jsonl",
+                [{"algorithm": algorithm.text, "prompt": p, "text": t} for p, t in rows],
+            )
+        self.log.add(record, trained.curves)
+        if not self._settings.keep_models:
+            shutil.rmtree(self._out / "agents" / name)
+        return record
+
+    def _train(
+        self, variant: str, objective: Objective, seed: int, name: str, doing: str
+    ) -> training.Training:
+        settings = self._settings
+        pairs = self._task().pool.pairs(preference_faults.parse(variant), settings.seed)
+        return training.fine_tune(
+            training.TrainSettings(
+                settings.model,
+                settings.steps,
+                settings.batch,
+                settings.learning_rate,
+                settings.lora_r,
+                settings.aggregation,
+            ),
+            objective,
+            pairs,
+            seed,
+            self._out / "agents" / name,
+            lambda done, of: self._report(len(self.log) + 0.8 * done / of, self._total, doing),
+        )
+
+    def _score(self, adapter: Path | None, phase: str, name: str) -> Scored:
+        settings = self._settings
+        final = phase == "final"
+        asked = prompts.test(settings.test_prompts) if final else prompts.train(settings.rows)
+        path = self._out / "agents" / name / "samples.jsonl"
+        return score(
+            adapter,
+            self._task(),
+            settings,
+            asked,
+            self._episodes(phase),
+            FINAL_SAMPLES_SEED if final else SEARCH_SAMPLES_SEED,
+            path,
+            lambda done, of: self._report(
+                len(self.log) + 0.8 + 0.2 * done / of, self._total, f"continuations: {name}"
+            ),
+        )
+
+    def _episodes(self, phase: str) -> int:
+        final = phase == "final"
+        return self._settings.episodes if final else self._settings.search_episodes
+
+    def _task(self) -> Prepared:
+        if self._prepared is None:
+            self._prepared = prepare(
+                self._settings,
+                lambda doing, done, of: self._report(
+                    len(self.log), self._total, f"{doing}: {done:.0f} of {of:.0f}"
+                ),
+                self._cache,
+            )
+        return self._prepared

