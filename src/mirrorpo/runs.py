@@ -41,7 +41,7 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
         path,
         {
             "settings": dict(config),
-            "versions": versions.installed(),
+            "versions": versions.installed(language=True),
             "git_commit": versions.git_commit(),
             "machine": versions.machine(),
         },

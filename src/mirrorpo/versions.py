@@ -7,12 +7,17 @@ import subprocess
 from pathlib import Path
 
 _PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "rejax", "optax", "flax")
+_LANGUAGE = ("torch", "transformers", "trl", "peft", "alpaca-eval", "vaderSentiment")
 
 
-def installed() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a number."""
+def installed(language: bool = False) -> dict[str, str]:
+    """Versions of Python and of the packages that decide a number.
+
+    Args:
+        language: those of the extra ``llm`` too, where they are installed.
+    """
     found = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in (*_PACKAGES, *(_LANGUAGE if language else ())):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
