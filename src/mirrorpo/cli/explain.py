@@ -71,7 +71,7 @@ def explain(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     out = out or runs.default_out("explain", f"{loaded.name}-{digest}")
     runs.claim(out, settings)
-    title = f"{objective}: size of the gradient; arrows: where training moves a pair"
+    title = f"{objective}\nsize of the gradient; arrows: where training moves a pair"
     explain_plots.save_gradient_maps(out / "gradient_map.png", maps, visited, title)
     if curves:
         explain_plots.save_functions(
