@@ -31,11 +31,10 @@ class SentimentSettings:
         max_new_tokens: at which a continuation is cut.
         best_of: continuations of each training prompt among which the target learns the best.
         target_steps: optimiser steps of the target, of 8 prompts each, with adapters of rank 16.
-        target_learning_rate: Adam's, at its peak.
+        target_learning_rate: Adam's, at the start.
         steps: optimiser steps of each agent, all stages together.
         batch: pairs a step.
-        learning_rate: Adam's, at the peak of each stage; it rises for a tenth of the stage, then
-            falls linearly.
+        learning_rate: Adam's, at the start of each stage, through which it falls linearly.
         lora_r: rank of the adapters on all linear layers; the scale alpha / r is 2.
         aggregation: "mean" or "sum" of a continuation's log-probs, for all objectives alike. The
             bench on robots uses the mean, and there the grids belong.

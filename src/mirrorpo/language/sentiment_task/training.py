@@ -101,7 +101,6 @@ def _train(
             per_device_train_batch_size=settings.batch,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="linear",
-            warmup_steps=0.1,
             aggregation=settings.aggregation,
             gradient_checkpointing=False,
             logging_steps=max(1, settings.steps // LOGS),
