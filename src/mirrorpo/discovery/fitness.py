@@ -1,15 +1,15 @@
 """Fitness: the true return of agents that an objective has trained."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 
-from mirrorpo.control import agents, data, evaluation, learner, pools, sources, tasks
-from mirrorpo.control.policy import Policy
+from mirrorpo.control import agents, learner, pools, sources, tasks
+from mirrorpo.control.orders import Order, Supply
 from mirrorpo.control.settings import TrainSettings
+from mirrorpo.control.workers import Alone, Place, Workers, at
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.objectives import Objective
 
@@ -24,8 +24,8 @@ class Score:
         fitness: to be maximised, shape (agents,): the normalised score, over the variants as
             `robust` says; NaN where an agent diverged. Agents that were screened out rank below
             all others, in the order of the screening.
-        train_seconds: spent on inner training.
-        evaluate_seconds: spent on episodes.
+        train_seconds: spent on inner training, by all workers together.
+        evaluate_seconds: spent on episodes, likewise.
         agents: trained in full.
     """
 
@@ -52,7 +52,10 @@ class Budget:
 
 
 class Bench:
-    """A task's data on the devices, and the scores of objectives on it."""
+    """A task's data, and the scores of objectives on it.
+
+    Agents are trained by this process, or by the workers of `at` while it lasts.
+    """
 
     def __init__(
         self,
@@ -69,9 +72,8 @@ class Bench:
         own = self._sources(settings.rows)
         self.rows = own.rows
         self.validation_rows = self._sources(settings.validation_rows).rows
-        self._start = agents.load(own.start)[0] if own.start is not None else None
         report("trajectories")
-        self._pool = pools.cached(
+        pool = pools.cached(
             self.task,
             max(self.rows, self.validation_rows),
             settings.seed,
@@ -79,6 +81,12 @@ class Bench:
             own.worse,
             report=report,
         )
+        start = agents.load(own.start)[0] if own.start is not None else None
+        # A search comes back to every variant in each generation, with the rows of its fitness
+        # and those of its validation.
+        datasets = 2 * len(settings.variants)
+        self._alone = Alone(Supply(self.task, pool, settings.seed, start, datasets))
+        self._workers: Workers = self._alone
         policies = [agents.load(name)[0] for name in (own.better, own.worse)]
         report("source agents")
         self.better, self.worse = (
@@ -90,19 +98,21 @@ class Bench:
                 f"{own.better} scores {self.better:.0f} and {own.worse} {self.worse:.0f} on "
                 f"{settings.task}: the better agent must be better. Exchange the two."
             )
-        self._prepared: dict[tuple[str, int], learner.Prepared] = {}
+
+    @contextmanager
+    def at(self, place: Place | None) -> Iterator[None]:
+        """Train agents there for as long as the context lasts."""
+        with at(place, self._alone) as self._workers:
+            yield
+        self._workers = self._alone
 
     def _sources(self, rows: int | None) -> sources.Sources:
         settings = self.settings
         return sources.choose(settings.task, settings.better, settings.worse, rows)
 
     def prepared(self, variant: str, budget: Budget) -> learner.Prepared:
-        """A variant's data on the devices."""
-        key = (variant, budget.rows)
-        if key not in self._prepared:
-            dataset = data.label(self._pool, variant, self.settings.seed, budget.rows)
-            self._prepared[key] = learner.prepare(dataset, budget.training, self._start)
-        return self._prepared[key]
+        """A variant's data on this process's devices."""
+        return self._alone.worker.prepared(variant, budget.rows, budget.training)
 
     def normalised(self, returns: np.ndarray) -> np.ndarray:
         """Returns with 0 at the worse source agent and 1 at the better."""
@@ -164,20 +174,33 @@ class Bench:
         budget: Budget,
         episodes_seed: int,
     ) -> Score:
-        returns = []
-        train_seconds = evaluate_seconds = 0.0
-        for variant in self.settings.variants:
-            began = time.perf_counter()
-            trained = learner.train(
-                objectives, self.prepared(variant, budget), seeds=seeds, settings=budget.training
+        variants, count, workers = self.settings.variants, len(objectives), self._workers
+        # A slice for each worker, of whole rounds of its devices.
+        size = -(-count // (workers.count * workers.agents_at_once)) * workers.agents_at_once
+        size = min(size, count)
+        slices = [
+            (column, slice(first, first + size))
+            for column in range(len(variants))
+            for first in range(0, count, size)
+        ]
+        orders = [
+            Order(
+                objectives=objectives[agents],
+                seeds=seeds[agents],
+                variant=variants[column],
+                rows=budget.rows,
+                training=budget.training,
+                episodes=budget.episodes,
+                episodes_seed=episodes_seed,
+                size=size,
             )
-            policies: Policy = jax.block_until_ready(trained.policies)
-            trained_at = time.perf_counter()
-            episodes = evaluation.returns(policies, self.task, budget.episodes, episodes_seed)
-            train_seconds += trained_at - began
-            evaluate_seconds += time.perf_counter() - trained_at
-            returns.append(episodes.astype(np.float64).mean(axis=1))
-        stacked = np.stack(returns, axis=1)
-        return Score(
-            stacked, self.fitness(stacked), train_seconds, evaluate_seconds, len(objectives)
-        )
+            for column, agents in slices
+        ]
+        returns = np.empty((count, len(variants)))
+        train_seconds = evaluate_seconds = 0.0
+        for position, scored in workers.work_off(orders):
+            column, agents = slices[position]
+            returns[agents, column] = scored.returns.astype(np.float64).mean(axis=1)
+            train_seconds += scored.train_seconds
+            evaluate_seconds += scored.evaluate_seconds
+        return Score(returns, self.fitness(returns), train_seconds, evaluate_seconds, count)

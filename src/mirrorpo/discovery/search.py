@@ -15,6 +15,7 @@ from tensorboardX import SummaryWriter
 from mirrorpo import files, runs, versions
 from mirrorpo.control import learner
 from mirrorpo.control.pytrees import load_tree, save_tree
+from mirrorpo.control.workers import Place
 from mirrorpo.discovery import artefact, space, strategy
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.fitness import Bench, Budget, Score
@@ -55,6 +56,7 @@ def discover(
     settings: DiscoverySettings,
     out: Path,
     progress: Callable[[Progress], None] = lambda point: None,
+    place: Place | None = None,
 ) -> Discovery:
     """Search an objective whose trained agents earn the most true return.
 
@@ -63,6 +65,7 @@ def discover(
         out: run folder, new or of the same settings. After a kill the same call continues, and
             ends with the same parameters as it would have without.
         progress: called as the search goes on.
+        place: where agents are trained and scored; None for this process.
 
     Returns:
         The candidate with the best validation; `out/objective.safetensors` holds it. Candidates
@@ -77,7 +80,8 @@ def discover(
     if (out / RESULT).is_file():
         return artefact.load(out / RESULT)
     search = _Search(settings, out, progress)
-    search.run()
+    with search.bench.at(place):
+        search.run()
     return search.finish()
 
 

@@ -1,6 +1,9 @@
 """What a discovery searches and how, typed and validated; light to import."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
 
 from mirrorpo.control.settings import TrainSettings
 
@@ -81,7 +84,7 @@ class DiscoverySettings:
     """
 
     task: str = "hopper"
-    variants: tuple[str, ...] = ("noisy:0.3",)
+    variants: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--variant",))] = ("noisy:0.3",)
     robust: str = "mean"
     family: str = "one-step"
     learn: tuple[str, ...] = ("psi", "phi", "g")
