@@ -20,6 +20,7 @@ from mirrorpo.cli import (
     explain,
     judge,
     objectives,
+    recommend,
     report,
     sentiment,
     train,
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "judge": judge.judge,
     "sentiment": sentiment.sentiment,
     "report": report.report,
+    "recommend": recommend.recommend,
 }
 
 _GROUPS = {

@@ -1,0 +1,157 @@
+"""``mirrorpo recommend``: what a preference dataset is like, and which objectives suit it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from mirrorpo.cli.console import console, start_jax
+
+if TYPE_CHECKING:
+    from mirrorpo.recommend.advice import Recommendation
+    from mirrorpo.recommend.conditions import Conditions
+
+_SHOWN = 5
+_SURE, _LIKELY = 0.9, 0.5
+_WEAK = 0.35
+
+
+def recommend(
+    data: Annotated[Path, tyro.conf.Positional],
+    policy: str | None = None,
+    results: tuple[Path, ...] = (),
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Estimate what a preference dataset is like, and name the objectives that won on such data.
+
+    The rate of wrong labels comes from preference models trained on the other pairs; see
+    docs/recommend.md for how good the estimates are.
+
+    Args:
+        data: a dataset of `mirrorpo data generate` (.safetensors), or texts with the columns
+            prompt, chosen and rejected: .parquet, .jsonl, .json, or a folder saved by `datasets`.
+            Columns ref_chosen_logps and ref_rejected_logps, a reference's summed log-probs, are
+            used where they are there.
+        policy: for robots, the reference policy's name or file, for how likely the data are.
+        results: tables of bench results, tables/results.csv of `mirrorpo report`, in place of
+            those that come with MirrorPO.
+        seed: of folds and draws.
+        out: JSON file for all figures; nothing is written by default.
+    """
+    start_jax()
+    from mirrorpo import files
+    from mirrorpo.recommend import advice, conditions, pairs
+
+    found = pairs.read(data)
+    if policy is not None:
+        found = dataclasses.replace(found, reference=_reference(data, policy, found.kind))
+    facts = conditions.estimate(found, seed)
+    ranked = advice.recommend(facts, advice.evidence(list(results) or advice.shipped()), seed)
+    for line in (*_about(facts), *_advice(facts, ranked)):
+        console.print(line, markup=False)
+    if out is not None:
+        files.write_json(out, _document(facts, ranked))
+        console.print(f"{out} holds all figures.")
+
+
+def _reference(data: Path, name: str, kind: str) -> Any:
+    from mirrorpo.control import agents
+    from mirrorpo.control.data import PreferenceDataset
+    from mirrorpo.recommend import reference
+
+    if kind != "trajectories":
+        raise ValueError(
+            "--policy is for robots' trajectories. Texts bring their reference's log-probs in the "
+            "columns ref_chosen_logps and ref_rejected_logps."
+        )
+    return reference.log_probs(PreferenceDataset.load(data), agents.load(name)[0])
+
+
+def _about(facts: Conditions) -> list[str]:
+    noise = facts.noise
+    lines = [
+        f"{facts.pairs} pairs of {facts.kind}",
+        f"wrong labels: {_percent(noise.rate)} (90 % interval {_percent(noise.low)} to "
+        f"{_percent(noise.high)}); models trained on other pairs disagree with "
+        f"{_percent(noise.disagreement)} of the labels",
+        f"pairs of nearly equal quality: {_percent(facts.near_equal)}"
+        + (f"; identical: {_percent(facts.identical)}" if facts.identical else ""),
+    ]
+    if math.isnan(facts.longer_chosen):
+        lines.append("length: chosen and rejected are equally long in every pair")
+    else:
+        lines.append(
+            f"length: the chosen is the longer in {_percent(facts.longer_chosen)} of pairs, by a "
+            f"factor of {facts.length_ratio:.2f} on average"
+        )
+    if facts.coverage is not None:
+        of = facts.coverage
+        lines.append(
+            f"reference: log-prob {of.chosen[1]:.2f} of the chosen, {of.rejected[1]:.2f} of the "
+            f"rejected (medians, a step or word); it prefers the chosen in "
+            f"{_percent(of.prefers_chosen)} of pairs; {_percent(of.uncovered)} of the chosen are "
+            "less likely than 19 of 20 rejected"
+        )
+    if noise.disagreement > _WEAK and noise.high - noise.low > 0.15:
+        lines.append(
+            "The models hardly predict these labels, so noise and their own errors are hard to "
+            "tell apart: read the interval, not the number."
+        )
+    return lines
+
+
+def _advice(facts: Conditions, ranked: Recommendation) -> list[str]:
+    if not ranked.ranking:
+        return ["No objective was measured on all benches with such data."]
+    lines = [f"Objectives on benches with such data ({', '.join(ranked.tasks)}), the best first:"]
+    for place, item in enumerate(ranked.ranking[:_SHOWN], 1):
+        behind = "; ".join(
+            f"{variant}: {score:.2f} ± {error:.2f} of {agents} agents"
+            for _, variant, score, error, agents, _ in item.figures
+        )
+        lines.append(
+            f"  {place}. {item.algorithm}: {item.score:.2f} ± {item.error:.2f} between the source "
+            f"agents; the best with probability {item.best:.2f} ({behind})"
+        )
+    top = max(item.best for item in ranked.ranking)
+    word = "clear" if top >= _SURE else "likely" if top >= _LIKELY else "close"
+    sure = {
+        "clear": "The first is clearly ahead there.",
+        "likely": "The first is probably ahead there.",
+        "close": "The first ones are too close to tell apart.",
+    }[word]
+    task, variant = ranked.nearest
+    lines.append(f"{sure} The nearest bench is {variant} of {task}.")
+    if ranked.is_far:
+        lines.append(
+            f"No bench had such data: even the nearest is {ranked.distance:.1f} widths away. Take "
+            "this as a first guess."
+        )
+    if facts.kind == "texts":
+        lines.append(
+            "All of this was measured on robots: for language models it is a first guess, to be "
+            "tried beside what you use now."
+        )
+    return lines
+
+
+def _document(facts: Conditions, ranked: Recommendation) -> dict[str, Any]:
+    noise = {k: v for k, v in vars(facts.noise).items() if k != "samples"}
+    about = {k: v for k, v in vars(facts).items() if k not in ("noise", "coverage")}
+    if math.isnan(facts.longer_chosen):
+        about["longer_chosen"] = None
+    return {
+        **about,
+        "noise": noise,
+        "coverage": None if facts.coverage is None else vars(facts.coverage),
+        "recommendation": dataclasses.asdict(ranked),
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,246 @@
+"""Estimates of a dataset against what is known of it, and what is made of them."""
+
+import json
+
+import jax
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from mirrorpo.cli import main
+from mirrorpo.control import agents, data, tasks
+from mirrorpo.recommend import advice, conditions, noise, pairs, reference
+
+ROWS = 100
+TOLERANCE = 0.08
+"""Of the rate of wrong labels, of 100 pairs and one drawing of the labels."""
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Real trajectories of Hopper's source agents, shorter than usual."""
+    task = tasks.load("hopper", episode_length=300)
+    return data.simulate(task, ROWS, 0)
+
+
+def labelled(pool, variant, seed=0):
+    dataset = data.label(pool, variant, seed)
+    return dataset, conditions.estimate(pairs.from_trajectories(dataset), seed)
+
+
+def test_estimated_noise_is_near_the_true_noise_and_in_its_order(pool):
+    rates = []
+    for variant in ("base", "noisy:0.1", "noisy:0.3"):
+        dataset, found = labelled(pool, variant)
+        true = float(dataset.flipped.mean())
+        assert abs(found.noise.rate - true) < TOLERANCE, variant
+        assert found.noise.low - 0.01 <= true <= found.noise.high + 0.01, variant
+        rates.append(found.noise.rate)
+    assert rates == sorted(rates)
+    assert rates[1] - rates[0] > 0.03
+    assert rates[2] - rates[1] > 0.1
+
+
+def test_a_weak_model_s_own_errors_are_not_taken_for_noise():
+    draw = np.random.default_rng(0)
+    margin = draw.standard_normal(3000) * 2
+    margin /= np.median(np.abs(margin))
+    agrees = draw.random(3000) < 1 / (1 + np.exp(-2.5 * np.abs(margin)))
+    for rate in (0.0, 0.2):
+        flipped = draw.random(3000) < rate
+        seen = np.abs(margin) * np.where(agrees ^ flipped, 1, -1)
+        found = noise.estimate(seen)
+        assert found.disagreement > rate + 0.05
+        assert abs(found.rate - rate) < 0.03
+        assert found.model_error == pytest.approx(np.mean(~agrees), abs=0.04)
+
+
+def test_mixed_quality_is_seen_as_pairs_of_nearly_equal_quality(pool):
+    mixed = labelled(pool, "mixed-quality")[1].near_equal
+    base = labelled(pool, "base")[1].near_equal
+    assert base < 0.15
+    assert 0.25 < mixed < 0.6
+
+
+def test_exchanging_chosen_and_rejected_changes_the_margins_sign_alone(pool):
+    dataset = data.label(pool, "base", 0)
+    turned = data.PreferenceDataset(dataset.trajectories, dataset.rejected, dataset.chosen)
+    there = noise.margins(pairs.from_trajectories(dataset))
+    back = noise.margins(pairs.from_trajectories(turned))
+    # The models that say so were trained on turned labels.
+    np.testing.assert_allclose(there, back, rtol=1e-3, atol=1e-3)
+
+
+def test_log_probs_of_a_policy_that_made_the_data_are_its_own(pool):
+    dataset = data.label(pool, "base", 0, 10)
+    policy, _ = agents.load("hopper-expert")
+    found = reference.log_probs(dataset, policy)
+    trajectories = dataset.trajectories
+    for column, which in enumerate((dataset.chosen, dataset.rejected)):
+        index = which[3]
+        steps = trajectories.length[index]
+        seen = policy.normalise(trajectories.observations[index, :steps])
+        own = jax.vmap(lambda x, a: policy.log_prob(policy.parameters, x, a))(
+            seen, trajectories.actions[index, :steps]
+        )
+        assert found[3, column] == pytest.approx(float(own.mean()), rel=1e-4)
+    cover = conditions.coverage(found)
+    assert cover.prefers_chosen > 0.9
+    assert cover.chosen[1] > cover.rejected[1]
+
+
+def texts(count=200, rate=0.0, seed=0):
+    """Answers of which polite and long ones are chosen."""
+    draw = np.random.default_rng(seed)
+    words = ["stone", "river", "cloud", "paper", "engine", "garden", "window", "letter"]
+    rows = []
+    for number in range(count):
+        plain, kind = (" ".join(draw.choice(words, draw.integers(4, 9))) for _ in range(2))
+        good, bad = f"Thank you, gladly: {kind} and more", f"No. {plain}"
+        chosen, rejected = (bad, good) if draw.random() < rate else (good, bad)
+        rows.append({"prompt": f"question {number}", "chosen": chosen, "rejected": rejected})
+    return rows
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_noise_of_texts(rate):
+    found = conditions.estimate(pairs.from_rows(texts(rate=rate), "texts"))
+    assert abs(found.noise.rate - rate) < 0.08
+    assert found.kind == "texts"
+    assert (found.longer_chosen > 0.8) == (rate == 0.0)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet", "arrow", "messages"])
+def test_texts_are_read_alike_from_every_format(tmp_path, form):
+    rows = texts(60)
+    expected = pairs.from_rows(rows, "rows")
+    if form == "messages":
+        rows = [
+            {
+                side: [
+                    {"role": "user", "content": row["prompt"]},
+                    {"role": "assistant", "content": row[side]},
+                ]
+                for side in ("chosen", "rejected")
+            }
+            for row in rows
+        ]
+    path = tmp_path / f"data.{form}"
+    if form == "json":
+        path.write_text(json.dumps(rows))
+    elif form == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    elif form == "arrow":
+        path = tmp_path / "saved"
+        path.mkdir()
+        table = pa.Table.from_pylist(rows)
+        with pa.ipc.new_stream(path / "data-00000-of-00001.arrow", table.schema) as stream:
+            stream.write_table(table)
+    else:
+        path = tmp_path / "data.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = pairs.read(path)
+    assert abs(found.difference - expected.difference).max() == 0
+    np.testing.assert_array_equal(found.group, expected.group)
+
+
+def bench_results(scores):
+    """A table of results: variant -> algorithm -> (score, error)."""
+    rows = [
+        {
+            "task": "hopper",
+            "variant": variant,
+            "algorithm": name,
+            "agents": 25,
+            "normalised": score,
+            "normalised_error": error,
+            "run": "run",
+        }
+        for variant, by_name in scores.items()
+        for name, (score, error) in by_name.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def of(rate, near_equal=0.0, spread=0.005):
+    samples = np.clip(np.random.default_rng(0).normal(rate, spread, 500), 0, 0.49)
+    estimated = noise.NoiseEstimate(rate, rate - spread, rate + spread, samples, rate, 0.0)
+    return conditions.Conditions("trajectories", 500, estimated, near_equal, 0.5, 1.0, 0.0, None)
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.csv"
+    bench_results(
+        {
+            "base": {"dpo": (0.9, 0.01), "orpo": (0.8, 0.01)},
+            "noisy:0.3": {"dpo": (0.2, 0.01), "orpo": (0.6, 0.01), "lpo": (0.7, 0.01)},
+            "mixed-quality": {"dpo": (0.5, 0.2), "orpo": (0.5, 0.2)},
+        }
+    ).to_csv(path, index=False)
+    return advice.evidence([path])
+
+
+def test_the_winner_under_the_estimated_conditions_is_named(results):
+    clean = advice.recommend(of(0.0), results)
+    assert [item.algorithm for item in clean.ranking] == ["dpo", "orpo"]
+    assert clean.ranking[0].best > 0.99
+    assert clean.nearest == ("hopper", "base")
+    noisy = advice.recommend(of(0.3), results)
+    assert [item.algorithm for item in noisy.ranking] == ["lpo", "orpo", "dpo"]
+    assert noisy.ranking[0].score == pytest.approx(0.7, abs=0.01)
+    assert not noisy.is_far
+
+
+def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(results):
+    even = advice.recommend(of(0.0, near_equal=0.5), results)
+    assert sum(item.best for item in even.ranking) == pytest.approx(1.0)
+    assert all(abs(item.best - 0.5) < 0.05 for item in even.ranking)
+    assert advice.recommend(of(0.15), results).is_far
+
+
+def test_the_shipped_results_are_those_of_the_committed_bench():
+    found = advice.evidence(advice.shipped())
+    row = found[(found.variant == "mixed-quality") & (found.algorithm == "cpo")].iloc[0]
+    agents_of = pd.read_csv("runs/hopper-table6/results.csv")
+    of_cell = agents_of[
+        (agents_of.variant == "mixed-quality")
+        & (agents_of.algorithm == "cpo")
+        & (agents_of.phase == "final")
+    ]
+    assert row["mean"] == pytest.approx(of_cell.return_mean.mean())
+
+
+def test_the_command_says_what_it_found(tmp_path, capsys, pool):
+    data.label(pool, "noisy:0.1", 0).save(tmp_path / "data.safetensors")
+    out = tmp_path / "found.json"
+    arguments = ["--policy", "hopper-expert", "--out", str(out)]
+    main(["recommend", str(tmp_path / "data.safetensors"), *arguments])
+    text = capsys.readouterr().out
+    assert "100 pairs of trajectories" in text
+    assert "the best with probability" in text
+    document = json.loads(out.read_text())
+    assert document["coverage"]["prefers_chosen"] > 0.5
+    assert document["recommendation"]["ranking"][0]["algorithm"] in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"prompt": "a", "chosen": "b"}\n', "no column 'rejected'"),
+        ("", "holds no pairs"),
+        ("not json\n", "cannot be read"),
+        ('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 3, "too few"),
+        ('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 60, "none can be held out"),
+    ],
+)
+def test_unusable_data_are_one_clear_line_and_code_2(tmp_path, capsys, content, message):
+    path = tmp_path / "data.jsonl"
+    path.write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["recommend", str(path)])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert message in error
