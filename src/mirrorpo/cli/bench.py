@@ -15,6 +15,7 @@ def bench(
     settings: tyro.conf.OmitArgPrefixes[BenchSettings],
     out: Path | None = None,
     cache: Path | None = None,
+    ray: str | None = None,
 ) -> None:
     """Train every objective on every dataset variant and score it by true return.
 
@@ -24,10 +25,12 @@ def bench(
         settings: what to measure.
         out: run folder; by default runs/bench-TASK-... named by the settings.
         cache: folder for simulated trajectories; the user's cache by default.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
+            one of N cores on this machine. The table is the same.
     """
     start_jax()
     from mirrorpo import files, runs
-    from mirrorpo.control import variants
+    from mirrorpo.control import variants, workers
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study import tables
     from mirrorpo.study.algorithms import split_list
@@ -40,9 +43,9 @@ def bench(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("bench", f"{settings.task}-{digest}")
-    with progress("agents") as report:
+    with workers.place(ray) as place, progress("agents") as report:
         log, source_agents = bench_module.run(
-            settings, out, lambda point: report(point.done, point.total, point.doing), cache
+            settings, out, lambda point: report(point.done, point.total, point.doing), cache, place
         )
     table = tables.build(
         log.frame(), settings.task, settings.algorithms, settings.variants, source_agents

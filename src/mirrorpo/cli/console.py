@@ -95,14 +95,10 @@ def start_jax() -> None:
     warnings.filterwarnings("ignore", module="brax")
     logging.getLogger("absl").setLevel(logging.ERROR)
 
-    import jax
-
-    from mirrorpo import cache
-    from mirrorpo.control.devices import use_all_cores
+    from mirrorpo.control.devices import keep_compiled_programs, use_all_cores
 
     use_all_cores()
     with contextlib.redirect_stdout(io.StringIO()):
         # MuJoCo prints that its optional GPU back end is not installed.
         importlib.import_module("mujoco.mjx")
-    jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "jax"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    keep_compiled_programs()

@@ -14,6 +14,7 @@ from mirrorpo.discovery.settings import DiscoverySettings
 def discover(
     settings: tyro.conf.OmitArgPrefixes[DiscoverySettings],
     out: Path | None = None,
+    ray: str | None = None,
 ) -> None:
     """Search the mirror family for the objective whose trained agents earn the most true return.
 
@@ -22,10 +23,12 @@ def discover(
     Args:
         settings: what to search, and how.
         out: run folder; by default runs/discover-TASK-... named by the settings.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
+            one of N cores on this machine. The objective found is the same.
     """
     start_jax()
     from mirrorpo import runs
-    from mirrorpo.control import variants
+    from mirrorpo.control import variants, workers
     from mirrorpo.discovery import search
     from mirrorpo.study.algorithms import split_list
 
@@ -36,9 +39,9 @@ def discover(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("discover", f"{settings.task}-{digest}")
-    with progress("generations") as report:
+    with workers.place(ray) as place, progress("generations") as report:
         found = search.discover(
-            settings, out, lambda point: report(point.done, point.total, point.doing)
+            settings, out, lambda point: report(point.done, point.total, point.doing), place
         )
     for line in found.provenance["validation"]:
         if line is found.provenance["validation"][0] or line == found.provenance["winner"]:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from mirrorpo import cache
+
 
 def use_all_cores(devices: int | None = None) -> None:
     """Make JAX show one CPU device a core. Call it before the first array is made.
@@ -38,6 +40,12 @@ def use_all_cores(devices: int | None = None) -> None:
     )
     if devices is not None or not chosen_by_user:
         jax.config.update("jax_num_cpu_devices", devices or cores)
+
+
+def keep_compiled_programs() -> None:
+    """Keep what takes long to compile in the user's cache, for this process and later ones."""
+    jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def _cores() -> int:

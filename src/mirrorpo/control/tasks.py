@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from typing import Any
 
@@ -88,6 +88,10 @@ class Task:
                     f"{', '.join(limbs) or 'none listed'}."
                 )
         object.__setattr__(self, "_env", _brax_env(self.robot, self.backend))
+
+    def __reduce__(self) -> tuple:
+        # The simulator is made anew in the process that receives the task.
+        return type(self), tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
     @property
     def observation_size(self) -> int:

@@ -7,13 +7,11 @@ continues after a kill to the same table.
 
 import json
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from mirrorpo import files, runs
@@ -28,7 +26,8 @@ from mirrorpo.control import (
     tasks,
     variants,
 )
-from mirrorpo.control.devices import items_at_once
+from mirrorpo.control.orders import Order, Scored, Supply
+from mirrorpo.control.workers import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
 from mirrorpo.study import tuned
 from mirrorpo.study.algorithms import Algorithm, load
@@ -71,6 +70,7 @@ def run(
     out: Path,
     progress: Callable[[Progress], None] = lambda point: None,
     cache: Path | None = None,
+    place: Place | None = None,
 ) -> tuple[Log, list[SourceAgent]]:
     """Measure what `settings` asks for, or what is left of it.
 
@@ -79,6 +79,7 @@ def run(
         out: run folder, new or of the same settings.
         progress: called after each batch of agents.
         cache: folder for simulated trajectories; None for the user's cache.
+        place: where agents are trained and scored; None for this process.
 
     Returns:
         The log of all agents, and the source agents' returns. `out` then holds
@@ -112,19 +113,16 @@ def run(
 
     report("source agents")
     source_agents = _source_agents(out, task, own, settings)
-    pool = None
-    for fault in faults:
-        cell = _Cell(task, str(fault), settings, log, report)
-        if all(cell.is_complete(algorithm) for algorithm in algorithms):
-            continue
-        if pool is None:
-            report("trajectories")
-            pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
-        dataset = data.label(pool, fault, settings.seed)
-        dataset_statistics.remember(out, dataset_statistics.describe(dataset))
-        cell.prepared = learner.prepare(dataset, settings.training, start)
-        for algorithm in algorithms:
-            cell.measure(algorithm)
+    cells = [_Cell(str(fault), settings, own.rows, log, report) for fault in faults]
+    left = [cell for cell in cells if not all(map(cell.is_complete, algorithms))]
+    if left:
+        report("trajectories")
+        pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
+        with at(place, Alone(Supply(task, pool, settings.seed, start))) as workers:
+            for cell in left:
+                dataset = data.label(pool, cell.variant, settings.seed)
+                dataset_statistics.remember(out, dataset_statistics.describe(dataset))
+                cell.measure(algorithms, workers)
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
@@ -137,22 +135,31 @@ def run(
 class _Cell:
     """One variant's column of the table while it is computed."""
 
-    task: tasks.Task
     variant: str
     settings: BenchSettings
+    rows: int
     log: Log
     report: Callable[[str], None]
-    prepared: learner.Prepared | None = None
 
     def is_complete(self, algorithm: Algorithm) -> bool:
         if any(self._key(algorithm, job) not in self.log for job in self._search_jobs(algorithm)):
             return False
         return all(self._key(algorithm, job) in self.log for job in self._final_jobs(algorithm))
 
-    def measure(self, algorithm: Algorithm) -> None:
-        """Search, then score."""
-        self._work_off(algorithm, self._search_jobs(algorithm))
-        self._work_off(algorithm, self._final_jobs(algorithm))
+    def measure(self, algorithms: Sequence[Algorithm], workers: Workers) -> None:
+        """Search for all algorithms, then score them: two heaps of independent work."""
+        for jobs in (self._search_jobs, self._final_jobs):
+            batches = [
+                (algorithm, batch)
+                for algorithm in algorithms
+                for batch in self._batches(algorithm, jobs(algorithm), workers.agents_at_once)
+            ]
+            orders = [self._order(batch, workers.agents_at_once) for _, batch in batches]
+            if batches:
+                self._report(*batches[0])
+            for position, scored in workers.work_off(orders):
+                self._remember(*batches[position], scored)
+                self._report(*batches[position])
 
     def _search_jobs(self, algorithm: Algorithm) -> list[Job]:
         if not _search_size(algorithm, self.settings):
@@ -188,46 +195,42 @@ class _Cell:
     def _key(self, algorithm: Algorithm, job: Job) -> tuple:
         return self.variant, algorithm.text, job.phase, job.hyperparameters, job.seed
 
-    def _work_off(self, algorithm: Algorithm, jobs: Sequence[Job]) -> None:
+    def _batches(
+        self, algorithm: Algorithm, jobs: Sequence[Job], size: int
+    ) -> Iterator[Sequence[Job]]:
+        """Those jobs that the log lacks, `size` at a time."""
         left = [job for job in jobs if self._key(algorithm, job) not in self.log]
-        size = jax.local_device_count() * items_at_once()
         for first in range(0, len(left), size):
-            batch = left[first : first + size]
-            self.report(f"{self.variant}: {algorithm.text} ({batch[0].phase})")
-            self._train_and_score(algorithm.text, batch, size)
+            yield left[first : first + size]
 
-    def _train_and_score(self, text: str, batch: Sequence[Job], size: int) -> None:
-        assert self.prepared is not None
-        settings = self.settings
-        final = batch[0].phase == "final"
-        # Always the same number of agents a call, so that nothing is compiled twice.
-        padded = [*batch, *[batch[-1]] * (size - len(batch))]
-        began = time.perf_counter()
-        trained = learner.train(
-            [job.objective for job in padded],
-            self.prepared,
-            seeds=[job.seed for job in padded],
-            settings=settings.training,
+    def _order(self, batch: Sequence[Job], size: int) -> Order:
+        settings, final = self.settings, batch[0].phase == "final"
+        return Order(
+            objectives=[job.objective for job in batch],
+            seeds=[job.seed for job in batch],
+            variant=self.variant,
+            rows=self.rows,
+            training=settings.training,
+            episodes=settings.episodes if final else settings.search_episodes,
+            episodes_seed=FINAL_EPISODES_SEED if final else SEARCH_EPISODES_SEED,
+            deterministic=settings.deterministic,
+            size=size,
         )
-        curves = jax.tree.map(np.asarray, trained.curves)
-        trained_at = time.perf_counter()
-        episodes = settings.episodes if final else settings.search_episodes
-        returns = evaluation.returns(
-            trained.policies,
-            self.task,
-            episodes,
-            FINAL_EPISODES_SEED if final else SEARCH_EPISODES_SEED,
-            settings.deterministic,
-        )
-        scored_at = time.perf_counter()
+
+    def _report(self, algorithm: Algorithm, batch: Sequence[Job]) -> None:
+        self.report(f"{self.variant}: {algorithm.text} ({batch[0].phase})")
+
+    def _remember(self, algorithm: Algorithm, batch: Sequence[Job], scored: Scored) -> None:
+        """Log the agents of a batch."""
         for position, job in enumerate(batch):
-            diverged = bool(trained.diverged[position])
-            score = returns[position].astype(np.float64)
+            diverged = bool(scored.diverged[position])
+            score = scored.returns[position].astype(np.float64)
+            episodes = len(score)
             error = float(np.std(score, ddof=1) / math.sqrt(episodes)) if episodes > 1 else None
             record = AgentRecord(
-                task=settings.task,
+                task=self.settings.task,
                 variant=self.variant,
-                algorithm=text,
+                algorithm=algorithm.text,
                 phase=job.phase,
                 hyperparameters=job.hyperparameters,
                 seed=job.seed,
@@ -235,14 +238,14 @@ class _Cell:
                 return_standard_error=None if diverged else error,
                 episodes=episodes,
                 diverged=diverged,
-                train_seconds=round((trained_at - began) / len(batch), 3),
-                evaluate_seconds=round((scored_at - trained_at) / len(batch), 3),
+                train_seconds=round(scored.train_seconds / len(batch), 3),
+                evaluate_seconds=round(scored.evaluate_seconds / len(batch), 3),
             )
             agent_curves: dict[str, Any] = {
                 name: [_rounded(x) for x in values[position]]
-                for name, values in curves._asdict().items()
+                for name, values in scored.curves.items()
             }
-            self.log.add(record, {"stage": list(trained.stages), **agent_curves})
+            self.log.add(record, {"stage": list(scored.stages), **agent_curves})
 
 
 def _search_size(algorithm: Algorithm, settings: BenchSettings) -> int:

@@ -1,0 +1,188 @@
+"""A Ray cluster gives what this process gives, loses no run with a worker, and says what it lacks.
+
+The cluster is real: two workers of one core each, every address on 127.0.0.1.
+"""
+
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from mirrorpo import objectives
+from mirrorpo.cli import main
+from mirrorpo.control import workers
+from mirrorpo.discovery.fitness import Bench, Budget
+from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.study import bench
+from mirrorpo.study.settings import BenchSettings
+
+pytest.importorskip("ray")
+
+DEADLY_ONCE = '''
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from mirrorpo.objectives import Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlyOnce(Objective):
+    """Kills the first process that trains with it, as a machine that breaks would."""
+
+    name: ClassVar[str] = "deadly-once"
+
+    def loss(self, batch, progress):
+        mark = Path("MARK")
+        if not mark.exists():
+            mark.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch.rejected - batch.chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong(Objective):
+    """A mistake that shows only in training."""
+
+    name: ClassVar[str] = "wrong"
+
+    def loss(self, batch, progress):
+        raise TypeError("this loss has a mistake")
+'''
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with workers.place("local:2") as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def users_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(DEADLY_ONCE.replace("MARK", str(tmp_path / "mark")))
+    return path
+
+
+def tiny(two_agents, *algorithms):
+    return BenchSettings(
+        task="hopper",
+        variants=("base",),
+        algorithms=algorithms,
+        seeds=2,
+        rows=8,
+        epochs=2,
+        time_steps=8,
+        episodes=4,
+        better=str(two_agents[0]),
+        worse=str(two_agents[1]),
+    )
+
+
+def rows(folder):
+    """The lines of results.csv without their last columns, the seconds."""
+    lines = (folder / "results.csv").read_text().splitlines()
+    seconds = [lines[0].split(",").index(name) for name in ("train_seconds", "evaluate_seconds")]
+    return [
+        [x for place, x in enumerate(line.split(",")) if place not in seconds] for line in lines
+    ]
+
+
+def test_a_bench_on_two_workers_of_which_one_is_killed_has_the_table_of_this_process(
+    two_agents, tmp_path, cache, cluster, users_file
+):
+    settings = tiny(two_agents, "sft", f"{users_file}:DeadlyOnce")
+    log, _ = bench.run(settings, tmp_path / "ray", place=cluster, cache=cache)
+    assert len(log) == 4
+    killed = int((tmp_path / "mark").read_text())
+    assert killed != os.getpid()
+    assert not os.path.exists(f"/proc/{killed}") or killed_is_zombie(killed)
+    bench.run(settings, tmp_path / "here", cache=cache)
+    assert rows(tmp_path / "ray") == rows(tmp_path / "here")
+
+
+def killed_is_zombie(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_mistake_in_a_users_loss_is_told_as_it_is(
+    two_agents, tmp_path, cache, cluster, users_file
+):
+    settings = tiny(two_agents, f"{users_file}:Wrong")
+    with pytest.raises(TypeError, match=r"^this loss has a mistake$"):
+        bench.run(settings, tmp_path / "run", place=cluster, cache=cache)
+
+
+def test_a_populations_fitness_is_the_same_on_two_workers(two_agents, cluster):
+    def settings(better):
+        return DiscoverySettings(
+            variants=("base", "noisy:0.3"),
+            rows=8,
+            epochs=2,
+            time_steps=8,
+            episodes=4,
+            validation_rows=8,
+            validation_episodes=4,
+            better=str(two_agents[better]),
+            worse=str(two_agents[1 - better]),
+        )
+
+    try:
+        measured = Bench(settings(0))
+    except ValueError:  # which of the two random agents is better is known only now
+        measured = Bench(settings(1))
+    given = [objectives.get("1s-mpo", beta=b, aggregation="mean") for b in (0.5, 1.0, 2.0)]
+    budget = Budget(8, measured.settings.fitness_training, 4)
+    here = measured.score(given, [1, 2, 3], budget, 5)
+    with measured.at(cluster):
+        there = measured.score(given, [1, 2, 3], budget, 5)
+    assert np.isfinite(here.returns).all()
+    assert np.array_equal(here.returns, there.returns)
+    assert np.array_equal(here.fitness, there.fitness)
+
+
+def unused_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", ["bench", "discover"])
+def test_an_address_where_nothing_answers_is_one_line_and_code_2(capsys, tmp_path, command):
+    began = time.monotonic()
+    address = f"127.0.0.1:{unused_port()}"
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--ray", address, "--out", str(tmp_path / "run")])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert f"No Ray cluster at {address}" in error
+    assert time.monotonic() - began < 60
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:", "local:two", "ray://host:1", "head", ""])
+def test_what_is_no_address_is_refused(address):
+    with (
+        pytest.raises(ValueError, match=r"local:N|no Ray address"),
+        workers.place(address),
+    ):
+        pass
+
+
+def test_without_ray_the_message_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "--ray", "auto"])
+    assert stop.value.code == 2
+    assert "pip install 'mirrorpo[cluster]'" in capsys.readouterr().err
