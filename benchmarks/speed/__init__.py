@@ -1,0 +1,1 @@
+"""What MirrorPO's hot loops cost, beside what a user would write or pick instead."""

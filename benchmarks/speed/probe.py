@@ -1,0 +1,110 @@
+"""One measurement in a process of its own: ``python probe.py NAME JSON`` prints a line of JSON.
+
+A process each, because the implementations want different settings of XLA and threads, because peak
+memory belongs to a process, and because one that runs out of memory must not take others along.
+"""
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    __package__ = "speed"
+
+
+def train(by: str, repeats: int, **sizes: int) -> dict[str, Any]:
+    """Agent-steps a second: the fastest of some runs, after one that compiles."""
+    workload = importlib.import_module("speed.workload")
+    if by == "mirrorpo":
+        importlib.import_module("mirrorpo.cli.console").start_jax()
+    work = workload.Workload(**sizes)
+    # The arrays are held by the trainer alone: what it has no use for is not its memory.
+    if by == "mirrorpo":
+        module = importlib.import_module("speed.mirrorpo_learner")
+        run = module.trainer(work, workload.pairs(work), workload.start(work))
+    else:
+        given = (workload.pairs(work), workload.start(work), workload.orders(work))
+        if by == "textbook-jax":
+            run = importlib.import_module("speed.textbook_jax").trainer(work, *given)
+        else:
+            module = importlib.import_module("speed.torch_loops")
+            run = module.trainer(work, *given, vectorised=by == "torch-vmap")
+    first, *seconds = (_seconds(run) for _ in range(1 + repeats))
+    return {
+        "agent_steps_a_second": work.agent_steps / min(seconds),
+        "compile_seconds": first - min(seconds),
+    }
+
+
+def evaluate(by: str, **sizes: int) -> dict[str, Any]:
+    """Environment steps a second of an evaluation."""
+    if by == "mirrorpo":
+        importlib.import_module("mirrorpo.cli.console").start_jax()
+    return importlib.import_module("speed.environment_steps").measure(by, **sizes)
+
+
+def peak(size: int, seconds: float) -> dict[str, Any]:
+    """The fastest float32 matrix product."""
+    found = importlib.import_module("speed.arithmetic").matrix_peak(size, seconds)
+    return {"gflops_a_second": found / 1e9}
+
+
+def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
+    """Seconds until a process has imported, trained one batch, and evaluated it."""
+    began = time.perf_counter()
+    importlib.import_module("mirrorpo.cli.console").start_jax()
+    evaluation = importlib.import_module("mirrorpo.control.evaluation")
+    tasks = importlib.import_module("mirrorpo.control.tasks")
+    policy = importlib.import_module("mirrorpo.control.policy")
+    learner = importlib.import_module("speed.mirrorpo_learner")
+    workload = importlib.import_module("speed.workload")
+    jax = importlib.import_module("jax")
+    numpy = importlib.import_module("numpy")
+    agents = jax.local_device_count()
+    imported = time.perf_counter()
+    work = workload.Workload(agents, hidden=64, gradient_steps=4, time_steps=time_steps)
+    learner.trainer(work, workload.pairs(work), workload.start(work))()
+    trained = time.perf_counter()
+    task = tasks.load("hopper", episode_length=steps)
+    zeros = numpy.zeros(task.observation_size, numpy.float32)
+    keys = jax.random.split(jax.random.key(0), agents)
+    policies = jax.vmap(lambda key: policy.new_policy(key, task.action_size, zeros, zeros + 1))(
+        keys
+    )
+    evaluation.returns(policies, task, episodes)
+    return {
+        "import_seconds": imported - began,
+        "training_seconds": trained - imported,
+        "evaluation_seconds": time.perf_counter() - trained,
+    }
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def peak_memory_mib() -> float:
+    """The largest resident set of this process so far."""
+    # Linux counts in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+PROBES: dict[str, Callable[..., dict[str, Any]]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "peak": peak,
+    "first-results": first_results,
+}
+
+if __name__ == "__main__":
+    result = PROBES[sys.argv[1]](**json.loads(sys.argv[2]))
+    print(json.dumps({**result, "peak_memory_mib": peak_memory_mib()}))
