@@ -46,6 +46,17 @@ def test_the_link_is_shown_over_its_scaled_margins():
     assert slope == pytest.approx(1.0, rel=1e-3)
 
 
+def test_functions_of_a_probability_are_shown_from_below_the_visited_log_probs_to_zero():
+    psi = curves(get("sft"))["psi"]
+    assert (psi.low, psi.high) == (-14.0, -6.0)
+    assert (psi.x[0], psi.x[-1]) == (-18.0, -2.0)
+    np.testing.assert_array_equal(psi.values[0], psi.x)
+    wide = Visited.grid(-10.0, -1.0)
+    (psi,) = member_functions(get("1s-mpo", psi="probability", weight=1.0), wide)[:1]
+    assert (psi.x[0], psi.x[-1]) == (-14.5, 0.0)
+    np.testing.assert_allclose(psi.values[0], np.exp(psi.x))
+
+
 def test_the_usual_function_agrees_in_the_middle():
     link = curves(get("paper-noisy"))["link"]
     middle = 0.5 * (link.low + link.high)

@@ -138,7 +138,8 @@ def _curve(
     values = np.stack([np.asarray(function(x), np.float64) for function in functions])
     middle = 0.5 * (low + high)
     compared = np.asarray(usual(x), np.float64)
-    compared += np.interp(middle, x, values[0]) - np.interp(middle, x, compared)
+    # A new array: the logarithm of a probability is its argument itself.
+    compared = compared + np.interp(middle, x, values[0]) - np.interp(middle, x, compared)
     moments: tuple[float, ...] = MOMENTS
     if np.abs(np.diff(values, axis=0)).max() <= 1e-6 * np.ptp(values):
         moments, values = MOMENTS[:1], values[:1]
