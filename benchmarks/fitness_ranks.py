@@ -94,9 +94,7 @@ def main(
             "scores": [round(float(score), 1) for score in scores],
         }
         lines.append(line)
-        console.print(
-            f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {seconds:.2f} s an agent"
-        )
+        console.print(f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {seconds:.2f} s an agent")
     if out is not None:
         objectives: list[dict[str, Any]] = [
             {"algorithm": f.algorithm, "full_score": round(f.score, 1), "agents": f.agents}

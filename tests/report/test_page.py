@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import re
 import shlex
@@ -13,6 +14,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.cli import main, parse
+from mirrorpo.discovery import artefact
 from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.report import export
@@ -21,7 +23,7 @@ from mirrorpo.report.page.commands import command_line
 from mirrorpo.study import tuned
 from mirrorpo.study.algorithms import split_list
 from mirrorpo.study.records import Log
-from tests.report.bench_folders import TABLE6, real_lines
+from tests.report.bench_folders import TABLE6, real_lines, write_bench
 
 
 def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
@@ -90,6 +92,35 @@ def test_a_run_s_command_gives_its_settings_again():
     again |= {name: split_list(again[name]) for name in ("variants", "algorithms")}
     # The learner's start is the task's own, and no option.
     assert json.loads(json.dumps(again)) == {k: v for k, v in settings.items() if k != "start"}
+
+
+def with_values(line, algorithm, values):
+    """The same agent, of another algorithm and hyper-parameters."""
+    changes = {"algorithm": algorithm, "hyperparameters": json.dumps(values)}
+    return {**line, "agent": {**line["agent"], **changes}}
+
+
+def test_the_maps_have_the_values_that_each_variant_chose(tmp_path):
+    lines = [x for x in real_lines() if x["agent"]["algorithm"] == "dpo"]
+    chosen = {"base": 7.0, "mixed-quality": 8.5, "noisy:0.1": 100.0}
+    tuned_lines = [
+        with_values(x, "dpo", {"beta": chosen[x["agent"]["variant"]]}) for x in lines
+    ] + [with_values(x, "hopper-noisy", {}) for x in lines]
+    run = write_bench(tmp_path / "run", tuned_lines, seeds=25)
+    choices, compared = render._choices(render.read([run]))
+    shown = {}
+    for label, index, point in compared:
+        grid = choices[index].grid
+        combination = list(itertools.product(*grid.values()))[point]
+        shown[label] = dict(zip(grid, combination, strict=True))
+    assert shown == {
+        "dpo beta=7.0": {"beta": 7.0},
+        "dpo beta=8.5": {"beta": 8.5},
+        "dpo beta=100.0": {"beta": 100.0},
+        "hopper-noisy": {},
+    }
+    saved = next(choice for choice in choices if choice.label == "hopper-noisy")
+    assert saved.objective == artefact.load("hopper-noisy").objective
 
 
 def test_every_named_objective_is_in_the_explorer():

@@ -84,5 +84,6 @@ class SentimentSettings:
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")
-        for text in self.variants:
+        # Names separated by commas are one word on the command line.
+        for text in ",".join(self.variants).split(","):
             preference_faults.parse(text)

@@ -61,13 +61,20 @@ def zoo() -> list[Choice]:
     return [of(name, objectives.get(name, aggregation="mean")) for name in names]
 
 
-def of(label: str, objective: Objective, start: Mapping[str, float] | None = None) -> Choice:
-    """A choice with the objective's own search grid, `start` included."""
-    grid = {name: tuple(values) for name, values in objective.search_grid.items()}
-    for name, value in (start or {}).items():
-        if value not in grid.get(name, ()):
-            grid[name] = tuple(sorted((*grid.get(name, ()), value)))
-    return Choice(label, objective, grid, start)
+def of(label: str, objective: Objective) -> Choice:
+    """A choice with the objective's own search grid."""
+    return Choice(label, objective, dict(objective.search_grid))
+
+
+def including(
+    grid: Mapping[str, Sequence[Any]], values: Mapping[str, Any]
+) -> dict[str, Sequence[Any]]:
+    """A grid with these values in it, too."""
+    given = {name: {value} for name, value in values.items()}
+    return {
+        name: tuple(sorted({*grid.get(name, ()), *given.get(name, ())}))
+        for name in dict.fromkeys((*grid, *given))
+    }
 
 
 def document(choices: Iterable[Choice]) -> dict[str, Any]:

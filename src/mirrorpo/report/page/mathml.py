@@ -22,7 +22,7 @@ def from_latex(latex: str) -> str:
         body = _row(latex)
     else:
         lines = [line for line in re.split(r"\\\\\s*", block[1].strip()) if line.strip()]
-        body = "<mtable columnalign='right left' rowspacing='0.6em' columnspacing='0.3em'>"
+        body = "<mtable>"
         for line in lines:
             cells = "".join(f"<mtd>{_row(cell)}</mtd>" for cell in line.split("&"))
             body += f"<mtr>{cells}</mtr>"

@@ -36,6 +36,7 @@ from mirrorpo.study.tables import NOT_RUN
 _TEMPLATES = "report/page/templates"
 _LIBRARIES = ("d3-7.9.2.min.js", "plot-0.6.17.umd.min.js")
 _SCRIPTS = ("page.js", "explorer.js")
+_FOUND = "found by "
 _FIRST_SHOWN = ("dpo", "orpo")
 _MOST_MAPS = 24
 _CURVE_TITLES = (
@@ -187,41 +188,34 @@ def _choices(parts: Parts) -> tuple[list[explorer.Choice], list[tuple[str, int, 
 
     Objectives of the runs that are not in the zoo come first.
     """
-    found: list[explorer.Choice] = []
-    for search in parts.searches:
-        if search.found is not None:
-            label = f"found by {search.folder.name}"
-            found.append(explorer.Choice(label, search.found.objective, {}))
-    wanted: list[tuple[str, str, dict[str, float]]] = []
+    discovered = {
+        f"{_FOUND}{search.folder.name}": search.found.objective
+        for search in parts.searches
+        if search.found is not None
+    }
     zoo = {choice.label: choice for choice in explorer.zoo()}
+    others = {label: explorer.Choice(label, found, {}) for label, found in discovered.items()}
+    measured: dict[str, tuple[str, dict[str, float]]] = {}
     for place in parts.places:
-        values = json.loads(place.cell.hyperparameters)
-        if place.algorithm in zoo:
-            choice = zoo[place.algorithm]
-            zoo[place.algorithm] = explorer.of(
-                place.algorithm, choice.objective, {**(choice.start or {}), **values}
-            )
-        elif all(choice.label != place.algorithm for choice in found):
+        name, values = place.algorithm, json.loads(place.cell.hyperparameters)
+        known = zoo if name in zoo else others
+        if name not in known:
             try:
-                objective = algorithms.load(place.algorithm).objective
+                algorithm = algorithms.load(name)
             except ValueError:
                 continue  # a user's file that is no longer there
-            found.append(explorer.of(place.algorithm, objective, values))
-        wanted.append(
-            (f"{place.algorithm} {place.hyperparameters}".strip(), place.algorithm, values)
-        )
-    choices = [*found, *zoo.values()]
+            known[name] = explorer.Choice(name, algorithm.objective, algorithm.search_grid)
+        grid = explorer.including(known[name].grid, values)
+        known[name] = dataclasses.replace(known[name], grid=grid, start=values)
+        measured[f"{name} {place.hyperparameters}".strip()] = (name, values)
+    choices = [*others.values(), *zoo.values()]
     index = {choice.label: position for position, choice in enumerate(choices)}
-    compared = {
-        choice.label: (choice.label, index[choice.label], 0)
-        for choice in found
-        if choice.label.startswith("found by ")
-    }
-    for label, name, values in wanted:
-        if name in index and label not in compared:
-            choice = choices[index[name]]
-            compared[label] = (label, index[name], _point(choice, values))
-    return choices, list(compared.values())[:_MOST_MAPS]
+    compared = [(label, index[label], 0) for label in discovered]
+    compared += [
+        (label, index[name], _point(choices[index[name]], values))
+        for label, (name, values) in measured.items()
+    ]
+    return choices, compared[:_MOST_MAPS]
 
 
 def _point(choice: explorer.Choice, values: dict[str, float]) -> int:
@@ -332,9 +326,13 @@ def _explained(folder: Folder) -> dict[str, Any]:
 
 def _error_text(relative: float, largest: float, r_squared: float) -> str:
     return (
-        f"On held-out pairs the formula's gradient is off by {100 * relative:.2g} % (root mean "
-        f"square), by {100 * largest:.2g} % at most; R² {r_squared:.4f}."
+        f"On held-out pairs the formula's gradient is off by {_percent(relative)} (root mean "
+        f"square), by {_percent(largest)} at most; R² {r_squared:.4f}."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def _data(parts: Parts, labels: Sequence[str]) -> dict[str, Any]:
@@ -342,7 +340,7 @@ def _data(parts: Parts, labels: Sequence[str]) -> dict[str, Any]:
     names: dict[str, None] = {}
     for bench in parts.benches:
         names.update(dict.fromkeys(bench.run.table.algorithms))
-    first = [name for name in labels if name.startswith("found by ")]
+    first = [name for name in labels if name.startswith(_FOUND)]
     first += [place.algorithm for place in parts.places if place.rank == 1]
     first += list(_FIRST_SHOWN)
     shown = [name for name in dict.fromkeys(first) if name in labels]
