@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DATA := --task hopper --rows 1024 --time-steps 64
-VARIANTS := --variants base,noisy:0.3
+DEMO ?= $(BIN)/mirrorpo bench --task hopper --variants base,noisy:0.1 \
+	--algorithms sft,rrhf,slic,lpo,dpo,ipo,cpo,orpo,simpo,kto --seeds 5 --rows 1024 \
+	--search --search-seeds 1 --search-episodes 20 --time-steps 64 --episodes 50 --out demo
 PYTEST ?= $(BIN)/python -m pytest
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
@@ -13,15 +14,7 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint
 
 demo: $(RUNTIME)
-	$(BIN)/mirrorpo bench $(DATA) $(VARIANTS) --algorithms sft,slic,dpo,ipo,cpo,orpo,simpo,kto \
-		--seeds 5 --search --search-seeds 1 --search-episodes 20 --episodes 50 --out demo/bench
-	$(BIN)/mirrorpo discover $(DATA) --variant noisy:0.3 --learn psi,phi,g,weight --weight 0.5 \
-		--parameters activations --strategy snes --sigma 0.2 --population 12 --generations 8 \
-		--epochs 6 --episodes 20 --validation-rows 1024 --validation-episodes 50 \
-		--validation-seeds 4 --validate-every 4 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DATA) $(VARIANTS) --algorithms demo/discovery/objective.safetensors \
-		--seeds 5 --episodes 50 --out demo/discovered
-	$(BIN)/mirrorpo report demo/bench demo/discovered demo/discovery --out demo/report
+	$(DEMO)
 
 test: $(EVERYTHING)
 	$(PYTEST)
