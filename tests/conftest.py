@@ -20,6 +20,13 @@ from mirrorpo.control.policy import new_policy
 start_jax()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_dropped():
+    """Thousands of compiled programs in one process exhaust its memory maps, and it crashes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def hopper():
     """Hopper with short episodes."""

@@ -22,7 +22,13 @@ def test_every_name_of_the_design_is_available():
         *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
         *("paper-mixed", "paper-noisy", "closed-form"),
     }
-    assert set(objectives.available()) == TWO_PHASE | single_phase
+    own = {
+        name
+        for name in objectives.available()
+        if type(objectives.get(name)).__module__.startswith("mirrorpo.objectives")
+    }
+    # Others are of users' files that tests have loaded before.
+    assert own == TWO_PHASE | single_phase
 
 
 def test_stages_are_ten_epochs_of_sft_then_two_or_twelve_in_one(every_name):

@@ -50,8 +50,7 @@ def load(text: str) -> Algorithm:
     name, bracket, inside = text.strip().partition("[")
     if not bracket:
         objective = load_algorithm(name, aggregation="mean")
-        given = objective.search_grid if is_saved(name) else ()
-        return Algorithm(text, objective, frozenset(given))
+        return Algorithm(text, objective, _own(name, objective))
     if not inside.endswith("]"):
         raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
     values = {}
@@ -61,8 +60,12 @@ def load(text: str) -> Algorithm:
             raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
         values[key.strip()] = _number_or_text(value.strip())
     objective = load_algorithm(name, aggregation="mean", **values)
-    given = {*values, *(objective.search_grid if is_saved(name) else ())}
-    return Algorithm(text, objective, frozenset(given))
+    return Algorithm(text, objective, _own(name, objective) | frozenset(values))
+
+
+def _own(name: str, objective: Objective) -> frozenset[str]:
+    """The hyper-parameters that a saved objective brings values for: all; none of others."""
+    return frozenset(objective.search_grid) if is_saved(name) else frozenset()
 
 
 def split_list(texts: tuple[str, ...]) -> tuple[str, ...]:
