@@ -108,7 +108,10 @@ def _about(facts: Conditions) -> list[str]:
 def _advice(facts: Conditions, ranked: Recommendation) -> list[str]:
     if not ranked.ranking:
         return ["No objective was measured on all benches with such data."]
-    lines = [f"Objectives on benches with such data ({', '.join(ranked.tasks)}), the best first:"]
+    lines = [
+        f"{len(ranked.ranking)} objectives were measured on benches with such data "
+        f"({', '.join(ranked.tasks)}), the best first:"
+    ]
     for place, item in enumerate(ranked.ranking[:_SHOWN], 1):
         behind = "; ".join(
             f"{variant}: {score:.2f} ± {error:.2f} of {agents} agents"
