@@ -50,8 +50,11 @@ def returns(
     starts, noises = rollout.episode_keys(jax.random.key(seed), batches * size)
     policy_index = jnp.repeat(jnp.arange(count), batches)
     batch_index = jnp.tile(jnp.arange(batches), count)
+    # XLA compiles a choice from one policy to other operations, with other last digits, than a
+    # choice from several.
+    several = policies if count > 1 else jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), policies)
     total = _returns(
-        policies,
+        several,
         policy_index,
         batch_index,
         starts.reshape(batches, size),
