@@ -241,7 +241,7 @@ class _Actors:
 
 
 class _Actor:
-    """A worker in a process of its own, with one device."""
+    """A worker in a process of its own, with one GPU or one CPU core."""
 
     def __init__(self, supply: Sequence[Any]):
         import ray
@@ -251,7 +251,9 @@ class _Actor:
         flags = re.sub(r"--xla_force_host_platform_device_count=\d+", "", flags)
         os.environ["XLA_FLAGS"] = flags.strip()
         os.environ.pop("NPROC", None)
-        use_all_cores(devices=1)
+        # Two on its one core: XLA compiles a program for one device alone to other last digits
+        # than one for several, which is what the driver would have.
+        use_all_cores(devices=2)
         if not ray.get_gpu_ids():
             jax.config.update("jax_platforms", "cpu")
         keep_compiled_programs()
