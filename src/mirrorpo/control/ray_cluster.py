@@ -49,6 +49,9 @@ def connect(address: str) -> Iterator["Cluster"]:
     """
     # Ray sends statistics about itself to its makers unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # JAX takes most of a GPU's memory when it starts. The driver simulates trajectories and then
+    # waits: it must leave that memory to a worker on the same GPU.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     ray = _import_ray()
     kind, _, cores = address.partition(":")
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
