@@ -95,8 +95,7 @@ class Task:
 
     @property
     def observation_size(self) -> int:
-        # brax's own property runs a reset, operation by operation; its shape is enough.
-        return int(jax.eval_shape(self._env.reset, jax.random.key(0)).obs.shape[-1])
+        return _observation_size(self.robot, self.backend)
 
     @property
     def action_size(self) -> int:
@@ -130,6 +129,14 @@ class Task:
 @cache
 def _brax_env(robot: str, backend: str) -> Env:
     return envs.get_environment(robot, backend=backend)
+
+
+@cache
+def _observation_size(robot: str, backend: str) -> int:
+    """Once a robot: every evaluation asks, and tracing a reset takes a quarter of a second."""
+    # brax's own property runs a reset, operation by operation; its shape is enough.
+    reset = _brax_env(robot, backend).reset
+    return int(jax.eval_shape(reset, jax.random.key(0)).obs.shape[-1])
 
 
 _REGISTRY: dict[str, partial[Task]] = {}
