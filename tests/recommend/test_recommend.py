@@ -14,7 +14,7 @@ from mirrorpo.cli import main
 from mirrorpo.control import agents, data, tasks
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
 from mirrorpo.report import export
-from mirrorpo.report.page import render
+from mirrorpo.report.page import reading
 
 ROWS = 100
 TOLERANCE = 0.08
@@ -207,7 +207,7 @@ def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(resu
 def test_the_shipped_results_are_those_of_the_committed_benches():
     (path,) = advice.shipped()
     runs = Path(__file__).parents[2] / "runs"
-    parts = render.read([runs / "hopper-table6", runs / "hopper-noisy-0.3"])
+    parts = reading.read([runs / "hopper-table6", runs / "hopper-noisy-0.3"])
     again = through_csv(export.results(parts.places))
     pd.testing.assert_frame_equal(pd.read_csv(path), again)
     found = advice.evidence([path])

@@ -18,7 +18,7 @@ from mirrorpo.discovery import artefact
 from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.report import export
-from mirrorpo.report.page import benches, explorer, folders, mathml, render
+from mirrorpo.report.page import benches, choices, explorer, folders, mathml, reading
 from mirrorpo.report.page.commands import command_line
 from mirrorpo.study import tuned
 from mirrorpo.study.algorithms import split_list
@@ -27,7 +27,7 @@ from tests.report.bench_folders import TABLE6, real_lines, write_bench
 
 
 def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
-    places = benches.places(render.read(one_run).benches[0])
+    places = benches.places(reading.read(one_run).benches[0])
     assert len(places) == 18
     base = [place for place in places if place.variant == "base"]
     means = [place.cell.summary.mean for place in base]
@@ -41,7 +41,7 @@ def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
 
 
 def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
-    parts = render.read(odd_runs)
+    parts = reading.read(odd_runs)
     bench = next(part for part in parts.benches if part.folder.name == "with-diverged")
     lost = [place for place in benches.places(bench) if place.cell.summary.diverged]
     assert [(place.rank, place.cell.text("mean")) for place in lost] == [(None, "diverged 1/5")]
@@ -54,7 +54,7 @@ def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
 def test_an_unfinished_run_is_read_and_not_written(odd_runs):
     path = odd_runs[0] / "metrics.jsonl"
     before = path.read_bytes()
-    bench = render.read([odd_runs[0]]).benches[0]
+    bench = reading.read([odd_runs[0]]).benches[0]
     assert not bench.finished
     assert (len(bench.final), bench.expected) == (40, 150)
     assert path.read_bytes() == before
@@ -107,10 +107,10 @@ def test_the_maps_have_the_values_that_each_variant_chose(tmp_path):
         with_values(x, "dpo", {"beta": chosen[x["agent"]["variant"]]}) for x in lines
     ] + [with_values(x, "hopper-noisy", {}) for x in lines]
     run = write_bench(tmp_path / "run", tuned_lines, seeds=25)
-    choices, compared = render._choices(render.read([run]))
+    offered, compared = choices.offered(reading.read([run]))
     shown = {}
     for label, index, point in compared:
-        grid = choices[index].grid
+        grid = offered[index].grid
         combination = list(itertools.product(*grid.values()))[point]
         shown[label] = dict(zip(grid, combination, strict=True))
     assert shown == {
@@ -119,7 +119,7 @@ def test_the_maps_have_the_values_that_each_variant_chose(tmp_path):
         "dpo beta=100.0": {"beta": 100.0},
         "hopper-noisy": {},
     }
-    saved = next(choice for choice in choices if choice.label == "hopper-noisy")
+    saved = next(choice for choice in offered if choice.label == "hopper-noisy")
     assert saved.objective == artefact.load("hopper-noisy").objective
 
 
@@ -211,7 +211,7 @@ def test_tables_and_figures_are_written_in_every_form(report_folder):
 
 
 def test_the_latex_table_is_in_the_paper_s_layout(one_run):
-    text = export.to_latex(render.read(one_run).benches[0].run.table)
+    text = export.to_latex(reading.read(one_run).benches[0].run.table)
     lines = [line for line in text.splitlines() if line.startswith(("orpo", "cpo"))]
     assert lines[0].startswith(r"cpo & $\mathbf{2013 \pm 4}$ & $\mathbf{1768 \pm 12}$")
     assert all(line.count("&") == 3 for line in lines)
@@ -236,6 +236,6 @@ def test_markdown_alone_is_written_as_before(tmp_path, capsys):
 def test_a_log_is_read_the_same_whether_or_not_it_is_repaired(odd_runs, tmp_path):
     copy = tmp_path / "metrics.jsonl"
     copy.write_bytes((odd_runs[0] / "metrics.jsonl").read_bytes())
-    bench = render.read([odd_runs[0]]).benches[0]
+    bench = reading.read([odd_runs[0]]).benches[0]
     pd.testing.assert_frame_equal(Log(copy).frame(), bench.run.agents)
     assert tuned.found(bench.run.agents).keys() == {"dpo"}

@@ -8,7 +8,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs
-from mirrorpo.report.page import explorer, render
+from mirrorpo.report.page import explorer, reading, render
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -54,7 +54,7 @@ def pages(tmp_path_factory, one_run, odd_runs, fifty_runs):
     for name, runs in (("one", one_run), ("odd", odd_runs), ("fifty", fifty_runs)):
         paths[name] = folder / f"{name}.html"
         paths[name].write_text(
-            render.render(render.read(runs), "mirrorpo report"), encoding="utf-8"
+            render.render(reading.read(runs), "mirrorpo report"), encoding="utf-8"
         )
     return paths
 

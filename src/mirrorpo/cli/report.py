@@ -46,9 +46,9 @@ def report(
     start_jax()
     from mirrorpo import files, runs
     from mirrorpo.report import export
-    from mirrorpo.report.page import render
+    from mirrorpo.report.page import reading, render
 
-    parts = render.read(run)
+    parts = reading.read(run)
     for bench in parts.benches:
         _print(bench.run)
     alone = out is not None and out.suffix == ".html"

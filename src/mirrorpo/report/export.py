@@ -15,7 +15,7 @@ from mirrorpo.discovery.member_functions import member_functions
 from mirrorpo.objectives import MirrorObjective
 from mirrorpo.report import explain_plots, run_plots
 from mirrorpo.report.page.benches import Place
-from mirrorpo.report.page.render import Parts
+from mirrorpo.report.page.reading import Parts
 from mirrorpo.report.page.searches import SearchPart
 from mirrorpo.study import tables
 

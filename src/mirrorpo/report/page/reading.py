@@ -1,0 +1,43 @@
+"""Run folders, read into the parts of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirrorpo.report.page import benches, folders, searches, trainings
+from mirrorpo.report.page.benches import BenchPart, Place
+from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.page.searches import SearchPart
+from mirrorpo.report.page.trainings import TrainingPart
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a report shows, read from run folders."""
+
+    folders: Sequence[Folder]
+    benches: Sequence[BenchPart]
+    searches: Sequence[SearchPart]
+    trainings: Sequence[TrainingPart]
+
+    @property
+    def places(self) -> list[Place]:
+        """The leaderboard of all benches."""
+        return [place for bench in self.benches for place in benches.places(bench)]
+
+
+def read(paths: Sequence[Path]) -> Parts:
+    """Read run folders; none is written to.
+
+    Raises:
+        ValueError: see `folders.read`; damaged files.
+    """
+    found = folders.read(paths)
+    return Parts(
+        found,
+        [benches.read(folder) for folder in found if folder.kind == "bench"],
+        [searches.read(folder) for folder in found if folder.kind == "discover"],
+        [trainings.read(folder) for folder in found if folder.kind in ("train", "agents train")],
+    )
