@@ -25,7 +25,7 @@ def use_all_cores(devices: int | None = None) -> None:
     Raises:
         RuntimeError: JAX has already started its back end.
     """
-    cores = _cores()
+    cores = available_cores()
     # The devices are the parallelism: splitting each small operation over threads besides halves
     # the speed of PPO on Ant.
     flags = os.environ.get("XLA_FLAGS", "")
@@ -48,7 +48,8 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
