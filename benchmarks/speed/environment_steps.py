@@ -1,10 +1,5 @@
-"""Evaluation of a population: environment steps a second, by MirrorPO and by brax's evaluator.
+"""Evaluation of a population: environment steps a second, by MirrorPO and by brax's evaluator."""
 
-The robot is half-cheetah, which never falls: every episode has its full length, so both take
-exactly the same number of steps.
-"""
-
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,39 +9,34 @@ import numpy as np
 from brax import envs
 from brax.training.acting import Evaluator
 
-from mirrorpo.control import evaluation, tasks
+from mirrorpo.control import evaluation
 from mirrorpo.control.policy import Policy, new_policy
 from mirrorpo.control.tasks import Task
 
-TASK = "halfcheetah"
+from .timing import timed
 
 
-def measure(by: str, agents: int, episodes: int, steps: int, repeats: int) -> dict[str, float]:
+def measure(
+    by: str, task: Task, agents: int, episodes: int, least_seconds: float
+) -> dict[str, float]:
     """Environment steps a second of whole evaluations, compilation apart.
 
     Args:
         by: "mirrorpo" or "brax".
+        task: one whose episodes all have their full length.
         agents: of the population.
         episodes: of each agent.
-        steps: of each episode.
-        repeats: of which the fastest counts.
+        least_seconds: see `timed`.
     """
-    task = tasks.load(TASK, episode_length=steps)
     keys = jax.random.split(jax.random.key(0), agents)
     zeros = np.zeros(task.observation_size, np.float32)
     policies = jax.vmap(lambda key: new_policy(key, task.action_size, zeros, zeros + 1))(keys)
     once = {"mirrorpo": _by_mirrorpo, "brax": _by_brax}[by](task, policies, agents, episodes)
-    began = time.perf_counter()
-    once()
-    first = time.perf_counter() - began
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        once()
-        seconds.append(time.perf_counter() - began)
+    seconds = timed(once, least_seconds)
     return {
-        "steps_a_second": agents * episodes * steps / min(seconds),
-        "compile_seconds": first - min(seconds),
+        "steps_a_second": agents * episodes * task.episode_length / seconds.fastest,
+        "seconds": seconds.fastest,
+        "compile_seconds": seconds.first_extra,
     }
 
 

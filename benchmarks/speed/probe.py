@@ -18,35 +18,52 @@ if __package__ in (None, ""):
     __package__ = "speed"
 
 
-def train(by: str, repeats: int, **sizes: int) -> dict[str, Any]:
+# It never falls: every episode has its full length, so all take exactly the same number of steps.
+EVALUATED = "halfcheetah"
+
+
+def train(by: str, least_seconds: float, **sizes: int) -> dict[str, Any]:
     """Agent-steps a second: the fastest of some runs, after one that compiles."""
     workload = importlib.import_module("speed.workload")
+    timing = importlib.import_module("speed.timing")
     if by == "mirrorpo":
         importlib.import_module("mirrorpo.cli.console").start_jax()
+    module = importlib.import_module(TRAINERS[by])
+    before = peak_memory_mib()
     work = workload.Workload(**sizes)
     # The arrays are held by the trainer alone: what it has no use for is not its memory.
     if by == "mirrorpo":
-        module = importlib.import_module("speed.mirrorpo_learner")
         run = module.trainer(work, workload.pairs(work), workload.start(work))
     else:
         given = (workload.pairs(work), workload.start(work), workload.orders(work))
-        if by == "textbook-jax":
-            run = importlib.import_module("speed.textbook_jax").trainer(work, *given)
-        else:
-            module = importlib.import_module("speed.torch_loops")
-            run = module.trainer(work, *given, vectorised=by == "torch-vmap")
-    first, *seconds = (_seconds(run) for _ in range(1 + repeats))
+        how = {"vectorised": by == "torch-vmap"} if by.startswith("torch") else {}
+        run = module.trainer(work, *given, **how)
+    seconds = timing.timed(run, least_seconds)
     return {
-        "agent_steps_a_second": work.agent_steps / min(seconds),
-        "compile_seconds": first - min(seconds),
+        "agent_steps_a_second": work.agent_steps / seconds.fastest,
+        "seconds": seconds.fastest,
+        "compile_seconds": seconds.first_extra,
+        "memory_before_mib": before,
     }
 
 
-def evaluate(by: str, **sizes: int) -> dict[str, Any]:
+def evaluate(by: str, steps: int, **sizes: Any) -> dict[str, Any]:
     """Environment steps a second of an evaluation."""
     if by == "mirrorpo":
         importlib.import_module("mirrorpo.cli.console").start_jax()
-    return importlib.import_module("speed.environment_steps").measure(by, **sizes)
+    tasks = importlib.import_module("mirrorpo.control.tasks")
+    task = tasks.load(EVALUATED, episode_length=steps)
+    if by == "mujoco.rollout":
+        return importlib.import_module("speed.native_physics").measure(task, **sizes)
+    module = importlib.import_module("speed.environment_steps")
+    before = peak_memory_mib()
+    return {**module.measure(by, task, **sizes), "memory_before_mib": before}
+
+
+def generation(**sizes: int) -> dict[str, Any]:
+    """Seconds of one generation of a discovery, and what they are spent on."""
+    importlib.import_module("mirrorpo.cli.console").start_jax()
+    return importlib.import_module("speed.generation").measure(**sizes)
 
 
 def peak(size: int, seconds: float) -> dict[str, Any]:
@@ -85,12 +102,6 @@ def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
     }
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
-
-
 def peak_memory_mib() -> float:
     """The largest resident set of this process so far."""
     # Linux counts in KiB, macOS in bytes.
@@ -98,9 +109,17 @@ def peak_memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
+TRAINERS = {
+    "mirrorpo": "speed.mirrorpo_learner",
+    "textbook-jax": "speed.textbook_jax",
+    "torch-vmap": "speed.torch_loops",
+    "torch-loop": "speed.torch_loops",
+}
+
 PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "train": train,
     "evaluate": evaluate,
+    "generation": generation,
     "peak": peak,
     "first-results": first_results,
 }

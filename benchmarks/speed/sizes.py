@@ -1,0 +1,74 @@
+"""How large the measurements are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the measurements are.
+
+    Attributes:
+        populations: agents trained at once.
+        hidden: units of each of the two hidden layers; growth is measured with the first.
+        agent_steps: about how many a measurement takes; each agent takes 2 at least.
+        time_steps: of each trajectory.
+        matrix: side of the square matrices of the peak.
+        matrix_seconds: for each library that tries it.
+        evaluated: agents of the evaluations.
+        episodes: of each agent in the evaluations.
+        episode_steps: of each episode, outside the search.
+        search_population: agents of the search's generation.
+        search_rows: pairs that they train on.
+        search_epochs: passes over them.
+        search_time_steps: sampled from each trajectory and minibatch.
+        search_episodes: of each agent, 1000 steps each.
+        growth_populations: agents, where growth is measured against them; the other growths
+            are measured with the first.
+        growth_rows: pairs, where growth is measured against them; likewise.
+        growth_time_steps: of each trajectory, where growth is measured against them.
+        growth_episodes: of each agent, where growth is measured against them.
+        least_seconds: for which a measurement is repeated, twice at least; the fastest counts.
+    """
+
+    populations: tuple[int, ...] = (1, 16, 64, 256)
+    hidden: tuple[int, ...] = (64, 256)
+    agent_steps: int = 128
+    time_steps: int = 1000
+    matrix: int = 2048
+    matrix_seconds: float = 5.0
+    evaluated: tuple[int, ...] = (1, 64)
+    episodes: int = 50
+    episode_steps: int = 100
+    search_population: int = 16
+    search_rows: int = 256
+    search_epochs: int = 3
+    search_time_steps: int = 64
+    search_episodes: int = 32
+    growth_populations: tuple[int, ...] = (2, 8, 32, 128)
+    growth_rows: tuple[int, ...] = (128, 256, 512, 1024)
+    growth_time_steps: tuple[int, ...] = (250, 500, 1000, 2000)
+    growth_episodes: tuple[int, ...] = (50, 100, 200, 400)
+    least_seconds: float = 1.0
+
+
+QUICK = Sizes(
+    populations=(2,),
+    hidden=(8,),
+    agent_steps=8,
+    time_steps=20,
+    matrix=64,
+    matrix_seconds=0.05,
+    evaluated=(2,),
+    episodes=2,
+    episode_steps=4,
+    search_population=2,
+    search_rows=4,
+    search_epochs=1,
+    search_time_steps=4,
+    search_episodes=2,
+    growth_populations=(2, 4, 6),
+    growth_rows=(8, 16, 32),
+    growth_time_steps=(10, 20, 40),
+    growth_episodes=(2, 4, 8),
+    least_seconds=0.0,
+)
