@@ -48,12 +48,34 @@ def _register(value: Any) -> None:
         _register(getattr(value, one.name))
     if type(value) in _registered:
         return
-    jax.tree_util.register_dataclass(
-        type(value),
-        data_fields=[one.name for one in fields if not one.metadata.get("static")],
-        meta_fields=[one.name for one in fields if one.metadata.get("static")],
-    )
+    data = [one.name for one in fields if not one.metadata.get("static")]
+    static = [one.name for one in fields if one.metadata.get("static")]
+    _register_class(type(value), data, static)
     _registered.add(type(value))
+
+
+def _register_class(kind: type, data: Sequence[str], static: Sequence[str]) -> None:
+    """Register a class with JAX so that a jitted function never takes it for another.
+
+    JAX 0.10's own `register_dataclass` makes trees whose equality does not look at the class. Two
+    losses of as many numbers then share a place in the cache of a jitted function whenever their
+    hashes come together, a few times in a hundred processes, and one is computed as the other.
+    """
+
+    def flatten(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children = tuple(getattr(value, name) for name in data)
+        return children, (kind, *(getattr(value, name) for name in static))
+
+    def flatten_with_keys(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children, rest = flatten(value)
+        keys = map(jax.tree_util.GetAttrKey, data)
+        return tuple(zip(keys, children, strict=True)), rest
+
+    def unflatten(rest: tuple[Any, ...], children: Sequence[Any]) -> Any:
+        named = dict(zip(data, children, strict=True))
+        return kind(**named, **dict(zip(static, rest[1:], strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)
 
 
 def save_tree(path: Path, tree: Any, card: Mapping[str, Any]) -> None:
