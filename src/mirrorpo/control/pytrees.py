@@ -1,7 +1,7 @@
 """Objectives as JAX pytrees, and pytrees as files."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def _register_class(kind: type, data: Sequence[str], static: Sequence[str]) -> N
         keys = map(jax.tree_util.GetAttrKey, data)
         return tuple(zip(keys, children, strict=True)), rest
 
-    def unflatten(rest: tuple[Any, ...], children: Sequence[Any]) -> Any:
+    def unflatten(rest: tuple[Any, ...], children: Iterable[Any]) -> Any:
         named = dict(zip(data, children, strict=True))
         return kind(**named, **dict(zip(static, rest[1:], strict=True)))
 
