@@ -9,6 +9,7 @@ import pytest
 from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.report.page import explorer, reading, render
+from tests.report.language_folders import write_align, write_judged, write_reviews
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -51,7 +52,17 @@ class Opened:
 def pages(tmp_path_factory, one_run, odd_runs, fifty_runs):
     folder = tmp_path_factory.mktemp("pages")
     paths = {}
-    for name, runs in (("one", one_run), ("odd", odd_runs), ("fifty", fifty_runs)):
+    language = [
+        write_reviews(folder / "reviews", diverged=[("base", "dpo", 0)]),
+        write_align(folder / "aligned"),
+        write_judged(folder / "judged"),
+    ]
+    for name, runs in (
+        ("one", one_run),
+        ("odd", odd_runs),
+        ("fifty", fifty_runs),
+        ("language", language),
+    ):
         paths[name] = folder / f"{name}.html"
         paths[name].write_text(
             render.render(reading.read(runs), "mirrorpo report"), encoding="utf-8"
@@ -76,7 +87,7 @@ def opened(chromium, pages):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("name", ["one", "odd", "fifty"])
+@pytest.mark.parametrize("name", ["one", "odd", "fifty", "language"])
 def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(opened, name, viewport):
     shown = opened(name, viewport, color_scheme="dark")
     places = shown.scroll_through()
@@ -134,6 +145,14 @@ def test_an_unfinished_and_a_diverged_run_say_so(opened):
     assert "unfinished: 0 of 25 agents" in text
     assert "No agent has been scored yet." in page.locator("#benches").inner_text()
     assert "diverged 1/5" in page.locator("#leaderboard").inner_text()
+
+
+def test_language_models_show_their_measures_curves_and_verdicts(opened):
+    page = opened("language").page
+    assert "diverged 1/3" in page.locator("#benches").inner_text()
+    assert "KL from the original" in page.locator("#benches").inner_text()
+    assert page.locator("#trainings [data-chart='training']").count() == 5
+    assert "62.5 ± 17.1 % [25.0, 87.5]" in page.locator("#judgements").inner_text()
 
 
 def test_the_theme_switch_wins_over_the_system_s_choice(opened):

@@ -28,7 +28,8 @@ def report(
     CSV and LaTeX, and the figures as PNG and SVG. The run folders are only read.
 
     Args:
-        run: folders of runs: of bench, discover, explain, train, agents train.
+        run: folders of runs: of bench, discover, explain, train, agents train, sentiment,
+            align, judge.
         out: folder to write; by default runs/report-RUN. Or one file: ending in .md for the tables
             of one bench alone, in .html for the page alone.
         rollouts: agents of each run folder that the page shows moving, a few seconds each.
@@ -87,9 +88,11 @@ def _write_markdown(run: Path, out: Path) -> None:
 
 def _print(found: comparison.Run) -> None:
     from mirrorpo.report import comparison
+    from mirrorpo.report.page import quantities
     from mirrorpo.study import tables
 
-    console.print(tables.to_rich(found.table))
+    decimals = quantities.of_task(found.table.task).decimals
+    console.print(tables.to_rich(found.table, decimals=decimals))
     console.print(comparison.cost(found))
     for column in _columns(found):
         if column.common < 2:
@@ -102,11 +105,14 @@ def _print(found: comparison.Run) -> None:
 
 def _markdown(found: comparison.Run) -> str:
     from mirrorpo.report import comparison
+    from mirrorpo.report.page import quantities
     from mirrorpo.study import tables
 
+    decimals = quantities.of_task(found.table.task).decimals
+    iqm = tables.to_markdown(found.table, "iqm", decimals)
     parts = [
-        tables.to_markdown(found.table),
-        f"Interquartile mean [95 % interval]:\n\n{tables.to_markdown(found.table, 'iqm')}",
+        tables.to_markdown(found.table, decimals=decimals),
+        f"Interquartile mean [95 % interval]:\n\n{iqm}",
         comparison.cost(found) + "\n",
     ]
     if _columns(found):

@@ -63,7 +63,7 @@ def results(places: list[Place]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def to_latex(table: tables.ResultTable) -> str:
+def to_latex(table: tables.ResultTable, decimals: int = 0) -> str:
     r"""A table in the paper's layout: a row an algorithm, a column a variant, bold the best.
 
     It needs the package booktabs.
@@ -73,12 +73,14 @@ def to_latex(table: tables.ResultTable) -> str:
     head = ["", *(_escaped(variant) for variant in table.variants)]
     lines += [" & ".join(head) + r" \\", r"\midrule"]
     for source in table.sources:
-        text = f"${source.mean:.0f} \\pm {source.standard_error:.0f}$"
+        text = f"${source.mean:.{decimals}f} \\pm {source.standard_error:.{decimals}f}$"
         lines.append(" & ".join([_escaped(source.label), *[text] * len(table.variants)]) + r" \\")
     if table.sources:
         lines.append(r"\midrule")
     for algorithm in table.algorithms:
-        cells = [_cell(table.cells.get((algorithm, variant))) for variant in table.variants]
+        cells = [
+            _cell(table.cells.get((algorithm, variant)), decimals) for variant in table.variants
+        ]
         lines.append(" & ".join([_escaped(algorithm), *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -93,7 +95,9 @@ def write_tables(parts: Parts, folder: Path) -> None:
     for bench in parts.benches:
         name = file_name(bench.folder.name)
         _csv(_in_layout(bench.run.table), folder / f"{name}.csv")
-        files.write_text(folder / f"{name}.tex", to_latex(bench.run.table))
+        files.write_text(
+            folder / f"{name}.tex", to_latex(bench.run.table, bench.quantities.decimals)
+        )
 
 
 def write_figures(parts: Parts, folder: Path) -> Iterator[str]:
@@ -162,14 +166,14 @@ def _in_layout(table: tables.ResultTable) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cell(cell: tables.Cell | None) -> str:
+def _cell(cell: tables.Cell | None, decimals: int) -> str:
     if cell is None:
         return "--"
     found = cell.summary
     if found.diverged:
         return f"diverged {found.diverged}/{found.agents}"
-    error = "" if found.agents == 1 else rf" \pm {found.standard_error:.0f}"
-    number = f"{found.mean:.0f}{error}"
+    error = "" if found.agents == 1 else rf" \pm {found.standard_error:.{decimals}f}"
+    number = f"{found.mean:.{decimals}f}{error}"
     return rf"$\mathbf{{{number}}}$" if cell.best else f"${number}$"
 
 

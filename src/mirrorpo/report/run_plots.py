@@ -16,12 +16,6 @@ from mirrorpo.report.page.benches import BenchPart
 
 _DPI = 150
 _WIDTH, _ROW = 3.8, 0.28
-_CURVES = (
-    ("chosen_log_prob", "log-prob of the chosen"),
-    ("rejected_log_prob", "log-prob of the rejected"),
-    ("margin", "margin"),
-    ("loss", "loss"),
-)
 _FITNESS = (
     ("fitness_best", "best agent"),
     ("fitness_mean", "population"),
@@ -57,21 +51,22 @@ def every_agent(bench: BenchPart) -> Figure:
 def training_curves(bench: BenchPart) -> Figure:
     """A row a variant and a column a quantity; lines are means over a cell's agents."""
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
+    shown = bench.quantities.curves
     figure = Figure(
-        figsize=(3.0 * len(_CURVES), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
+        figsize=(3.0 * len(shown), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
     )
-    axes = figure.subplots(len(variants), len(_CURVES), squeeze=False)
+    axes = figure.subplots(len(variants), len(shown), squeeze=False)
     colours = matplotlib.colormaps["tab10" if len(bench.run.table.algorithms) <= 10 else "tab20"]
     for row, variant in zip(axes, variants, strict=True):
         row[0].set_ylabel(variant)
-        for axis, (name, title) in zip(row, _CURVES, strict=True):
+        for axis, (name, title) in zip(row, shown, strict=True):
             for position, algorithm in enumerate(bench.run.table.algorithms):
                 values = bench.curves.get((variant, algorithm), {}).get(name)
                 if values:
-                    epochs = np.arange(1, len(values) + 1)
+                    x = bench.curve_step * np.arange(1, len(values) + 1)
                     colour = colours(position % colours.N)
-                    axis.plot(epochs, values, color=colour, label=algorithm, linewidth=1.4)
-            axis.set(title=title, xlabel="epoch")
+                    axis.plot(x, values, color=colour, label=algorithm, linewidth=1.4)
+            axis.set(title=title, xlabel=bench.quantities.argument)
             axis.grid(color="#EEEEEE", linewidth=0.8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
@@ -130,6 +125,6 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
             axis.errorbar(
                 found.mean, row, xerr=np.nan_to_num(found.standard_error), fmt="k|", capsize=2
             )
-    axis.set(title=variant, xlabel="true return")
+    axis.set(title=variant, xlabel=bench.quantities.score)
     axis.grid(axis="x", color="#EEEEEE", linewidth=0.8)
     axis.set_axisbelow(True)

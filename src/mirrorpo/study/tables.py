@@ -73,7 +73,7 @@ class Cell:
         if found.diverged:
             return f"diverged {found.diverged}/{found.agents}"
         if measure == "mean":
-            return _mean_text(found.mean, found.standard_error, decimals)
+            return mean_text(found.mean, found.standard_error, decimals)
         low, high = _number(found.iqm_low, decimals), _number(found.iqm_high, decimals)
         return f"{_number(found.iqm, decimals)} [{low}, {high}]"
 
@@ -227,7 +227,7 @@ def _rows(
     rows = []
     if measure == "mean":
         for source in table.sources:
-            text = _mean_text(source.mean, source.standard_error, decimals)
+            text = mean_text(source.mean, source.standard_error, decimals)
             rows.append((source.label, [(text, False)] * len(table.variants)))
     for algorithm in table.algorithms:
         cells = [table.cells.get((algorithm, variant)) for variant in table.variants]
@@ -257,7 +257,8 @@ def _one_setting(agents: pd.DataFrame, variant: str) -> str:
     return str(settings[0])
 
 
-def _mean_text(mean: float, error: float, decimals: int) -> str:
+def mean_text(mean: float, error: float, decimals: int) -> str:
+    """A mean and its standard error, as "2049 ± 13"; "?" for what is not known."""
     return f"{_number(mean, decimals)} ± {_number(error, decimals)}"
 
 

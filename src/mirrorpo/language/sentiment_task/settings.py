@@ -4,6 +4,13 @@ from dataclasses import dataclass
 
 from mirrorpo import preference_faults
 
+_LOGS = 12
+
+
+def logging_steps(steps: int) -> int:
+    """Optimiser steps between two points of a training's curves."""
+    return max(1, steps // _LOGS)
+
 
 @dataclass(frozen=True)
 class SentimentSettings:

@@ -17,9 +17,10 @@ from mirrorpo.language.trainer import PreferenceTrainer
 from mirrorpo.language.trl_names import datasets, peft, torch, transformers
 from mirrorpo.objectives import Objective
 
+from .settings import logging_steps
+
 ADAPTER = "adapter"
 CARD = "training.json"
-LOGS = 12
 _CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 
@@ -103,7 +104,7 @@ def _train(
             lr_scheduler_type="linear",
             aggregation=settings.aggregation,
             gradient_checkpointing=False,
-            logging_steps=max(1, settings.steps // LOGS),
+            logging_steps=logging_steps(settings.steps),
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,

@@ -1,4 +1,5 @@
-"""A bench as the page shows it: leaderboard, every seed, training curves, the paper, the cost."""
+"""A bench, of robots or of language models, as the page shows it: leaderboard, every seed, training
+curves, the paper, the cost."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ import pandas as pd
 
 from mirrorpo import runs
 from mirrorpo.control.dataset_statistics import Facts, recall
+from mirrorpo.language.sentiment_task.settings import logging_steps
 from mirrorpo.report import comparison
+from mirrorpo.report.page import quantities, reviews
 from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.page.quantities import Quantities
 from mirrorpo.report.paper import RESULTS
 from mirrorpo.study import records, statistics
 from mirrorpo.study.tables import FINAL_PHASE, Cell
-
-CURVES = ("chosen_log_prob", "rejected_log_prob", "margin", "loss")
-"""The training curves that the page draws, by their names in a bench's log."""
 
 EPISODE_LENGTH = 1000
 """The most steps of an episode on the bench."""
@@ -57,6 +58,11 @@ class Place:
     ranks: tuple[int, int, int] | None
 
     @property
+    def decimals(self) -> int:
+        """Of its scores."""
+        return quantities.of_task(self.task).decimals
+
+    @property
     def hyperparameters(self) -> str:
         """As ``name=value, ...``."""
         return hyperparameters_text(self.cell.hyperparameters)
@@ -70,7 +76,7 @@ class BenchPart:
         folder: of the run.
         run: its table and agents.
         curves: mean over a cell's final agents by (variant, algorithm): name -> a value an epoch.
-        stages: of each epoch, by algorithm.
+        stages: of each epoch, by algorithm; empty where the log has none.
         finished: whether the bench has ended.
         expected: final agents that it was asked for.
     """
@@ -85,6 +91,18 @@ class BenchPart:
     @property
     def task(self) -> str:
         return str(self.run.settings["task"])
+
+    @property
+    def quantities(self) -> Quantities:
+        """What it measures."""
+        return quantities.of_task(self.task)
+
+    @property
+    def curve_step(self) -> int:
+        """How far apart the points of a training curve are: epochs, or optimiser steps."""
+        if self.task != quantities.REVIEWS:
+            return 1
+        return logging_steps(int(self.run.settings["steps"]))
 
     @property
     def final(self) -> pd.DataFrame:
@@ -102,14 +120,24 @@ class BenchPart:
         return float(self.run.agents.train_seconds.sum() + self.run.agents.evaluate_seconds.sum())
 
     @property
-    def environment_steps(self) -> int:
-        """The most that evaluation can have taken: episodes may end early."""
+    def environment_steps(self) -> int | None:
+        """The most that evaluation can have taken: episodes may end early. None of a language
+        model."""
+        if self.task == quantities.REVIEWS:
+            return None
         return int(self.run.agents.episodes.sum()) * EPISODE_LENGTH
 
     @property
     def facts(self) -> list[Facts]:
         """Of the run's data, one a variant; none where the run wrote none."""
         return recall(self.folder.path)
+
+    @property
+    def measured(self) -> list[reviews.Measured]:
+        """Of language models, beside their reward; none on robots."""
+        if self.task != quantities.REVIEWS:
+            return []
+        return reviews.measured(self.folder, self.run.table, self.final)
 
     def has(self, variant: str) -> bool:
         """Whether any reported agent was trained on a variant."""
@@ -129,6 +157,7 @@ def read(folder: Folder) -> BenchPart:
         ValueError: as `comparison.read`.
     """
     run = comparison.read(folder.path)
+    names = [name for name, _ in quantities.of_task(str(run.settings["task"])).curves]
     gathered: dict[tuple[str, str], dict[str, list[list[float]]]] = {}
     stages: dict[str, list[str]] = {}
     for record, curves in records.read(folder.path / runs.METRICS):
@@ -136,7 +165,7 @@ def read(folder: Folder) -> BenchPart:
             continue
         stages[record.algorithm] = list(curves.get("stage", ()))
         of_cell = gathered.setdefault((record.variant, record.algorithm), defaultdict(list))
-        for name in CURVES:
+        for name in names:
             if name in curves:
                 of_cell[name].append(
                     [math.nan if value is None else value for value in curves[name]]

@@ -22,7 +22,7 @@ def document(parts: Parts) -> dict[str, Any]:
         "benches": [_bench(bench) for bench in parts.benches],
         "searches": [_search(search) for search in parts.searches],
         "trainings": [
-            {"points": training.points, "argument": training.argument}
+            [{"points": chart.points, "argument": chart.argument} for chart in training.charts]
             for training in parts.trainings
         ],
     }
@@ -55,7 +55,7 @@ def _bench(bench: BenchPart) -> dict[str, Any]:
                 "agents": summary.agents,
                 "diverged": summary.diverged,
                 "scores": [
-                    [int(seed), round(float(score), 1)]
+                    [int(seed), round(float(score), bench.quantities.decimals + 2)]
                     for seed, score in zip(agents.seed, agents.return_mean, strict=True)
                 ],
                 "curves": {
@@ -68,4 +68,8 @@ def _bench(bench: BenchPart) -> dict[str, Any]:
     return {
         "sources": [{"label": label, "mean": mean} for label, mean, _ in table.sources],
         "cells": cells,
+        "score": bench.quantities.score,
+        "decimals": bench.quantities.decimals,
+        "argument": bench.quantities.argument,
+        "step": bench.curve_step,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from mirrorpo import files
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.settings import BenchSettings
 
 _ALWAYS = ("task", "variants", "algorithms")
@@ -29,6 +30,8 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
     """
     if kind == "bench":
         words = [kind, *_options(BenchSettings, settings)]
+    elif kind == "sentiment":
+        words = [kind, *_options(SentimentSettings, settings)]
     elif kind == "discover":
         words = [kind, *_options(DiscoverySettings, settings)]
     elif kind == "explain":

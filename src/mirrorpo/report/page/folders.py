@@ -11,14 +11,19 @@ from typing import Any, Literal
 from mirrorpo import files, runs
 from mirrorpo.report.page import commands
 
-Kind = Literal["bench", "discover", "explain", "train", "agents train", "other"]
+Kind = Literal[
+    "bench", "sentiment", "discover", "explain", "train", "agents train", "align", "judge", "other"
+]
 
-# Settings that only this command writes.
+# Settings that only this command writes; the first that fits.
 _MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("sentiment", ("algorithms", "variants", "best_of")),
     ("bench", ("algorithms", "variants")),
     ("discover", ("generations", "learn")),
     ("explain", ("objective", "max_terms")),
     ("train", ("objective", "data", "training")),
+    ("align", ("objective", "dataset_name", "training")),
+    ("judge", ("contestants", "judge")),
 )
 
 

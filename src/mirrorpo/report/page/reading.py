@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo.report.page import benches, folders, searches, trainings
+from mirrorpo.report.page import benches, folders, judgements, searches, trainings
 from mirrorpo.report.page.benches import BenchPart, Place
 from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.page.judgements import JudgePart
 from mirrorpo.report.page.searches import SearchPart
 from mirrorpo.report.page.trainings import TrainingPart
 
@@ -21,6 +22,7 @@ class Parts:
     benches: Sequence[BenchPart]
     searches: Sequence[SearchPart]
     trainings: Sequence[TrainingPart]
+    judgements: Sequence[JudgePart]
 
     @property
     def places(self) -> list[Place]:
@@ -37,7 +39,8 @@ def read(paths: Sequence[Path]) -> Parts:
     found = folders.read(paths)
     return Parts(
         found,
-        [benches.read(folder) for folder in found if folder.kind == "bench"],
+        [benches.read(folder) for folder in found if folder.kind in ("bench", "sentiment")],
         [searches.read(folder) for folder in found if folder.kind == "discover"],
-        [trainings.read(folder) for folder in found if folder.kind in ("train", "agents train")],
+        [trainings.read(folder) for folder in found if folder.kind in trainings.KINDS],
+        [judgements.read(folder) for folder in found if folder.kind == "judge"],
     )

@@ -18,6 +18,7 @@ from mirrorpo.report.page import (
     choices,
     explorer,
     formulas,
+    reviews,
     rollouts,
     run_rows,
 )
@@ -29,12 +30,6 @@ from mirrorpo.study.tables import NOT_RUN
 _TEMPLATES = "report/page/templates"
 _LIBRARIES = ("d3-7.9.2.min.js", "plot-0.6.17.umd.min.js")
 _SCRIPTS = ("page.js", "explorer.js")
-_CURVE_TITLES = (
-    ("chosen_log_prob", "log-prob of the chosen"),
-    ("rejected_log_prob", "log-prob of the rejected"),
-    ("margin", "margin of the log-probs"),
-    ("loss", "loss"),
-)
 
 
 def render(
@@ -75,7 +70,8 @@ def render(
         ("benches", "Benches", parts.benches),
         ("searches", "Discovery", parts.searches),
         ("explained", "Explained", explained),
-        ("trainings", "Agents", parts.trainings),
+        ("trainings", "Trained", parts.trainings),
+        ("judgements", "Judged", parts.judgements),
         ("rollouts", "Rollouts", moving),
         ("maps", "Gradient maps", side_by_side),
         ("explorer", "Explorer", True),
@@ -94,10 +90,11 @@ def render(
             for name in ("task", "variant", "algorithm", "run")
         ],
         benches=parts.benches,
-        curves=_CURVE_TITLES,
+        measures=reviews.TITLES,
         searches=[formulas.of_search(search) for search in parts.searches],
         explained=explained,
         trainings=parts.trainings,
+        judgements=parts.judgements,
         rollouts=moving,
         compared=side_by_side,
         reference=explorer.REFERENCE,

@@ -38,7 +38,8 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
             found["agents"] = f"{len(bench.run.agents):,}"
             found["diverged"] = str(int(bench.run.agents.diverged.sum()))
             found["time"] = _clock(bench.seconds)
-            found["steps"] = f"{bench.environment_steps:,}"
+            if bench.environment_steps is not None:
+                found["steps"] = f"{bench.environment_steps:,}"
     for search in parts.searches:
         if search.folder is folder:
             total = folder.settings["generations"]
@@ -51,10 +52,16 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
         if training.folder is folder:
             found["agents"] = str(training.agents)
             found["diverged"] = str(training.diverged)
+            found["finished"] = training.finished
+            found["state"] = f"unfinished: {training.done}"
             if training.seconds is not None:
                 found["time"] = _clock(training.seconds)
             if training.environment_steps is not None:
                 found["steps"] = f"{training.environment_steps:,}"
+    for judged in parts.judgements:
+        if judged.folder is folder:
+            found["finished"] = judged.finished
+            found["state"] = "unfinished"
     return found
 
 

@@ -1,40 +1,70 @@
-"""Runs that train agents one at a time: their curve and their returns."""
+"""Runs that train one at a time: robots' agents and language models, their curves and scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mirrorpo import files, runs
 from mirrorpo.report.page.folders import Folder
+from mirrorpo.study.tables import NOT_RUN
 
 _CURVES = ("chosen_log_prob", "rejected_log_prob", "margin", "loss")
+_RESULTS = "results.json"
+
+# Of `mirrorpo align`: a chart's caption, and the numbers of the log that it draws.
+_ALIGN_CHARTS = (
+    ("Loss and its terms", ("loss", "loss/sft", "loss/preference")),
+    ("Weights of the terms", ("weight/sft", "weight/preference")),
+    ("Margin of the log-probs", ("margin",)),
+    ("Accuracy: share of pairs with a positive margin", ("accuracy",)),
+    ("Log-prob per token", ("logps_per_token/chosen", "logps_per_token/rejected")),
+)
+_ALIGN_NAMES = {"sft": "SFT term", "preference": "preference term"}
+_TEST = "eval_"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves that share their axes.
+
+    Attributes:
+        caption: of the chart.
+        argument: what the curves go along.
+        points: of the curves: ``name``, ``x`` and ``y``.
+    """
+
+    caption: str
+    argument: str
+    points: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """A run of `mirrorpo agents train` or `mirrorpo train`.
+    """A run of `mirrorpo agents train`, `mirrorpo train` or `mirrorpo align`.
 
     Attributes:
         folder: of the run.
         what: was trained, in words.
-        caption: of its curves.
-        argument: what the curves go along.
-        points: of the curves: ``name``, ``x`` and ``y``.
+        charts: of the training; those without points are left out.
         results: one agent each: seed, return_mean, return_standard_error, diverged.
+        on_test_pairs: of a language model: name and value.
+        finished: whether the run has ended.
+        done: how far it is, in words.
         environment_steps: of training; None where it has none.
         seconds: of the run; None where it is not recorded.
     """
 
     folder: Folder
     what: str
-    caption: str
-    argument: str
-    points: list[dict[str, Any]]
-    results: list[Mapping[str, Any]]
-    environment_steps: int | None
-    seconds: float | None
+    charts: Sequence[Chart]
+    results: Sequence[Mapping[str, Any]] = ()
+    on_test_pairs: Sequence[tuple[str, str]] = ()
+    finished: bool = True
+    done: str = ""
+    environment_steps: int | None = None
+    seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -55,38 +85,96 @@ def read(folder: Folder) -> TrainingPart:
     Raises:
         ValueError: its files are damaged.
     """
-    lines = files.read_json_lines(folder.path / runs.METRICS)
-    if folder.kind == "agents train":
-        return TrainingPart(
-            folder,
-            f"PPO on {folder.settings['task']}",
-            "True return by environment steps",
-            "environment steps",
-            [
-                {"name": "true return", "x": line["environment_steps"], "y": line["return_mean"]}
-                for line in lines
-            ],
-            [],
-            lines[-1]["environment_steps"] if lines else 0,
-            # The clock starts anew when a run is continued.
-            sum(
-                max(line["seconds"] - before["seconds"], 0.0)
-                for before, line in zip([{"seconds": 0.0}, *lines], lines, strict=False)
-            ),
-        )
-    path = folder.path / "results.json"
+    return _READERS[folder.kind](folder, files.read_json_lines(folder.path / runs.METRICS))
+
+
+def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
+    points = [
+        {"name": "true return", "x": line["environment_steps"], "y": line["return_mean"]}
+        for line in lines
+    ]
+    return TrainingPart(
+        folder,
+        f"PPO on {folder.settings['task']}",
+        _with_points(Chart("True return by environment steps", "environment steps", points)),
+        environment_steps=lines[-1]["environment_steps"] if lines else 0,
+        # The clock starts anew when a run is continued.
+        seconds=sum(
+            max(line["seconds"] - before["seconds"], 0.0)
+            for before, line in zip([{"seconds": 0.0}, *lines], lines, strict=False)
+        ),
+    )
+
+
+def _train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
+    path = folder.path / _RESULTS
+    points = [
+        {"name": name.replace("_", " "), "x": line["epoch"], "y": line[name]}
+        for line in lines
+        if line["seed"] == lines[0]["seed"]
+        for name in _CURVES
+    ]
     return TrainingPart(
         folder,
         str(folder.settings["objective"]),
-        "Training curves, the first agent's",
-        "epoch",
-        [
-            {"name": name.replace("_", " "), "x": line["epoch"], "y": line[name]}
-            for line in lines
-            if line["seed"] == lines[0]["seed"]
-            for name in _CURVES
-        ],
-        files.read_json(path, "results") if path.is_file() else [],
-        None,
-        None,
+        _with_points(Chart("Training curves, the first agent's", "epoch", points)),
+        results=files.read_json(path, "results") if path.is_file() else [],
     )
+
+
+def _align(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
+    settings = folder.settings
+    path = folder.path / _RESULTS
+    results = files.read_json(path, "results") if path.is_file() else {}
+    last = max((line["step"] for line in lines), default=0)
+    return TrainingPart(
+        folder,
+        f"{settings['objective']}: {settings['model_name_or_path']} on {settings['dataset_name']}",
+        _with_points(
+            *(
+                Chart(caption, "optimiser step", _align_points(lines, names))
+                for caption, names in _ALIGN_CHARTS
+            )
+        ),
+        on_test_pairs=[
+            (name, _number(results.get(_TEST + name))) for name in ("loss", "margin", "accuracy")
+        ]
+        if results
+        else [],
+        finished=path.is_file(),
+        done=f"step {last}",
+    )
+
+
+_READERS: dict[str, Callable[[Folder, list[dict[str, Any]]], TrainingPart]] = {
+    "agents train": _agents_train,
+    "train": _train,
+    "align": _align,
+}
+KINDS = tuple(_READERS)
+"""Of folders that `read` takes."""
+
+
+def _align_points(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Points of a trainer's log, on training and on test pairs."""
+    points = []
+    for name in names:
+        last = name.split("/")[-1]
+        shown = _ALIGN_NAMES.get(last, last)
+        # A weight depends on progress alone, and on no pairs.
+        sets = (("", ""),) if name.startswith("weight/") else (("", ""), (_TEST, ", test pairs"))
+        for prefix, of in sets:
+            points += [
+                {"name": shown + of, "x": line["step"], "y": line[prefix + name]}
+                for line in lines
+                if prefix + name in line
+            ]
+    return points
+
+
+def _with_points(*charts: Chart) -> list[Chart]:
+    return [chart for chart in charts if chart.points]
+
+
+def _number(value: float | None) -> str:
+    return NOT_RUN if value is None else f"{value:.4f}"

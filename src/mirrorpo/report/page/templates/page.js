@@ -116,6 +116,9 @@ const base = (width) => ({
   style: { background: "transparent", fontSize: "12px", fontFamily: "inherit", overflow: "visible" },
 });
 
+// Places of ticks between the ends of an axis that counts.
+const wholeTicks = (points, key) => d3.ticks(...d3.extent(points, (p) => p[key]), 6).filter(Number.isInteger);
+
 drawers.seeds = ({ run, variant }, width) => {
   const bench = page.benches[run];
   const cells = bench.cells.filter((cell) => cell.variant === variant);
@@ -124,7 +127,8 @@ drawers.seeds = ({ run, variant }, width) => {
   const known = agents.filter((agent) => agent.value !== null);
   const lost = cells.filter((cell) => cell.diverged);
   const whole = cells.filter((cell) => cell.mean !== null);
-  const label = (d) => `${d.algorithm}, seed ${d.seed}: ${d.value.toFixed(0)}`;
+  const text = (value) => value.toFixed(bench.decimals);
+  const label = (d) => `${d.algorithm}, seed ${d.seed}: ${text(d.value)}`;
   return Plot.plot({
     ...base(width),
     height: 34 * cells.length + 62,
@@ -132,14 +136,14 @@ drawers.seeds = ({ run, variant }, width) => {
     marginRight: 16,
     marginTop: 26,
     marginBottom: 40,
-    x: { label: "true return →", labelOffset: 36, grid: true, nice: true, ticks: Math.max(3, width / 90) },
+    x: { label: `${bench.score} →`, labelOffset: 36, grid: true, nice: true, ticks: Math.max(3, width / 90) },
     y: { axis: null, domain: [-1, 1] },
     fy: { label: null, domain: cells.map((cell) => cell.algorithm), padding: 0.12,
       tickFormat: (name) => (name.length > 22 ? name.slice(0, 21) + "…" : name) },
     color: colours,
-    ariaLabel: `True return of every agent on ${variant}`,
+    ariaLabel: `${bench.score} of every agent on ${variant}`,
     ariaDescription: whole.map((cell) =>
-      `${cell.algorithm}: mean ${cell.mean.toFixed(0)}, standard error ${number(cell.error, 3)}`).join("; "),
+      `${cell.algorithm}: mean ${text(cell.mean)}, standard error ${number(cell.error, 3)}`).join("; "),
     marks: [
       Plot.ruleX(bench.sources, { x: "mean", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.7 }),
       Plot.text(bench.sources, { x: "mean", text: (d) => d.label.split(":")[0], frameAnchor: "top",
@@ -167,24 +171,25 @@ for (const choice of document.querySelectorAll("[data-curves]")) {
 
 drawers.curves = ({ run, quantity }, width) => {
   const variant = chosenVariant[run];
-  const cells = page.benches[run].cells.filter((cell) => cell.variant === variant);
+  const { argument, step, cells: all } = page.benches[run];
+  const cells = all.filter((cell) => cell.variant === variant);
   const points = cells.flatMap((cell) => (cell.curves[quantity] || []).map((value, i) => ({
-    algorithm: cell.algorithm, epoch: i + 1, value, stage: cell.stages[i] })))
+    algorithm: cell.algorithm, at: step * (i + 1), value, stage: cell.stages[i] ? ` (${cell.stages[i]})` : "" })))
     .filter((point) => point.value !== null);
   return Plot.plot({
     ...base(width),
     height: 230,
-    marginLeft: 48, marginBottom: 38,
-    x: { label: "epoch →", labelOffset: 34, ticks: d3.range(1, 1 + (d3.max(points, (p) => p.epoch) || 1)).filter((e) => e % 2 === 0), tickFormat: "d" },
+    marginLeft: 56, marginBottom: 38,
+    x: { label: `${argument} →`, labelOffset: 34, ticks: wholeTicks(points, "at"), tickFormat: "d" },
     y: { grid: true, label: null, nice: true },
     color: colours,
-    ariaLabel: `${quantity.replaceAll("_", " ")} by epoch on ${variant}`,
+    ariaLabel: `${quantity.replaceAll("_", " ")} by ${argument} on ${variant}`,
     ariaDescription: cells.filter((cell) => cell.curves[quantity]?.length).map((cell) =>
       `${cell.algorithm}: from ${number(cell.curves[quantity][0])} to ${number(cell.curves[quantity].at(-1))}`).join("; "),
     marks: [
-      Plot.lineY(points, { x: "epoch", y: "value", stroke: "algorithm", strokeWidth: 1.8 }),
-      Plot.tip(points, Plot.pointer({ x: "epoch", y: "value",
-        title: (d) => `${d.algorithm}, epoch ${d.epoch} (${d.stage}): ${number(d.value)}` })),
+      Plot.lineY(points, { x: "at", y: "value", stroke: "algorithm", strokeWidth: 1.8 }),
+      Plot.tip(points, Plot.pointer({ x: "at", y: "value",
+        title: (d) => `${d.algorithm}, ${argument} ${d.at}${d.stage}: ${number(d.value)}` })),
     ],
   });
 };
@@ -234,16 +239,20 @@ drawers.validation = ({ search }, width) => {
   });
 };
 
-drawers.training = ({ training }, width) => {
-  const points = page.trainings[training].points;
+drawers.training = ({ training, part }, width) => {
+  const { points, argument } = page.trainings[training][part];
+  const names = [...new Set(points.map((p) => p.name))];
+  // A line of one point is not seen; on test pairs there may be no more.
+  const few = new Set(names.filter((name) => points.filter((p) => p.name === name).length < 20));
   return Plot.plot({
-    ...base(width), height: 240, marginLeft: 48, marginBottom: 38,
-    x: { label: `${page.trainings[training].argument} →`, labelOffset: 34, tickFormat: "~s" },
+    ...base(width), height: 240, marginLeft: 56, marginBottom: 38,
+    x: { label: `${argument} →`, labelOffset: 34, ticks: wholeTicks(points, "x"), tickFormat: "~s" },
     y: { grid: true, label: null, nice: true },
-    color: { legend: new Set(points.map((p) => p.name)).size > 1 },
-    ariaLabel: "Training curve",
+    color: { domain: names, range: d3.schemeObservable10, legend: names.length > 1 },
+    ariaLabel: `Training curves: ${names.join(", ")}`,
     marks: [
       Plot.lineY(points, { x: "x", y: "y", stroke: "name", strokeWidth: 1.8 }),
+      Plot.dot(points.filter((p) => few.has(p.name)), { x: "x", y: "y", fill: "name", r: 3 }),
       Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (d) => `${d.name}, ${d.x}: ${number(d.y)}` })),
     ],
   });

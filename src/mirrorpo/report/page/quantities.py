@@ -1,0 +1,55 @@
+"""What a kind of bench measures: the names of its numbers, and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REVIEWS = "sentiment"
+"""The task of the bench on language models."""
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """How the numbers of a bench are shown.
+
+    Attributes:
+        score: what an agent's score is.
+        decimals: of scores.
+        argument: what training curves go along.
+        curves: of its log, by their names there: (name, title).
+    """
+
+    score: str
+    decimals: int
+    argument: str
+    curves: tuple[tuple[str, str], ...]
+
+
+_ROBOTS = Quantities(
+    "true return",
+    0,
+    "epoch",
+    (
+        ("chosen_log_prob", "log-prob of the chosen"),
+        ("rejected_log_prob", "log-prob of the rejected"),
+        ("margin", "margin of the log-probs"),
+        ("loss", "loss"),
+    ),
+)
+_REVIEWS = Quantities(
+    "true reward in points",
+    1,
+    "optimiser step",
+    (
+        ("logps/chosen", "log-prob of the chosen, sum over tokens"),
+        ("logps/rejected", "log-prob of the rejected, sum over tokens"),
+        ("margin", "margin of the log-probs"),
+        ("accuracy", "share of pairs with a positive margin"),
+        ("loss", "loss"),
+    ),
+)
+
+
+def of_task(task: str) -> Quantities:
+    """Those of a bench on this task."""
+    return _REVIEWS if task == REVIEWS else _ROBOTS
