@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEMO_DATA := --task hopper --rows 1024 --time-steps 64
-DEMO_VARIANTS := --variants base,noisy:0.3
+DEMO ?= $(BIN)/mirrorpo bench --task hopper --variants base,noisy:0.1 \
+	--algorithms sft,rrhf,slic,lpo,dpo,ipo,cpo,orpo,simpo,kto --seeds 5 --rows 1024 \
+	--search --search-seeds 1 --search-episodes 20 --time-steps 64 --episodes 50 --out demo
 PYTEST ?= $(BIN)/python -m pytest
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
@@ -13,16 +14,7 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint
 
 demo: $(RUNTIME)
-	$(BIN)/mirrorpo bench $(DEMO_DATA) $(DEMO_VARIANTS) --seeds 5 --episodes 50 \
-		--algorithms sft,slic,dpo,ipo,cpo,orpo,simpo,kto \
-		--search --search-seeds 1 --search-episodes 20 --out demo/bench
-	$(BIN)/mirrorpo discover $(DEMO_DATA) $(DEMO_VARIANTS) --learn psi,phi,g,weight \
-		--weight 0.5 --parameters activations --strategy snes --sigma 0.1 --population 12 \
-		--generations 8 --epochs 6 --episodes 20 --validation-rows 1024 \
-		--validation-episodes 50 --validation-seeds 4 --validate-every 4 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DEMO_DATA) $(DEMO_VARIANTS) --seeds 5 --episodes 50 \
-		--algorithms demo/discovery/objective.safetensors --out demo/discovered
-	$(BIN)/mirrorpo report demo/bench demo/discovered demo/discovery --out demo/report
+	$(DEMO)
 
 # One process a folder: what JAX and PyTorch keep in memory would add up over all of them.
 test: $(EVERYTHING)
