@@ -159,7 +159,7 @@ def with_round_numbers(data: Gradients, terms: Terms) -> Terms:
             exact = getattr(term, field)
 
             def error(value: float, index: int = index, field: str = field) -> float:
-                changed = dataclasses.replace(rounded[index], **{field: value})  # type: ignore[arg-type]
+                changed = _changed(rounded[index], field, value)
                 return squared_error(data, (*rounded[:index], changed, *rounded[index + 1 :]))
 
             best = error(exact)
@@ -167,8 +167,14 @@ def with_round_numbers(data: Gradients, terms: Terms) -> Terms:
                 value = 0.0
             else:
                 value = _fewest_digits(exact, error, best)
-            rounded[index] = dataclasses.replace(rounded[index], **{field: value})  # type: ignore[arg-type]
+            rounded[index] = _changed(rounded[index], field, value)
     return tuple(rounded)
+
+
+def _changed(term: Term, field: str, value: float) -> Term:
+    if field == "shift":
+        return dataclasses.replace(term, shift=value)
+    return dataclasses.replace(term, scale=value)
 
 
 def round_coefficients(data: Gradients, terms: Terms) -> np.ndarray:
