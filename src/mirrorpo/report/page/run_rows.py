@@ -53,7 +53,7 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
             found["agents"] = str(training.agents)
             found["diverged"] = str(training.diverged)
             found["finished"] = training.finished
-            found["state"] = f"unfinished: {training.done}"
+            found["state"] = training.state
             if training.seconds is not None:
                 found["time"] = _clock(training.seconds)
             if training.environment_steps is not None:

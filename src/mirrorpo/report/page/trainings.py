@@ -51,7 +51,7 @@ class TrainingPart:
         results: one agent each: seed, return_mean, return_standard_error, diverged.
         on_test_pairs: of a language model: name and value.
         finished: whether the run has ended.
-        done: how far it is, in words.
+        state: how far it is, in words; shown where it has not ended.
         environment_steps: of training; None where it has none.
         seconds: of the run; None where it is not recorded.
     """
@@ -62,7 +62,7 @@ class TrainingPart:
     results: Sequence[Mapping[str, Any]] = ()
     on_test_pairs: Sequence[tuple[str, str]] = ()
     finished: bool = True
-    done: str = ""
+    state: str = ""
     environment_steps: int | None = None
     seconds: float | None = None
 
@@ -93,11 +93,17 @@ def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         {"name": "true return", "x": line["environment_steps"], "y": line["return_mean"]}
         for line in lines
     ]
+    done = lines[-1]["environment_steps"] if lines else 0
+    settings = folder.settings["settings"]
+    total = settings["total_steps"]
     return TrainingPart(
         folder,
         f"PPO on {folder.settings['task']}",
         _with_points(Chart("True return by environment steps", "environment steps", points)),
-        environment_steps=lines[-1]["environment_steps"] if lines else 0,
+        # Training takes whole rollouts. It may also have met its goal: the folder does not tell.
+        finished=done > total - settings["environments"] * settings["rollout_steps"],
+        state=f"{done:,} of {total:,} steps",
+        environment_steps=done,
         # The clock starts anew when a run is continued.
         seconds=sum(
             max(line["seconds"] - before["seconds"], 0.0)
@@ -119,6 +125,8 @@ def _train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         str(folder.settings["objective"]),
         _with_points(Chart("Training curves, the first agent's", "epoch", points)),
         results=files.read_json(path, "results") if path.is_file() else [],
+        finished=path.is_file(),
+        state="unfinished",
     )
 
 
@@ -142,7 +150,7 @@ def _align(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         if results
         else [],
         finished=path.is_file(),
-        done=f"step {last}",
+        state=f"unfinished: step {last}",
     )
 
 
