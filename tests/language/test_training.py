@@ -239,6 +239,23 @@ def test_resume_true_takes_the_last_checkpoint(tmp_path):
     assert_same_weights(first, again)
 
 
+@pytest.mark.parametrize("steps", [6, 8])  # within an epoch, and at the end of one
+def test_a_training_that_is_finished_trains_no_more(steps, tmp_path):
+    settings = {
+        "max_steps": steps,
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "lr_scheduler_type": "constant",
+    }
+    whole = tiny.trainer("dpo", tmp_path, **settings)
+    whole.train()
+    again = tiny.trainer("dpo", tmp_path, **settings)
+    again.train(resume_from_checkpoint=True)
+    assert again.state.global_step == steps
+    assert_same_weights(whole, again)
+    assert tiny.logged(again, "loss") == tiny.logged(whole, "loss")
+
+
 def test_a_checkpoint_without_its_reference_is_refused_and_not_recomputed(tmp_path):
     settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
     tiny.trainer("dpo", tmp_path, **settings).train()
@@ -380,6 +397,14 @@ def test_a_model_can_be_named_by_its_folder(tmp_path):
     for made in (named, given):
         made.train()
     assert_same_weights(named, given)
+
+
+def test_predicting_gives_the_loss_and_the_numbers_of_the_pairs(tmp_path):
+    made = tiny.trainer("ta-mpo", tmp_path, evaluated=tiny.ALIKE)
+    made.train()
+    evaluated = made.evaluate()
+    predicted = made.predict(made.eval_dataset, metric_key_prefix="eval").metrics
+    assert predicted["eval_loss"] == evaluated["eval_loss"]
 
 
 def test_a_second_training_takes_its_own_reference(tmp_path, monkeypatch):

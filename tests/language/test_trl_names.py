@@ -32,6 +32,8 @@ def test_the_methods_that_are_replaced_or_called_have_their_parameters():
     assert parameters(trainer._save_checkpoint) == ["self", "model", "trial"]
     assert parameters(trainer.train)[1] == "resume_from_checkpoint"
     assert parameters(trainer.training_step)[1:3] == ["model", "inputs"]
+    assert parameters(trainer.prediction_step)[1:4] == ["model", "inputs", "prediction_loss_only"]
+    assert "epochs_trained" in parameters(trainer._run_epoch)
 
 
 def test_the_loss_goes_through_the_one_method_that_is_replaced():

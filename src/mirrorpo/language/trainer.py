@@ -126,6 +126,12 @@ class PreferenceTrainer(CPOTrainer):
             _forget(self.optimizer)
         return super().training_step(model, inputs, *args, **kwargs)
 
+    def prediction_step(
+        self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[Any, Any, Any]:
+        # TRL's other outputs are of its own losses.
+        return super().prediction_step(model, inputs, True, ignore_keys)
+
     def get_batch_loss_metrics(
         self, model: Any, batch: Any, train_eval: str = "train"
     ) -> tuple[torch.Tensor, dict[str, float]]:
@@ -166,6 +172,14 @@ class PreferenceTrainer(CPOTrainer):
         self.lr_scheduler = schedule(optimizer or self.optimizer, self.args, plan, rates)
         self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # A checkpoint of the last step may be of the middle of an epoch: transformers would look
+        # whether training is over only after one step more.
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)
 
     def _plan(self, steps: int) -> tuple[Stage, ...]:
         epochs = 0.0 if self.args.max_steps > 0 else self.args.num_train_epochs
