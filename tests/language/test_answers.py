@@ -9,6 +9,7 @@ pytest.importorskip("trl")
 
 from mirrorpo.language import answers, generation, models
 from mirrorpo.language.answers import Answer, Pair
+from mirrorpo.language.run import CHATML
 
 PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]
 
@@ -138,6 +139,30 @@ def test_a_chat_template_wraps_the_instruction_once(loaded):
     assert generation.as_prompt(tokenizer, "Hi.") == "Hi."
     tokenizer.chat_template = "<u>{{ messages[0]['content'] }}</u>"
     assert generation.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
+
+
+@pytest.mark.parametrize(
+    ("template", "kept"),
+    [
+        (CHATML, "It is 5."),
+        ("{% for m in messages %}{{ m['content'] }}<eos>{% endfor %}", "It is 5.<|im_end|>\nAnd"),
+        (None, "It is 5.<|im_end|>\nAnd"),
+    ],
+)
+def test_an_answer_ends_where_the_template_ends_a_turn(template, kept):
+    tokenizer = models.load("smoke")[1]
+    tokenizer.chat_template = template
+    assert generation.without_turn_end(tokenizer, "It is 5.<|im_end|>\nAnd") == kept
+
+
+def test_decoding_settings_that_come_with_a_model_are_off(tmp_path):
+    plain, tokenizer = models.load("smoke")
+    found = generation.complete(plain, tokenizer, PROMPTS, decoding(), tmp_path / "plain")
+    model, _ = models.load("smoke")
+    own = {"repetition_penalty": 50.0, "top_k": 1, "min_p": 0.9, "min_new_tokens": 6}
+    model.generation_config.update(**own)
+    assert generation.complete(model, tokenizer, PROMPTS, decoding(), tmp_path / "a") == found
+    assert model.generation_config.repetition_penalty == 50.0
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import files
 
-from .trl_names import torch
+from .trl_names import torch, transformers
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ def as_prompt(tokenizer: Any, instruction: str) -> str:
     return tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
 
 
+def without_turn_end(tokenizer: Any, text: str) -> str:
+    """A completion up to where the chat template ends a turn.
+
+    A template may write that end as a text that is no special token of the tokenizer, as ChatML
+    does on a model that was not made for it.
+    """
+    if tokenizer.chat_template is None:
+        return text
+    said = "answer"
+    turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": said}]
+    _, found, end = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(said)
+    return text.partition(end.strip())[0] if found and end.strip() else text
+
+
 def complete(
     model: Any,
     tokenizer: Any,
@@ -65,7 +80,7 @@ def complete(
         tokenizer: its own; needs a padding token.
         prompts: whole prompts, chat template included.
         decoding: see there. Completions are drawn from the model's own distribution: settings
-            such as top-k that come with the model are off.
+            such as top-k or a penalty for repetition that come with the model are off.
         path: JSON lines, one a batch, written as they are finished. The same call goes on from
             there, to the same completions.
         report: called with (prompts done, all prompts).
@@ -135,7 +150,7 @@ def _batch(
         }
     devices = [model.device] if model.device.type == "cuda" else []
     model.eval()
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), _plain_decoding(model):
         torch.manual_seed((decoding.seed * 1_000_003 + number) % 2**63)
         out = model.generate(
             **given,
@@ -145,3 +160,14 @@ def _batch(
             use_cache=True,
         )
     return tokenizer.batch_decode(out[:, size:], skip_special_tokens=True)
+
+
+@contextmanager
+def _plain_decoding(model: Any) -> Iterator[None]:
+    """Without the settings that come with a model, except where its texts end."""
+    own = model.generation_config
+    model.generation_config = transformers.GenerationConfig(eos_token_id=own.eos_token_id)
+    try:
+        yield
+    finally:
+        model.generation_config = own
