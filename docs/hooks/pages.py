@@ -2,7 +2,6 @@
 and results that the navigation does not name yet."""
 
 import io
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,25 @@ from mirrorpo.cli.console import start_jax
 
 start_jax()
 
-from mirrorpo.report.page import explorer  # noqa: E402
+from mirrorpo.discovery import artefact  # noqa: E402
+from mirrorpo.report import export  # noqa: E402
+from mirrorpo.report.page import explorer, reading  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
+BENCHES = (
+    "hopper-table6",
+    "hopper-noisy-0.3",
+    "hopper-lpo",
+    "hopper-discovered-noisy",
+    "hopper-discovered-robust",
+    "hopper-discovered-robust-4",
+)
+"""Runs of one task, of the same data, budget and number of agents: they can stand beside each
+other."""
+
+FOUND_IN = {"runs/discover-robust-4/objective.safetensors": "hopper-all"}
+"""Names of discoveries that a bench measured before they had one."""
+
 RECIPES, RECIPES_PAGE = "../recipes/README.md", "recipes.md"
 
 
@@ -37,7 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     recipes = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
     files.append(File.generated(config, RECIPES_PAGE, content=recipes))
     files.append(File.generated(config, "zoo.md", content=zoo()))
-    for choice in explorer.zoo():
+    for choice in (*explorer.zoo(), *discovered()):
         name = f"zoo/{choice.label}.png"
         files.append(File.generated(config, name, content=picture(choice)))
     return files
@@ -49,7 +64,7 @@ def on_page_markdown(markdown: str, **kwargs: object) -> str:
 
 
 def zoo() -> str:
-    """The page of all objectives, in alphabetical order."""
+    """The page of all objectives, in alphabetical order, discoveries last."""
     results = bench_results()
     parts = [
         "# The zoo\n\nEvery named objective. Formulas are what training raises; the loss is their "
@@ -59,15 +74,20 @@ def zoo() -> str:
         "where training moves a pair.\n"
     ]
     parts += [entry(choice, results) for choice in explorer.zoo()]
+    parts += [found_entry(choice, results) for choice in discovered()]
     return "\n".join(parts)
+
+
+def discovered() -> list[explorer.Choice]:
+    """The discoveries that come with the package."""
+    return [explorer.Choice(name, artefact.load(name).objective, {}) for name in artefact.shipped()]
 
 
 def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
     """One objective: what its class says, its paper, hyper-parameters, picture and results."""
     objective = choice.objective
     lines = [f"## {choice.label}\n", (type(objective).__doc__ or "").strip().split("\n\n")[0], ""]
-    lines += [f"![Gradient map of {choice.label}](zoo/{choice.label}.png){{ width=260 }}\n"]
-    lines += [f"- **Paper**: {objective.paper}"]
+    lines += [image(choice), f"- **Paper**: {objective.paper}"]
     if choice.grid:
         grid = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in choice.grid.items())
         lines += [f"- **Hyper-parameters** searched on the bench: {grid}"]
@@ -77,25 +97,56 @@ def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
     lines += [
         f"- **Needs** {reference}; aggregation as published: {published.aggregation}",
         f"- **Recipe on the bench**: {stages}",
+        scores(choice, results),
     ]
-    own = results[results.algorithm == choice.label].sort_values("normalised", ascending=False)
-    if len(own):
-        scores = ", ".join(
-            f"{row.task} {row.variant} {row.normalised:.2f} ± {row.normalised_error:.2f} "
-            f"(place {row.rank:.0f})"
-            for row in own.itertuples()
-        )
-        lines += [
-            "- **On our bench**, 0 the worse and 1 the better source agent, from where it does "
-            f"best to where it does worst: {scores}"
-        ]
     return "\n".join([*lines, ""])
 
 
+def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
+    """One discovery: what was searched, where, picture and results."""
+    settings = artefact.load(choice.label).provenance["settings"]
+    lines = [
+        f"## {choice.label}\n",
+        f"Found by `mirrorpo discover` on {settings['task']}, "
+        f"{', '.join(settings['variants'])}: a member of the {settings['family']} family with "
+        f"learned {', '.join(settings['learn'])}. Its functions, its formula in few terms and how "
+        "it was found: [discovery](discovery.md).\n",
+        image(choice),
+        scores(choice, results),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def image(choice: explorer.Choice) -> str:
+    """The picture of its gradient."""
+    return f"![Gradient map of {choice.label}](zoo/{choice.label}.png){{ width=260 }}\n"
+
+
+def scores(choice: explorer.Choice, results: pd.DataFrame) -> str:
+    """When it wins and when it fails on our bench."""
+    own = results[results.algorithm == choice.label].sort_values("normalised", ascending=False)
+    if own.empty:
+        return "- **On our bench**: not measured yet"
+    shown = ", ".join(
+        f"{row.task} {row.variant} {row.normalised:.2f} ± {row.normalised_error:.2f} "
+        f"(place {row.place} of {row.of})"
+        for row in own.itertuples()
+    )
+    return (
+        "- **On our bench**, 0 the worse and 1 the better source agent, from where it does "
+        f"best to where it does worst: {shown}"
+    )
+
+
 def bench_results() -> pd.DataFrame:
-    """The bench results that come with the package."""
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench"
-    return pd.concat(pd.read_csv(path) for path in sorted(folder.glob("*.csv")))
+    """Results of `BENCHES`, with the place among all objectives measured on a variant."""
+    parts = reading.read([ROOT / "runs" / name for name in BENCHES])
+    together = export.results(parts.places).replace({"algorithm": FOUND_IN})
+    together = together.drop_duplicates(["task", "variant", "algorithm"])
+    cells = together.groupby(["task", "variant"]).normalised
+    together["place"] = cells.rank(ascending=False, method="min").astype(int)
+    together["of"] = cells.transform("size")
+    return together
 
 
 def picture(choice: explorer.Choice) -> bytes:

@@ -1,7 +1,5 @@
 """Every command in the documents parses, every Python block runs, and the site builds."""
 
-import ast
-import importlib
 import re
 import shlex
 import subprocess
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirrorpo.cli import parse
+from mirrorpo.cli import COMMANDS, parse
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -20,6 +18,8 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
+MODEL, PAIRS = "path/or/hub-name", "pairs_with_prompt_chosen_rejected"
+"""As the documents call a model and a dataset of the reader's own."""
 NEEDS_LLM = ("mirrorpo.language", "torch", "trl", "transformers", "datasets")
 
 
@@ -67,22 +67,32 @@ def test_commands_are_found_and_a_wrong_option_is_seen():
     assert exit_code([*found[0], "--no-such-option", "1"]) == 2
 
 
+def write_stand_ins():
+    """The model and the pairs that documents name, small ones, in the current folder."""
+    import datasets
+
+    from mirrorpo.language import stand_ins
+
+    for part in (stand_ins.model(), stand_ins.tokenizer()):
+        part.save_pretrained(MODEL)
+    rows = [{"prompt": "2 + 2 = ", "chosen": "4", "rejected": str(n)} for n in range(5, 9)]
+    return datasets.Dataset.from_list(rows)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_python_block_runs(path, tmp_path, monkeypatch):
-    """In the order of the page, in one namespace. Of those that need the extra `llm`, the imports
-    are checked where it is installed."""
+    """In the order of the page, in one namespace; from the first on that needs the extra `llm`,
+    where it is installed."""
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "documents"}
     for code in python_blocks(path.read_text(encoding="utf-8")):
-        tree = ast.parse(code)
-        if not needs_llm(code):
-            exec(compile(tree, name_of(path), "exec"), namespace)
-            continue
-        pytest.importorskip("trl", reason="the extra llm is not installed")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                module = importlib.import_module(node.module)
-                assert all(hasattr(module, name.name) for name in node.names)
+        if needs_llm(code) and PAIRS not in namespace:
+            pytest.importorskip("trl", reason="the extra llm is not installed")
+            namespace[PAIRS] = write_stand_ins()
+        exec(compile(code, name_of(path), "exec"), namespace)
+    if path.name == "tutorial.md":
+        namespace["train"](MODEL, namespace[PAIRS])
+        assert (tmp_path / "out").is_dir()
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
@@ -98,3 +108,12 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert zoo.count("<h2") > 35
     assert "arXiv:2305.18290" in zoo
     assert (tmp_path / "site" / "zoo" / "dpo.png").stat().st_size > 1000
+    hopper_noisy = zoo.partition('<h2 id="hopper-noisy">')[2].partition("<h2")[0]
+    # The best of all on the data that it was searched on, and nowhere else.
+    assert "noisy:0.3 0.91 ± 0.01 (place 1 of 7)" in hopper_noisy
+    assert "base -0.88" in hopper_noisy
+    commands = (tmp_path / "site" / "reference" / "commands" / "index.html").read_text("utf-8")
+    assert commands.count("<h2") == sum(
+        len(command) if isinstance(command, dict) else 1 for command in COMMANDS.values()
+    )
+    assert "--search-seeds" in commands
