@@ -119,7 +119,8 @@ def test_repeated_praise_loses_under_smollm2_itself():
 def test_measures_are_those_of_their_definitions():
     own = LogProbs(np.array([-4.0, -9.0]), np.array([2, 4]))
     original = LogProbs(np.array([-6.0, -12.0]), np.array([2, 4]))
-    found = measures.measure([" a b a", " a b"], own, original, TrueReward(USUAL))
+    found = measures.measure([" a b a", " a b"], own, original, np.array([10.0, 30.0]))
+    assert (found.reward, found.reward_standard_error) == pytest.approx((20, 10))
     assert found.kl == pytest.approx(2.5)
     assert found.kl_standard_error == pytest.approx(0.5)
     assert found.perplexity == pytest.approx(math.exp(3))
@@ -127,6 +128,13 @@ def test_measures_are_those_of_their_definitions():
     assert found.distinct_1 == pytest.approx(2 / 5)
     assert found.distinct_2 == pytest.approx(2 / 3)
     assert "reward" not in found.others
+
+
+def test_a_win_is_a_higher_reward_and_a_tie_is_half_of_one():
+    found = measures.win_rate(np.array([3.0, 2.0, 1.0, 5.0]), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert found["win_rate"] == pytest.approx(62.5)
+    error = np.std([100, 50, 0, 100], ddof=1) / 2
+    assert found["win_rate_standard_error"] == pytest.approx(error)
 
 
 @pytest.fixture(scope="module")

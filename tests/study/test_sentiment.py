@@ -17,7 +17,7 @@ from mirrorpo.report import comparison
 from mirrorpo.study import sentiment, tables
 from tests.language import tiny_reviews
 
-MEASURES = ("kl", "distinct_1", "distinct_2", "tokens", "perplexity")
+MEASURES = ("kl", "distinct_1", "distinct_2", "tokens", "perplexity", "win_rate")
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,9 @@ def test_the_chain_ends_with_one_row_an_agent_and_a_table(whole):
         assert frame[name].notna().all()
     assert (frame.tokens <= 6).all()
     assert [source.label for source in sources] == ["better: target", "worse: original"]
-    assert json.loads((out / "source_measures.json").read_text())["worse: original"]["kl"] == 0
+    of_original = json.loads((out / "source_measures.json").read_text())["worse: original"]
+    assert of_original["kl"] == 0
+    assert (of_original["win_rate"], of_original["win_rate_standard_error"]) == (50, 0)
     table = tables.build(
         log.frame(), "sentiment", ("dpo[beta=1]", "ta-mpo"), ("base", "noisy:0.3"), sources
     )
@@ -96,11 +98,21 @@ def test_faults_and_objectives_change_the_agent(whole):
 
 
 def test_every_final_agents_texts_are_kept_and_no_adapter(whole):
-    out = whole[0]
-    for path in sorted((out / "samples").iterdir()):
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        assert len(rows) == 12
-    assert len(list((out / "samples").iterdir())) == 4
+    out, log, _ = whole
+    kept = {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in (out / "samples").iterdir()
+    }
+    assert len(kept) == 4 + 2
+    original = kept["original"]
+    assert len(original) == 12
+    of_agents = [rows for name, rows in kept.items() if name not in ("original", "target")]
+    rates = []
+    for rows in of_agents:
+        assert [row["prompt"] for row in rows] == [row["prompt"] for row in original]
+        pairs = [(row["reward"], own["reward"]) for row, own in zip(rows, original, strict=True)]
+        rates.append(100 * sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
+    assert sorted(rates) == pytest.approx(sorted(log.frame().win_rate))
     assert not list((out / "agents").glob("**/adapter*"))
 
 
@@ -161,6 +173,8 @@ def test_a_diverged_agent_is_a_row_without_a_number(model, cache, tmp_path):
     frame = log.frame()
     assert frame.diverged.all()
     assert frame.return_mean.isna().all()
+    (cell,) = sentiment.win_rates(frame, settings, tmp_path / "run").cells.values()
+    assert cell.text("mean") == "diverged 1/1"
 
 
 def test_the_report_reads_a_run(whole):
@@ -189,7 +203,8 @@ def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):
     ]
     main(command)
     said = capsys.readouterr().out
-    assert "better: target" in said
+    assert said.count("better: target") == 2
+    assert "win rate against the original" in said
     assert "lpo" in said
     assert (tmp_path / "run" / "table.md").read_text().startswith("| algorithm | base |")
     with pytest.raises(SystemExit) as stop:

@@ -71,16 +71,23 @@ def sentiment(
         log, sources = bench.run(settings, out, report, cache)
     frame = log.frame()
     table = tables.build(frame, bench.TASK, settings.algorithms, settings.variants, sources)
-    console.print(tables.to_rich(table, decimals=1))
+    won = bench.win_rates(frame, settings, out)
     console.print(
-        f"Mean true reward in points ± standard error of {settings.seeds} fine-tuned models, "
-        f"{settings.episodes} continuations of test prompts each; bold: the best, and all that "
-        f"overlap it. Every model's KL divergence, variety and perplexity are in "
-        f"{out / 'results.csv'}."
+        tables.to_rich(table, decimals=1, title="mean true reward in points ± standard error")
+    )
+    console.print(
+        tables.to_rich(won, decimals=1, title="win rate against the original, % ± standard error")
+    )
+    console.print(
+        f"Of {settings.seeds} fine-tuned models, {settings.episodes} continuations of test prompts "
+        "each; a win is a higher true reward than the original's continuation of the same prompt; "
+        "bold: the best, and all that overlap it. Every model's KL divergence, variety and "
+        f"perplexity are in {out / 'results.csv'}."
     )
     markdown = (
         f"{tables.to_markdown(table, decimals=1)}\n\n"
-        f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n"
+        f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n\n"
+        f"Win rate against the original, in percent:\n\n{tables.to_markdown(won, decimals=1)}\n"
     )
     files.write_text(out / "table.md", markdown)
     summary = tables.to_frame(table)

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mirrorpo import files, preference_faults, runs
-from mirrorpo.language.sentiment_task import prompts, training
+from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.language.stages import Recipe
 from mirrorpo.objectives import Objective
-from mirrorpo.study import tuned
+from mirrorpo.study import tables, tuned
 from mirrorpo.study.algorithms import Algorithm, load
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.tables import SourceAgent
@@ -32,6 +33,10 @@ TASK = "sentiment"
 SEARCH_SEED_BASE = 1_000_000
 SEARCH_SAMPLES_SEED = 7_001
 FINAL_SAMPLES_SEED = 7_002
+ORIGINAL = "original"
+SOURCES = ("better: target", "worse: original")
+SOURCE_MEASURES = "source_measures.json"
+SAMPLES = "samples"
 
 Report = Callable[[float, float, str], None]
 
@@ -53,7 +58,8 @@ def run(
     Returns:
         The log of all agents, and the rewards of target and original. `out` then holds
         results.parquet and results.csv, one row a trained agent, sources.json and
-        source_measures.json, and the continuations of each final agent in samples/.
+        source_measures.json, and the continuations of each final agent, of target and of original
+        in samples/, with their rewards.
 
     Raises:
         ValueError: an unknown name, a setting out of range, a folder of another run, or a model
@@ -74,6 +80,25 @@ def run(
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
     return bench.log, sources
+
+
+def win_rates(frame: pd.DataFrame, settings: SentimentSettings, out: Path) -> tables.ResultTable:
+    """The table of win rates against the original, in percent: how often a model's continuation of
+    a test prompt has the higher true reward, ties half.
+
+    Args:
+        frame: one row a trained agent, of `Log.frame`.
+        settings: of the run.
+        out: its folder.
+    """
+    others = files.read_json(out / SOURCE_MEASURES, "measures of the sources")
+    sources = [
+        SourceAgent(label, own["win_rate"], own["win_rate_standard_error"])
+        for label, own in others.items()
+    ]
+    # No agent of a run has one where all diverged.
+    won = frame.assign(return_mean=frame.get("win_rate", math.nan))
+    return tables.build(won, TASK, settings.algorithms, settings.variants, sources)
 
 
 class _Bench:
@@ -100,17 +125,21 @@ class _Bench:
 
     def sources(self) -> list[SourceAgent]:
         """Rewards of target and original on the test prompts: sources.json, and what else was
-        measured of them in source_measures.json."""
+        measured of them in source_measures.json. Their texts are in samples/."""
         path = self._out / "sources.json"
         if not path.is_file():
+            found = {
+                name: self._score(adapter, "final", name)
+                for name, adapter in (("target", self._task().target), (ORIGINAL, None))
+            }
             rows, others = [], {}
-            for role, name in (("better", "target"), ("worse", "original")):
-                adapter = self._task().target if name == "target" else None
-                found = self._score(adapter, "final", name).measures
-                label = f"{role}: {name}"
-                rows.append(SourceAgent(label, found.reward, found.reward_standard_error))
-                others[label] = found.others
-            files.write_json(self._out / "source_measures.json", others)
+            for (name, scored), label in zip(found.items(), SOURCES, strict=True):
+                own = scored.measures
+                rows.append(SourceAgent(label, own.reward, own.reward_standard_error))
+                won = measures.win_rate(scored.rewards, found[ORIGINAL].rewards)
+                others[label] = {**own.others, **won}
+                self._keep(name, name, scored)
+            files.write_json(self._out / SOURCE_MEASURES, others)
             files.write_json(path, [row._asdict() for row in rows])
         return [SourceAgent(**row) for row in files.read_json(path, "the sources' rewards")]
 
@@ -151,6 +180,12 @@ class _Bench:
         found = None
         if not trained.diverged:
             found = self._score(trained.folder, phase, name)
+        others: dict[str, float] = {}
+        if found:
+            others = found.measures.others
+            if phase == "final":
+                others |= measures.win_rate(found.rewards, self._rewards_of_original())
+                self._keep(f"{variant}-{name}", algorithm.text, found)
         record = AgentRecord(
             task=TASK,
             variant=variant,
@@ -164,18 +199,28 @@ class _Bench:
             diverged=trained.diverged,
             train_seconds=trained.seconds,
             evaluate_seconds=found.seconds if found else 0.0,
-            measures=found.measures.others if found else {},
+            measures=others,
         )
-        if found and phase == "final":
-            rows = zip(found.prompts, found.texts, strict=True)
-            files.write_json_lines(
-                self._out / "samples" / f"{variant}-{name}.jsonl",
-                [{"algorithm": algorithm.text, "prompt": p, "text": t} for p, t in rows],
-            )
         self.log.add(record, trained.curves)
         if not self._settings.keep_models:
             shutil.rmtree(self._out / "agents" / name)
         return record
+
+    def _keep(self, name: str, algorithm: str, found: Scored) -> None:
+        """Write down a model's continuations of test prompts."""
+        rows = zip(found.prompts, found.texts, found.rewards, strict=True)
+        files.write_json_lines(
+            self._out / SAMPLES / f"{name}.jsonl",
+            [
+                {"algorithm": algorithm, "prompt": p, "text": t, "reward": float(r)}
+                for p, t, r in rows
+            ],
+        )
+
+    def _rewards_of_original(self) -> np.ndarray:
+        """Of its continuations of the test prompts, in their order."""
+        rows = files.read_json_lines(self._out / SAMPLES / f"{ORIGINAL}.jsonl")
+        return np.array([row["reward"] for row in rows])
 
     def _train(
         self, variant: str, objective: Objective, seed: int, name: str, doing: str

@@ -181,7 +181,9 @@ def to_frame(table: ResultTable) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_FRAME_COLUMNS))
 
 
-def to_rich(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> RichTable:
+def to_rich(
+    table: ResultTable, measure: Measure = "mean", decimals: int = 0, title: str | None = None
+) -> RichTable:
     """The table for a terminal, the best of each column in bold.
 
     Args:
@@ -189,8 +191,9 @@ def to_rich(table: ResultTable, measure: Measure = "mean", decimals: int = 0) ->
         measure: "mean" with standard errors, or "iqm" with 95 % intervals. The source agents
             have a mean only and stand only beside means.
         decimals: digits after the point.
+        title: of the numbers; None for that of true returns.
     """
-    rich = RichTable(title=f"{table.task}: {_TITLES[measure]}")
+    rich = RichTable(title=f"{table.task}: {title or _TITLES[measure]}")
     rich.add_column("algorithm")
     for variant in table.variants:
         rich.add_column(Text(variant), justify="right")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mirrorpo.language import models
 
 from . import log_probs, measures, texts
@@ -16,10 +18,11 @@ from .settings import SentimentSettings
 
 @dataclass(frozen=True)
 class Scored:
-    """A model's continuations and what was measured of them."""
+    """A model's continuations, their true rewards, and what was measured of them all."""
 
     prompts: Sequence[str]
     texts: Sequence[str]
+    rewards: np.ndarray
     measures: Measures
     seconds: float
 
@@ -59,5 +62,6 @@ def score(
     if adapter is not None:
         own = log_probs.measure(model, tokenizer, asked, found, settings.sample_batch)
     seconds = round(time.perf_counter() - began, 3)
-    measured = measures.measure(found, own, original, prepared.reward)
-    return Scored(asked, found, measured, seconds)
+    rewards = prepared.reward(found, original)
+    measured = measures.measure(found, own, original, rewards)
+    return Scored(asked, found, rewards, measured, seconds)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .log_probs import LogProbs
-from .reward import TrueReward
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Measures:
 
 
 def measure(
-    texts: Sequence[str], own: LogProbs, original: LogProbs, reward: TrueReward
+    texts: Sequence[str], own: LogProbs, original: LogProbs, rewards: np.ndarray
 ) -> Measures:
     """The measures of a model's continuations.
 
@@ -50,9 +49,8 @@ def measure(
         texts: without their prompts.
         own: their log-probs under the model that wrote them.
         original: under the original.
-        reward: the true reward.
+        rewards: their true rewards, shape (texts,).
     """
-    rewards = reward(texts, original)
     ratios = own.total - original.total
     return Measures(
         reward=float(rewards.mean()),
@@ -64,6 +62,20 @@ def measure(
         tokens=float(own.tokens.mean()),
         perplexity=float(np.exp(-original.total.sum() / original.tokens.sum())),
     )
+
+
+def win_rate(rewards: np.ndarray, of_original: np.ndarray) -> dict[str, float]:
+    """How often a model's continuation of a prompt has the higher true reward than the original's.
+
+    Args:
+        rewards: of the model's continuations, shape (texts,).
+        of_original: of the original's continuations of the same prompts, shape (texts,).
+
+    Returns:
+        `win_rate` in percent, ties half, and its standard error over continuations.
+    """
+    wins = 50.0 + 50.0 * np.sign(rewards - of_original)
+    return {"win_rate": float(wins.mean()), "win_rate_standard_error": _error(wins)}
 
 
 def distinct(texts: Sequence[str], size: int) -> float:
