@@ -232,6 +232,46 @@ def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     assert document["recommendation"]["ranking"][0]["algorithm"] in text
 
 
+@pytest.mark.parametrize("conversation", [False, True])
+def test_a_model_s_scores_are_its_own_losses(conversation):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import pair_scores, stand_ins
+    from mirrorpo.language.trl_names import torch
+
+    rows = texts(5)
+    if conversation:
+        asked = {"role": "user", "content": "a question"}
+        for row in rows:
+            del row["prompt"]
+            for side in ("chosen", "rejected"):
+                row[side] = [asked, {"role": "assistant", "content": row[side]}]
+    found = pair_scores.mean_log_probs(stand_ins.NAME, rows)
+    assert found.shape == (5, 2)
+    model, tokenizer = stand_ins.model().eval(), stand_ins.tokenizer()
+    prompt = "a question" if conversation else rows[3]["prompt"]
+    answer = rows[3]["rejected"][-1]["content"] if conversation else rows[3]["rejected"]
+    ids = torch.tensor([tokenizer(prompt + answer)["input_ids"]])
+    labels = ids.clone()
+    labels[:, : len(tokenizer(prompt)["input_ids"])] = -100
+    with torch.no_grad():
+        loss = model(ids, labels=labels).loss
+    assert found[3, 1] == pytest.approx(-float(loss), rel=1e-4)
+
+
+def test_a_model_scores_texts_and_no_trajectories(tmp_path, capsys, pool):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in texts(60)))
+    main(["recommend", str(path), "--model", "smoke", "--out", str(tmp_path / "found.json")])
+    cover = json.loads((tmp_path / "found.json").read_text())["coverage"]
+    # The tiny random model finds every byte about alike.
+    assert cover["chosen"][1] == pytest.approx(-np.log(258), abs=0.5)
+    data.label(pool, "base", 0).save(tmp_path / "data.safetensors")
+    with pytest.raises(SystemExit):
+        main(["recommend", str(tmp_path / "data.safetensors"), "--model", "smoke"])
+    assert "scored by --policy" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mirrorpo.recommend.conditions import Conditions
 
 _SHOWN = 5
+_SCORED = 512
 _SURE, _LIKELY = 0.9, 0.5
 _WEAK = 0.35
 
@@ -23,6 +24,7 @@ _WEAK = 0.35
 def recommend(
     data: Annotated[Path, tyro.conf.Positional],
     policy: str | None = None,
+    model: str | None = None,
     results: tuple[Path, ...] = (),
     seed: int = 0,
     out: Path | None = None,
@@ -38,6 +40,8 @@ def recommend(
             Columns ref_chosen_logps and ref_rejected_logps, a reference's summed log-probs, are
             used where they are there.
         policy: for robots, the reference policy's name or file, for how likely the data are.
+        model: for texts, the reference model, for the same (extra `llm`): a folder, a hub's name,
+            or smollm2. It scores at most 512 pairs, drawn by the seed.
         results: tables of bench results, tables/results.csv of `mirrorpo report`, in place of
             those that come with MirrorPO.
         seed: of folds and draws.
@@ -49,7 +53,9 @@ def recommend(
 
     found = pairs.read(data)
     if policy is not None:
-        found = dataclasses.replace(found, reference=_reference(data, policy, found.kind))
+        found = dataclasses.replace(found, reference=_under_policy(data, policy, found.kind))
+    if model is not None:
+        found = dataclasses.replace(found, reference=_under_model(data, model, found.kind, seed))
     facts = conditions.estimate(found, seed)
     ranked = advice.recommend(facts, advice.evidence(list(results) or advice.shipped()), seed)
     for line in (*_about(facts), *_advice(facts, ranked)):
@@ -59,17 +65,31 @@ def recommend(
         console.print(f"{out} holds all figures.")
 
 
-def _reference(data: Path, name: str, kind: str) -> Any:
+def _under_policy(data: Path, name: str, kind: str) -> Any:
     from mirrorpo.control import agents
     from mirrorpo.control.data import PreferenceDataset
     from mirrorpo.recommend import reference
 
     if kind != "trajectories":
         raise ValueError(
-            "--policy is for robots' trajectories. Texts bring their reference's log-probs in the "
-            "columns ref_chosen_logps and ref_rejected_logps."
+            "--policy is for robots' trajectories. Texts are scored by --model, or bring their "
+            "reference's log-probs in the columns ref_chosen_logps and ref_rejected_logps."
         )
     return reference.log_probs(PreferenceDataset.load(data), agents.load(name)[0])
+
+
+def _under_model(data: Path, name: str, kind: str, seed: int) -> Any:
+    import numpy as np
+
+    from mirrorpo.recommend import pairs
+
+    if kind != "texts":
+        raise ValueError("--model is for texts. Robots' trajectories are scored by --policy.")
+    from mirrorpo.language import pair_scores
+
+    rows = pairs.text_rows(data)
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:_SCORED]
+    return pair_scores.mean_log_probs(name, [rows[i] for i in drawn])
 
 
 def _about(facts: Conditions) -> list[str]:
@@ -93,7 +113,7 @@ def _about(facts: Conditions) -> list[str]:
         of = facts.coverage
         lines.append(
             f"reference: log-prob {of.chosen[1]:.2f} of the chosen, {of.rejected[1]:.2f} of the "
-            f"rejected (medians, a step or word); it prefers the chosen in "
+            f"rejected (medians, a step, word or token); it prefers the chosen in "
             f"{_percent(of.prefers_chosen)} of pairs; {_percent(of.uncovered)} of the chosen are "
             "less likely than 19 of 20 rejected"
         )

@@ -17,7 +17,8 @@ difference, the 90 % quantile of all."""
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """How likely the data are under a reference policy; log-probs are means over steps or words.
+    """How likely the data are under a reference policy; log-probs are means over steps,
+    words or tokens.
 
     Attributes:
         chosen: 5 %, 50 % and 95 % quantile of the chosen sequences' log-probs.
@@ -95,7 +96,8 @@ def coverage(log_probs: np.ndarray) -> Coverage:
     """See `Coverage`.
 
     Args:
-        log_probs: of chosen and rejected, shape (pairs, 2), means over steps or words.
+        log_probs: of chosen and rejected, shape (pairs, 2), means over steps, words or
+            tokens.
     """
     low, middle, high = np.quantile(log_probs, (0.05, 0.5, 0.95), axis=0)
     return Coverage(

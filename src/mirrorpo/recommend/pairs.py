@@ -41,8 +41,8 @@ class Pairs:
         chosen_length: in steps or words, shape (pairs,).
         rejected_length: likewise.
         identical: whether chosen and rejected are the same, shape (pairs,), bool.
-        reference: log-probs of chosen and rejected under a reference, means over steps or words,
-            shape (pairs, 2); None where they are not known.
+        reference: log-probs of chosen and rejected under a reference, means over steps, words or
+            tokens, shape (pairs, 2), or of fewer pairs; None where they are not known.
     """
 
     kind: str
@@ -70,7 +70,7 @@ def read(path: Path) -> Pairs:
     """
     if path.suffix == ".safetensors":
         return from_trajectories(PreferenceDataset.load(path))
-    return from_rows(_rows(path), str(path))
+    return from_rows(text_rows(path), str(path))
 
 
 def from_trajectories(dataset: PreferenceDataset) -> Pairs:
@@ -187,7 +187,12 @@ def _reference(
     return None
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def text_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a dataset of texts, see `read`.
+
+    Raises:
+        ValueError: no such file, or another format.
+    """
     if not path.exists():
         raise ValueError(f"No dataset at {path}: it does not exist.")
     if path.is_file():
