@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mirrorpo import objectives
+from mirrorpo.discovery import artefact
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -52,11 +53,12 @@ def test_discover_and_plot(tmp_path, sources):
             assert min(image.size) > 200
 
 
-def test_trl_with_saved_objective(tmp_path):
+@pytest.mark.parametrize("discovered", [False, True])
+def test_trl_with_saved_objective(tmp_path, discovered):
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    objectives.save(objectives.get("orpo", weight=3.0), tmp_path / "orpo.json")
-    last = load("trl_with_saved_objective").main(
-        str(tmp_path / "orpo.json"), out=str(tmp_path / "out")
-    )
+    path = artefact.find("hopper-all") if discovered else tmp_path / "orpo.json"
+    if not discovered:
+        objectives.save(objectives.get("orpo", weight=3.0), path)
+    last = load("trl_with_saved_objective").main(str(path), out=str(tmp_path / "out"))
     assert last["step"] == 4
     assert (tmp_path / "out" / "model.safetensors").is_file()
