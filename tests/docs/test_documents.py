@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mirrorpo import discovery, language, objectives
 from mirrorpo.cli import COMMANDS, parse
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,15 @@ def test_every_python_block_runs(path, tmp_path, monkeypatch):
     if path.name == "tutorial.md":
         namespace["train"](MODEL, namespace[PAIRS])
         assert (tmp_path / "out").is_dir()
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    found = re.findall(r"^::: (\S+)$", "".join(page.read_text("utf-8") for page in pages), re.M)
+    assert len(set(found)) == len(found)
+    for module in (objectives, discovery, language):
+        listed = {name.rpartition(".")[2] for name in found if name.startswith(module.__name__)}
+        assert set(module.__all__) <= listed
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
