@@ -1,6 +1,7 @@
 """The same objective on NumPy, JAX and PyTorch arrays: same values, same gradients, any mode."""
 
 import dataclasses
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -92,3 +93,16 @@ def test_objectives_and_pairs_are_immutable(pairs, every_name):
         objectives.get(every_name).aggregation = "mean"
     with pytest.raises(dataclasses.FrozenInstanceError):
         pairs.chosen = None
+
+
+def test_torch_takes_the_arrays_of_a_learned_objective_without_a_warning():
+    torch = pytest.importorskip("torch")
+    objective = objectives.get("1s-mpo", psi=objectives.MonotoneNetwork.psi())
+    pairs = objectives.PairLogProbs(torch.tensor([-1.0]), torch.tensor([-2.0]))
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            objective(pairs)
+    finally:
+        torch.set_warn_always(False)

@@ -45,7 +45,9 @@ def as_array(value: Number, like: Array) -> Array:
         return value
     xp = namespace(like)
     if is_torch_array(like):
-        return xp.asarray(value, dtype=like.dtype, device=like.device)
+        # A tensor would share the memory of an objective's read-only array, and PyTorch warns.
+        copy = True if is_numpy_array(value) else None
+        return xp.asarray(value, dtype=like.dtype, device=like.device, copy=copy)
     return xp.asarray(value, dtype=like.dtype)
 
 
