@@ -277,6 +277,37 @@ def test_an_interrupted_preparation_goes_on_to_the_same_pool(
     assert again.pool.texts == prepared.pool.texts
 
 
+def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch):
+    """With a tokenizer that begins every text with a token of its own."""
+    folder = tiny_reviews.write(tmp_path / "model", begins=True)
+    begin = models.load(folder)[1].bos_token_id
+    rows = []
+
+    def look(module, args, kwargs):
+        ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+        if ids.shape[1] > 1:  # not a step of a generation that goes on
+            rows.extend([token for token in row if token != 0] for row in ids.tolist())
+
+    load = models.load
+
+    def watched(*args):
+        model, tokenizer = load(*args)
+        model.register_forward_pre_hook(look, with_kwargs=True)
+        return model, tokenizer
+
+    monkeypatch.setattr(models, "load", watched)
+    made = prepare(tiny_settings(folder, best_of=2, target_steps=2), quiet, tmp_path / "cache")
+    fine_tune(
+        TrainSettings(folder, 2, 4, 1e-2, 2, "mean"),
+        objectives.get("dpo"),
+        made.pool.pairs(preference_faults.parse("base"), 0),
+        0,
+        tmp_path / "agent",
+    )
+    assert len(rows) > 200
+    assert all(row[0] == begin and begin not in row[1:] for row in rows)
+
+
 # Training
 
 

@@ -15,14 +15,17 @@ BAD = ["terrible", "awful", "boring", "ugly", "horrible", "sad"]
 PLAIN = ["was", "it", "the", "we", "day", "room", "food", "there", "again", "green"]
 
 
-def write(folder, seed=0):
-    """Write model and tokenizer to a folder, and return its path as text."""
+def write(folder, seed=0, begins=False):
+    """Write model and tokenizer to a folder, and return its path as text.
+
+    `begins`: whether the tokenizer puts a token of its own before every text.
+    """
     asked = " ".join([*prompts.train(48 * 12), *prompts.test(12 * 12)])
     words = dict.fromkeys(re.findall(r" ?[^ ]+", asked))
     words.update(dict.fromkeys(f" {word}" for word in (*GOOD, *BAD, *PLAIN)))
     words.update(dict.fromkeys([".", *(f" {word}." for word in (*GOOD, *BAD, *PLAIN))]))
     # As in real tokenizers, a word comes with the space before it.
-    names = ["<pad>", "<eos>", *words]
+    names = ["<pad>", "<eos>", *words, *(["<bos>"] if begins else [])]
     backend = tokenizers.Tokenizer(
         tokenizers.models.WordLevel(
             {name: number for number, name in enumerate(names)}, unk_token="<pad>"
@@ -32,8 +35,16 @@ def write(folder, seed=0):
         tokenizers.Regex(r" ?[^ ]+"), "isolated"
     )
     backend.decoder = tokenizers.decoders.Fuse()
+    if begins:
+        begin = ("<bos>", names.index("<bos>"))
+        backend.post_processor = tokenizers.processors.TemplateProcessing(
+            single="<bos> $A", special_tokens=[begin]
+        )
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", eos_token="<eos>"
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        bos_token="<bos>" if begins else None,
     )
     torch.manual_seed(seed)
     model = transformers.LlamaForCausalLM(

@@ -72,6 +72,7 @@ def complete(
     decoding: Decoding,
     path: Path,
     report: Callable[[int, int], None] = lambda done, of: None,
+    special_tokens: bool | None = None,
 ) -> list[str]:
     """One completion of each prompt.
 
@@ -84,16 +85,20 @@ def complete(
         path: JSON lines, one a batch, written as they are finished. The same call goes on from
             there, to the same completions.
         report: called with (prompts done, all prompts).
+        special_tokens: whether the tokenizer adds those that begin a text; None for where it has
+            no chat template, which would have written them.
 
     Raises:
         ValueError: `path` holds completions of other prompts, or a prompt leaves no room.
     """
+    if special_tokens is None:
+        special_tokens = tokenizer.chat_template is None
     done = _finished(path, prompts, decoding)
     for number in range(len(done), -(-len(prompts) // decoding.batch_size)):
         first = number * decoding.batch_size
         report(first, len(prompts))
         batch = list(prompts[first : first + decoding.batch_size])
-        texts = _batch(model, tokenizer, batch, decoding, number)
+        texts = _batch(model, tokenizer, batch, decoding, number, special_tokens)
         files.append_json_line(path, {"of": _digest(batch, decoding), "completions": texts})
         done.append(texts)
     report(len(prompts), len(prompts))
@@ -122,14 +127,19 @@ def _digest(batch: Sequence[str], decoding: Decoding) -> str:
 
 @torch.inference_mode()
 def _batch(
-    model: Any, tokenizer: Any, prompts: list[str], decoding: Decoding, number: int
+    model: Any,
+    tokenizer: Any,
+    prompts: list[str],
+    decoding: Decoding,
+    number: int,
+    special_tokens: bool,
 ) -> list[str]:
     given = tokenizer(
         prompts,
         return_tensors="pt",
         padding=True,
         padding_side="left",
-        add_special_tokens=tokenizer.chat_template is None,
+        add_special_tokens=special_tokens,
         return_token_type_ids=False,
     ).to(model.device)
     longest = getattr(model.config, "max_position_embeddings", None)

@@ -55,12 +55,13 @@ def score(
         model = models.on_device(models.load(settings.model, str(adapter))[0])
     asked = texts.cycle(prompts, count)
     tokenizer = prepared.tokenizer
+    begun = texts.begun(tokenizer, asked)
     sizes = settings.max_new_tokens, settings.sample_batch
-    found = texts.draw(model, tokenizer, asked, *sizes, seed, path, report)
-    original = log_probs.measure(prepared.original, tokenizer, asked, found, settings.sample_batch)
+    found = texts.draw(model, tokenizer, begun, *sizes, seed, path, report)
+    original = log_probs.measure(prepared.original, tokenizer, begun, found, settings.sample_batch)
     own = original
     if adapter is not None:
-        own = log_probs.measure(model, tokenizer, asked, found, settings.sample_batch)
+        own = log_probs.measure(model, tokenizer, begun, found, settings.sample_batch)
     seconds = round(time.perf_counter() - began, 3)
     rewards = prepared.reward(found, original)
     measured = measures.measure(found, own, original, rewards)

@@ -101,7 +101,8 @@ def prepare(settings: SentimentSettings, report: Report, folder: Path | None = N
 
     pool_file, target = own / "pool.json", own / "target"
     if not pool_file.is_file():
-        content = _make(settings, given, original, tokenizer, own, target, report)
+        begun = texts.begun(tokenizer, given)
+        content = _make(settings, begun, original, tokenizer, own, target, report)
         files.write_json(pool_file, content)
     content = files.read_json(pool_file, "a pool of continuations")
     rewards = np.array(content["rewards"]).reshape(-1, 2, COPIES)

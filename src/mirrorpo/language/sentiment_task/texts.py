@@ -22,6 +22,16 @@ def whole_sentences(text: str) -> str:
     return line[: ends[-1]] if ends else line
 
 
+def begun(tokenizer: Any, prompts: Sequence[str]) -> list[str]:
+    """Prompts with the token that begins every text, written out, where the tokenizer adds one.
+
+    So sampling, training and measuring see the same tokens, whatever each adds of its own.
+    """
+    first = tokenizer("a")["input_ids"][0]
+    begin = tokenizer.bos_token if first == tokenizer.bos_token_id else ""
+    return [f"{begin}{prompt}" for prompt in prompts]
+
+
 def draw(
     model: Any,
     tokenizer: Any,
@@ -34,10 +44,10 @@ def draw(
 ) -> list[str]:
     """One continuation of each prompt, sampled at temperature 1 from all tokens.
 
-    Arguments as of `generation.complete`, which goes on after an interruption.
+    Arguments as of `generation.complete`, which goes on after an interruption. Prompts are `begun`.
     """
     decoding = Decoding(max_new_tokens, 1.0, 1.0, batch_size, seed)
-    found = complete(model, tokenizer, prompts, decoding, path, report)
+    found = complete(model, tokenizer, prompts, decoding, path, report, special_tokens=False)
     return [whole_sentences(text) for text in found]
 
 

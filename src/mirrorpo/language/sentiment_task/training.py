@@ -92,7 +92,7 @@ def _train(
     began = time.perf_counter()
     transformers.set_seed(seed)
     model, tokenizer = models.load(settings.model)
-    tokenizer.bos_token = None  # the continuations were drawn without one
+    tokenizer.bos_token = None  # prompts have it already, where the tokenizer adds one
     trainer = PreferenceTrainer(
         model,
         dataclasses.replace(objective, aggregation=settings.aggregation),
