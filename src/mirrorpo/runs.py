@@ -13,8 +13,8 @@ METRICS = "metrics.jsonl"
 def claim(out: Path, config: Mapping[str, Any]) -> None:
     """Make a folder this run's own, or see that it is already.
 
-    The configuration is written with versions, commit and device; only `config` decides
-    whether a later command continues the run.
+    The configuration is written with command, versions, commit and machine; only `config`
+    decides whether a later command continues the run.
 
     Raises:
         ValueError: the folder holds a run with other settings, or files that are no run.
@@ -41,6 +41,7 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
         path,
         {
             "settings": dict(config),
+            "command": versions.command_line(),
             "versions": versions.installed(language=True),
             "git_commit": versions.git_commit(),
             "machine": versions.machine(),

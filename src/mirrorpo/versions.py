@@ -1,9 +1,11 @@
-"""Which versions made a result: written to every card and run folder."""
+"""What made a result: command, versions, machine; written to every card and run folder."""
 
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 _PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "rejax", "optax", "flax")
@@ -43,6 +45,13 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def command_line() -> str | None:
+    """The `mirrorpo` command that this process is; None where it is another program."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.stem == "__main__" else program.stem
+    return shlex.join(["mirrorpo", *sys.argv[1:]]) if name == "mirrorpo" else None
 
 
 def machine() -> dict[str, str | int | None]:

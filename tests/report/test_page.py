@@ -12,18 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo import objectives
+from mirrorpo import files, objectives
 from mirrorpo.cli import main, parse
 from mirrorpo.discovery import artefact
 from mirrorpo.discovery.gradient_map import gradient_map
+from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
-from mirrorpo.report import export
+from mirrorpo.report import export, export_figures
 from mirrorpo.report.page import benches, choices, explorer, folders, mathml, reading
 from mirrorpo.report.page.commands import command_line
 from mirrorpo.study import tuned
 from mirrorpo.study.algorithms import split_list
 from mirrorpo.study.records import Log
 from tests.report.bench_folders import TABLE6, real_lines, write_bench
+from tests.report.language_folders import write_align
 
 
 def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
@@ -107,6 +109,29 @@ def test_a_run_s_command_gives_its_settings_again():
     again |= {name: split_list(again[name]) for name in ("variants", "algorithms")}
     # The learner's start is the task's own, and no option.
     assert json.loads(json.dumps(again)) == {k: v for k, v in settings.items() if k != "start"}
+
+
+def test_a_recorded_command_is_shown_as_it_was_given(tmp_path):
+    config = json.loads((TABLE6 / "config.json").read_text())
+    given = "mirrorpo bench --seeds 25 --ray auto"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "command": given}))
+    assert folders.read([tmp_path])[0].command == given
+
+
+def test_a_search_s_cost_counts_every_variant_and_the_screening(tmp_path):
+    settings = dataclasses.asdict(
+        DiscoverySettings(
+            variants=("base", "noisy:0.3"), screen_epochs=2, screen_keep=0.25, episodes=10
+        )
+    )
+    (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
+    lines = [{"generation": n, "fitness": [0.5] * 8, "diverged": 0} for n in range(3)]
+    files.write_json_lines(tmp_path / "metrics.jsonl", lines)
+    files.write_json_lines(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
+    found = reading.read([tmp_path]).searches[0]
+    # Eight for a short time, two of them in full, the start and the mean; on two variants.
+    assert found.agents == 2 * (3 * (8 + 2 + 2) + 4)
+    assert found.environment_steps == 2 * (3 * 12 * 10 + 4 * 100) * 1000
 
 
 def with_values(line, algorithm, values):
@@ -215,6 +240,10 @@ def test_tables_and_figures_are_written_in_every_form(report_folder):
             assert f"figures/{name}-{part}" in written
         for ending in ("csv", "tex", "md"):
             assert f"tables/{name}.{ending}" in written
+        assert f"tables/{name}-beside-the-paper.tex" in written
+    assert written >= {f"figures/gradient-maps.{ending}" for ending in ("png", "svg")}
+    cost = pd.read_csv(report_folder / "tables" / "cost.csv").set_index("run")
+    assert cost.loc["unfinished", "state"] == "unfinished: 40 of 150 agents"
     frame = pd.read_csv(report_folder / "tables" / export.RESULTS)
     row = frame[(frame.run == "unfinished") & (frame.algorithm == "sft")].iloc[0]
     expected = [
@@ -223,6 +252,21 @@ def test_tables_and_figures_are_written_in_every_form(report_folder):
         if line["agent"]["variant"] == "base" and line["agent"]["algorithm"] == "sft"
     ]
     assert row["mean"] == pytest.approx(np.mean(expected))
+
+
+def test_a_search_and_a_training_are_exported_too(tmp_path):
+    runs = [TABLE6.parent / "discover-noisy", write_align(tmp_path / "aligned")]
+    parts = reading.read(runs)
+    export.write_tables(parts, tmp_path)
+    assert list(export_figures.write(parts, tmp_path))
+    for name in ("discover-noisy-fitness", "discover-noisy-gradient-map", "aligned-curves"):
+        for ending in (".png", ".svg"):
+            assert (tmp_path / f"{name}{ending}").stat().st_size > 5000
+    rows = pd.read_csv(tmp_path / "discover-noisy-validation.csv")
+    assert rows.score[0] == "0.290 ± 0.029"
+    assert r"0 & start & 0.290 $\pm$ 0.029 & 4 & 0 \\" in (
+        (tmp_path / "discover-noisy-validation.tex").read_text()
+    )
 
 
 def test_the_latex_table_is_in_the_paper_s_layout(one_run):

@@ -2,11 +2,12 @@
 
 import itertools
 import random
+import shutil
 
 import numpy as np
 import pytest
 
-from mirrorpo import objectives
+from mirrorpo import objectives, runs
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.report.page import explorer, reading, render
 from tests.report.language_folders import write_align, write_judged, write_reviews
@@ -48,8 +49,17 @@ class Opened:
         return len(places)
 
 
+def write_with_agent(folder, agent):
+    """A run folder that holds an agent."""
+    runs.claim(folder, {"command": "none that the page knows"})
+    (folder / "agents").mkdir()
+    for path in (agent, agent.with_suffix(".json")):
+        shutil.copy(path, folder / "agents")
+    return folder
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, one_run, odd_runs, fifty_runs):
+def pages(tmp_path_factory, one_run, odd_runs, fifty_runs, two_agents):
     folder = tmp_path_factory.mktemp("pages")
     paths = {}
     language = [
@@ -57,15 +67,16 @@ def pages(tmp_path_factory, one_run, odd_runs, fifty_runs):
         write_align(folder / "aligned"),
         write_judged(folder / "judged"),
     ]
-    for name, runs in (
+    for name, shown in (
         ("one", one_run),
         ("odd", odd_runs),
         ("fifty", fifty_runs),
         ("language", language),
+        ("moving", [write_with_agent(folder / "moving", two_agents[0])]),
     ):
         paths[name] = folder / f"{name}.html"
         paths[name].write_text(
-            render.render(reading.read(runs), "mirrorpo report"), encoding="utf-8"
+            render.render(reading.read(shown), "mirrorpo report", agents_drawn=1), encoding="utf-8"
         )
     return paths
 
@@ -163,6 +174,35 @@ def test_the_theme_switch_wins_over_the_system_s_choice(opened):
     assert page.evaluate(ground) == "rgb(255, 255, 255)" != dark
     page.reload()
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+def test_an_agent_moves_only_while_it_is_played(opened):
+    page = opened("moving").page
+    picture = page.locator("#rollouts img")
+    assert "first on hopper" in picture.get_attribute("alt")
+    assert picture.get_attribute("src").startswith("data:image/png")
+    button = page.get_by_role("button", name="Play first, moving")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert picture.get_attribute("src").startswith("data:image/gif")
+    page.get_by_role("button", name="Stop first, moving").click()
+    assert picture.get_attribute("src").startswith("data:image/png")
+
+
+def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name(opened):
+    page = opened("one", PHONE).page
+    page.wait_for_timeout(200)
+    unreached = page.evaluate(
+        """[...document.querySelectorAll(".scroll, .formula")].filter((e) =>
+             e.scrollWidth > e.clientWidth
+             && !(e.tabIndex === 0 && e.getAttribute("aria-label"))).length"""
+    )
+    assert unreached == 0
+    table = page.get_by_role("group", name="Leaderboard")
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert table.evaluate("(scrolled) => scrolled.scrollLeft") > 0
 
 
 def choose(page, side, name, values):

@@ -32,8 +32,8 @@ def explain(
 ) -> None:
     """Draw what an objective pulls at, and write it as a formula of few terms.
 
-    Writes gradient_map.png, functions.png for a member of the mirror family, closed_form.json (an
-    objective, to be trained like any other), closed_form.tex and explain.json.
+    Writes gradient_map and, for a member of the mirror family, functions as PNG and SVG;
+    closed_form.json (an objective, to be trained like any other), closed_form.tex, explain.json.
 
     Args:
         objective: a name, a name with values as in dpo[beta=100], a saved or shipped
@@ -72,11 +72,12 @@ def explain(
     out = out or runs.default_out("explain", f"{loaded.name}-{digest}")
     runs.claim(out, settings)
     title = f"{objective}\nsize of the gradient; arrows: where training moves a pair"
-    explain_plots.save_gradient_maps(out / "gradient_map.png", maps, visited, title)
-    if curves:
-        explain_plots.save_functions(
-            out / "functions.png", curves, visited, f"{objective}: its scalar functions"
-        )
+    for ending in ("png", "svg"):
+        explain_plots.save_gradient_maps(out / f"gradient_map.{ending}", maps, visited, title)
+        if curves:
+            explain_plots.save_functions(
+                out / f"functions.{ending}", curves, visited, f"{objective}: its scalar functions"
+            )
     objectives.save(fit.objective, out / "closed_form.json")
     files.write_text(out / "closed_form.tex", fit.latex)
     files.write_json(out / "explain.json", _document(objective, visited, fit, maps, curves))

@@ -46,7 +46,7 @@ def report(
         return
     start_jax()
     from mirrorpo import files, runs
-    from mirrorpo.report import export
+    from mirrorpo.report import export, export_figures
     from mirrorpo.report.page import reading, render
 
     parts = reading.read(run)
@@ -66,7 +66,7 @@ def report(
                 name = export.file_name(bench.folder.name)
                 files.write_text(folder / "tables" / f"{name}.md", _markdown(bench.run))
             if figures:
-                for name in export.write_figures(parts, folder / "figures"):
+                for name in export_figures.write(parts, folder / "figures"):
                     told(3, 4, f"figures of {name}")
     console.print(f"{page}: {len(run)} run{'s' if len(run) > 1 else ''} on one page.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
@@ -22,6 +23,7 @@ _STYLES = ("-", "--", ":")
 _LOG_SCALE_FROM = 20.0
 _MOST_DECADES = 4.0
 _MOST_DOTS = 400
+_COLUMNS = 4
 _ARROWS = 9
 _LABELS = {
     "psi": (r"$\psi$", r"$\log\,\pi(\tau_w)$", "log, shifted"),
@@ -54,25 +56,34 @@ def save_gradient_maps(
     figure = Figure(figsize=(4.3 * len(maps) + 1.4, 4.8), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     for axis, found in zip(axes, maps, strict=True):
-        image = axis.pcolormesh(
-            found.log_probs,
-            found.log_probs,
-            found.size.T,
-            norm=norm,
-            cmap=_COLOURS,
-            rasterized=True,
-        )
-        ends = found.log_probs[[0, -1]]
-        axis.plot(ends, ends, color="white", linewidth=1, linestyle="--")
-        _draw_arrows(axis, found)
+        image = _draw_map(axis, found, norm)
         _draw_dots(axis, visited)
-        axis.set(xlim=ends, ylim=ends, xlabel=r"$\log\,\pi(\tau_w)$, chosen", aspect="equal")
+        axis.set_xlabel(r"$\log\,\pi(\tau_w)$, chosen")
         if len(maps) > 1:
             axis.set_title(f"progress t = {found.progress:g}", fontsize=10)
     axes[0].set_ylabel(r"$\log\,\pi(\tau_l)$, rejected")
     bar = figure.colorbar(image, ax=list(axes), pad=0.02)
     bar.set_label("size of the gradient")
     _save(figure, title, path)
+
+
+def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
+    """Maps of several objectives, a panel and a colour scale each.
+
+    Args:
+        maps: title and map, at least one.
+    """
+    columns = min(len(maps), _COLUMNS)
+    rows = -(-len(maps) // columns)
+    figure = Figure(figsize=(3.1 * columns, 2.9 * rows), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[len(maps) :]:
+        axis.set_axis_off()
+    for axis, (title, found) in zip(axes, maps, strict=False):
+        image = _draw_map(axis, found, _norm(found.size))
+        axis.set_title(title.replace("$", r"\$"), fontsize=9)
+        figure.colorbar(image, ax=axis)
+    return figure
 
 
 def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title: str) -> None:
@@ -89,6 +100,22 @@ def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title:
     for axis, curve in zip(axes, curves, strict=True):
         _draw_curve(axis, curve, "visited" if visited.measured else "looked at")
     _save(figure, title, path)
+
+
+def _draw_map(axis: Axes, found: GradientMap, norm: Normalize) -> QuadMesh:
+    image = axis.pcolormesh(
+        found.log_probs,
+        found.log_probs,
+        found.size.T,
+        norm=norm,
+        cmap=_COLOURS,
+        rasterized=True,
+    )
+    ends = found.log_probs[[0, -1]]
+    axis.plot(ends, ends, color="white", linewidth=1, linestyle="--")
+    _draw_arrows(axis, found)
+    axis.set(xlim=ends, ylim=ends, aspect="equal")
+    return image
 
 
 def _draw_curve(axis: Axes, curve: Curve, range_name: str) -> None:

@@ -1,22 +1,17 @@
-"""A report's tables as CSV and LaTeX and its figures as PNG and SVG, for use elsewhere."""
+"""A report's tables as CSV and LaTeX, for use elsewhere."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mirrorpo import files
-from mirrorpo.discovery.gradient_map import gradient_map
-from mirrorpo.discovery.member_functions import member_functions
-from mirrorpo.objectives import MirrorObjective
-from mirrorpo.report import explain_plots, run_plots
+from mirrorpo.report import side_tables
 from mirrorpo.report.page.benches import Place
 from mirrorpo.report.page.reading import Parts
-from mirrorpo.report.page.searches import SearchPart
 from mirrorpo.study import tables
 
 RESULTS = "results.csv"
@@ -32,6 +27,8 @@ _LATEX_SPECIAL = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
+    "±": r"$\pm$",
+    tables.NOT_RUN: "--",
 }
 
 
@@ -86,7 +83,12 @@ def to_latex(table: tables.ResultTable, decimals: int = 0) -> str:
 
 
 def write_tables(parts: Parts, folder: Path) -> None:
-    """Write `RESULTS`, agents.csv and, for each bench, a CSV and a LaTeX table to a folder."""
+    """Write each table as CSV and LaTeX to a folder; of all benches together `RESULTS` and
+    agents.csv, CSV alone."""
+    for side in side_tables.of(parts):
+        name = file_name(side.name)
+        _csv(pd.DataFrame(side.rows, columns=list(side.header)), folder / f"{name}.csv")
+        files.write_text(folder / f"{name}.tex", _rows_to_latex(side.header, side.rows))
     if not parts.benches:
         return
     _csv(results(parts.places), folder / RESULTS)
@@ -100,48 +102,9 @@ def write_tables(parts: Parts, folder: Path) -> None:
         )
 
 
-def write_figures(parts: Parts, folder: Path) -> Iterator[str]:
-    """Write each figure of runs as PNG and SVG to a folder; yields the name of each run."""
-    for bench in parts.benches:
-        if bench.run.table.cells:
-            name = file_name(bench.folder.name)
-            _both(run_plots.every_agent(bench), folder / f"{name}-agents")
-            if bench.curves:
-                _both(run_plots.training_curves(bench), folder / f"{name}-curves")
-        yield bench.folder.name
-    for search in parts.searches:
-        if search.generations:
-            figure = run_plots.fitness(search.generations, search.validations)
-            _both(figure, folder / f"{file_name(search.folder.name)}-fitness")
-        _write_found(search, folder)
-        yield search.folder.name
-
-
 def file_name(run: str) -> str:
     """A run's name as the beginning of a file's name."""
     return re.sub(r"[^\w.-]+", "-", run).strip("-.") or "run"
-
-
-def _write_found(search: SearchPart, folder: Path) -> None:
-    if search.found is None:
-        return
-    objective, visited = search.found.objective, search.found.visited
-    name = file_name(search.folder.name)
-    maps = [gradient_map(objective, visited)]
-    for ending in (".png", ".svg"):
-        explain_plots.save_gradient_maps(
-            folder / f"{name}-gradient-map{ending}", maps, visited, search.folder.name
-        )
-        if isinstance(objective, MirrorObjective):
-            curves = member_functions(objective, visited)
-            explain_plots.save_functions(
-                folder / f"{name}-functions{ending}", curves, visited, search.folder.name
-            )
-
-
-def _both(figure: Figure, path: Path) -> None:
-    for ending in (".png", ".svg"):
-        run_plots.save(figure, path.with_name(path.name + ending))
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:
@@ -175,6 +138,13 @@ def _cell(cell: tables.Cell | None, decimals: int) -> str:
     error = "" if found.agents == 1 else rf" \pm {found.standard_error:.{decimals}f}"
     number = f"{found.mean:.{decimals}f}{error}"
     return rf"$\mathbf{{{number}}}$" if cell.best else f"${number}$"
+
+
+def _rows_to_latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts; it needs the package booktabs."""
+    head, *body = (" & ".join(map(_escaped, row)) + r" \\" for row in (header, *rows))
+    top = [rf"\begin{{tabular}}{{l{'c' * (len(header) - 1)}}}", r"\toprule", head, r"\midrule"]
+    return "\n".join([*top, *body, r"\bottomrule", r"\end{tabular}", ""])
 
 
 def _escaped(text: str) -> str:

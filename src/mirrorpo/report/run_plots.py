@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from mirrorpo import files
 from mirrorpo.report.page.benches import BenchPart
+from mirrorpo.report.page.trainings import Chart
 
 _DPI = 150
 _WIDTH, _ROW = 3.8, 0.28
@@ -70,6 +71,25 @@ def training_curves(bench: BenchPart) -> Figure:
             axis.grid(color="#EEEEEE", linewidth=0.8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    return figure
+
+
+def charts(drawn: Sequence[Chart]) -> Figure:
+    """A training's charts, a panel each."""
+    figure = Figure(figsize=(4.4 * len(drawn), 3.2), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for axis, chart in zip(axes, drawn, strict=True):
+        names = list(dict.fromkeys(point["name"] for point in chart.points))
+        for name in names:
+            points = [point for point in chart.points if point["name"] == name]
+            y = [np.nan if point["y"] is None else point["y"] for point in points]
+            marker = "o" if len(points) == 1 else ""
+            axis.plot([p["x"] for p in points], y, marker=marker, label=name, linewidth=1.4)
+        axis.set_title(chart.caption, fontsize=9)
+        axis.set_xlabel(chart.argument)
+        axis.grid(color="#EEEEEE", linewidth=0.8)
+        if len(names) > 1:
+            axis.legend(frameon=False, fontsize=8)
     return figure
 
 

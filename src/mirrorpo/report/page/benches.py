@@ -22,9 +22,6 @@ from mirrorpo.report.paper import RESULTS
 from mirrorpo.study import records, statistics
 from mirrorpo.study.tables import FINAL_PHASE, Cell
 
-EPISODE_LENGTH = 1000
-"""The most steps of an episode on the bench."""
-
 
 @dataclass(frozen=True)
 class Place:
@@ -125,7 +122,7 @@ class BenchPart:
         model."""
         if self.task == quantities.REVIEWS:
             return None
-        return int(self.run.agents.episodes.sum()) * EPISODE_LENGTH
+        return int(self.run.agents.episodes.sum()) * quantities.EPISODE_LENGTH
 
     @property
     def facts(self) -> list[Facts]:

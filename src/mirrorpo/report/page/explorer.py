@@ -20,7 +20,7 @@ import numpy as np
 
 from mirrorpo import objectives
 from mirrorpo.control.pytrees import as_pytree
-from mirrorpo.discovery.gradient_map import depends_on_progress
+from mirrorpo.discovery.gradient_map import GradientMap, depends_on_progress
 from mirrorpo.discovery.member_functions import MOMENTS, member_functions
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs
@@ -112,6 +112,19 @@ def maps(objective: Objective, progress: float) -> np.ndarray:
     return stacked.reshape(3, POINTS, POINTS)
 
 
+def first_map(choice: Choice, point: int) -> GradientMap:
+    """The map of one combination of a choice's hyper-parameters, as training begins.
+
+    Args:
+        choice: of the explorer.
+        point: the combination's number, the last hyper-parameter fastest.
+    """
+    objective = dataclasses.replace(choice.objective, **_combinations(choice.grid)[point])
+    _, chosen, rejected = maps(objective, 0.0).astype(np.float64)
+    reference = (REFERENCE, REFERENCE) if objective.needs_reference else None
+    return GradientMap(grid_axis(), chosen, rejected, 0.0, reference)
+
+
 @jax.jit
 def _loss_and_gradient(objective: Objective, points: jax.Array) -> tuple[jax.Array, jax.Array]:
     def loss(pair: jax.Array, rest: jax.Array) -> jax.Array:
@@ -123,10 +136,7 @@ def _loss_and_gradient(objective: Objective, points: jax.Array) -> tuple[jax.Arr
 
 def _entry(choice: Choice, packer: _Packer) -> dict[str, Any]:
     grid = choice.grid
-    combinations = list(itertools.product(*grid.values()))
-    values: list[dict[str, Any]] = [
-        dict(zip(grid, combination, strict=True)) for combination in combinations
-    ]
+    values = _combinations(grid)
     middle = {name: of_name[len(of_name) // 2] for name, of_name in grid.items()}
     wanted = {**middle, **(choice.start or {})}
     needs_reference = bool(choice.objective.needs_reference)
@@ -148,6 +158,14 @@ def _entry(choice: Choice, packer: _Packer) -> dict[str, Any]:
             for point in values
         ],
     }
+
+
+def _combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """All points of a grid, the last hyper-parameter fastest."""
+    return [
+        dict(zip(grid, combination, strict=True))
+        for combination in itertools.product(*grid.values())
+    ]
 
 
 def _point(

@@ -39,8 +39,8 @@ class Folder:
         versions: of Python and of packages.
         commit: of the code; None outside a checkout.
         machine: processor, cores and system.
-        command: the command line that made it, or continues it; None where the configuration does
-            not hold all of it.
+        command: the command line that made it, or continues it; None where the configuration
+            neither holds it nor all that it would say.
     """
 
     path: Path
@@ -93,7 +93,7 @@ def _read(path: Path, name: str) -> Folder:
         config.get("versions", {}),
         config.get("git_commit"),
         config.get("machine", {}),
-        commands.command_line(kind, settings, path),
+        config.get("command") or commands.command_line(kind, settings, path),
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EPISODE_LENGTH = 1000
+"""The most steps of a robot's episode on the bench."""
+
 REVIEWS = "sentiment"
 """The task of the bench on language models."""
 

@@ -48,6 +48,7 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
             found["agents"] = f"{search.agents:,}"
             found["diverged"] = str(search.diverged)
             found["time"] = _clock(search.seconds)
+            found["steps"] = f"{search.environment_steps:,}"
     for training in parts.trainings:
         if training.folder is folder:
             found["agents"] = str(training.agents)

@@ -10,6 +10,10 @@ from mirrorpo import files, runs
 from mirrorpo.discovery import artefact, search
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.page.quantities import EPISODE_LENGTH
+
+_KNOWN = 2
+"""The start and the mean, trained anew in each generation to compare with."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,31 @@ class SearchPart:
 
     @property
     def agents(self) -> int:
-        """Trained so far: the populations, the start and the mean each time, and validations."""
-        ours = sum(len(line["fitness"]) + 2 for line in self.generations)
-        return ours + sum(int(line["seeds"]) for line in self.validations)
+        """Trained so far, one for each variant: the populations, screened or in full, the start
+        and the mean each time, and validations."""
+        validated = sum(int(line["seeds"]) for line in self.validations)
+        return self._variants * (sum(map(self._candidates, self.generations)) + validated)
+
+    @property
+    def environment_steps(self) -> int:
+        """The most that evaluation can have taken, of generations and validations: episodes may
+        end early."""
+        settings = self.folder.settings
+        fitness = sum(map(self._candidates, self.generations)) * int(settings["episodes"])
+        validated = sum(int(line["seeds"]) for line in self.validations)
+        episodes = fitness + validated * int(settings["validation_episodes"])
+        return self._variants * episodes * EPISODE_LENGTH
+
+    @property
+    def _variants(self) -> int:
+        return len(self.folder.settings["variants"])
+
+    def _candidates(self, generation: Mapping[str, Any]) -> int:
+        """Trainings of a generation on one variant."""
+        population = len(generation["fitness"])
+        screened = self.folder.settings.get("screen_epochs") is not None
+        kept = max(round(self.folder.settings["screen_keep"] * population), 1) if screened else 0
+        return population + kept + _KNOWN
 
     @property
     def diverged(self) -> int:

@@ -76,14 +76,31 @@ for (const button of document.querySelectorAll("th button[data-sort]")) {
   filters.forEach((filter) => filter.addEventListener("change", update));
 })();
 
+/* ---- what scrolls can be reached and moved by keyboard ---- */
+const scrolls = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const more = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
+    if (more) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const place of document.querySelectorAll(".scroll, .formula")) {
+  if (!place.hasAttribute("role")) {
+    const title = place.querySelector("caption") || place.closest("section").querySelector("h2");
+    place.setAttribute("role", "group");
+    place.setAttribute("aria-label", title.textContent);
+  }
+  scrolls.observe(place);
+}
+
 /* ---- animations ---- */
 for (const button of document.querySelectorAll("button.play")) {
   button.addEventListener("click", () => {
     const picture = button.parentNode.querySelector("img");
-    const playing = button.getAttribute("aria-pressed") !== "true";
+    const action = button.querySelector("[data-action]");
+    const playing = action.textContent === "Play";
     picture.src = playing ? picture.dataset.moving : picture.dataset.still;
-    button.setAttribute("aria-pressed", String(playing));
-    button.textContent = playing ? "Stop" : "Play";
+    action.textContent = playing ? "Stop" : "Play";
   });
 }
 
@@ -115,6 +132,12 @@ const base = (width) => ({
   width,
   style: { background: "transparent", fontSize: "12px", fontFamily: "inherit", overflow: "visible" },
 });
+
+// For those who hear a chart: where each curve begins and ends.
+function described(points, name, value) {
+  return [...d3.group(points, name)].map(([of, curve]) =>
+    `${of}: from ${number(value(curve[0]))} to ${number(value(curve.at(-1)))}`).join("; ");
+}
 
 // Places of ticks between the ends of an axis that counts.
 const wholeTicks = (points, key) => d3.ticks(...d3.extent(points, (p) => p[key]), 6).filter(Number.isInteger);
@@ -213,6 +236,7 @@ drawers.fitness = ({ search }, width) => {
     y: { grid: true, label: null, nice: true },
     color: { domain: Object.values(series), range: d3.schemeObservable10, legend: true },
     ariaLabel: "Fitness by generation",
+    ariaDescription: described(points, (d) => d.name, (d) => d.value),
     marks: [
       Plot.lineY(points, { x: "generation", y: "value", stroke: "name", strokeWidth: 1.8, marker: lines.length < 20 }),
       Plot.tip(points, Plot.pointer({ x: "generation", y: "value", title: (d) => `${d.name}, generation ${d.generation}: ${number(d.value)}` })),
@@ -228,6 +252,7 @@ drawers.validation = ({ search }, width) => {
     y: { grid: true, label: null, nice: true },
     color: { domain: ["start", "mean", "best"], range: d3.schemeObservable10, legend: true },
     ariaLabel: "Validation score by generation",
+    ariaDescription: lines.map((d) => `${d.candidate}, generation ${d.generation}: ${number(d.score)}`).join("; "),
     marks: [
       Plot.ruleX(lines.filter((d) => d.standard_error !== null), { x: "generation", y1: (d) => d.score - d.standard_error,
         y2: (d) => d.score + d.standard_error, stroke: "candidate" }),
@@ -250,6 +275,7 @@ drawers.training = ({ training, part }, width) => {
     y: { grid: true, label: null, nice: true },
     color: { domain: names, range: d3.schemeObservable10, legend: names.length > 1 },
     ariaLabel: `Training curves: ${names.join(", ")}`,
+    ariaDescription: described(points, (d) => d.name, (d) => d.y),
     marks: [
       Plot.lineY(points, { x: "x", y: "y", stroke: "name", strokeWidth: 1.8 }),
       Plot.dot(points.filter((p) => few.has(p.name)), { x: "x", y: "y", fill: "name", r: 3 }),
