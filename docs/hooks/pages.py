@@ -15,6 +15,8 @@ from mirrorpo.cli.console import start_jax
 
 start_jax()
 
+from formulas import FORMULAS, HEAD  # noqa: E402
+
 from mirrorpo.discovery import artefact  # noqa: E402
 from mirrorpo.report import export  # noqa: E402
 from mirrorpo.report.page import explorer, reading  # noqa: E402
@@ -68,8 +70,7 @@ def zoo() -> str:
     results = bench_results()
     parts = [
         "# The zoo\n\nEvery named objective. Formulas are what training raises; the loss is their "
-        "negative. A margin is chosen minus rejected: of log-probs, or, where there is a "
-        "reference, of log-ratios to it. Pictures: the size of the gradient over the chosen "
+        f"negative. {HEAD} Pictures: the size of the gradient over the chosen "
         "log-prob (across) and the rejected (up), at the first values of the list; arrows show "
         "where training moves a pair.\n"
     ]
@@ -87,6 +88,7 @@ def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
     """One objective: what its class says, its paper, hyper-parameters, picture and results."""
     objective = choice.objective
     lines = [f"## {choice.label}\n", (type(objective).__doc__ or "").strip().split("\n\n")[0], ""]
+    lines += ["```python", *FORMULAS[choice.label], "```\n"]
     lines += [image(choice), f"- **Paper**: {objective.paper}"]
     if choice.grid:
         grid = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in choice.grid.items())

@@ -1,0 +1,75 @@
+"""The formulas that the zoo prints are what the objectives compute."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from mirrorpo import objectives
+from mirrorpo.objectives import PairLogProbs
+from mirrorpo.report.page import explorer
+from tests.docs.test_documents import ROOT
+
+T = 0.3
+
+
+def load_formulas():
+    path = ROOT / "docs" / "hooks" / "formulas.py"
+    specification = importlib.util.spec_from_file_location("formulas", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.FORMULAS
+
+
+FORMULAS = load_formulas()
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def computed(lines, objective, pairs):
+    """The value of a formula's last line, with the names of the page's head."""
+    names = {name: np.asarray(value) for name, value in vars(pairs).items()}
+    names["chosen_ratio"] = pairs.chosen - pairs.reference_chosen
+    names["rejected_ratio"] = pairs.rejected - pairs.reference_rejected
+    names["margin"] = pairs.chosen - pairs.rejected
+    if objective.needs_reference:
+        names["margin"] = names["chosen_ratio"] - names["rejected_ratio"]
+    names |= {
+        "log": np.log,
+        "exp": np.exp,
+        "abs": np.abs,
+        "max": np.maximum,
+        "where": np.where,
+        "sort": np.sort,
+        "mean": np.mean,
+        "sigmoid": sigmoid,
+        "std": lambda x: np.std(x, ddof=1),
+        "var": lambda x: np.var(x, ddof=1),
+        "t": T,
+    }
+    for name, field in (("psi", "psi"), ("Phi", "inverse_potential"), ("g", "link")):
+        names[name] = getattr(objective, field, None)
+    names["schedule"] = getattr(objective, "schedule", None)
+    names |= {k: v for k, v in vars(objective).items() if isinstance(v, (int, float))}
+    *definitions, formula = lines
+    for line in definitions:
+        exec(line, {}, names)
+    return eval(formula, {}, names)
+
+
+def test_every_objective_of_the_zoo_has_a_formula():
+    assert set(FORMULAS) == {choice.label for choice in explorer.zoo()}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_printed_formula_is_the_objective_s_own(name):
+    draw = np.random.default_rng(0)
+    logs = draw.uniform(-6, -0.5, (4, 64))
+    lengths = draw.integers(1, 30, (2, 64)).astype(float)
+    pairs = PairLogProbs(*logs, *lengths)
+    objective = objectives.get(name, aggregation="sum")
+    np.testing.assert_allclose(
+        objective(pairs, T), -computed(FORMULAS[name], objective, pairs), rtol=1e-6, atol=1e-9
+    )
