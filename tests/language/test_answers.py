@@ -27,6 +27,12 @@ def test_instructions_are_texts_or_objects(name, text, tmp_path):
     assert answers.read_instructions(tmp_path / name) == ["One?", "Two?"]
 
 
+def test_a_text_of_json_lines_may_hold_unusual_ends_of_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('"One\u2028and\u0085two?"\r\n"Three?"\r\n', encoding="utf-8")
+    assert answers.read_instructions(path) == ["One\u2028and\u0085two?", "Three?"]
+
+
 def test_answers_are_read_back_as_written(tmp_path):
     given = [Answer("One?", 'A "quoted"\nline — é', "me"), Answer("Two?", "", "me")]
     answers.write(tmp_path / "a.json", given)

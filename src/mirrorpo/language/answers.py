@@ -106,7 +106,8 @@ def match(candidate: Sequence[Answer], baseline: Sequence[Answer]) -> list[Pair]
 def _rows(path: Path, what: str) -> list[Any]:
     if path.suffix == ".jsonl":
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # Not splitlines: a text may hold other ends of lines, such as U+2028, as they are.
+            lines = path.read_text(encoding="utf-8").split("\n")
             rows = [json.loads(line) for line in lines if line.strip()]
         except FileNotFoundError:
             raise ValueError(f"No {what} at {path}: the file does not exist.") from None
