@@ -258,6 +258,16 @@ def test_a_model_s_scores_are_its_own_losses(conversation):
     assert found[3, 1] == pytest.approx(-float(loss), rel=1e-4)
 
 
+def test_a_pair_that_the_model_cannot_take_is_named():
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import pair_scores, stand_ins
+
+    rows = texts(2)
+    rows[1]["rejected"] *= 40
+    with pytest.raises(ValueError, match=r"Pair 1 has \d+ tokens, but the model takes 512"):
+        pair_scores.mean_log_probs(stand_ins.NAME, rows)
+
+
 def test_a_model_scores_texts_and_no_trajectories(tmp_path, capsys, pool):
     pytest.importorskip("trl", reason="the extra llm is not installed")
     path = tmp_path / "data.jsonl"

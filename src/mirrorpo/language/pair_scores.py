@@ -10,6 +10,7 @@ import numpy as np
 from . import models
 from .generation import as_prompt
 from .sentiment_task.log_probs import measure
+from .sentiment_task.texts import begun
 
 _BATCH = 4
 
@@ -32,6 +33,8 @@ def mean_log_probs(name: str, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """
     model, tokenizer = models.load(name)
     model = models.on_device(model)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
     prompts = [_prompt(tokenizer, row) for row in rows]
     columns = []
     for side in ("chosen", "rejected"):
@@ -56,7 +59,7 @@ def _prompt(tokenizer: Any, row: Mapping[str, Any]) -> str:
     elif given and tokenizer.chat_template is not None:
         return as_prompt(tokenizer, given)
     # A text without a prompt still needs a token before it.
-    return f"{tokenizer.bos_token or ''}{given}" or tokenizer.eos_token
+    return begun(tokenizer, [given])[0] or tokenizer.eos_token
 
 
 def _check_lengths(
