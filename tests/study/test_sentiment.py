@@ -11,6 +11,7 @@ pytest.importorskip("vaderSentiment")
 
 import torch
 
+from mirrorpo import objectives
 from mirrorpo.cli import main
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.report import comparison
@@ -211,6 +212,40 @@ def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):
         main([*command, "--seed", "1"])
     assert stop.value.code == 2
     assert "holds a run with other settings (seed differ)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["json", "py"])
+def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, model, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(done, of, doing):
+        raise Killed
+
+    path = tmp_path / f"mine.{suffix}"
+
+    def run(beta):
+        if suffix == "json":
+            objectives.save(objectives.get("dpo", beta=beta), path)
+        else:
+            path.write_text(
+                "from dataclasses import dataclass\n"
+                "from mirrorpo.objectives import Objective\n"
+                "@dataclass(frozen=True, kw_only=True)\n"
+                "class Mine(Objective):\n"
+                "    name = 'mine-of-this-test'\n"
+                "    def loss(self, batch, progress):\n"
+                f"        return {beta} * (batch.rejected - batch.chosen)\n"
+            )
+        text = str(path) if suffix == "json" else f"{path}:Mine"
+        settings = tiny(model, variants=("base",), algorithms=(text,))
+        sentiment.run(settings, tmp_path / "run", kill, tmp_path / "cache")
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(1.0)
+    with pytest.raises(ValueError, match=r"run with other settings \(objectives differ\)"):
+        run(2.0)
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
