@@ -1,0 +1,61 @@
+"""The commands of the tutorial, and README's about data, run one after the other, made small."""
+
+from pathlib import Path
+
+import pytest
+
+from mirrorpo.cli import main
+from tests.docs.test_documents import ROOT, commands
+
+SMALL = {
+    "--rows": "8",
+    "--seeds": "1",
+    "--epochs": "6",
+    "--time-steps": "4",
+    "--episodes": "2",
+    "--generations": "1",
+    "--population": "2",
+    "--validation-seeds": "2",
+    "--validation-rows": "8",
+    "--validation-episodes": "2",
+}
+"""In place of the documents' values."""
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def small(arguments, **others):
+    values = {**SMALL, **others}
+    return [
+        values.get(before, argument)
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+    ]
+
+
+def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():
+    for arguments in commands((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")):
+        main(small(arguments))
+    page = Path("runs/first-report/report.html").read_text(encoding="utf-8")
+    assert "first-bench" in page
+    (last,) = set(Path("runs").glob("report-*/report.html"))
+    text = last.read_text(encoding="utf-8")
+    assert all(name in text for name in ("first-bench", "first-search", "first-explanation"))
+    assert Path("runs/first-explanation/closed_form.json").is_file()
+
+
+def test_readme_s_commands_about_data_run_on_what_they_wrote(capsys):
+    told = list(commands((ROOT / "README.md").read_text(encoding="utf-8")))
+    about_data = [words for words in told if any("noisy.safetensors" in word for word in words)]
+    assert [words[0] for words in about_data] == ["data", "data", "train", "recommend"]
+    for arguments in about_data:
+        # As many pairs as it takes to estimate anything.
+        given = small(arguments, **{"--rows": "40"})
+        if arguments[0] == "train":
+            given += ["--time-steps", "4", "--epochs", "1", "--episodes", "2"]
+        main(given)
+    said = capsys.readouterr().out
+    assert "40 pairs of trajectories" in said
+    assert "seed 0: true return" in said
