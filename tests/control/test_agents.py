@@ -103,7 +103,8 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
     ]
     assert steps == [TINY.steps_an_iteration * n for n in (1, 2, 3, 4)], "no point twice"
 
-    picked = training_run.pick(tmp_path / "whole", hopper, target=20.0, name="chosen", candidates=2)
+    picked = training_run.pick(tmp_path / "whole", hopper, 20.0, "chosen", candidates=2, episodes=6)
+    assert picked.episodes == 6
     assert agents.load(tmp_path / "whole" / "chosen")[1] == picked
 
     with pytest.raises(ValueError, match="other settings"):

@@ -107,6 +107,7 @@ def pick(
     near: float,
     name: str,
     candidates: int = 5,
+    episodes: int = 100,
 ) -> None:
     """Choose the checkpoint of a training run whose true return is nearest to a number.
 
@@ -114,7 +115,8 @@ def pick(
         run: folder of `mirrorpo agents train`.
         near: the wanted true return.
         name: of the chosen agent; written to RUN/NAME.safetensors with its card.
-        candidates: checkpoints that are scored again over 100 episodes.
+        candidates: checkpoints that are scored again.
+        episodes: of each of these scores, and of the one on the chosen agent's card.
     """
     start_jax()
     from mirrorpo import files, runs
@@ -122,7 +124,7 @@ def pick(
 
     config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
     task = tasks.load(config["task"], config["backend"], action_unit=config.get("action_unit", 1.0))
-    card = training_run.pick(run, task, near, name, candidates)
+    card = training_run.pick(run, task, near, name, candidates, episodes)
     console.print(
         f"{run / name}.safetensors: true return {card.return_mean:.0f} ± "
         f"{card.return_standard_error:.0f} over {card.episodes} episodes, "

@@ -208,12 +208,12 @@ def with_penalty() -> tuple[str, ...]:
     return tuple(name for name in available() if _REGISTRY[name].keywords["penalty"] is not None)
 
 
-register("ant", "ant", backend="mjx", action_unit=ANT_ACTION_UNIT)
+register("ant", "ant", backend="positional", action_unit=ANT_ACTION_UNIT)
 register(
     "tla",
     "ant",
-    backend="mjx",
-    penalty=LimbPenalty("leg_4", coefficient=15.6),
+    backend="positional",
+    penalty=LimbPenalty("leg_4", coefficient=8.44),
     action_unit=ANT_ACTION_UNIT,
 )
 register("hopper", "hopper", backend="positional")

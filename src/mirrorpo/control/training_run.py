@@ -152,12 +152,19 @@ def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
     return agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
 
 
-def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -> agents.AgentCard:
+def pick(
+    out: Path,
+    task: Task,
+    target: float,
+    name: str,
+    candidates: int = 5,
+    episodes: int = CONFIRM_EPISODES,
+) -> agents.AgentCard:
     """Choose the checkpoint of a run whose return is nearest to `target`.
 
     The checkpoints that were nearest at training time are scored again on fresh episodes, and
     the nearest of those is saved as `out/NAME.safetensors`, with its return over yet other
-    `CONFIRM_EPISODES` episodes on its card.
+    episodes on its card.
 
     Args:
         out: a run folder of `train`.
@@ -165,6 +172,7 @@ def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -
         target: wanted mean return.
         name: of the chosen agent.
         candidates: how many checkpoints to score again.
+        episodes: of each score; at least 1.
 
     Raises:
         ValueError: the folder holds no checkpoints.
@@ -177,18 +185,18 @@ def pick(out: Path, task: Task, target: float, name: str, candidates: int = 5) -
     again = []
     for _, path in near:
         policy, card = agents.load(path)
-        mean, _ = agents.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)
+        mean, _ = agents.evaluate(policy, task, episodes, CONFIRM_SEED)
         again.append((abs(mean - target), policy, card))
     _, policy, card = min(again, key=lambda item: item[0])
     seed = CONFIRM_SEED + 1
-    mean, error = agents.evaluate(policy, task, CONFIRM_EPISODES, seed)
+    mean, error = agents.evaluate(policy, task, episodes, seed)
     chosen = agents.AgentCard(
         **{
             **asdict(card),
             "name": name,
             "return_mean": mean,
             "return_standard_error": error,
-            "episodes": CONFIRM_EPISODES,
+            "episodes": episodes,
             "evaluation_seed": seed,
             "versions": versions.installed(),
         }
