@@ -10,18 +10,28 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 
 
-def claim(out: Path, config: Mapping[str, Any]) -> None:
+def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> None:
     """Make a folder this run's own, or see that it is already.
 
-    The configuration is written with command, versions, commit and machine; only `config`
-    decides whether a later command continues the run.
+    The configuration is written with command, versions, commit and machine; only `config` and
+    `contents` decide whether a later command continues the run.
+
+    Args:
+        out: the run's folder.
+        config: the run's settings.
+        contents: checksums of what the settings name, an agent or an objective: a file or a
+            shipped one may have changed since the run began. A run that was begun without one
+            continues.
 
     Raises:
-        ValueError: the folder holds a run with other settings, or files that are no run.
+        ValueError: the folder holds a run with other settings or contents, or files that are no
+            run.
     """
+    contents = contents or {}
     path = out / CONFIG
     if path.is_file():
-        found = files.read_json(path, "a run's configuration").get("settings", {})
+        document = files.read_json(path, "a run's configuration")
+        found = document.get("settings", {})
         wanted = files.as_json(dict(config))
         if found != wanted:
             names = sorted(
@@ -30,6 +40,13 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
                 "another --out, or repeat that run's own command to continue it."
+            )
+        before = document.get("contents", {})
+        changed = [name for name, sum_ in contents.items() if before.get(name, sum_) != sum_]
+        if changed:
+            raise ValueError(
+                f"{out} holds a run that began with another content of {', '.join(changed)}. "
+                "Choose another --out, or restore what it was."
             )
         return
     if out.is_dir() and any(out.iterdir()):
@@ -41,6 +58,7 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
         path,
         {
             "settings": dict(config),
+            "contents": dict(contents),
             "command": versions.command_line(),
             "versions": versions.installed(language=True),
             "git_commit": versions.git_commit(),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mirrorpo import objectives
 from mirrorpo.study import bench, records
 from mirrorpo.study.algorithms import load, split_list
 from mirrorpo.study.settings import BenchSettings
@@ -107,6 +108,16 @@ def test_a_folder_of_other_settings_or_other_files_is_refused(two_agents, tmp_pa
     with pytest.raises(ValueError, match="nothing is overwritten"):
         bench.run(tiny(two_agents), tmp_path / "mine", cache=cache)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_run_does_not_go_on_with_another_content_of_the_same_file(two_agents, tmp_path, cache):
+    path = tmp_path / "mine.json"
+    objectives.save(objectives.get("dpo", beta=1.0, aggregation="mean"), path)
+    settings = tiny(two_agents, algorithms=(str(path),), variants=("base",), seeds=1)
+    bench.run(settings, tmp_path / "run", cache=cache)
+    objectives.save(objectives.get("dpo", beta=2.0, aggregation="mean"), path)
+    with pytest.raises(ValueError, match=r"another content of .*mine\.json"):
+        bench.run(settings, tmp_path / "run", cache=cache)
 
 
 def test_a_users_own_objective_joins_the_table_and_its_search(two_agents, tmp_path, cache):

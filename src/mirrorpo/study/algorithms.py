@@ -1,8 +1,11 @@
 """What a bench compares: an objective by name, from a user's file, or with values given."""
 
+import hashlib
 import itertools
+import json
 from dataclasses import dataclass
 
+from mirrorpo import objectives
 from mirrorpo.objectives import Objective
 from mirrorpo.study.plugins import is_saved, load_algorithm
 
@@ -21,6 +24,13 @@ class Algorithm:
     text: str
     objective: Objective
     given: frozenset[str] = frozenset()
+
+    @property
+    def checksum(self) -> str:
+        """Of what the text names: a file that it names may change."""
+        # The module of a class in a user's file is named by the file's content.
+        content = [type(self.objective).__module__, objectives.to_dict(self.objective)]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def search_grid(self) -> dict[str, tuple[float, ...]]:

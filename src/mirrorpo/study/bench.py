@@ -102,7 +102,11 @@ def run(
     for name in (own.better, own.worse):
         evaluation.check_sizes(agents.load(name)[0], task)
 
-    runs.claim(out, {**asdict(settings), **asdict(own)})
+    contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
+    for agent in (own.better, own.worse, own.start):
+        if agent is not None:
+            contents[str(agent)] = files.checksum(agents.find(agent))
+    runs.claim(out, {**asdict(settings), **asdict(own)}, contents)
     log = Log(out / runs.METRICS)
     total = len(faults) * sum(
         _search_size(algorithm, settings) + settings.seeds for algorithm in algorithms

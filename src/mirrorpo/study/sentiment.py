@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, objectives, preference_faults, runs
+from mirrorpo import files, preference_faults, runs
 from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
@@ -70,8 +70,8 @@ def run(
         Recipe.of(algorithm.objective, settings.aggregation, True).plan(settings.steps, 0)
     prompts.train(settings.rows)
     prompts.test(settings.test_prompts)
-    contents = {algorithm.text: _digest(algorithm.objective) for algorithm in algorithms}
-    runs.claim(out, {"task": TASK, **asdict(settings), "objectives": contents})
+    contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
+    runs.claim(out, {"task": TASK, **asdict(settings)}, contents)
     bench = _Bench(settings, out, algorithms, report, cache)
     sources = bench.sources()
     for variant in settings.variants:
@@ -81,13 +81,6 @@ def run(
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
     return bench.log, sources
-
-
-def _digest(objective: Objective) -> str:
-    """A checksum of what an objective's text names: a file that it names may change."""
-    # The module of a class in a user's file is named by the file's content.
-    content = [type(objective).__module__, objectives.to_dict(objective)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def win_rates(frame: pd.DataFrame, settings: SentimentSettings, out: Path) -> tables.ResultTable:
