@@ -1,8 +1,10 @@
 """A user's mistake on the command line: one clear line on standard error, exit code 2."""
 
+import numpy as np
 import pytest
 
 from mirrorpo.cli import main
+from mirrorpo.control import data
 
 
 def run(capsys, *arguments):
@@ -118,15 +120,37 @@ def test_data_rows_below_one_are_refused(capsys, tmp_path, sources):
 
 
 @pytest.fixture
-def pool_file(two_agents, tmp_path):
-    main(
-        [
-            *("data", "generate", "hopper", "--out", str(tmp_path / "pairs.safetensors")),
-            *("--rows", "5", "--episode-length", "60"),
-            *("--better", str(two_agents[0]), "--worse", str(two_agents[1])),
-        ]
-    )
-    return tmp_path / "pairs.safetensors"
+def generate(two_agents, tmp_path):
+    """Write five short pairs of a variant; their file."""
+
+    def write(variant):
+        path = tmp_path / f"{variant}.safetensors"
+        main(
+            [
+                *("data", "generate", "hopper", "--out", str(path), "--variant", variant),
+                *("--rows", "5", "--episode-length", "60"),
+                *("--better", str(two_agents[0]), "--worse", str(two_agents[1])),
+            ]
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def pool_file(generate):
+    return generate("base")
+
+
+def test_another_variant_of_the_same_data_is_not_simulated_anew(generate, monkeypatch):
+    base = data.PreferenceDataset.load(generate("base"))
+    monkeypatch.delattr(data, "simulate")
+    noisy = data.PreferenceDataset.load(generate("noisy:0.4"))
+    pairs = [
+        np.sort(one.trajectories.returns[np.stack([one.chosen, one.rejected])], axis=0)
+        for one in (base, noisy)
+    ]
+    np.testing.assert_array_equal(*pairs)
 
 
 def test_data_generate_inspect_and_train_work_together(capsys, tmp_path, pool_file):

@@ -21,7 +21,9 @@ def generate(
 ) -> None:
     """Simulate trajectories of two source agents and label pairs of them.
 
-    An interrupted simulation continues with the same command.
+    All variants are views of one simulation, which is kept in the user's cache: another variant
+    of the same task, rows, seed and agents simulates nothing anew. An interrupted simulation
+    continues with the same command.
 
     Args:
         task: name of a task.
@@ -39,19 +41,18 @@ def generate(
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")
     start_jax()
-    from mirrorpo.control import data, sources, tasks, variants
+    from mirrorpo.control import data, pools, sources, tasks, variants
 
     parsed = variants.parse(variant)
     loaded = tasks.load(task, backend, episode_length)
-    rows = sources.choose(task, better, worse, rows).rows
+    own = sources.choose(task, better, worse, rows)
     with progress("parts") as report:
-        pool = data.simulate(
+        pool = pools.cached(
             loaded,
-            rows,
+            own.rows,
             seed,
-            better,
-            worse,
-            parts=out.with_suffix(".parts"),
+            own.better,
+            own.worse,
             progress=lambda done, of: report(done, of, f"trajectories on {task}"),
         )
     dataset = data.label(pool, parsed, seed)

@@ -1,4 +1,4 @@
-"""Simulated trajectories, kept in the user's cache: one simulation serves every bench."""
+"""Simulated trajectories, kept in the user's cache: one simulation serves all that need it."""
 
 import hashlib
 import json
@@ -10,6 +10,11 @@ from mirrorpo.control import agents, data
 from mirrorpo.control.tasks import Task
 
 
+def in_words(report: Callable[[str], None]) -> Callable[[int, int], None]:
+    """A `progress` of `cached` that tells `report` what is being done, in words."""
+    return lambda done, of: report(f"trajectories ({100 * done // of} %)")
+
+
 def cached(
     task: Task,
     rows: int,
@@ -17,12 +22,13 @@ def cached(
     better: str | Path,
     worse: str | Path,
     folder: Path | None = None,
-    report: Callable[[str], None] = lambda doing: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> data.Pool:
     """The pool of these settings from the cache, simulated first where it is not there yet.
 
     The file's name is made from the task, the agents' checksums, rows, seed and the versions
     of the simulator, so a pool is never taken for another. An interrupted simulation goes on.
+    `progress` is called after each part of a simulation.
     """
     simulator = {
         name: version
@@ -47,7 +53,7 @@ def cached(
         better,
         worse,
         parts=path.with_suffix(".parts"),
-        progress=lambda done, of: report(f"trajectories ({100 * done // of} %)"),
+        progress=progress,
     )
     pool.save(path)
     return pool

@@ -79,7 +79,7 @@ class Bench:
             settings.seed,
             own.better,
             own.worse,
-            report=report,
+            progress=pools.in_words(report),
         )
         start = agents.load(own.start)[0] if own.start is not None else None
         # A search comes back to every variant in each generation, with the rows of its fitness

@@ -121,7 +121,8 @@ def run(
     left = [cell for cell in cells if not all(map(cell.is_complete, algorithms))]
     if left:
         report("trajectories")
-        pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, report)
+        told = pools.in_words(report)
+        pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, told)
         with at(place, Alone(Supply(task, pool, settings.seed, start))) as workers:
             for cell in left:
                 dataset = data.label(pool, cell.variant, settings.seed)
