@@ -8,7 +8,14 @@ from mirrorpo import files, runs
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.records import AgentRecord, Log
 
-MEASURES = {"kl": 3.0, "distinct_1": 0.6, "distinct_2": 0.9, "tokens": 14.0, "perplexity": 20.0}
+MEASURES = {
+    "win_rate": 60.0,
+    "kl": 3.0,
+    "distinct_1": 0.6,
+    "distinct_2": 0.9,
+    "tokens": 14.0,
+    "perplexity": 20.0,
+}
 CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 
@@ -49,7 +56,7 @@ def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
     )
     files.write_json(
         folder / "source_measures.json",
-        {"better: target": MEASURES, "worse: original": {**MEASURES, "kl": 0.0}},
+        {"better: target": MEASURES, "worse: original": {**MEASURES, "kl": 0.0, "win_rate": 50.0}},
     )
     if finished:
         files.write_atomically(

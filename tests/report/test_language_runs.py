@@ -44,12 +44,12 @@ def test_every_measure_of_reviews_stands_beside_its_standard_error(reviews):
     base, noisy = bench.measured
     agents = bench.final[(bench.final.variant == "base") & (bench.final.algorithm == "dpo")]
     shown = dict(base.rows)["dpo"]
-    for name, decimals, text in (("return_mean", 1, shown[0]), ("kl", 2, shown[1])):
+    for index, (name, decimals) in enumerate((("return_mean", 1), ("win_rate", 1), ("kl", 2))):
         error = agents[name].std(ddof=1) / np.sqrt(3)
-        assert text == f"{agents[name].mean():.{decimals}f} ± {error:.{decimals}f}"
-    assert dict(base.rows)["worse: original"][:2] == ("2.0 ± 1.0", "0.00")
+        assert shown[index] == f"{agents[name].mean():.{decimals}f} ± {error:.{decimals}f}"
+    assert dict(base.rows)["worse: original"][:3] == ("2.0 ± 1.0", "50.0", "0.00")
     # One model that diverged leaves no number of its algorithm.
-    assert dict(noisy.rows)["dpo"] == ("diverged 1/3", *[NOT_RUN] * 5)
+    assert dict(noisy.rows)["dpo"] == ("diverged 1/3", *[NOT_RUN] * 6)
 
 
 def test_every_seed_of_reviews_is_a_point_and_its_curves_go_along_steps(reviews):

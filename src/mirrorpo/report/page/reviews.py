@@ -13,6 +13,7 @@ from mirrorpo.study import statistics, tables
 
 _REWARD = ("return_mean", "true reward", 1)
 _OTHERS = (
+    ("win_rate", "win rate against the original, %", 1),
     ("kl", "KL from the original, nats", 2),
     ("distinct_1", "distinct words", 3),
     ("distinct_2", "distinct pairs of words", 3),
