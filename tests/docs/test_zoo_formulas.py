@@ -60,7 +60,13 @@ def computed(lines, objective, pairs):
 
 
 def test_every_objective_of_the_zoo_has_a_formula():
-    assert set(FORMULAS) == {choice.label for choice in explorer.zoo()}
+    # Blocks of the documents, run in the same process, register objectives of their own.
+    ours = {
+        choice.label
+        for choice in explorer.zoo()
+        if type(choice.objective).__module__.startswith("mirrorpo.")
+    }
+    assert set(FORMULAS) == ours
 
 
 @pytest.mark.parametrize("name", FORMULAS)
