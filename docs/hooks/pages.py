@@ -29,9 +29,10 @@ BENCHES = (
     "hopper-discovered-noisy",
     "hopper-discovered-robust",
     "hopper-discovered-robust-4",
+    "tla-tables",
 )
-"""Runs of one task, of the same data, budget and number of agents: they can stand beside each
-other."""
+"""Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
+each other."""
 
 FOUND_IN = {"runs/discover-robust-4/objective.safetensors": "hopper-all"}
 """Names of discoveries that a bench measured before they had one."""
