@@ -2,9 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEMO ?= $(BIN)/mirrorpo bench --task hopper --variants base,noisy:0.1 \
-	--algorithms sft,rrhf,slic,lpo,dpo,ipo,cpo,orpo,simpo,kto --seeds 5 --rows 1024 \
-	--search --search-seeds 1 --search-episodes 20 --time-steps 64 --episodes 50 --out demo
+DEMO_DATA := --task hopper --rows 1024 --time-steps 64
 PYTEST ?= $(BIN)/python -m pytest
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
@@ -14,7 +12,16 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint
 
 demo: $(RUNTIME)
-	$(DEMO)
+	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.3 --family one-step \
+		--learn psi,phi,g,weight --start cpo --weight 0.5 --parameters activations \
+		--strategy snes --sigma 0.1 --population 12 --generations 8 --epochs 6 --episodes 20 \
+		--validation-rows 1024 --validation-episodes 50 --validation-seeds 4 \
+		--validate-every 4 --out demo/discovery
+	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants base,noisy:0.3 \
+		--algorithms sft,dpo,cpo,orpo,simpo,lpo,demo/discovery/objective.safetensors \
+		--seeds 5 --search --search-seeds 1 --search-episodes 20 --episodes 50 \
+		--out demo/bench
+	$(BIN)/mirrorpo report demo/discovery demo/bench --out demo/report
 
 # One process a folder: what JAX and PyTorch keep in memory would add up over all of them.
 test: $(EVERYTHING)
