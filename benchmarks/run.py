@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[lines.Line]]] = {
     "training": lines.training,
     "evaluation": lines.evaluation,
     "generation": lines.generation,
+    "scaling": lines.scaling,
     "start-up": lines.start_up,
     "growth": growth.lines,
 }
@@ -32,8 +33,8 @@ def main(quick: bool = False, only: str | None = None, out: Path | None = None) 
 
     Args:
         quick: tiny sizes, to see that everything runs; its figures mean nothing.
-        only: parts to measure, with commas between: training, evaluation, generation, start-up,
-            growth; all of them without it.
+        only: parts to measure, with commas between: training, evaluation, generation, scaling,
+            start-up, growth; all of them without it.
         out: folder for benchmarks.json, table.md and growth.png; nothing is kept without it.
     """
     parts = list(PARTS) if only is None else [name.strip() for name in only.split(",")]

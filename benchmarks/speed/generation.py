@@ -4,12 +4,18 @@ import tempfile
 from pathlib import Path
 
 from mirrorpo import files, runs
+from mirrorpo.control import workers
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
 
 
 def measure(
-    population: int, rows: int, epochs: int, time_steps: int, episodes: int
+    population: int,
+    rows: int,
+    epochs: int,
+    time_steps: int,
+    episodes: int,
+    ray: str | None = None,
 ) -> dict[str, float]:
     """Seconds of a generation on Hopper, split as the search's own metrics split them.
 
@@ -19,6 +25,7 @@ def measure(
         epochs: passes over them.
         time_steps: sampled from each trajectory and minibatch.
         episodes: of each agent.
+        ray: as the option of the commands; the split is then what workers report, added up.
     """
     # Three generations: the first compiles, the last validates, so the second is the one.
     settings = DiscoverySettings(
@@ -36,7 +43,8 @@ def measure(
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "search"
-        search.discover(settings, out)
+        with workers.place(ray) as place:
+            search.discover(settings, out, place=place)
         first, second, _ = files.read_json_lines(out / runs.METRICS)
     trained, evaluated = second["train_seconds"], second["evaluate_seconds"]
     return {

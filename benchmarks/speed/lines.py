@@ -61,16 +61,33 @@ def evaluation(sizes: Sizes) -> Iterator[Line]:
 
 def generation(sizes: Sizes) -> Iterator[Line]:
     """One generation of a discovery: seconds of training, of evaluation and of the rest."""
-    found = measure(
-        "generation",
-        population=sizes.search_population,
-        rows=sizes.search_rows,
-        epochs=sizes.search_epochs,
-        time_steps=sizes.search_time_steps,
-        episodes=sizes.search_episodes,
-    )
+    found = measure("generation", **_search(sizes, sizes.search_population))
     size = f"{sizes.search_population} agents, {sizes.search_rows} rows"
     yield {"what": "generation", "size": size, "by": "mirrorpo", **found}
+
+
+def scaling(sizes: Sizes) -> Iterator[Line]:
+    """A generation by one worker and by two: the same population, and one twice as large."""
+    one: float | None = None
+    for workers, share in ((1, 1), (2, 1), (2, 2)):
+        population = share * sizes.search_population
+        found = measure("scaling", workers=workers, **_search(sizes, population))
+        rate = found.get("agents_a_minute")
+        one = one or rate
+        if one and rate:
+            found["times_one_worker"] = rate / one
+        by = f"{workers} worker{'s' if workers > 1 else ''}"
+        yield {"what": "scaling", "size": f"{population} agents", "by": by, **found}
+
+
+def _search(sizes: Sizes, population: int) -> dict[str, int]:
+    return {
+        "population": population,
+        "rows": sizes.search_rows,
+        "epochs": sizes.search_epochs,
+        "time_steps": sizes.search_time_steps,
+        "episodes": sizes.search_episodes,
+    }
 
 
 def start_up(sizes: Sizes) -> Iterator[Line]:

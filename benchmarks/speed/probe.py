@@ -6,6 +6,7 @@ memory belongs to a process, and because one that runs out of memory must not ta
 
 import importlib
 import json
+import os
 import resource
 import sys
 import time
@@ -66,6 +67,22 @@ def generation(**sizes: int) -> dict[str, Any]:
     return importlib.import_module("speed.generation").measure(**sizes)
 
 
+def scaling(workers: int, **sizes: int) -> dict[str, Any]:
+    """Agents a minute of a generation on a local Ray cluster that has a core for each worker.
+
+    All processes share these cores: the workers, the command itself, and Ray's own.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < workers:
+        return {"note": f"this machine has {len(cores)} cores"}
+    os.sched_setaffinity(0, cores[:workers])
+    importlib.import_module("mirrorpo.cli.console").start_jax()
+    module = importlib.import_module("speed.generation")
+    seconds = module.measure(**sizes, ray=f"local:{workers}")["seconds"]
+    # The start and the mean are trained beside the population.
+    return {"agents_a_minute": 60 * (sizes["population"] + 2) / seconds, "seconds": seconds}
+
+
 def peak(size: int, seconds: float) -> dict[str, Any]:
     """The fastest float32 matrix product."""
     found = importlib.import_module("speed.arithmetic").matrix_peak(size, seconds)
@@ -120,6 +137,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "train": train,
     "evaluate": evaluate,
     "generation": generation,
+    "scaling": scaling,
     "peak": peak,
     "first-results": first_results,
 }

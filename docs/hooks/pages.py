@@ -28,14 +28,11 @@ BENCHES = (
     "hopper-lpo",
     "hopper-discovered-noisy",
     "hopper-discovered-robust",
-    "hopper-discovered-robust-4",
+    "hopper-discovered-all",
     "tla-tables",
 )
 """Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
 each other."""
-
-FOUND_IN = {"runs/discover-robust-4/objective.safetensors": "hopper-all"}
-"""Names of discoveries that a bench measured before they had one."""
 
 RECIPES, RECIPES_PAGE = "../recipes/README.md", "recipes.md"
 
@@ -144,7 +141,7 @@ def scores(choice: explorer.Choice, results: pd.DataFrame) -> str:
 def bench_results() -> pd.DataFrame:
     """Results of `BENCHES`, with the place among all objectives measured on a variant."""
     parts = reading.read([ROOT / "runs" / name for name in BENCHES])
-    together = export.results(parts.places).replace({"algorithm": FOUND_IN})
+    together = export.results(parts.places)
     together = together.drop_duplicates(["task", "variant", "algorithm"])
     cells = together.groupby(["task", "variant"]).normalised
     together["place"] = cells.rank(ascending=False, method="min").astype(int)

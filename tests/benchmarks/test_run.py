@@ -84,6 +84,7 @@ def test_everything_is_measured(tmp_path):
         "training",
         "evaluation",
         "generation",
+        "scaling",
         "start-up",
         "growth",
     }
@@ -94,6 +95,9 @@ def test_everything_is_measured(tmp_path):
     (generation,) = (line for line in lines if line["what"] == "generation")
     parts = ("training_seconds", "evaluation_seconds", "rest_seconds")
     assert sum(generation[name] for name in parts) == pytest.approx(generation["seconds"])
+    rates = [line["agents_a_minute"] for line in lines if line["what"] == "scaling"]
+    ratios = [line["times_one_worker"] for line in lines if line["what"] == "scaling"]
+    assert ratios == pytest.approx([rate / rates[0] for rate in rates])
     cold, warm = (line for line in lines if line["what"] == "start-up")
     assert cold["training_seconds"] > warm["training_seconds"]
     fitted = [line["against"] for line in lines if "seconds_exponent" in line]
