@@ -18,7 +18,8 @@ def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | No
 
     Args:
         out: the run's folder.
-        config: the run's settings.
+        config: the run's settings. One that is None counts as one that is not there: a run
+            that was begun before a setting existed continues as long as that is not used.
         contents: checksums of what the settings name, an agent or an objective: a file or a
             shipped one may have changed since the run began. A run that was begun without one
             continues.
@@ -33,10 +34,8 @@ def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | No
         document = files.read_json(path, "a run's configuration")
         found = document.get("settings", {})
         wanted = files.as_json(dict(config))
-        if found != wanted:
-            names = sorted(
-                name for name in {*found, *wanted} if found.get(name) != wanted.get(name)
-            )
+        names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+        if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
                 "another --out, or repeat that run's own command to continue it."

@@ -82,6 +82,22 @@ def test_an_agent_does_not_depend_on_its_company(toy):
         np.testing.assert_array_equal(a[0], b[1])
 
 
+def test_policies_after_epochs_end_with_the_trained_one_and_change_nothing(toy):
+    """Bit for bit, over the stages of a two-step objective."""
+    objective = objectives.get("dpo", beta=1.0, aggregation="mean")
+    plain = learner.train(objective, toy, seeds=[0, 1, 2], settings=QUICK)
+    kept = learner.train(objective, toy, seeds=[0, 1, 2], settings=QUICK, keep_epochs=True)
+    assert plain.after_epochs is None
+    for a, b, after in zip(
+        leaves(plain.policies), leaves(kept.policies), leaves(kept.after_epochs), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+        assert after.shape == (3, QUICK.epochs, *a.shape[1:])
+        np.testing.assert_array_equal(after[:, -1], a)
+    first, *_ = leaves(kept.after_epochs.parameters)
+    assert (first[:, 0] != first[:, -1]).any()
+
+
 def test_two_stage_objectives_run_sft_first_with_their_shares(toy):
     trained = learner.train(
         objectives.get("dpo", aggregation="mean"),

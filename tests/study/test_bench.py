@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import signal
 import subprocess
@@ -64,6 +65,29 @@ def test_the_final_agents_use_the_best_point_of_the_search(two_agents, tmp_path,
         search = cell[cell.phase == "search"]
         best = search.loc[search.return_mean.idxmax(), "hyperparameters"]
         assert set(cell[cell.phase == "final"].hyperparameters) == {best}
+
+
+def test_the_curve_of_the_return_ends_at_the_score(two_agents, tmp_path, cache):
+    asked = tiny(two_agents, variants=("base",), algorithms=("sft",), curve_episodes=4)
+    bench.run(asked, tmp_path / "run", cache=cache)
+    for record, curves in records.read(tmp_path / "run" / "metrics.jsonl"):
+        assert len(curves["return_mean"]) == asked.epochs
+        # As many episodes as the score has, from the same start states.
+        assert curves["return_mean"][-1] == pytest.approx(record.return_mean, rel=1e-4)
+        assert curves["return_mean"][0] != curves["return_mean"][-1]
+
+
+def test_a_run_from_before_a_setting_existed_goes_on(two_agents, tmp_path, cache):
+    settings = tiny(two_agents, variants=("base",), algorithms=("sft",))
+    bench.run(settings, tmp_path / "run", cache=cache)
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["settings"]["curve_episodes"]
+    path.write_text(json.dumps(config))
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache)
+    assert len(log) == 3
+    with pytest.raises(ValueError, match="curve_episodes"):
+        bench.run(dataclasses.replace(settings, curve_episodes=2), tmp_path / "run", cache=cache)
 
 
 def test_an_interrupted_bench_goes_on_to_the_same_results(two_agents, tmp_path, cache):

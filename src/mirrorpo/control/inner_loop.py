@@ -55,7 +55,7 @@ class PairedData(NamedTuple):
     rejected: Any
 
 
-@partial(jax.jit, static_argnames=("settings", "stages", "fresh", "record"))
+@partial(jax.jit, static_argnames=("settings", "stages", "fresh", "record", "keep_epochs"))
 def train_agents(
     objective: Objective,
     seeds: jax.Array,
@@ -66,7 +66,8 @@ def train_agents(
     stages: tuple[tuple[str, int], ...],
     fresh: bool,
     record: int = 0,
-) -> tuple[Policy, Curves, jax.Array]:
+    keep_epochs: bool = False,
+) -> tuple[Policy, Curves, jax.Array, Any]:
     """Train one agent for each seed and objective, spread over all devices.
 
     Args:
@@ -79,15 +80,17 @@ def train_agents(
         stages: (objective name, epochs) in order.
         fresh: whether agents start from random networks.
         record: minibatches of each epoch of the last stage whose pairs are recorded.
+        keep_epochs: also return the parameters as they are after each epoch.
 
     Returns:
-        Policies, curves and recorded pairs, every leaf with a leading axis of agents; the pairs
-        have shape (agents, epochs, record, minibatch, 5), see `learner.visited`.
+        Policies, curves, recorded pairs and the parameters after each epoch, every leaf with a
+        leading axis of agents; the pairs have shape (agents, epochs, record, minibatch, 5), see
+        `learner.visited`; the parameters have a second axis of epochs, or are None.
     """
 
     def one_agent(
         agent: tuple, template: Policy, data: PairedData
-    ) -> tuple[Policy, Curves, jax.Array]:
+    ) -> tuple[Policy, Curves, jax.Array, Any]:
         objective, seed = agent
         new_key, *stage_keys = jax.random.split(jax.random.key(seed), 1 + len(stages))
         policy = template
@@ -105,16 +108,20 @@ def train_agents(
             optax.adam(_learning_rate(settings, data, stages)),
         )
         state = optimiser.init(policy.parameters)
-        curves = []
+        curves, kept = [], []
         for (name, epochs), key in zip(stages, stage_keys, strict=True):
             now = objective if name == objective.name else _stage_objective(name, objective)
             if settings.reset_optimiser:
                 state = optimiser.init(policy.parameters)
-            policy, state, curve, pairs = _stage(
-                now, policy, optimiser, state, data, key, epochs, settings, record
+            policy, state, curve, pairs, parameters = _stage(
+                now, policy, optimiser, state, data, key, epochs, settings, record, keep_epochs
             )
             curves.append(curve)
-        return policy, jax.tree.map(lambda *x: jnp.concatenate(x), *curves), pairs
+            kept.append(parameters)
+        curves, kept = (
+            jax.tree.map(lambda *x: jnp.concatenate(x), *all_) for all_ in (curves, kept)
+        )
+        return policy, curves, pairs, kept
 
     return map_over_devices(one_agent, (objective, seeds), template, data)
 
@@ -143,7 +150,8 @@ def _stage(
     epochs: int,
     settings: TrainSettings,
     record: int,
-) -> tuple[Policy, optax.OptState, Curves, jax.Array]:
+    keep_epochs: bool,
+) -> tuple[Policy, optax.OptState, Curves, jax.Array, Any]:
     """One stage of one agent."""
     rows = data.chosen.shape[0]
     steps_an_epoch = rows // settings.minibatch
@@ -193,7 +201,7 @@ def _stage(
         carry = (optax.apply_updates(parameters, updates), state, done + 1)
         return carry, (curve, pairs if record else None)
 
-    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array]]:
+    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array, Any]]:
         shuffle, times = keys
         order = jax.random.permutation(shuffle, rows)[: steps_an_epoch * settings.minibatch]
         batches = order.reshape(steps_an_epoch, settings.minibatch)
@@ -204,13 +212,13 @@ def _stage(
         else:
             # Evenly over the epoch, so that a short stage is seen from its start to its end.
             shown = pairs[jnp.linspace(0, steps_an_epoch - 1, record).astype(jnp.int32)]
-        return carry, (jax.tree.map(jnp.mean, curve), shown)
+        return carry, (jax.tree.map(jnp.mean, curve), shown, carry[0] if keep_epochs else None)
 
     keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
     carry = (policy.parameters, state, jnp.float32(0))
-    (parameters, state, _), (curves, pairs) = jax.lax.scan(epoch, carry, keys)
+    (parameters, state, _), (curves, pairs, kept) = jax.lax.scan(epoch, carry, keys)
     policy = Policy(parameters, policy.observation_mean, policy.observation_std)
-    return policy, state, curves, pairs
+    return policy, state, curves, pairs, kept
 
 
 class Minibatch(NamedTuple):

@@ -6,6 +6,7 @@ Many agents - seeds, hyper-parameters, objectives of one class - are one compile
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,12 +30,15 @@ class Trained:
         curves: see `Curves`.
         stages: name of the stage of each epoch, length epochs.
         diverged: whether an agent's parameters are not finite, shape (agents,), bool.
+        after_epochs: the policies after each epoch, leaves with leading axes (agents, epochs);
+            None unless asked for.
     """
 
     policies: Policy
     curves: Curves
     stages: tuple[str, ...]
     diverged: np.ndarray
+    after_epochs: Policy | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def train(
     seeds: Sequence[int],
     settings: TrainSettings | None = None,
     start: Policy | None = None,
+    keep_epochs: bool = False,
 ) -> Trained:
     """Train one agent for each seed.
 
@@ -107,6 +112,7 @@ def train(
         settings: None for the paper's.
         start: policy that all agents start from, with its normaliser; None for random networks
             with the dataset's observation moments. Ignored where `dataset` is prepared.
+        keep_epochs: also return the policies as they are after each epoch.
 
     Raises:
         ValueError: no seeds, or one out of range; another number of objectives than seeds; fewer
@@ -124,7 +130,7 @@ def train(
         raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
     stages = stage_epochs(one_each[0], settings.epochs)
     ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
-    policies, curves, _ = train_agents(
+    policies, curves, _, parameters = train_agents(
         stack(one_each),
         jnp.asarray(seeds, jnp.uint32),
         ready.template,
@@ -132,12 +138,14 @@ def train(
         settings=settings,
         stages=stages,
         fresh=ready.fresh,
+        keep_epochs=keep_epochs,
     )
     return Trained(
         policies=policies,
         curves=curves,
         stages=tuple(name for name, epochs in stages for _ in range(epochs)),
         diverged=~finite_agents(policies),
+        after_epochs=_with_normaliser(parameters, policies) if keep_epochs else None,
     )
 
 
@@ -163,7 +171,7 @@ def visited(
         (NaN where the objective has none) - sums over action dimensions and means over time
         steps - and the stage's progress in [0, 1]. Pairs of diverged agents are left out.
     """
-    _, _, pairs = train_agents(
+    _, _, pairs, _ = train_agents(
         stack([objective] * len(seeds)),
         jnp.asarray(seeds, jnp.uint32),
         prepared.template,
@@ -175,6 +183,17 @@ def visited(
     )
     points = np.asarray(pairs, np.float64).reshape(-1, 5)
     return points[np.isfinite(points[:, [0, 1, 4]]).all(axis=1)]
+
+
+def _with_normaliser(parameters: Any, policies: Policy) -> Policy:
+    """Parameters with leading axes (agents, epochs) as policies with those of each agent."""
+    agents, epochs = jax.tree.leaves(parameters)[0].shape[:2]
+
+    def each_epoch(x: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(x[:, None], (agents, epochs, *x.shape[1:]))
+
+    mean, std = map(each_epoch, (policies.observation_mean, policies.observation_std))
+    return Policy(parameters, mean, std)
 
 
 def stage_epochs(objective: Objective, epochs: int) -> tuple[tuple[str, int], ...]:

@@ -48,6 +48,7 @@ class Order:
         episodes: behind each score.
         episodes_seed: of start states and action noise, the same for all.
         deterministic: score mean actions in place of sampled ones.
+        curve_episodes: behind the return after each epoch, which becomes a curve; None for none.
         size: agents to compute, the last one repeated where there are fewer: orders of one size
             share a compiled program.
     """
@@ -60,6 +61,7 @@ class Order:
     episodes: int
     episodes_seed: int
     deterministic: bool = False
+    curve_episodes: int | None = None
     size: int = 1
 
 
@@ -71,10 +73,11 @@ class Scored:
         returns: true return of each episode, shape (agents, episodes), float32; NaN where the
             agent diverged.
         diverged: whether an agent's parameters are not finite, shape (agents,), bool.
-        curves: for each name of `inner_loop.Curves`, shape (agents, epochs).
+        curves: for each name of `inner_loop.Curves`, shape (agents, epochs); where the order
+            asks for it also ``return_mean``, the mean true return after each epoch.
         stages: name of the stage of each epoch.
         train_seconds: wall time of the training, compilation included.
-        evaluate_seconds: wall time of the episodes, likewise.
+        evaluate_seconds: wall time of the episodes, likewise, those of the curve among them.
     """
 
     returns: np.ndarray
@@ -117,22 +120,30 @@ class Worker:
             self.prepared(order.variant, order.rows, order.training),
             seeds=[*order.seeds, *[order.seeds[-1]] * missing],
             settings=order.training,
+            keep_epochs=order.curve_episodes is not None,
         )
         policies: Policy = jax.block_until_ready(trained.policies)
         trained_at = time.perf_counter()
-        returns = evaluation.returns(
-            policies, self.supply.task, order.episodes, order.episodes_seed, order.deterministic
-        )
+        returns = self._returns(policies, order.episodes, order)
+        curves = {name: np.asarray(values) for name, values in trained.curves._asdict().items()}
+        if order.curve_episodes is not None and trained.after_epochs is not None:
+            shape = curves["loss"].shape
+            each = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), trained.after_epochs)
+            after = self._returns(each, order.curve_episodes, order)
+            curves["return_mean"] = after.mean(axis=1, dtype=np.float64).reshape(shape)
         scored_at = time.perf_counter()
-        curves = trained.curves._asdict()
         return Scored(
             returns=returns[:count],
             diverged=trained.diverged[:count],
-            curves={name: np.asarray(values)[:count] for name, values in curves.items()},
+            curves={name: values[:count] for name, values in curves.items()},
             stages=trained.stages,
             train_seconds=trained_at - began,
             evaluate_seconds=scored_at - trained_at,
         )
+
+    def _returns(self, policies: Policy, episodes: int, order: Order) -> np.ndarray:
+        seed, deterministic = order.episodes_seed, order.deterministic
+        return evaluation.returns(policies, self.supply.task, episodes, seed, deterministic)
 
 
 def agents_at_once() -> int:

@@ -52,7 +52,7 @@ def every_agent(bench: BenchPart) -> Figure:
 def training_curves(bench: BenchPart) -> Figure:
     """A row a variant and a column a quantity; lines are means over a cell's agents."""
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
-    shown = bench.quantities.curves
+    shown = bench.curve_titles
     figure = Figure(
         figsize=(3.0 * len(shown), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
     )

@@ -219,6 +219,7 @@ class _Cell:
             episodes=settings.episodes if final else settings.search_episodes,
             episodes_seed=FINAL_EPISODES_SEED if final else SEARCH_EPISODES_SEED,
             deterministic=settings.deterministic,
+            curve_episodes=settings.curve_episodes if final else None,
             size=size,
         )
 

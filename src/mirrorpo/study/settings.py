@@ -27,6 +27,8 @@ class BenchSettings:
         time_steps: steps sampled from each trajectory and minibatch; None for all.
         episodes: of each agent's final score.
         search_episodes: of each agent's score in the search.
+        curve_episodes: of each final agent after every epoch, for the curve of its return while
+            it trains; None for no such curve.
         deterministic: score mean actions in place of sampled ones.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
@@ -49,6 +51,7 @@ class BenchSettings:
     time_steps: int | None = None
     episodes: int = 100
     search_episodes: int = 50
+    curve_episodes: int | None = None
     deterministic: bool = False
     backend: str | None = None
     better: str | None = None
@@ -59,8 +62,10 @@ class BenchSettings:
         for name in ("seeds", "search_seeds", "episodes", "search_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if self.rows is not None and self.rows < 1:
-            raise ValueError(f"rows must be at least 1, not {self.rows}.")
+        for name in ("rows", "curve_episodes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}.")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
         for name in ("variants", "algorithms"):

@@ -95,6 +95,12 @@ class BenchPart:
         return quantities.of_task(self.task)
 
     @property
+    def curve_titles(self) -> list[tuple[str, str]]:
+        """(name, title) of the training curves that any cell has."""
+        found = {name for of_cell in self.curves.values() for name in of_cell}
+        return [(name, title) for name, title in self.quantities.curves if name in found]
+
+    @property
     def curve_step(self) -> int:
         """How far apart the points of a training curve are: epochs, or optimiser steps."""
         if self.task != quantities.REVIEWS:
@@ -122,7 +128,10 @@ class BenchPart:
         model."""
         if self.task == quantities.REVIEWS:
             return None
-        return int(self.run.agents.episodes.sum()) * quantities.EPISODE_LENGTH
+        episodes = int(self.run.agents.episodes.sum())
+        along = self.run.settings.get("curve_episodes") or 0
+        episodes += len(self.final) * int(self.run.settings["epochs"]) * along
+        return episodes * quantities.EPISODE_LENGTH
 
     @property
     def facts(self) -> list[Facts]:

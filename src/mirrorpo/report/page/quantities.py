@@ -33,6 +33,7 @@ _ROBOTS = Quantities(
     0,
     "epoch",
     (
+        ("return_mean", "true return"),
         ("chosen_log_prob", "log-prob of the chosen"),
         ("rejected_log_prob", "log-prob of the rejected"),
         ("margin", "margin of the log-probs"),
