@@ -53,7 +53,7 @@ def read_json(path: Path | str, what: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"No {what} at {path}: the file does not exist.") from None
+        raise ValueError(f"Cannot read {what} at {path}: the file does not exist.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} is not {what}: it is not valid JSON ({error}). It may be truncated or "
@@ -146,7 +146,7 @@ def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
 
 def _open(path: Path | str, what: str) -> Any:
     if not Path(path).is_file():
-        raise ValueError(f"No {what} at {path}: the file does not exist.")
+        raise ValueError(f"Cannot read {what} at {path}: the file does not exist.")
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
@@ -157,6 +157,13 @@ def _open(path: Path | str, what: str) -> Any:
 
 
 def checksum(path: Path | str) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, as hexadecimal digits.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ValueError(f"Cannot read {path}: the file does not exist.") from None

@@ -132,6 +132,18 @@ def test_a_finished_search_is_read_back_and_another_one_is_refused(
         search.discover(tiny(two_agents, better, sigma=0.2), whole[0])
 
 
+def test_a_search_does_not_go_on_with_another_source_agent_of_the_same_name(
+    whole, two_agents, better, tmp_path
+):
+    out = tmp_path / "run"
+    out.mkdir()
+    config = json.loads((whole[0] / "config.json").read_text())
+    config["contents"][str(two_agents[0])] = "another"
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"another content of .*first"):
+        search.discover(tiny(two_agents, better), out)
+
+
 def test_a_discovery_loads_as_an_objective_and_keeps_its_checksum(whole, tmp_path):
     path = whole[0] / search.RESULT
     assert objectives.load(path) == whole[1].objective

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirrorpo import files
+from mirrorpo.control import agents
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -20,6 +23,15 @@ class Sources:
     worse: str
     start: str | None
     rows: int
+
+    def checksums(self) -> dict[str, str]:
+        """Of the agents' files, by the agents' names.
+
+        Raises:
+            ValueError: no such agent.
+        """
+        names = [name for name in (self.better, self.worse, self.start) if name is not None]
+        return {name: files.checksum(agents.find(name)) for name in names}
 
 
 SOURCES: dict[str, Sources] = {

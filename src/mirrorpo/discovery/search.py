@@ -13,7 +13,7 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from mirrorpo import files, runs, versions
-from mirrorpo.control import learner
+from mirrorpo.control import learner, sources
 from mirrorpo.control.pytrees import load_tree, save_tree
 from mirrorpo.control.workers import Place
 from mirrorpo.discovery import artefact, space, strategy
@@ -73,10 +73,12 @@ def discover(
         validated with fresh seeds on the validation's budget.
 
     Raises:
-        ValueError: unknown names, settings out of range, or a folder of another run.
+        ValueError: unknown names, settings out of range, or a folder of another run, or of one
+            with other source agents.
     """
     space.member(settings)  # checks the numbers before anything is computed
-    runs.claim(out, asdict(settings))
+    own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
+    runs.claim(out, asdict(settings), own.checksums())
     if (out / RESULT).is_file():
         return artefact.load(out / RESULT)
     search = _Search(settings, out, progress)

@@ -103,10 +103,7 @@ def run(
         evaluation.check_sizes(agents.load(name)[0], task)
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
-    for agent in (own.better, own.worse, own.start):
-        if agent is not None:
-            contents[str(agent)] = files.checksum(agents.find(agent))
-    runs.claim(out, {**asdict(settings), **asdict(own)}, contents)
+    runs.claim(out, {**asdict(settings), **asdict(own)}, contents | own.checksums())
     log = Log(out / runs.METRICS)
     total = len(faults) * sum(
         _search_size(algorithm, settings) + settings.seeds for algorithm in algorithms
