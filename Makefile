@@ -20,8 +20,8 @@ demo: $(RUNTIME)
 	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants base,noisy:0.3 \
 		--algorithms sft,dpo,cpo,orpo,simpo,lpo,demo/discovery/objective.safetensors \
 		--seeds 5 --search --search-seeds 1 --search-episodes 20 --episodes 50 \
-		--out demo/bench
-	$(BIN)/mirrorpo report demo/discovery demo/bench --out demo/report
+		--curve-episodes 4 --keep-agents --out demo/bench
+	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 4 --out demo/report
 
 # One process a folder: what JAX and PyTorch keep in memory would add up over all of them.
 test: $(EVERYTHING)

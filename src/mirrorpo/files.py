@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -154,6 +155,11 @@ def _open(path: Path | str, what: str) -> Any:
             f"{path} is not {what}: it cannot be read as safetensors ({error}). It may be "
             "truncated or another kind of file."
         ) from None
+
+
+def file_name(text: str) -> str:
+    """A name of anything as the name, or the beginning of the name, of a file."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"
 
 
 def checksum(path: Path | str) -> str:

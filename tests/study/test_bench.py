@@ -6,9 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.control import agents, evaluation, tasks
 from mirrorpo.study import bench, records
 from mirrorpo.study.algorithms import load, split_list
 from mirrorpo.study.settings import BenchSettings
@@ -75,6 +78,26 @@ def test_the_curve_of_the_return_ends_at_the_score(two_agents, tmp_path, cache):
         # As many episodes as the score has, from the same start states.
         assert curves["return_mean"][-1] == pytest.approx(record.return_mean, rel=1e-4)
         assert curves["return_mean"][0] != curves["return_mean"][-1]
+
+
+def test_kept_agents_have_the_scores_of_the_first_seed(two_agents, tmp_path, cache):
+    asked = tiny(two_agents, algorithms=("sft", "cpo[beta=0.5,sft_weight=1]"))
+    log, _ = bench.run(asked, tmp_path / "run", cache=cache, keep_agents=True)
+    frame = log.frame()
+    kept = sorted((tmp_path / "run" / "agents").glob("*.safetensors"))
+    assert [path.stem for path in kept] == [
+        "base-cpo-beta-0.5-sft_weight-1",
+        "base-sft",
+        "noisy-0.3-cpo-beta-0.5-sft_weight-1",
+        "noisy-0.3-sft",
+    ]
+    first = frame[(frame.phase == "final") & (frame.seed == 0)]
+    assert sorted(agents.load(path)[1].return_mean for path in kept) == sorted(first.return_mean)
+    policy, card = agents.load(kept[1])
+    task = tasks.load(card.task, card.backend)
+    two = jax.tree.map(lambda x: np.stack([x, x]), policy)
+    again = evaluation.returns(two, task, card.episodes, card.evaluation_seed)
+    assert again[0].mean(dtype=float) == pytest.approx(card.return_mean, rel=1e-6)
 
 
 def test_a_run_from_before_a_setting_existed_goes_on(two_agents, tmp_path, cache):

@@ -16,6 +16,7 @@ def bench(
     out: Path | None = None,
     cache: Path | None = None,
     ray: str | None = None,
+    keep_agents: bool = False,
 ) -> None:
     """Train every objective on every dataset variant and score it by true return.
 
@@ -27,6 +28,8 @@ def bench(
         cache: folder for simulated trajectories; the user's cache by default.
         ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
             one of N cores on this machine. The table is the same.
+        keep_agents: write the agent of each cell's first seed to OUT/agents, where `report
+            --rollouts` finds it.
     """
     start_jax()
     from mirrorpo import files, runs
@@ -45,7 +48,12 @@ def bench(
     out = out or runs.default_out("bench", f"{settings.task}-{digest}")
     with workers.place(ray) as place, progress("agents") as report:
         log, source_agents = bench_module.run(
-            settings, out, lambda point: report(point.done, point.total, point.doing), cache, place
+            settings,
+            out,
+            lambda point: report(point.done, point.total, point.doing),
+            cache,
+            place,
+            keep_agents,
         )
     table = tables.build(
         log.frame(), settings.task, settings.algorithms, settings.variants, source_agents

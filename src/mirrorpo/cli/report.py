@@ -63,7 +63,7 @@ def report(
         if not alone:
             export.write_tables(parts, folder / "tables")
             for bench in parts.benches:
-                name = export.file_name(bench.folder.name)
+                name = files.file_name(bench.folder.name)
                 files.write_text(folder / "tables" / f"{name}.md", _markdown(bench.run))
             if figures:
                 for name in export_figures.write(parts, folder / "figures"):

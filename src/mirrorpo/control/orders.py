@@ -76,6 +76,7 @@ class Scored:
         curves: for each name of `inner_loop.Curves`, shape (agents, epochs); where the order
             asks for it also ``return_mean``, the mean true return after each epoch.
         stages: name of the stage of each epoch.
+        policies: the agents themselves, NumPy leaves with a leading axis of agents.
         train_seconds: wall time of the training, compilation included.
         evaluate_seconds: wall time of the episodes, likewise, those of the curve among them.
     """
@@ -84,6 +85,7 @@ class Scored:
     diverged: np.ndarray
     curves: dict[str, np.ndarray]
     stages: tuple[str, ...]
+    policies: Policy
     train_seconds: float
     evaluate_seconds: float
 
@@ -137,6 +139,7 @@ class Worker:
             diverged=trained.diverged[:count],
             curves={name: values[:count] for name, values in curves.items()},
             stages=trained.stages,
+            policies=jax.tree.map(lambda x: np.asarray(x)[:count], policies),
             train_seconds=trained_at - began,
             evaluate_seconds=scored_at - trained_at,
         )

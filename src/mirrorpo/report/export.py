@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def write_tables(parts: Parts, folder: Path) -> None:
     """Write each table as CSV and LaTeX to a folder; of all benches together `RESULTS` and
     agents.csv, CSV alone."""
     for side in side_tables.of(parts):
-        name = file_name(side.name)
+        name = files.file_name(side.name)
         _csv(pd.DataFrame(side.rows, columns=list(side.header)), folder / f"{name}.csv")
         files.write_text(folder / f"{name}.tex", _rows_to_latex(side.header, side.rows))
     if not parts.benches:
@@ -95,16 +94,11 @@ def write_tables(parts: Parts, folder: Path) -> None:
     agents = [bench.run.agents.assign(run=bench.folder.name) for bench in parts.benches]
     _csv(pd.concat(agents, ignore_index=True), folder / "agents.csv")
     for bench in parts.benches:
-        name = file_name(bench.folder.name)
+        name = files.file_name(bench.folder.name)
         _csv(_in_layout(bench.run.table), folder / f"{name}.csv")
         files.write_text(
             folder / f"{name}.tex", to_latex(bench.run.table, bench.quantities.decimals)
         )
-
-
-def file_name(run: str) -> str:
-    """A run's name as the beginning of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", run).strip("-.") or "run"
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mirrorpo import files
 from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.member_functions import member_functions
 from mirrorpo.objectives import MirrorObjective
 from mirrorpo.report import explain_plots, run_plots
-from mirrorpo.report.export import file_name
 from mirrorpo.report.page import choices, explorer
 from mirrorpo.report.page.reading import Parts
 from mirrorpo.report.page.searches import SearchPart
@@ -24,7 +24,7 @@ def write(parts: Parts, folder: Path) -> Iterator[str]:
     """Write each figure of runs to a folder; yields the name of what is done."""
     for bench in parts.benches:
         if bench.run.table.cells:
-            name = file_name(bench.folder.name)
+            name = files.file_name(bench.folder.name)
             _both(run_plots.every_agent(bench), folder / f"{name}-agents")
             if bench.curves:
                 _both(run_plots.training_curves(bench), folder / f"{name}-curves")
@@ -32,13 +32,13 @@ def write(parts: Parts, folder: Path) -> Iterator[str]:
     for search in parts.searches:
         if search.generations:
             figure = run_plots.fitness(search.generations, search.validations)
-            _both(figure, folder / f"{file_name(search.folder.name)}-fitness")
+            _both(figure, folder / f"{files.file_name(search.folder.name)}-fitness")
         _write_found(search, folder)
         yield search.folder.name
     for training in parts.trainings:
         if training.charts:
             figure = run_plots.charts(training.charts)
-            _both(figure, folder / f"{file_name(training.name)}-curves")
+            _both(figure, folder / f"{files.file_name(training.name)}-curves")
         yield training.name
     offered, compared = choices.offered(parts)
     if compared:
@@ -53,7 +53,7 @@ def _write_found(search: SearchPart, folder: Path) -> None:
     if search.found is None:
         return
     objective, visited = search.found.objective, search.found.visited
-    name = file_name(search.folder.name)
+    name = files.file_name(search.folder.name)
     maps = [gradient_map(objective, visited)]
     for ending in _FORMS:
         explain_plots.save_gradient_maps(

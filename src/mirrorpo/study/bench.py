@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mirrorpo import files, runs
@@ -29,7 +30,7 @@ from mirrorpo.control import (
 from mirrorpo.control.orders import Order, Scored, Supply
 from mirrorpo.control.workers import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
-from mirrorpo.study import tuned
+from mirrorpo.study import kept_agents, tuned
 from mirrorpo.study.algorithms import Algorithm, load
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
@@ -71,6 +72,7 @@ def run(
     progress: Callable[[Progress], None] = lambda point: None,
     cache: Path | None = None,
     place: Place | None = None,
+    keep_agents: bool = False,
 ) -> tuple[Log, list[SourceAgent]]:
     """Measure what `settings` asks for, or what is left of it.
 
@@ -80,6 +82,8 @@ def run(
         progress: called after each batch of agents.
         cache: folder for simulated trajectories; None for the user's cache.
         place: where agents are trained and scored; None for this process.
+        keep_agents: write the agent of each cell's first seed to `out/agents`; one that an
+            earlier call has logged already is not trained again for it.
 
     Returns:
         The log of all agents, and the source agents' returns. `out` then holds
@@ -114,7 +118,8 @@ def run(
 
     report("source agents")
     source_agents = _source_agents(out, task, own, settings)
-    cells = [_Cell(str(fault), settings, own.rows, log, report) for fault in faults]
+    keep = _Keep(task, out / kept_agents.FOLDER) if keep_agents else None
+    cells = [_Cell(str(fault), settings, own.rows, log, report, keep) for fault in faults]
     left = [cell for cell in cells if not all(map(cell.is_complete, algorithms))]
     if left:
         report("trajectories")
@@ -133,6 +138,14 @@ def run(
     return log, source_agents
 
 
+@dataclass(frozen=True)
+class _Keep:
+    """Where a bench keeps agents, and the task that they act on."""
+
+    task: tasks.Task
+    folder: Path
+
+
 @dataclass
 class _Cell:
     """One variant's column of the table while it is computed."""
@@ -142,6 +155,7 @@ class _Cell:
     rows: int
     log: Log
     report: Callable[[str], None]
+    keep: _Keep | None
 
     def is_complete(self, algorithm: Algorithm) -> bool:
         if any(self._key(algorithm, job) not in self.log for job in self._search_jobs(algorithm)):
@@ -244,6 +258,19 @@ class _Cell:
                 train_seconds=round(scored.train_seconds / len(batch), 3),
                 evaluate_seconds=round(scored.evaluate_seconds / len(batch), 3),
             )
+            if self.keep and job.phase == "final" and job.seed == 0 and not diverged:
+                name = files.file_name(f"{self.variant}-{algorithm.text}")
+                kept_agents.save(
+                    self.keep.folder / f"{name}.safetensors",
+                    f"{algorithm.text} ({self.variant})",
+                    jax.tree.map(lambda x, at=position: x[at], scored.policies),
+                    self.keep.task,
+                    score,
+                    FINAL_EPISODES_SEED,
+                    job.objective,
+                    self.settings.training,
+                    job.seed,
+                )
             agent_curves: dict[str, Any] = {
                 name: [_rounded(x) for x in values[position]]
                 for name, values in scored.curves.items()

@@ -11,6 +11,7 @@ import numpy as np
 from mirrorpo import files, runs
 from mirrorpo.control import agents, data, evaluation, learner, sources, tasks
 from mirrorpo.control.settings import TrainSettings
+from mirrorpo.study import kept_agents
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.bench import FINAL_EPISODES_SEED
 
@@ -90,20 +91,17 @@ def run(
             lines.append({"seed": seed, "epoch": epoch + 1, "stage": stage, **values})
         if not diverged:
             policy = jax.tree.map(lambda x, at=position: x[at], trained.policies)
-            card_of_agent = agents.AgentCard(
-                name=f"{algorithm.objective.name}-seed-{seed}",
-                task=task.name,
-                backend=task.backend,
-                return_mean=float(score.mean()),
-                return_standard_error=error,
-                episodes=episodes,
-                evaluation_seed=FINAL_EPISODES_SEED,
-                environment_steps=0,
-                seed=seed,
-                action_unit=task.action_unit,
-                settings={"objective": repr(algorithm.objective), **asdict(settings)},
+            kept_agents.save(
+                out / kept_agents.FOLDER / f"seed-{seed}.safetensors",
+                f"{algorithm.objective.name}-seed-{seed}",
+                policy,
+                task,
+                score,
+                FINAL_EPISODES_SEED,
+                algorithm.objective,
+                settings,
+                seed,
             )
-            agents.save(out / "agents" / f"seed-{seed}", policy, card_of_agent)
     files.write_json_lines(out / runs.METRICS, lines)
     files.write_json(results_file, results)
     return results

@@ -1,0 +1,57 @@
+"""Trained agents as files, so that they can be scored again, compared, and seen moving."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from mirrorpo.control import agents
+from mirrorpo.control.policy import Policy
+from mirrorpo.control.settings import TrainSettings
+from mirrorpo.control.tasks import Task
+from mirrorpo.objectives import Objective
+from mirrorpo.study.statistics import mean_and_error
+
+FOLDER = "agents"
+"""Of a run's agents, within its folder."""
+
+
+def save(
+    path: Path,
+    name: str,
+    policy: Policy,
+    task: Task,
+    returns: np.ndarray,
+    episodes_seed: int,
+    objective: Objective,
+    settings: TrainSettings,
+    seed: int,
+) -> None:
+    """Write one agent, and a card beside it.
+
+    Args:
+        path: of the file; the card's is the same with another ending.
+        name: of the agent, to be shown.
+        policy: of this agent alone.
+        task: on which it was scored.
+        returns: of each episode, shape (episodes,).
+        episodes_seed: of the episodes.
+        objective: that trained it.
+        settings: of the training.
+        seed: of the training.
+    """
+    mean, error = mean_and_error(returns)
+    card = agents.AgentCard(
+        name=name,
+        task=task.name,
+        backend=task.backend,
+        return_mean=mean,
+        return_standard_error=error,
+        episodes=len(returns),
+        evaluation_seed=episodes_seed,
+        environment_steps=0,
+        seed=seed,
+        action_unit=task.action_unit,
+        settings={"objective": repr(objective), **asdict(settings)},
+    )
+    agents.save(path, policy, card)
