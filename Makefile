@@ -14,14 +14,14 @@ EVERYTHING := $(VENV)/.installed-with-llm
 demo: $(RUNTIME)
 	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.3 --family one-step \
 		--learn psi,phi,g,weight --start cpo --weight 0.5 --parameters activations \
-		--strategy snes --sigma 0.1 --population 12 --generations 8 --epochs 6 --episodes 20 \
+		--strategy snes --sigma 0.2 --population 10 --generations 6 --epochs 6 --episodes 20 \
 		--validation-rows 1024 --validation-episodes 50 --validation-seeds 4 \
-		--validate-every 4 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants base,noisy:0.3 \
-		--algorithms sft,dpo,cpo,orpo,simpo,lpo,demo/discovery/objective.safetensors \
+		--validate-every 3 --out demo/discovery
+	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.3 \
+		--algorithms sft,cpo,orpo,slic,demo/discovery/objective.safetensors \
 		--seeds 5 --search --search-seeds 1 --search-episodes 20 --episodes 50 \
-		--curve-episodes 4 --keep-agents --out demo/bench
-	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 4 --out demo/report
+		--keep-agents --out demo/bench
+	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 2 --out demo/report
 
 # One process a folder: what JAX and PyTorch keep in memory would add up over all of them.
 test: $(EVERYTHING)
