@@ -12,12 +12,12 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint
 
 demo: $(RUNTIME)
-	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.3 --family one-step \
+	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.1 --family one-step \
 		--learn psi,phi,g,weight --start cpo --weight 0.5 --parameters activations \
-		--strategy snes --sigma 0.2 --population 10 --generations 6 --epochs 6 --episodes 20 \
+		--strategy snes --sigma 0.1 --population 10 --generations 6 --epochs 6 --episodes 20 \
 		--validation-rows 1024 --validation-episodes 50 --validation-seeds 4 \
 		--validate-every 3 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.3 \
+	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.1 \
 		--algorithms sft,cpo,orpo,slic,demo/discovery/objective.safetensors \
 		--seeds 5 --search --search-seeds 1 --search-episodes 20 --episodes 50 \
 		--keep-agents --out demo/bench
