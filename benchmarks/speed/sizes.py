@@ -32,7 +32,7 @@ class Sizes:
 
     populations: tuple[int, ...] = (1, 16, 64, 256)
     hidden: tuple[int, ...] = (64, 256)
-    agent_steps: int = 128
+    agent_steps: int = 256
     time_steps: int = 1000
     matrix: int = 2048
     matrix_seconds: float = 5.0
