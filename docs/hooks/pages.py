@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 BENCHES = (
     "hopper-table6",
     "hopper-noisy-0.3",
+    "hopper-noisy-0.3-more",
     "hopper-lpo",
     "hopper-discovered-noisy",
     "hopper-discovered-robust",

@@ -207,7 +207,13 @@ def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(resu
 def test_the_shipped_results_are_those_of_the_committed_benches():
     (path,) = advice.shipped()
     runs = Path(__file__).parents[2] / "runs"
-    names = ("hopper-table6", "hopper-noisy-0.3", "hopper-lpo", "hopper-discovered-all")
+    names = (
+        "hopper-table6",
+        "hopper-noisy-0.3",
+        "hopper-noisy-0.3-more",
+        "hopper-lpo",
+        "hopper-discovered-all",
+    )
     parts = reading.read([runs / name for name in names])
     again = through_csv(export.results(parts.places))
     pd.testing.assert_frame_equal(pd.read_csv(path), again)
