@@ -109,7 +109,7 @@ def test_the_folder_that_align_writes_is_a_model(folder, capsys):
     ("arguments", "message"),
     [
         (("smoke", "--baseline", "good.json"), "smoke is a model: name what it answers"),
-        (("none.json", "--baseline", "good.json"), "No file of answers at none.json"),
+        (("none.json", "--baseline", "good.json"), "Cannot read a file of answers at none.json"),
         (("good.json", "--baseline", "bad.json", "--judge", "gpt"), "Judge 'gpt': use vader"),
         (("good.json", "--baseline", "bad.json", "--top-p", "0"), "top_p must be above 0"),
         (("good.json", "--baseline", "bad.json", "--prompts", "x.json"), "file of instructions"),

@@ -110,11 +110,11 @@ def _rows(path: Path, what: str) -> list[Any]:
             lines = path.read_text(encoding="utf-8").split("\n")
             rows = [json.loads(line) for line in lines if line.strip()]
         except FileNotFoundError:
-            raise ValueError(f"No {what} at {path}: the file does not exist.") from None
+            raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.") from None
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is not a {what}: not valid JSON lines ({error}).") from None
     else:
-        rows = files.read_json(path, what)
+        rows = files.read_json(path, f"a {what}")
     if not isinstance(rows, list) or not rows:
         raise ValueError(f"{path} is not a {what}: it must hold a list with at least one row.")
     return rows
