@@ -165,6 +165,16 @@ def test_the_maps_have_the_values_that_each_variant_chose(tmp_path):
     assert saved.objective == artefact.load("hopper-noisy").objective
 
 
+def test_a_discovery_that_is_measured_from_its_file_is_offered_once(tmp_path):
+    search = TABLE6.parent / "discover-noisy"
+    own = str(search / "objective.safetensors")
+    lines = [with_values(x, own, {}) for x in real_lines() if x["agent"]["algorithm"] == "dpo"]
+    run = write_bench(tmp_path / "run", lines, seeds=25)
+    offered, compared = choices.offered(reading.read([run, search]))
+    assert [label for label, _, _ in compared] == ["found by discover-noisy"]
+    assert own not in [choice.label for choice in offered]
+
+
 def test_every_named_objective_is_in_the_explorer():
     offered = {choice.label for choice in explorer.zoo()}
     assert offered == set(objectives.available()) - {"closed-form", "closed-form-reference"}

@@ -38,6 +38,8 @@ def offered(parts: Parts) -> tuple[list[explorer.Choice], list[tuple[str, int, i
                 algorithm = algorithms.load(name)
             except ValueError:
                 continue  # a user's file that is no longer there
+            if algorithm.objective in discovered.values():
+                continue  # measured from its file, and offered as what a search found
             known[name] = explorer.Choice(name, algorithm.objective, algorithm.search_grid)
         grid = explorer.including(known[name].grid, values)
         known[name] = dataclasses.replace(known[name], grid=grid, start=values)
