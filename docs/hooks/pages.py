@@ -27,6 +27,8 @@ BENCHES = (
     "hopper-noisy-0.3",
     "hopper-noisy-0.3-more",
     "hopper-lpo",
+    "hopper-more",
+    "hopper-slic",
     "hopper-discovered-noisy",
     "hopper-discovered-robust",
     "hopper-discovered-all",

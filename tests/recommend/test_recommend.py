@@ -212,6 +212,8 @@ def test_the_shipped_results_are_those_of_the_committed_benches():
         "hopper-noisy-0.3",
         "hopper-noisy-0.3-more",
         "hopper-lpo",
+        "hopper-more",
+        "hopper-slic",
         "hopper-discovered-all",
     )
     parts = reading.read([runs / name for name in names])
