@@ -204,19 +204,12 @@ def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(resu
     assert advice.recommend(of(0.15), results).is_far
 
 
-def test_the_shipped_results_are_those_of_the_committed_benches():
+def test_the_shipped_results_are_those_of_the_command_in_the_documents():
     (path,) = advice.shipped()
-    runs = Path(__file__).parents[2] / "runs"
-    names = (
-        "hopper-table6",
-        "hopper-noisy-0.3",
-        "hopper-noisy-0.3-more",
-        "hopper-lpo",
-        "hopper-more",
-        "hopper-slic",
-        "hopper-discovered-all",
-    )
-    parts = reading.read([runs / name for name in names])
+    root = Path(__file__).parents[2]
+    document = (root / "docs" / "recommend.md").read_text(encoding="utf-8")
+    command = document.partition("mirrorpo report ")[2].partition("--out")[0]
+    parts = reading.read([root / name for name in command.replace("\\", " ").split()])
     again = through_csv(export.results(parts.places))
     pd.testing.assert_frame_equal(pd.read_csv(path), again)
     found = advice.evidence([path])
