@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mirrorpo.objectives import Objective, PairLogProbs
 
@@ -50,9 +50,9 @@ class PreferenceTrainer(CPOTrainer):
             objective, or a model that is no causal language model.
     """
 
-    _tag_names = ["mirrorpo"]  # noqa: RUF012 - as TRL declares it
+    _tag_names: ClassVar[list[str]] = ["mirrorpo"]
     _name = "MirrorPO"
-    _paper = {  # noqa: RUF012 - as TRL declares it
+    _paper: ClassVar[dict[str, str]] = {
         "title": "Meta-Learning Objectives for Preference Optimization",
         "id": "2411.06568",
     }

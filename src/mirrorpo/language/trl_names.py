@@ -9,6 +9,7 @@ EXTRA = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 try:
     datasets: Any = import_module("datasets")  # has no types
+    # Imported one by one, and not used, so that the error names the package that is missing.
     import peft  # noqa: F401
     import torch  # noqa: F401
     import transformers  # noqa: F401

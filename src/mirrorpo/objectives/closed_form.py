@@ -13,8 +13,6 @@ or, where brackets or bars are, around ``k v - c`` with numbers k and c, as in `
 ``min(d - 1, 0)`` or ``t e^(-0.5 d)``. The paper's own closed forms (appendix I.2) are of this kind.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 import re

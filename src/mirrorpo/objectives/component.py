@@ -31,6 +31,7 @@ class Component:
 
     family: ClassVar[str]
     name: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -38,7 +39,7 @@ class Component:
             _registry[cls.family, cls.name] = cls
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if _FUNCTION in field.metadata:
                 object.__setattr__(self, field.name, _as_function(self.name, field.name, value))

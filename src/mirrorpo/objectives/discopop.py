@@ -8,8 +8,6 @@ listing, which is what was scored.
 Several links use statistics of the batch: a pair's loss then depends on the whole batch.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sane behaviour outside the range that a search has visited."""
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each takes the scaled margin, an array of shape ``(batch,)`` with any real value
 array of that shape.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

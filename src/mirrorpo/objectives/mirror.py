@@ -7,8 +7,6 @@ alone (one-step, eq. 11), of policy and reference, as their difference (two-step
 the ratio of the two (an f-divergence in place of the Bregman divergence, appendix E).
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -13,8 +13,6 @@ alone answer, by 3 per cent. Set ``low`` and ``high`` to the range at hand: a ma
 of the default range moves by four times as much.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
@@ -64,7 +62,7 @@ class ArrayFunction(ScalarFunction):
     """A scalar function with array fields: equal and hashed by their values."""
 
     def _values(self) -> tuple[Any, ...]:
-        values = [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+        values = [(field, getattr(self, field.name)) for field in fields(self)]
         return tuple(
             (np.shape(value), np.asarray(value).tobytes()) if is_array(field) else value
             for field, value in values

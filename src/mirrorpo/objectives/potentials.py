@@ -6,8 +6,6 @@ is phi = exp, ``Probability(scale=2)`` the l2 norm, `Power` a Tsallis entropy, a
 what that choice means, in NumPy, JAX or PyTorch arrays (best in float64: differences are small).
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ def get(name: str, **hyperparameters: Any) -> Objective:
     if name not in known:
         raise ValueError(f"unknown objective {name!r}; {_suggest(name, known)}")
     cls = known[name]
-    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(cls)]
     for given in hyperparameters:
         if given not in fields:
             raise ValueError(f"{name} has no hyper-parameter {given!r}; {_suggest(given, fields)}")

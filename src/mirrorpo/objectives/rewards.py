@@ -4,8 +4,6 @@ The implicit reward of a sequence is its log-ratio ``log pi - log pi_ref``. No c
 formula's scalars states these.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -4,8 +4,6 @@ Each takes the **log**-probability, an array of any shape with values up to 0, a
 of that shape. All are increasing, finite and differentiable for every float32 log-prob.
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -3,8 +3,6 @@
 Each takes the progress of training, in [0, 1], and returns the preference term's weight in [0, 1].
 """
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Networks that see training's progress: objectives and schedules that change while they train."""
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Objectives on the log-ratio margin: members of the mirror family with a reference policy."""
 
-# ruff: noqa: RUF009 - the calls in class bodies make dataclass fields or frozen dataclasses
-
 from __future__ import annotations
 
 from dataclasses import dataclass

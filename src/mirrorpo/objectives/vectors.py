@@ -65,14 +65,14 @@ def parameter_vector(
 
 
 def _bounds(component: Component, name: str) -> Mapping[str, Any]:
-    for field in dataclasses.fields(component):  # type: ignore[arg-type]
+    for field in dataclasses.fields(component):
         if field.name == name and "above" in field.metadata:
             return field.metadata
     raise ValueError(f"{component.name} has no numeric hyper-parameter {name!r}")
 
 
 def _dynamic(component: Component) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
-    for field in dataclasses.fields(component):  # type: ignore[arg-type]
+    for field in dataclasses.fields(component):
         if not field.metadata.get("static"):
             yield field, getattr(component, field.name)
 
