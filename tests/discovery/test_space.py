@@ -23,10 +23,20 @@ def search(**changes):
         (search(beta=0.5, weight=5.0), get("cpo", beta=0.5, sft_weight=0.2), 5.0),
         (search(start="orpo", weight=3.0), get("orpo", weight=3.0), 1.0),
         (search(start="lpo", weight=2.0), get("lpo", weight=1.5), 2.0),
+        (
+            search(start="slic", weight=0.5, delta=3.0),
+            get("slic", weight=2.0, delta=3.0, aggregation="mean"),
+            0.5,
+        ),
+        (
+            search(start="slic", learn=("psi", "g"), timed=True),
+            get("slic", weight=1.0, delta=5.0, aggregation="mean"),
+            1.0,
+        ),
         (search(family="two-step", beta=3.0), get("dpo", beta=3.0), 1.0),
         (search(family="two-step", learn=("psi", "phi", "g"), beta=3.0), get("dpo", beta=3.0), 1.0),
     ],
-    ids=["cpo", "orpo", "lpo", "dpo", "dpo-with-psi"],
+    ids=["cpo", "orpo", "lpo", "slic", "slic-timed", "dpo", "dpo-with-psi"],
 )
 @pytest.mark.parametrize("parameters", ["all", "outputs", "activations"])
 def test_the_start_of_a_search_is_the_known_member(settings, named, scale, parameters):
@@ -71,6 +81,16 @@ def test_tied_outputs_are_one_weight_an_activation_and_every_one_of_them_moves_i
         assert not np.allclose(moved(PAIRS), started(PAIRS), rtol=1e-3)
 
 
+def test_the_weight_of_a_start_s_own_term_is_searched_and_its_place_is_not():
+    built = space.build(search(start="slic", learn=("g",), parameters="activations"), RANGES)
+    assert built.start.shape == (11,)  # nine activations, the network's own term, the hinge
+    without = built.start.copy()
+    without[-1] = -1.0
+    moved = built.objective(without)
+    assert moved.link.term == built.member.link
+    np.testing.assert_allclose(moved.link(np.linspace(-6, 6, 9)), 0.0, atol=1e-4)
+
+
 def test_a_searched_number_moves_with_its_entry_even_where_it_starts_at_one():
     built = space.build(search(learn=("g", "beta"), beta=1.0, parameters="outputs"), RANGES)
     vector = built.start.copy()
@@ -95,8 +115,9 @@ def test_numpy_and_jax_vectors_give_the_same_objective(parameters):
 
 @pytest.mark.parametrize("sees", ["log-prob", "probability"])
 @pytest.mark.parametrize("timed", [False, True])
-def test_an_extended_objective_agrees_inside_and_stays_monotone_far_outside(sees, timed):
-    built = space.build(search(sees=sees, timed=timed), RANGES)
+@pytest.mark.parametrize("start", ["cpo", "slic"])
+def test_an_extended_objective_agrees_inside_and_stays_monotone_far_outside(sees, timed, start):
+    built = space.build(search(sees=sees, timed=timed, start=start), RANGES)
     for _ in range(20):
         vector = built.start + DRAW.normal(size=built.start.shape).astype("f4") * 0.3
         plain = built.objective(vector)
@@ -139,7 +160,9 @@ def test_ranges_hold_every_visited_value_and_never_a_probability_above_one():
         ({"population": 7}, "population must be even"),
         ({"learn": ("psi", "f")}, "learn must be some of psi, phi, g"),
         ({"learn": ()}, "learn must be some of"),
-        ({"start": "dpo"}, "start must be one of cpo, orpo, lpo"),
+        ({"start": "dpo"}, "start must be one of cpo, orpo, lpo, slic"),
+        ({"delta": 1.0}, "delta must be left out: only the start slic has one"),
+        ({"start": "slic", "delta": 0.0}, "delta must be positive"),
         ({"family": "three-step"}, "family must be one of"),
         ({"gamma": 1.0}, "gamma must be left out"),
         ({"family": "temporal", "weight": 1.0}, "weight must be left out"),

@@ -9,7 +9,13 @@ from safetensors.numpy import load_file, save_file
 
 from mirrorpo import objectives
 from mirrorpo.files import load_card
-from mirrorpo.objectives import Extended, LearnedSchedule, MonotoneNetwork, TimedNetwork
+from mirrorpo.objectives import (
+    Augmented,
+    Extended,
+    LearnedSchedule,
+    MonotoneNetwork,
+    TimedNetwork,
+)
 
 from .networks import perturbed
 
@@ -21,7 +27,7 @@ def objective():
             "ta-mpo",
             psi=MonotoneNetwork.psi(input="probability"),
             inverse_potential=TimedNetwork.of(MonotoneNetwork.inverse_potential("logit")),
-            link=Extended(function=MonotoneNetwork.link(), low=-1 / 3, high=0.7),
+            link=Extended(function=Augmented(), low=-1 / 3, high=0.7),
             schedule=LearnedSchedule(),
             beta=0.1 + 0.2,
         ),
@@ -51,7 +57,7 @@ def test_the_safetensors_file_names_its_arrays_and_its_format(tmp_path, objectiv
     objectives.save(objective, path)
     arrays = load_file(path)
     assert arrays["psi.kernel"].shape == (9, 14)
-    assert arrays["link.function.output"].dtype == np.float32
+    assert arrays["link.function.network.output"].dtype == np.float32
     assert arrays["inverse_potential.drift"].shape == (2, 9, 14)
     card = load_card(path, "mirrorpo-objective", "an objective")
     assert card["version"] == 1

@@ -11,7 +11,7 @@ FAMILIES = ("one-step", "two-step", "temporal")
 FUNCTIONS = ("psi", "phi", "g")
 NUMBERS = ("beta", "weight", "gamma")
 STARTS = {
-    "one-step": ("cpo", "orpo", "lpo"),
+    "one-step": ("cpo", "orpo", "lpo", "slic"),
     "two-step": ("dpo",),
     "temporal": ("simpo",),
 }
@@ -39,12 +39,13 @@ class DiscoverySettings:
         learn: what is searched: any of psi, phi (the inverse potential) and g (the link) as
             monotone networks; the numbers beta, weight and gamma of the family; and the schedule
             of the temporal family.
-        start: the known member where the search begins: cpo, orpo or lpo; dpo; simpo. None for
-            the first of the family.
+        start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo. None
+            for the first of the family.
         beta: of the start; None for the member's own.
         weight: of the preference term relative to the SFT term at the start; None for the
             member's own.
         gamma: of the start, temporal family only; None for the member's own.
+        delta: of the start "slic", the margin beyond which its link is flat; None for its own.
         sees: what psi and phi see: the "log-prob", or the "probability" as in the paper.
         timed: let the networks see training's progress too.
         parameters: search "all" of a network, the "outputs" alone (the weights of its hidden
@@ -92,6 +93,7 @@ class DiscoverySettings:
     beta: float | None = None
     weight: float | None = None
     gamma: float | None = None
+    delta: float | None = None
     sees: str = "log-prob"
     timed: bool = False
     parameters: str = "all"
@@ -156,6 +158,9 @@ class DiscoverySettings:
         starts = STARTS[self.family]
         allowed_start = self.start is None or self.start in starts
         _require(allowed_start, "start", self.start, f"one of {', '.join(starts)} for this family")
+        fits = self.delta is None or self.member == "slic"
+        _require(fits, "delta", self.delta, "left out: only the start slic has one")
+        _require(self.delta is None or self.delta > 0, "delta", self.delta, "positive")
         self._check_learned()
         screened = self.screen_epochs is None or 0 < self.screen_epochs < self.epochs
         _require(screened, "screen_epochs", self.screen_epochs, "from 1 to fewer than epochs")

@@ -8,7 +8,9 @@ import numpy as np
 
 from mirrorpo.discovery.settings import NUMBERS, DiscoverySettings
 from mirrorpo.objectives import (
+    Augmented,
     Extended,
+    Hinge,
     Identity,
     LearnedSchedule,
     Log,
@@ -29,6 +31,7 @@ DEFAULTS = {
     "cpo": {"beta": 1.0, "weight": 1.0},
     "orpo": {"beta": 1.0, "weight": 1.0},
     "lpo": {"beta": 1.0, "weight": 1.0},
+    "slic": {"beta": 1.0, "weight": 1.0, "delta": 5.0},
     "dpo": {"beta": 100.0, "weight": 1.0},
     "simpo": {"beta": 1.0, "gamma": 0.5},
 }
@@ -67,16 +70,13 @@ class Space:
 
 def member(settings: DiscoverySettings) -> Objective:
     """The known member of the family where the search starts, in its ordinary functions."""
-    numbers = dict(DEFAULTS[settings.member])
-    for name in numbers:
-        given = getattr(settings, name)
-        if given is not None:
-            numbers[name] = given
+    numbers = _numbers(settings)
     functions: dict[str, ScalarFunction] = {
         "psi": Zero() if settings.family == "two-step" else Log(),
         "inverse_potential": Logit() if settings.member == "orpo" else Log(),
-        "link": Identity() if settings.member == "lpo" else LogSigmoid(),
+        "link": _link(settings),
     }
+    numbers.pop("delta", None)  # the link's
     return get(_NAMES[settings.family], **functions, **numbers, aggregation="mean")
 
 
@@ -123,7 +123,7 @@ def extended(objective: Objective, ranges: Ranges) -> Objective:
     functions: dict[str, Any] = {}
     for field in _FIELDS.values():
         function = getattr(objective, field)
-        if isinstance(function, (MonotoneNetwork, TimedNetwork)):
+        if isinstance(function, (MonotoneNetwork, TimedNetwork, Augmented)):
             low, high = ranges.margin if field == "link" else ranges.log_prob
             functions[field] = Extended(function=function, low=low, high=high)
     return replace(objective, **functions)
@@ -172,6 +172,20 @@ def _widened(values: np.ndarray, widen: float) -> tuple[float, float]:
     return low - more, high + more
 
 
+def _link(settings: DiscoverySettings) -> ScalarFunction:
+    if settings.member == "slic":
+        return Hinge(margin=_numbers(settings)["delta"])
+    return Identity() if settings.member == "lpo" else LogSigmoid()
+
+
+def _numbers(settings: DiscoverySettings) -> dict[str, float]:
+    given = {name: getattr(settings, name) for name in DEFAULTS[settings.member]}
+    return {
+        name: default if given[name] is None else given[name]
+        for name, default in DEFAULTS[settings.member].items()
+    }
+
+
 def _learned(settings: DiscoverySettings) -> list[str]:
     return [name for name in settings.learn if name in _FIELDS]
 
@@ -182,6 +196,8 @@ def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFu
         low, high = ranges.margin
         start = "identity" if settings.member == "lpo" else "log-sigmoid"
         network = MonotoneNetwork.link(start, low=low, high=high)
+        if settings.member == "slic":
+            network = _absent(network)
     else:
         low, high = ranges.log_prob
         if settings.sees == "probability":
@@ -194,8 +210,16 @@ def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFu
         else:
             network = MonotoneNetwork.psi(input=settings.sees, low=low, high=high)
             if settings.family == "two-step":
-                network = replace(network, coefficients=np.full(1, ABSENT))
-    return TimedNetwork.of(network) if settings.timed else network
+                network = _absent(network)
+    function = TimedNetwork.of(network) if settings.timed else network
+    if name == "g" and settings.member == "slic":
+        return Augmented(term=_link(settings), network=function)
+    return function
+
+
+def _absent(network: MonotoneNetwork) -> MonotoneNetwork:
+    """The network without its extra terms: almost 0, and ready to grow anything."""
+    return replace(network, coefficients=np.full(len(network.coefficients), ABSENT))
 
 
 def _labelled(function: Any, parameters: str, used: int) -> tuple[Any, int]:
@@ -225,6 +249,9 @@ def _labelled(function: Any, parameters: str, used: int) -> tuple[Any, int]:
         drift, used = _new_labels(function.coefficient_drift, used)
         still = np.zeros_like(function.drift)
         return replace(function, network=network, drift=still, coefficient_drift=drift), used
+    if isinstance(function, Augmented):
+        coefficient, used = _new_labels(function.coefficient, used)
+        return replace(function, network=network, coefficient=coefficient), used
     assert isinstance(function, LearnedSchedule)
     offset, used = _new_labels(function.offset, used)
     return replace(function, network=network, offset=offset), used

@@ -7,6 +7,7 @@
 (1,)
 """
 
+from .augmented import Augmented
 from .base import Objective, Paper
 from .closed_form import ClosedForm, ClosedFormReference
 from .component import Component, array, choice, function, number
@@ -55,6 +56,7 @@ __all__ = [
     "AdaptiveDecay",
     "AdaptiveQuantile",
     "AdaptiveQuantileFeedback",
+    "Augmented",
     "ChiSquared",
     "ClosedForm",
     "ClosedFormReference",

@@ -51,6 +51,10 @@ class Hinge(ScalarFunction):
     def __call__(self, x: Array) -> Array:
         return -numerics.relu(self.margin - x)
 
+    def derivative(self, x: Array) -> Array:
+        xp = namespace(x, self.margin)
+        return xp.where(x < self.margin, xp.ones_like(x), xp.zeros_like(x))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Square(ScalarFunction):
