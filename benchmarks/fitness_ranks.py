@@ -5,7 +5,8 @@
 
 Every point of the bench's hyper-parameter search is an objective with a full score. Each budget
 trains and scores them anew as a discovery's fitness would, and the table gives Spearman's rank
-correlation with the full scores and the seconds an agent.
+correlation with the full scores, how many of the best quarter by full score are in the better half
+by the budget's (what a screening that keeps half would not lose), and the seconds an agent.
 """
 
 import json
@@ -82,19 +83,26 @@ def main(
         seed=config["seed"],
     )
     lines = []
-    for text in budgets:
-        settings = replace(full, **_changes(text))
+    cheap = {text: _reduced(full, text, fulls) for text in budgets}
+    for text, settings in cheap.items():
         scores, seconds = _cheap_scores(Bench(settings), settings, fulls, seeds)
-        correlation, error = _rank_correlation(np.array([f.score for f in fulls]), scores)
+        wanted = np.array([f.score for f in fulls])
+        correlation, error = _rank_correlation(wanted, scores)
+        kept, best = _survivors(wanted, scores)
         line = {
             "budget": text,
             "spearman": round(correlation, 3),
             "standard_error": round(error, 3),
+            "best_quarter_kept": kept,
+            "best_quarter": best,
             "seconds_an_agent": round(seconds, 2),
             "scores": [round(float(score), 1) for score in scores],
         }
         lines.append(line)
-        console.print(f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {seconds:.2f} s an agent")
+        console.print(
+            f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {kept} of the best {best} in the "
+            f"better half, {seconds:.2f} s an agent"
+        )
     if out is not None:
         objectives: list[dict[str, Any]] = [
             {"algorithm": f.algorithm, "full_score": round(f.score, 1), "agents": f.agents}
@@ -154,6 +162,32 @@ def _rank_correlation(full: np.ndarray, cheap: np.ndarray) -> tuple[float, float
         if np.unique(full[chosen]).size > 1 and np.unique(cheap[chosen]).size > 1:
             found.append(spearmanr(full[chosen], cheap[chosen]).statistic)
     return float(spearmanr(full, cheap).statistic), float(np.std(found))
+
+
+def _survivors(full: np.ndarray, cheap: np.ndarray) -> tuple[int, int]:
+    """How many of the best quarter by full score a screening keeps, and their number.
+
+    The screening keeps the better half by cheap score.
+
+    Args:
+        full, cheap: a score for each objective.
+    """
+    best = np.argsort(-full)[: max(len(full) // 4, 1)]
+    kept = np.argsort(-cheap)[: (len(full) + 1) // 2]
+    return len(set(best) & set(kept)), len(best)
+
+
+def _reduced(full: DiscoverySettings, text: str, fulls: list[Full]) -> DiscoverySettings:
+    """The settings of a budget, after a check that every objective can be trained with it."""
+    from mirrorpo.control.learner import stage_epochs
+
+    try:
+        settings = replace(full, **_changes(text))
+        for one in fulls:
+            stage_epochs(one.objective, settings.epochs)
+    except ValueError as error:
+        raise SystemExit(f"Budget {text!r}: {error}") from None
+    return settings
 
 
 def _changes(text: str) -> dict[str, Any]:
