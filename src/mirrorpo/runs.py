@@ -1,5 +1,6 @@
 """Run folders: one command, one folder, all its settings, and nothing overwritten."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 
 
-def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> None:
+def claim(
+    out: Path,
+    config: Mapping[str, Any],
+    contents: Mapping[str, str] | None = None,
+    may_grow: str | None = None,
+) -> None:
     """Make a folder this run's own, or see that it is already.
 
     The configuration is written with command, versions, commit and machine; only `config` and
@@ -23,6 +29,8 @@ def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | No
         contents: checksums of what the settings name, an agent or an objective: a file or a
             shipped one may have changed since the run began. A run that was begun without one
             continues.
+        may_grow: the setting that says how far the run goes. With a larger number of it the run
+            continues, and its configuration says so.
 
     Raises:
         ValueError: the folder holds a run with other settings or contents, or files that are no
@@ -34,7 +42,12 @@ def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | No
         document = files.read_json(path, "a run's configuration")
         found = document.get("settings", {})
         wanted = files.as_json(dict(config))
-        names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+        grown = may_grow is not None and found.get(may_grow, math.inf) < wanted[may_grow]
+        names = sorted(
+            name
+            for name in {*found, *wanted}
+            if found.get(name) != wanted.get(name) and not (grown and name == may_grow)
+        )
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
@@ -47,6 +60,8 @@ def claim(out: Path, config: Mapping[str, Any], contents: Mapping[str, str] | No
                 f"{out} holds a run that began with another content of {', '.join(changed)}. "
                 "Choose another --out, or restore what it was."
             )
+        if grown:
+            files.write_json(path, {**document, "settings": wanted})
         return
     if out.is_dir() and any(out.iterdir()):
         raise ValueError(

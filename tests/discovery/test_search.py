@@ -132,6 +132,20 @@ def test_a_finished_search_is_read_back_and_another_one_is_refused(
         search.discover(tiny(two_agents, better, sigma=0.2), whole[0])
 
 
+def test_an_ended_search_goes_on_with_more_generations_as_if_it_had_not_ended(
+    whole, two_agents, better, tmp_path
+):
+    out = tmp_path / "grown"
+    short = search.discover(tiny(two_agents, better, generations=2), out)
+    assert short.provenance["settings"]["generations"] == 2
+    found = search.discover(tiny(two_agents, better), out)
+    assert stable(out / "metrics.jsonl") == stable(whole[0] / "metrics.jsonl")
+    assert found.objective == whole[1].objective
+    assert found.provenance["settings"]["generations"] == 3
+    with pytest.raises(ValueError, match="generations differ"):
+        search.discover(tiny(two_agents, better, generations=2), out)
+
+
 def test_a_search_does_not_go_on_with_another_source_agent_of_the_same_name(
     whole, two_agents, better, tmp_path
 ):

@@ -63,7 +63,8 @@ def discover(
     Args:
         settings: see `DiscoverySettings`.
         out: run folder, new or of the same settings. After a kill the same call continues, and
-            ends with the same parameters as it would have without.
+            ends with the same parameters as it would have without. With more generations a
+            search goes on from where it is, ended or not.
         progress: called as the search goes on.
         place: where agents are trained and scored; None for this process.
 
@@ -78,9 +79,11 @@ def discover(
     """
     space.member(settings)  # checks the numbers before anything is computed
     own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    runs.claim(out, asdict(settings), own.checksums())
+    runs.claim(out, asdict(settings), own.checksums(), may_grow="generations")
     if (out / RESULT).is_file():
-        return artefact.load(out / RESULT)
+        found = artefact.load(out / RESULT)
+        if found.provenance["settings"]["generations"] == settings.generations:
+            return found
     search = _Search(settings, out, progress)
     with search.bench.at(place):
         search.run()
