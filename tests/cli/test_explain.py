@@ -7,7 +7,8 @@ import pytest
 from matplotlib import image
 
 from mirrorpo import objectives
-from mirrorpo.cli import explain, main
+from mirrorpo.cli import main
+from mirrorpo.discovery import artefact
 from mirrorpo.discovery.visited import Visited
 
 
@@ -36,17 +37,23 @@ def test_cpo_is_explained(tmp_path, capsys):
     assert capsys.readouterr().out == shown, "the same command again is the same run"
 
 
-def test_visited_pairs_are_used_and_change_with_progress_is_shown(tmp_path, capsys, monkeypatch):
+def test_visited_pairs_are_used_and_change_with_progress_is_shown(tmp_path, capsys):
     rng = np.random.default_rng(0)
     points = np.full((100, 5), np.nan)
     points[:, :2] = rng.normal(-3.0, 0.5, size=(100, 2))
     points[:, 4] = rng.uniform(size=100)
-    monkeypatch.setattr(explain, "_visited_of", lambda text: Visited(points))
-    main(["explain", "ta-mpo[beta=1]", "--out", str(tmp_path / "run"), "--max-terms", "3"])
+    found = objectives.get("ta-mpo", beta=1.0)
+    artefact.save(tmp_path / "found", artefact.Discovery(found, Visited(points), {"seconds": 7}))
+    file = str(tmp_path / "found.safetensors")
+    main(["explain", file, "--out", str(tmp_path / "run"), "--max-terms", "3"])
     shown = capsys.readouterr().out
     assert "100 pairs that training visited" in shown
     assert "Gradient at t = 0: of size 1 everywhere." in shown
     assert is_a_picture(tmp_path / "run" / "gradient_map.png")
+    formula = artefact.load(tmp_path / "run" / "closed_form.json")
+    np.testing.assert_allclose(formula.visited.points, points, rtol=1e-5)
+    assert formula.provenance["formula_of"] == file
+    assert formula.provenance["seconds"] == 7
 
 
 def test_other_objectives_have_no_functions_to_show(tmp_path, capsys):

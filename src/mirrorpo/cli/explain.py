@@ -13,6 +13,7 @@ import tyro
 from mirrorpo.cli.console import console
 
 if TYPE_CHECKING:
+    from mirrorpo.discovery.artefact import Discovery
     from mirrorpo.discovery.closed_form_fit import Fit
     from mirrorpo.discovery.gradient_map import GradientMap
     from mirrorpo.discovery.member_functions import Curve
@@ -53,7 +54,8 @@ def explain(
     from mirrorpo.study import algorithms
 
     loaded = algorithms.load(objective).objective
-    visited = _visited(objective, loaded.needs_reference, low, high)
+    discovery = _discovery(objective)
+    visited = _visited(discovery, loaded.needs_reference, low, high)
     fit = closed_form(loaded, visited, max_terms, seed)
     moments = MOMENTS if depends_on_progress(loaded, visited) else MOMENTS[:1]
     maps = [gradient_map(loaded, visited, progress) for progress in moments]
@@ -78,7 +80,7 @@ def explain(
             explain_plots.save_functions(
                 out / f"functions.{ending}", curves, visited, f"{objective}: its scalar functions"
             )
-    objectives.save(fit.objective, out / "closed_form.json")
+    objectives.save(fit.objective, out / "closed_form.json", _notes(objective, fit, discovery))
     files.write_text(out / "closed_form.tex", fit.latex)
     files.write_json(out / "explain.json", _document(objective, visited, fit, maps, curves))
 
@@ -87,23 +89,35 @@ def explain(
     console.print(f"{out} holds the pictures, the formula and its error.", markup=False)
 
 
-def _visited_of(text: str) -> Visited | None:
-    """The pairs that training visited when the objective of this name or file was found."""
+def _discovery(text: str) -> Discovery | None:
+    """What is known of the objective of this name or file, if it was discovered."""
     from mirrorpo import objectives
     from mirrorpo.discovery import artefact
 
     saved = text in artefact.shipped() or text.endswith((".safetensors", ".json"))
     if not saved or "visited" not in objectives.load_notes(artefact.find(text)):
         return None
-    return artefact.load(text).visited
+    return artefact.load(text)
 
 
-def _visited(text: str, needs_reference: bool, low: float | None, high: float | None) -> Visited:
+def _notes(text: str, fit: Fit, discovery: Discovery | None) -> dict[str, Any] | None:
+    """A discovery's formula is a discovery: it keeps where it comes from and what was visited."""
+    from mirrorpo.discovery import artefact
+
+    if discovery is None:
+        return None
+    own = {"formula_of": text, "relative_error": fit.relative_error, "max_error": fit.max_error}
+    known = {**discovery.provenance, **own}
+    return artefact.notes(dataclasses.replace(discovery, objective=fit.objective, provenance=known))
+
+
+def _visited(
+    discovery: Discovery | None, needs_reference: bool, low: float | None, high: float | None
+) -> Visited:
     from mirrorpo.discovery import visited
 
-    found = _visited_of(text)
-    if found is not None and low is None and high is None:
-        return found
+    if discovery is not None and low is None and high is None:
+        return discovery.visited
     return visited.Visited.grid(
         visited.LOW if low is None else low,
         visited.HIGH if high is None else high,

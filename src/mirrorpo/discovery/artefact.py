@@ -33,8 +33,7 @@ def save(path: Path | str, discovery: Discovery) -> None:
     `mirrorpo.objectives.load` reads the file too, and gives the objective alone.
     """
     path = Path(path).with_suffix(".safetensors")
-    notes = {**discovery.provenance, "visited": discovery.visited.to_dict()}
-    objectives.save(discovery.objective, path, notes)
+    objectives.save(discovery.objective, path, notes(discovery))
     low, high = discovery.visited.range
     card = {
         "objective": discovery.objective.name,
@@ -45,6 +44,11 @@ def save(path: Path | str, discovery: Discovery) -> None:
         "sha256": files.checksum(path),
     }
     files.write_json(path.with_suffix(".json"), files.as_json(card))
+
+
+def notes(discovery: Discovery) -> dict[str, Any]:
+    """What a saved objective says about itself, to be a discovery that `load` reads."""
+    return {**discovery.provenance, "visited": discovery.visited.to_dict()}
 
 
 def load(name_or_path: Path | str) -> Discovery:
@@ -63,11 +67,11 @@ def load(name_or_path: Path | str) -> Discovery:
                 f"{path} does not match the checksum on its card {beside}: one of the two was "
                 "changed. Restore both from the same source."
             )
-    notes = objectives.load_notes(path)
-    if "visited" not in notes:
+    found = objectives.load_notes(path)
+    if "visited" not in found:
         raise ValueError(f"{path} is an objective, but not a discovery: nothing visited is in it.")
-    visited = Visited.from_dict(notes.pop("visited"))
-    return Discovery(objectives.load(path), visited, notes)
+    visited = Visited.from_dict(found.pop("visited"))
+    return Discovery(objectives.load(path), visited, found)
 
 
 def shipped() -> tuple[str, ...]:
