@@ -32,6 +32,9 @@ BENCHES = (
     "hopper-discovered-noisy",
     "hopper-discovered-robust",
     "hopper-discovered-all",
+    "hopper-discovered-hinge",
+    "hopper-mixed-quality-rest",
+    "hopper-noisy-0.1-rest",
     "tla-tables",
 )
 """Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
@@ -107,10 +110,14 @@ def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
 
 def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
     """One discovery: what was searched, where, picture and results."""
-    settings = artefact.load(choice.label).provenance["settings"]
+    provenance = artefact.load(choice.label).provenance
+    settings = provenance["settings"]
+    formula = (
+        "The formula in few terms of what was found" if "formula_of" in provenance else "Found"
+    )
     lines = [
         f"## {choice.label}\n",
-        f"Found by `mirrorpo discover` on {settings['task']}, "
+        f"{formula} by `mirrorpo discover` on {settings['task']}, "
         f"{', '.join(settings['variants'])}: a member of the {settings['family']} family with "
         f"learned {', '.join(settings['learn'])}. Its functions, its formula in few terms and how "
         "it was found: [discovery](discovery.md).\n",
