@@ -1,10 +1,13 @@
 """A user's mistake on the command line: one clear line on standard error, exit code 2."""
 
+import json
+
 import numpy as np
 import pytest
 
 from mirrorpo.cli import main
 from mirrorpo.control import data
+from mirrorpo.discovery import artefact
 
 
 def run(capsys, *arguments):
@@ -181,3 +184,16 @@ def test_objectives_lists_the_zoo_and_shows_one(capsys):
     assert "simpo" in shown
     main(["objectives", "--name", "dpo"])
     assert "2305.18290" in capsys.readouterr().out
+
+
+def test_objectives_lists_what_was_discovered_and_says_where_it_comes_from(capsys):
+    main(["objectives"])
+    assert "hopper-robust" in capsys.readouterr().out
+    main(["objectives", "--name", "hopper-robust"])
+    shown = capsys.readouterr().out
+    card = json.loads(artefact.find("hopper-robust").with_suffix(".json").read_text())
+    assert "found on hopper: noisy:0.3, mixed-quality, noisy:0.1" in shown
+    assert f"on validation {card['winner']['score']:.3f}" in shown
+    assert "formula in few terms of" not in shown
+    main(["objectives", "--name", "hopper-hinge"])
+    assert "a formula in few terms of what the search found" in capsys.readouterr().out
