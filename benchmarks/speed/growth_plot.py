@@ -12,6 +12,7 @@ from mirrorpo import files
 from .growth import Curve, power_law
 
 _POINTS, _FIT = "#0072B2", "#D55E00"
+_ROOM = 1.4
 
 
 def draw(curves: Sequence[Curve]) -> Figure:
@@ -44,6 +45,10 @@ def _panel(axis: Axes, at: np.ndarray, values: np.ndarray) -> None:
     axis.loglog(at, values, "o", color=_POINTS, markersize=5)
     axis.set_title(f"exponent {fit.exponent:.2f} ± {fit.standard_error:.2f}", fontsize=9)
     axis.set_xticks(at, [f"{x:g}" for x in at])
+    low, high = float(values.min()), float(values.max())
+    axis.set_yticks([low, high], [f"{low:.3g}", f"{high:.3g}"])
+    # Some room, so that what hardly grows looks flat.
+    axis.set_ylim(low / _ROOM, high * _ROOM)
     axis.minorticks_off()
     axis.grid(color="#EEEEEE", linewidth=0.8)
     axis.set_axisbelow(True)
