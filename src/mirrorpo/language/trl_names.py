@@ -1,4 +1,5 @@
-"""Every name of TRL that MirrorPO builds on: the one file to change when TRL moves them."""
+"""The packages of the extra `llm`, and every name of TRL that MirrorPO builds on: the one file to
+change when TRL moves them."""
 
 import warnings
 from importlib import import_module
@@ -9,11 +10,11 @@ EXTRA = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 try:
     datasets: Any = import_module("datasets")  # has no types
-    # Imported one by one, and not used, so that the error names the package that is missing.
-    import peft  # noqa: F401
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-    import trl  # noqa: F401
+    # One by one, so that the error names the package that is missing.
+    import peft
+    import torch
+    import transformers
+    import trl
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in EXTRA:
         raise
@@ -40,4 +41,14 @@ except (ImportError, AttributeError) as error:
         "pip install 'trl>=1.16,<1.17'"
     ) from error
 
-__all__ = ["CPOConfig", "CPOTrainer", "prepare_deepspeed", "prepare_fsdp"]
+__all__ = [
+    "CPOConfig",
+    "CPOTrainer",
+    "datasets",
+    "peft",
+    "prepare_deepspeed",
+    "prepare_fsdp",
+    "torch",
+    "transformers",
+    "trl",
+]

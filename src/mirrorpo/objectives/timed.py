@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class TimedNetwork(ArrayFunction):
         return getattr(self.network, "input", None)
 
     def at(self, progress: Number) -> MonotoneNetwork:
-        network: MonotoneNetwork = self.network  # type: ignore[assignment]
+        network = cast(MonotoneNetwork, self.network)
         bias, coefficients, drift, coefficient_drift = (
             as_array(value, progress) if hasattr(progress, "dtype") else value
             for value in (network.bias, network.coefficients, self.drift, self.coefficient_drift)
