@@ -10,7 +10,7 @@ from .process import measure
 from .sizes import Sizes
 from .workload import Workload
 
-TRAINERS = ("mirrorpo", "textbook-jax", "torch-vmap", "torch-loop")
+TRAINERS = ("mirrorpo", "textbook-jax", "textbook-bfloat16", "torch-vmap", "torch-loop")
 EVALUATORS = ("mirrorpo", "brax", "mujoco.rollout")
 
 Line = dict[str, Any]

@@ -37,8 +37,7 @@ def train(by: str, least_seconds: float, **sizes: int) -> dict[str, Any]:
         run = module.trainer(work, workload.pairs(work), workload.start(work))
     else:
         given = (workload.pairs(work), workload.start(work), workload.orders(work))
-        how = {"vectorised": by == "torch-vmap"} if by.startswith("torch") else {}
-        run = module.trainer(work, *given, **how)
+        run = module.trainer(work, *given, **HOW[by])
     seconds = timing.timed(run, least_seconds)
     return {
         "agent_steps_a_second": work.agent_steps / seconds.fastest,
@@ -129,8 +128,16 @@ def peak_memory_mib() -> float:
 TRAINERS = {
     "mirrorpo": "speed.mirrorpo_learner",
     "textbook-jax": "speed.textbook_jax",
+    "textbook-bfloat16": "speed.textbook_jax",
     "torch-vmap": "speed.torch_loops",
     "torch-loop": "speed.torch_loops",
+}
+
+HOW = {
+    "textbook-jax": {"bfloat16": False},
+    "textbook-bfloat16": {"bfloat16": True},
+    "torch-vmap": {"vectorised": True},
+    "torch-loop": {"vectorised": False},
 }
 
 PROBES: dict[str, Callable[..., dict[str, Any]]] = {

@@ -1,4 +1,8 @@
-"""The workload by the JAX textbook: vmap over agents of a scan over minibatches, with optax."""
+"""The workload by the JAX textbook: vmap over agents of a scan over minibatches, with optax.
+
+On request in mixed precision: data, layers and their gradients in bfloat16, parameters, densities
+and Adam in float32.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -12,11 +16,12 @@ from .workload import BETA, LEARNING_RATE, MAX_GRADIENT_NORM, SFT_WEIGHT, STD_FL
 
 def mean_log_prob(parameters, observations, actions):
     """Log-prob of each trajectory, summed over action dimensions, mean over time steps."""
-    x = jnp.tanh(observations @ parameters["kernel_0"] + parameters["bias_0"])
-    x = jnp.tanh(x @ parameters["kernel_1"] + parameters["bias_1"])
-    mean = x @ parameters["kernel_2"] + parameters["bias_2"]
+    layers = jax.tree.map(lambda x: x.astype(observations.dtype), parameters)
+    x = jnp.tanh(observations @ layers["kernel_0"] + layers["bias_0"])
+    x = jnp.tanh(x @ layers["kernel_1"] + layers["bias_1"])
+    mean = (x @ layers["kernel_2"] + layers["bias_2"]).astype(jnp.float32)
     std = STD_FLOOR * (1 + jnp.exp(parameters["raw_std"]))
-    return jax.scipy.stats.norm.logpdf(actions, mean, std).sum(-1).mean(-1)
+    return jax.scipy.stats.norm.logpdf(actions.astype(jnp.float32), mean, std).sum(-1).mean(-1)
 
 
 def loss(parameters, batch):
@@ -42,9 +47,12 @@ def trainer(
     arrays: Mapping[str, np.ndarray],
     start: Mapping[str, np.ndarray],
     orders: np.ndarray,
+    bfloat16: bool = False,
 ) -> Callable[[], dict[str, np.ndarray]]:
     """A function that trains all agents, and returns their parameters with a leading axis."""
-    data, order = jax.tree.map(jnp.asarray, (dict(arrays), orders))
+    number = jnp.bfloat16 if bfloat16 else jnp.float32
+    data = {name: jnp.asarray(x, number) for name, x in arrays.items()}
+    order = jnp.asarray(orders)
     parameters = jax.tree.map(lambda x: jnp.stack([jnp.asarray(x)] * work.agents), dict(start))
     train_all = jax.jit(jax.vmap(train, in_axes=(0, None, 0)))
 

@@ -51,7 +51,8 @@ def test_training_is_measured_beside_the_others_without_the_users_cache(tmp_path
     lines = kept(out)
     assert [(line["what"], line["by"]) for line in lines] == [
         ("float32 peak", ""),
-        *[("training", by) for by in ("mirrorpo", "textbook-jax", "torch-vmap", "torch-loop")],
+        *[("training", by) for by in ("mirrorpo", "textbook-jax", "textbook-bfloat16")],
+        *[("training", by) for by in ("torch-vmap", "torch-loop")],
     ]
     assert len(done.stdout.splitlines()) == len(lines)
     for line in lines:

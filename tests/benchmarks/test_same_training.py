@@ -35,6 +35,16 @@ def test_textbook_jax_gives_the_learners_parameters(given, ours):
     assert_same(textbook_jax.trainer(WORK, *given, workload.orders(WORK))(), ours)
 
 
+def test_textbook_jax_in_bfloat16_moves_the_parameters_almost_as_the_learner_does(given, ours):
+    found = textbook_jax.trainer(WORK, *given, workload.orders(WORK), bfloat16=True)()
+    assert found.keys() == ours.keys()
+    moved, expected = (
+        np.concatenate([(x[name] - given[1][name]).ravel() for name in ours]) for x in (found, ours)
+    )
+    assert not np.array_equal(moved, expected)
+    assert np.corrcoef(moved, expected)[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("vectorised", [True, False])
 def test_pytorch_gives_the_learners_parameters(given, ours, vectorised):
     pytest.importorskip("torch")

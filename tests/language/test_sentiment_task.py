@@ -1,5 +1,6 @@
 """The task on reviews: prompts, reward, measures, and the pool that all agents learn from."""
 
+import dataclasses
 import json
 import math
 
@@ -331,6 +332,20 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(
     assert weights[0] == (first.folder / "adapter_model.safetensors").read_bytes()
     assert weights[0] != weights[1]
     assert not list(tmp_path.glob(".part*"))
+
+
+def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, prepared, tmp_path):
+    settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
+    pairs = prepared.pool.pairs(preference_faults.parse("base"), 0)
+    objective = objectives.get("cpo")
+    single, mixed = (
+        fine_tune(
+            dataclasses.replace(settings, bf16=bf16), objective, pairs, 0, tmp_path / str(bf16)
+        ).curves["logps/chosen"]
+        for bf16 in (False, True)
+    )
+    assert mixed != single
+    assert mixed == pytest.approx(single, rel=0.02)
 
 
 @pytest.mark.parametrize(

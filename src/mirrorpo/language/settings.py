@@ -76,7 +76,8 @@ class PreferenceConfig(CPOConfig):
         if self.sft_learning_rate is not None and not self.learning_rate > 0:
             raise ValueError("sft_learning_rate needs a learning_rate above 0.")
         if self.bf16 is None:
-            # TRL's default of True computes in half precision on CPUs too, slowly.
+            # TRL's default of True computes in half precision on CPUs too, which is slow on
+            # those without instructions for it.
             gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
             self.bf16 = gpu and not self.fp16 and not self.use_cpu
         super().__post_init__()

@@ -236,6 +236,7 @@ class _Bench:
                 settings.learning_rate,
                 settings.lora_r,
                 settings.aggregation,
+                settings.bf16,
             ),
             objective,
             pairs,

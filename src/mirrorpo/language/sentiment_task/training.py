@@ -34,6 +34,7 @@ class TrainSettings:
     learning_rate: float
     lora_r: int
     aggregation: str
+    bf16: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def _train(
             learning_rate=settings.learning_rate,
             lr_scheduler_type="linear",
             aggregation=settings.aggregation,
+            bf16=settings.bf16,
+            use_cpu=settings.bf16 is True and not torch.cuda.is_available(),
             gradient_checkpointing=False,
             logging_steps=logging_steps(settings.steps),
             save_strategy="no",
