@@ -35,17 +35,10 @@ if made.is_world_process_zero():
 
 
 def zero(stage):
-    """DeepSpeed's settings: states (stage 1), gradients too (2), parameters too (3) are spread
-    over processes."""
-    return {
-        "train_micro_batch_size_per_gpu": "auto",
-        "train_batch_size": "auto",
-        "gradient_accumulation_steps": "auto",
-        "gradient_clipping": "auto",
-        "zero_optimization": {"stage": stage},
-        "zero_force_ds_cpu_optimizer": False,
-        "zero_allow_untested_optimizer": True,
-    }
+    """The recipes' DeepSpeed settings at a stage of ZeRO: the optimiser's states and the gradients
+    (2), the parameters too (3), are spread over processes."""
+    settings = json.loads((ROOT / "recipes" / "deepspeed" / "zero-3.json").read_text())
+    return {**settings, "zero_optimization": {"stage": stage}}
 
 
 def launch(name, tmp_path, **changes):
