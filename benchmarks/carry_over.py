@@ -2,14 +2,14 @@
 
     python benchmarks/carry_over.py src/mirrorpo/assets/bench/hopper.csv runs/sentiment-smollm2
 
-For every variant that both have: both scores of every objective that both have, and Spearman's rank
-correlation of the two with the interval that their standard errors leave. An objective that a table
-has more than once, with other hyper-parameters, counts with its best mean; one of which an agent
-diverged is last.
+The last one is compared with all before it, taken together. For every variant that both have: both
+scores of every objective that both have, and Spearman's rank correlation of the two with the
+interval that their standard errors leave. An objective that a table has more than once, with other
+hyper-parameters, counts with its best mean; one of which an agent diverged is last.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,26 +22,27 @@ from mirrorpo.study.statistics import rank_correlation
 
 RESAMPLES = 2000
 LEAST = 3
+DEFAULT_SCHEDULE = "[schedule=linear]"  # of ta-mpo, which need not be said
 Scores = Mapping[str, tuple[float, float]]
 
 
 def main(
-    first: tyro.conf.Positional[Path],
-    second: tyro.conf.Positional[Path],
+    paths: tyro.conf.Positional[tuple[Path, ...]],
     out: Path | None = None,
 ) -> None:
     """Compare two tables.
 
     Args:
-        first: a run folder, or the results.csv of `mirrorpo report`.
-        second: the other.
+        paths: run folders, or results.csv of `mirrorpo report`; two or more.
         out: JSON file for what is printed.
     """
-    tables = [read(path) for path in (first, second)]
+    if len(paths) < 2:
+        fail("Name two tables or more.")
+    tables = [read(paths[:-1]), read(paths[-1:])]
     shared = [name for name in tables[0] if name in tables[1]]
     if not shared:
         have = " and ".join(", ".join(table) for table in tables)
-        fail(f"{first} and {second} have no variant in common: {have}.")
+        fail(f"These tables have no variant in common: {have}.")
     found = {variant: compare(tables[0][variant], tables[1][variant]) for variant in shared}
     for variant, line in found.items():
         print(f"{variant}:")
@@ -57,11 +58,23 @@ def main(
         else:
             print(f"  fewer than {LEAST} objectives in common: no correlation")
     if out is not None:
-        files.write_json(out, {"first": str(first), "second": str(second), "variants": found})
+        files.write_json(out, {"tables": [str(path) for path in paths], "variants": found})
 
 
-def read(path: Path) -> dict[str, Scores]:
-    """Mean and standard error of each algorithm on each variant of a table."""
+def read(paths: Sequence[Path]) -> dict[str, Scores]:
+    """Mean and standard error of each algorithm on each variant of some tables together."""
+    frame = pd.concat([_rows(path) for path in paths], ignore_index=True)
+    frame["mean"] = frame["mean"].fillna(-math.inf)
+    frame["algorithm"] = frame["algorithm"].str.replace(DEFAULT_SCHEDULE, "", regex=False)
+    best = frame.sort_values("mean").groupby(["variant", "algorithm"]).tail(1).sort_index()
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in best.itertuples():
+        error = 0.0 if math.isnan(row.standard_error) else row.standard_error
+        found.setdefault(row.variant, {})[row.algorithm] = (row.mean, error)
+    return found
+
+
+def _rows(path: Path) -> pd.DataFrame:
     if path.is_dir():
         from mirrorpo.report import export
         from mirrorpo.report.page import reading
@@ -74,13 +87,7 @@ def read(path: Path) -> dict[str, Scores]:
     missing = {"variant", "algorithm", "mean", "standard_error"} - set(frame)
     if missing:
         fail(f"{path} is no table of results: it has no column {', '.join(sorted(missing))}.")
-    frame = frame.assign(mean=frame["mean"].fillna(-math.inf), order=range(len(frame)))
-    best = frame.sort_values("mean").groupby(["variant", "algorithm"]).tail(1).sort_values("order")
-    found: dict[str, dict[str, tuple[float, float]]] = {}
-    for row in best.itertuples():
-        error = 0.0 if math.isnan(row.standard_error) else row.standard_error
-        found.setdefault(row.variant, {})[row.algorithm] = (row.mean, error)
-    return found
+    return frame
 
 
 def compare(first: Scores, second: Scores) -> dict:

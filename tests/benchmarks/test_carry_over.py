@@ -20,7 +20,7 @@ def compared(tmp_path, first, second, **options):
         table(tmp_path / f"{number}.csv", scores, **options)
         for number, scores in enumerate((first, second))
     )
-    tables = [carry_over.read(path)["base"] for path in (one, two)]
+    tables = [carry_over.read([path])["base"] for path in (one, two)]
     return carry_over.compare(*tables)
 
 
@@ -48,6 +48,12 @@ def test_only_what_both_have_counts_and_the_best_of_several_rows(tmp_path):
     assert found["spearman"] == pytest.approx(1)
 
 
+def test_tables_before_the_last_count_together_and_the_default_schedule_need_not_be_said(tmp_path):
+    one = table(tmp_path / "one.csv", [("sft", 1.0), ("ta-mpo[schedule=linear]", 2.0)])
+    two = table(tmp_path / "two.csv", [("hopper-noisy", 3.0)])
+    assert list(carry_over.read([one, two])["base"]) == ["sft", "ta-mpo", "hopper-noisy"]
+
+
 def test_an_objective_with_a_diverged_agent_is_last(tmp_path):
     fell = [("sft", 1.0), ("dpo", 2.0), ("cpo", 3.0), ("orpo", None)]
     # 1 - 6 * (1 + 1 + 1 + 9) / 60 of four ranks.
@@ -58,6 +64,6 @@ def test_tables_without_a_common_variant_are_one_line(tmp_path, capsys):
     one = table(tmp_path / "one.csv", FOUR)
     two = table(tmp_path / "two.csv", FOUR, variant="noisy:0.3")
     with pytest.raises(SystemExit) as stopped:
-        carry_over.main(one, two)
+        carry_over.main((one, two))
     assert stopped.value.code == 2
     assert "no variant in common: base and noisy:0.3" in capsys.readouterr().err
