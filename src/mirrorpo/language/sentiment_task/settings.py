@@ -45,9 +45,8 @@ class SentimentSettings:
         lora_r: rank of the adapters on all linear layers; the scale alpha / r is 2.
         aggregation: "mean" or "sum" of a continuation's log-probs, for all objectives alike. The
             bench on robots uses the mean, and there the grids belong.
-        bf16: train agents in mixed precision, in bfloat16; None: on a GPU that has it. Processors
-            with instructions for it (avx512_bf16, AMX) train about twice as fast with it, others
-            slower.
+        bf16: train agents in mixed precision, in bfloat16; None: on a GPU that has it. It is
+            faster on processors with instructions for it (avx512_bf16, AMX) too.
         sample_batch: continuations at once when sampling.
         keep_models: keep every agent's adapter in the run folder.
         seed: of the continuations, the target and the labels.
