@@ -44,7 +44,10 @@ def test_torch_gives_numpys_values_and_jaxs_gradients(single, every_name):
     expected = objective(objectives.PairLogProbs(*single), 0.3)
     np.testing.assert_allclose(loss.detach().numpy(), expected, **SINGLE)
     gradients = torch.autograd.grad(loss.sum(), (chosen, rejected), allow_unused=True)
-    total = lambda c, r: jax_loss(objective, c, r, single[2:]).sum()  # noqa: E731
+
+    def total(chosen, rejected):
+        return jax_loss(objective, chosen, rejected, single[2:]).sum()
+
     expected_gradients = jax.grad(total, argnums=(0, 1))(*map(jnp.asarray, single[:2]))
     for gradient, wanted in zip(gradients, expected_gradients, strict=True):
         found = np.zeros(8) if gradient is None else gradient.numpy()
