@@ -16,6 +16,7 @@ def claim(
     config: Mapping[str, Any],
     contents: Mapping[str, str] | None = None,
     may_grow: str | None = None,
+    state: Path | None = None,
 ) -> None:
     """Make a folder this run's own, or see that it is already.
 
@@ -31,10 +32,11 @@ def claim(
             continues.
         may_grow: the setting that says how far the run goes. With a larger number of it the run
             continues, and its configuration says so.
+        state: what a run that grows goes on from.
 
     Raises:
         ValueError: the folder holds a run with other settings or contents, or files that are no
-            run.
+            run; or the run grows and its state is lost.
     """
     contents = contents or {}
     path = out / CONFIG
@@ -61,6 +63,8 @@ def claim(
                 "Choose another --out, or restore what it was."
             )
         if grown:
+            if state is not None:
+                refuse_lost_state(out, state)
             files.write_json(path, {**document, "settings": wanted})
         return
     if out.is_dir() and any(out.iterdir()):
@@ -79,6 +83,23 @@ def claim(
             "machine": versions.machine(),
         },
     )
+
+
+def refuse_lost_state(out: Path, state: Path) -> None:
+    """See that a run whose log is there can go on, as it cannot where only its log was copied.
+
+    Args:
+        out: the run's folder.
+        state: what the run goes on from, written before the first line of the log.
+
+    Raises:
+        ValueError: there is a log and no such file. Beginning anew would empty the log.
+    """
+    if not state.exists() and files.read_json_lines(out / METRICS):
+        raise ValueError(
+            f"{out} holds the log of a run, but not {state.relative_to(out)}, from which it would "
+            "go on. Choose another --out to begin anew, or restore that file."
+        )
 
 
 def default_out(command: str, name: str) -> Path:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import jax
@@ -102,6 +103,14 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
         for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
     ]
     assert steps == [TINY.steps_an_iteration * n for n in (1, 2, 3, 4)], "no point twice"
+
+    curve = tmp_path / "curve"
+    left_out = shutil.ignore_patterns(training_run.CHECKPOINTS, "state.safetensors")
+    shutil.copytree(tmp_path / "whole", curve, ignore=left_out)
+    before = (curve / "metrics.jsonl").read_bytes()
+    with pytest.raises(ValueError, match="but not checkpoints, from which it would go on"):
+        training_run.train(hopper, TINY, 0, curve, **arguments)
+    assert (curve / "metrics.jsonl").read_bytes() == before
 
     picked = training_run.pick(tmp_path / "whole", hopper, 20.0, "chosen", candidates=2, episodes=6)
     assert picked.episodes == 6

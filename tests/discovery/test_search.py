@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -144,6 +145,20 @@ def test_an_ended_search_goes_on_with_more_generations_as_if_it_had_not_ended(
     assert found.provenance["settings"]["generations"] == 3
     with pytest.raises(ValueError, match="generations differ"):
         search.discover(tiny(two_agents, better, generations=2), out)
+
+
+@pytest.mark.parametrize("generations", [3, 4])
+def test_the_log_of_a_search_whose_state_is_lost_is_not_emptied(
+    generations, whole, two_agents, better, tmp_path
+):
+    out = tmp_path / "copy"
+    out.mkdir()
+    for name in ("config.json", "metrics.jsonl", search.VALIDATIONS):
+        shutil.copy(whole[0] / name, out / name)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(ValueError, match=r"but not state\.safetensors, from which it would go on"):
+        search.discover(tiny(two_agents, better, generations=generations), out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_a_search_does_not_go_on_with_another_source_agent_of_the_same_name(

@@ -80,6 +80,20 @@ def test_changes_reach_inside_mappings(tmp_path):
     assert recipe.training == {"seed": 5}
 
 
+def test_another_objective_or_dataset_does_not_inherit_what_was_the_old_ones(tmp_path):
+    text = f"{WHOLE}objective_parameters: {{gamma: 2.0}}\ndataset_test_split: test\nseed: 1\n"
+    path = write(tmp_path, text)
+    changed = recipes.load(path, {"objective_parameters.weight": 3.0, "objective": "orpo"})
+    assert changed.objective_parameters == {"weight": 3.0}
+    assert changed.dataset_test_split == "test"
+    changed = recipes.load(path, {"dataset_name": "pairs.jsonl"})
+    assert changed.dataset_test_split is None
+    assert changed.objective_parameters == {"gamma": 2.0}
+    assert recipes.load(path, {"objective": "ta-mpo"}) == recipes.load(path)
+    above = write(tmp_path, "include: [recipe.yaml]\nobjective: found.safetensors\n", "above.yaml")
+    assert recipes.load(above).objective_parameters == {}
+
+
 def test_numbers_with_an_exponent_are_numbers(tmp_path):
     path = write(tmp_path, f"{WHOLE}learning_rate: 5e-5\nchat_template: 5 tokens\n")
     recipe = recipes.load(path)

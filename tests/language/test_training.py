@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.discovery import artefact
 from mirrorpo.objectives import LearnedSchedule, MonotoneNetwork, TimedNetwork
 
 from . import tiny
@@ -287,6 +288,14 @@ def test_a_saved_file_trains_as_its_objective(suffix, tmp_path):
     for run in runs:
         run.train()
         assert_same_weights(runs[0], run)
+
+
+def test_a_shipped_discovery_trains_by_its_name(tmp_path):
+    found = artefact.load("hopper-hinge").objective
+    runs = [tiny.trainer(given, tmp_path) for given in (found, "hopper-hinge")]
+    for run in runs:
+        run.train()
+    assert_same_weights(*runs)
 
 
 def test_aggregation_is_the_objectives_own_unless_given(tmp_path):

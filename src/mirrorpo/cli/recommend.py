@@ -134,8 +134,8 @@ def _advice(facts: Conditions, ranked: Recommendation) -> list[str]:
     ]
     for place, item in enumerate(ranked.ranking[:_SHOWN], 1):
         behind = "; ".join(
-            f"{variant}: {score:.2f} ± {error:.2f} of {agents} agents"
-            for _, variant, score, error, agents, _ in item.figures
+            f"{task} {variant}: {score:.2f} ± {error:.2f} of {agents} agents"
+            for task, variant, score, error, agents, _ in item.figures
         )
         lines.append(
             f"  {place}. {item.algorithm}: {item.score:.2f} ± {item.error:.2f} between the source "

@@ -18,6 +18,7 @@ from mirrorpo.control.settings import PPOSettings
 from mirrorpo.control.tasks import Task
 
 STATE_FORMAT = "mirrorpo-ppo-state"
+CHECKPOINTS = "checkpoints"
 QUICK_EPISODES = 50
 QUICK_SEED = 1_000
 CONFIRM_EPISODES = 100
@@ -74,7 +75,8 @@ def train(
         The last policy's file.
 
     Raises:
-        ValueError: `out` holds another run; or the policy's parameters are not finite.
+        ValueError: `out` holds another run, or the curve alone of this one; or the policy's
+            parameters are not finite.
     """
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
@@ -91,9 +93,12 @@ def train(
         "steps_before": steps_before,
     }
     runs.claim(out, config)
+    state_file = out / "state.safetensors"
+    if not state_file.is_file():
+        # A run that was killed early has saved policies alone, and begins anew.
+        runs.refuse_lost_state(out, out / CHECKPOINTS)
     trainer = Trainer(task, settings)
     state = trainer.start(seed, start)
-    state_file = out / "state.safetensors"
     done = 0
     if state_file.is_file():
         state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
@@ -177,7 +182,7 @@ def pick(
     Raises:
         ValueError: the folder holds no checkpoints.
     """
-    paths = sorted((out / "checkpoints").glob("*.safetensors"))
+    paths = sorted((out / CHECKPOINTS).glob("*.safetensors"))
     if not paths:
         raise ValueError(f"{out} holds no checkpoints of a PPO run.")
     scored = [(agents.load(path)[1].return_mean, path) for path in paths]
@@ -206,7 +211,7 @@ def pick(
 
 
 def _policy_file(out: Path, steps: int) -> Path:
-    return out / "checkpoints" / f"step-{steps:010d}.safetensors"
+    return out / CHECKPOINTS / f"step-{steps:010d}.safetensors"
 
 
 def _save_state(path: Path, state: Any, done: int) -> None:

@@ -3,13 +3,12 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import files, objectives
 from mirrorpo.discovery.visited import Visited
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, found
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,16 @@ def load(name_or_path: Path | str) -> Discovery:
                 f"{path} does not match the checksum on its card {beside}: one of the two was "
                 "changed. Restore both from the same source."
             )
-    found = objectives.load_notes(path)
-    if "visited" not in found:
+    noted = objectives.load_notes(path)
+    if "visited" not in noted:
         raise ValueError(f"{path} is an objective, but not a discovery: nothing visited is in it.")
-    visited = Visited.from_dict(found.pop("visited"))
-    return Discovery(objectives.load(path), visited, found)
+    visited = Visited.from_dict(noted.pop("visited"))
+    return Discovery(objectives.load(path), visited, noted)
 
 
 def shipped() -> tuple[str, ...]:
     """The names of the discoveries that come with the package."""
-    return tuple(sorted(_shipped()))
+    return tuple(found.shipped())
 
 
 def find(name_or_path: Path | str) -> Path:
@@ -86,18 +85,14 @@ def find(name_or_path: Path | str) -> Path:
         ValueError: neither; the message names the near ones.
     """
     text = str(name_or_path)
-    if text in _shipped():
-        return _shipped()[text]
+    own = found.shipped()
+    if text in own:
+        return own[text]
     if Path(text).is_file():
         return Path(text)
-    near = difflib.get_close_matches(text, _shipped(), n=3, cutoff=0.4)
+    near = difflib.get_close_matches(text, own, n=3, cutoff=0.4)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(
         f"No discovered objective named {text!r}, and no such file.{hint} "
-        f"Shipped: {', '.join(shipped()) or 'none'}."
+        f"Shipped: {', '.join(own) or 'none'}."
     )
-
-
-def _shipped() -> dict[str, Path]:
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "objectives"
-    return {path.stem: path for path in folder.glob("*.safetensors")}

@@ -79,11 +79,12 @@ def discover(
     """
     space.member(settings)  # checks the numbers before anything is computed
     own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    runs.claim(out, asdict(settings), own.checksums(), may_grow="generations")
+    runs.claim(out, asdict(settings), own.checksums(), "generations", out / STATE)
     if (out / RESULT).is_file():
         found = artefact.load(out / RESULT)
         if found.provenance["settings"]["generations"] == settings.generations:
             return found
+    runs.refuse_lost_state(out, out / STATE)
     search = _Search(settings, out, progress)
     with search.bench.at(place):
         search.run()

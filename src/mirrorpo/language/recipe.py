@@ -10,6 +10,12 @@ from typing import Any
 
 INCLUDE = "include"
 
+BELONGINGS = {
+    "objective": ("objective_parameters",),
+    "dataset_name": ("dataset_train_split", "dataset_test_split"),
+}
+"""What goes with a value when another replaces it: it says something of the old one alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlignRecipe:
@@ -75,7 +81,8 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
     """The recipe in a YAML file.
 
     Files under its key ``include`` come first, named relative to it; later values replace earlier
-    ones, mappings are joined. Keys that are no field of `AlignRecipe` belong to its training.
+    ones, mappings are joined. Another objective or dataset takes the `BELONGINGS` of the one that
+    it replaces away. Keys that are no field of `AlignRecipe` belong to its training.
 
     Args:
         path: of the file.
@@ -86,9 +93,11 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
             or a value of the wrong kind. The message names the file.
     """
     content = _read(path, ())
+    changed: dict[str, Any] = {}
     for key, value in (changes or {}).items():
         outer, dot, inner = key.partition(".")
-        content = _joined(content, {outer: {inner: value}} if dot else {key: value})
+        changed = _joined(changed, {outer: {inner: value}} if dot else {key: value})
+    content = _joined(content, changed)
     names = [item.name for item in dataclasses.fields(AlignRecipe) if item.name != "training"]
     own = {name: content.pop(name) for name in names if name in content}
     missing = [
@@ -150,6 +159,10 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     joined = dict(first)
+    for owner, belongings in BELONGINGS.items():
+        if owner in first and second.get(owner, first[owner]) != first[owner]:
+            for name in belongings:
+                joined.pop(name, None)
     for key, value in second.items():
         old = joined.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):

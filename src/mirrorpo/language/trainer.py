@@ -35,8 +35,8 @@ class PreferenceTrainer(CPOTrainer):
 
     Args:
         model: a causal language model, or the name or folder of one.
-        objective: an `Objective`, a name of `mirrorpo.objectives.available()`, or the file of a
-            saved objective.
+        objective: an `Objective`, a name of `mirrorpo.objectives.available()` or of
+            `mirrorpo.discovery.shipped()`, or the file of a saved objective.
         args: settings; None for the defaults.
         train_dataset: with the columns prompt, chosen and rejected, as texts or as messages.
         eval_dataset: the same, or None.
