@@ -149,11 +149,11 @@ def test_texts_are_read_alike_from_every_format(tmp_path, form):
     np.testing.assert_array_equal(found.group, expected.group)
 
 
-def bench_results(scores):
+def bench_results(scores, task="hopper"):
     """A table of results: variant -> algorithm -> (score, error)."""
     rows = [
         {
-            "task": "hopper",
+            "task": task,
             "variant": variant,
             "algorithm": name,
             "agents": 25,
@@ -204,16 +204,35 @@ def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(resu
     assert advice.recommend(of(0.15), results).is_far
 
 
-def test_the_shipped_results_are_those_of_the_command_in_the_documents():
-    (path,) = advice.shipped()
+def test_tasks_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not(tmp_path):
+    path = tmp_path / "results.csv"
+    for second, probability in ((0.3, 0.75), (0.7, 1.0)):
+        tables = [
+            bench_results({"base": {"dpo": (0.9, 0.01), "orpo": (0.5, 0.01)}}),
+            bench_results({"base": {"dpo": (second, 0.01), "orpo": (0.5, 0.01)}}, "tla"),
+        ]
+        pd.concat(tables).to_csv(path, index=False)
+        ranking = advice.recommend(of(0.0), advice.evidence([path])).ranking
+        assert [item.algorithm for item in ranking] == ["dpo", "orpo"]
+        assert ranking[0].score == pytest.approx((0.9 + second) / 2)
+        assert ranking[0].best == pytest.approx(probability, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("what", "task"), [("robots", "hopper"), ("robots", "tla"), ("texts", "sentiment")]
+)
+def test_the_shipped_results_are_those_of_the_command_in_the_documents(what, task):
+    (path,) = (path for path in advice.shipped(what) if path.stem == task)
     root = Path(__file__).parents[2]
     document = (root / "docs" / "recommend.md").read_text(encoding="utf-8")
-    command = document.partition("mirrorpo report ")[2].partition("--out")[0]
+    commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
+    (command,) = (text for text in commands if f"runs/{task}-" in text)
     parts = reading.read([root / name for name in command.replace("\\", " ").split()])
     again = through_csv(export.results(parts.places))
     pd.testing.assert_frame_equal(pd.read_csv(path), again)
     found = advice.evidence([path])
-    assert set(found.variant) == {"base", "mixed-quality", "noisy:0.1", "noisy:0.3"}
+    assert {"base", "noisy:0.3"} <= set(found.variant)
+    assert set(found.task) == {task}
 
 
 def through_csv(frame):
@@ -231,7 +250,26 @@ def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     assert "the best with probability" in text
     document = json.loads(out.read_text())
     assert document["coverage"]["prefers_chosen"] > 0.5
-    assert document["recommendation"]["ranking"][0]["algorithm"] in text
+    assert list(document["recommendations"]) == ["Robots"]
+    assert document["recommendations"]["Robots"]["ranking"][0]["algorithm"] in text
+
+
+def test_for_texts_the_benches_of_a_language_model_come_first_and_apart(tmp_path, capsys):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
+    main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
+    text = capsys.readouterr().out
+    assert text.index("A language model:") < text.index("Robots:")
+    assert "of one small model" in " ".join(text.split())
+    found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
+    assert found["A language model"]["tasks"] == ["sentiment"]
+    assert found["A language model"]["ranking"][0]["algorithm"] == "cpo"
+    assert "slic" in {row["algorithm"] for row in found["Robots"]["ranking"]}
+    own = advice.shipped("texts")[0]
+    main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
+    assert "Your benches:" in capsys.readouterr().out
+    again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
+    assert again == {"Your benches": found["A language model"]}
 
 
 @pytest.mark.parametrize("conversation", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,12 @@ _SHOWN = 5
 _SCORED = 512
 _SURE, _LIKELY = 0.9, 0.5
 _WEAK = 0.35
+ROBOTS, TEXTS, GIVEN = "Robots", "A language model", "Your benches"
+_ABOUT_TEXTS = (
+    "What was measured on a language model is of one small model, few agents, and hyper-parameters "
+    "that were not tuned; what was measured on robots is tuned, and of another kind. Both are a "
+    "first guess, to be tried beside what you use now."
+)
 
 
 def recommend(
@@ -57,9 +64,20 @@ def recommend(
     if model is not None:
         found = dataclasses.replace(found, reference=_under_model(data, model, found.kind, seed))
     facts = conditions.estimate(found, seed)
-    ranked = advice.recommend(facts, advice.evidence(list(results) or advice.shipped()), seed)
-    for line in (*_about(facts), *_advice(facts, ranked)):
+    evidence = {GIVEN: list(results)} if results else {ROBOTS: advice.shipped("robots")}
+    if found.kind == "texts" and not results:
+        evidence = {TEXTS: advice.shipped("texts"), **evidence}
+    ranked = {
+        name: advice.recommend(facts, advice.evidence(paths), seed)
+        for name, paths in evidence.items()
+    }
+    for line in _about(facts):
         console.print(line, markup=False)
+    for name, ranking in ranked.items():
+        for line in _advice(name, ranking):
+            console.print(line, markup=False)
+    if facts.kind == "texts" and ROBOTS in ranked:
+        console.print(_ABOUT_TEXTS, markup=False)
     if out is not None:
         files.write_json(out, _document(facts, ranked))
         console.print(f"{out} holds all figures.")
@@ -125,11 +143,11 @@ def _about(facts: Conditions) -> list[str]:
     return lines
 
 
-def _advice(facts: Conditions, ranked: Recommendation) -> list[str]:
+def _advice(where: str, ranked: Recommendation) -> list[str]:
     if not ranked.ranking:
-        return ["No objective was measured on all benches with such data."]
+        return [f"{where}: no objective was measured on all benches with such data."]
     lines = [
-        f"{len(ranked.ranking)} objectives were measured on benches with such data "
+        f"{where}: {len(ranked.ranking)} objectives were measured with such data "
         f"({', '.join(ranked.tasks)}), the best first:"
     ]
     for place, item in enumerate(ranked.ranking[:_SHOWN], 1):
@@ -155,15 +173,10 @@ def _advice(facts: Conditions, ranked: Recommendation) -> list[str]:
             f"No bench had such data: even the nearest is {ranked.distance:.1f} widths away. Take "
             "this as a first guess."
         )
-    if facts.kind == "texts":
-        lines.append(
-            "All of this was measured on robots: for language models it is a first guess, to be "
-            "tried beside what you use now."
-        )
     return lines
 
 
-def _document(facts: Conditions, ranked: Recommendation) -> dict[str, Any]:
+def _document(facts: Conditions, ranked: Mapping[str, Recommendation]) -> dict[str, Any]:
     noise = {k: v for k, v in vars(facts.noise).items() if k != "samples"}
     about = {k: v for k, v in vars(facts).items() if k not in ("noise", "coverage")}
     if math.isnan(facts.longer_chosen):
@@ -172,7 +185,7 @@ def _document(facts: Conditions, ranked: Recommendation) -> dict[str, Any]:
         **about,
         "noise": noise,
         "coverage": None if facts.coverage is None else vars(facts.coverage),
-        "recommendation": dataclasses.asdict(ranked),
+        "recommendations": {name: dataclasses.asdict(ranking) for name, ranking in ranked.items()},
     }
 
 

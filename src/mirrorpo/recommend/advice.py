@@ -36,7 +36,8 @@ class Advice:
         score: normalised: 0 is the worse source agent's return, 1 the better's.
         error: its standard error, of the agents alone.
         best: probability that it is the best of those compared, given the uncertainty of the
-            estimates and of the benches; not of how alike the user's data and theirs are.
+            estimates and of the benches, and how far their tasks agree: each draw takes tasks
+            with replacement. It knows nothing of how alike the user's data and theirs are.
         figures: (task, variant, score, standard error, agents, weight) of each bench behind it.
     """
 
@@ -69,9 +70,13 @@ class Recommendation:
         return self.distance > FAR
 
 
-def shipped() -> list[Path]:
-    """Results of benches that come with the package; `mirrorpo report` writes such tables."""
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench"
+def shipped(what: str = "robots") -> list[Path]:
+    """Results of benches that come with the package; `mirrorpo report` writes such tables.
+
+    Args:
+        what: measured on "robots", or on "texts" by a language model.
+    """
+    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / what
     return sorted(folder.glob("*.csv"))
 
 
@@ -144,12 +149,16 @@ def recommend(conditions: Conditions, results: pd.DataFrame, seed: int = 0) -> R
     draw = np.random.default_rng(seed)
     rates = draw.choice(conditions.noise.samples, DRAWS)
     near_drawn = conditions.near_equal + 0.5 * NEAR_WIDTH * draw.standard_normal(DRAWS)
-    drawn_weights = _weights(rates, near_drawn, noise, near)
+    names, task = np.unique(cells.task, return_inverse=True)
+    times = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, task]
+    drawn_weights = _weights(rates, near_drawn, noise, near, times)
     wins = np.zeros(len(kept))
     for row in drawn_weights:
         drawn = mean[kept] + spread[kept] * draw.standard_normal(spread[kept].shape)
         held = known[kept] * row
-        wins[int(np.argmax((drawn * held).sum(1) / np.maximum(held.sum(1), 1e-12)))] += 1
+        share = held.sum(1)
+        average = (drawn * held).sum(1) / np.maximum(share, 1e-12)
+        wins[int(np.argmax(np.where(share > 0, average, -np.inf)))] += 1
     ranking = []
     for position, index in enumerate(kept):
         share = known[index] * weights / covered[index]
@@ -192,13 +201,18 @@ def _distance(
 
 
 def _weights(
-    rates: np.ndarray, shares: float | np.ndarray, noise: np.ndarray, near: np.ndarray
+    rates: np.ndarray,
+    shares: float | np.ndarray,
+    noise: np.ndarray,
+    near: np.ndarray,
+    times: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """Shape (draws, benches); each row sums to 1."""
+    """Shape (draws, benches), each bench taken so many `times`; each row sums to 1."""
     shares = np.broadcast_to(shares, rates.shape)
     distance = _distance(rates[:, None], shares[:, None], noise, near)
+    far = np.where(times > 0, distance**2, np.inf)
     # Relative to the nearest, so that far data do not underflow.
-    closeness = np.exp(-0.5 * (distance**2 - (distance**2).min(axis=1, keepdims=True)))
+    closeness = times * np.exp(-0.5 * (far - far.min(axis=1, keepdims=True)))
     return closeness / closeness.sum(axis=1, keepdims=True)
 
 
