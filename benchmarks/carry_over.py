@@ -17,7 +17,7 @@ import pandas as pd
 import tyro
 
 from mirrorpo import files
-from mirrorpo.cli.console import fail
+from mirrorpo.cli.console import fail, start_jax
 from mirrorpo.study.statistics import rank_correlation
 
 RESAMPLES = 2000
@@ -38,6 +38,7 @@ def main(
     """
     if len(paths) < 2:
         fail("Name two tables or more.")
+    start_jax()
     tables = [read(paths[:-1]), read(paths[-1:])]
     shared = [name for name in tables[0] if name in tables[1]]
     if not shared:

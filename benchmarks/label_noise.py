@@ -11,11 +11,11 @@ and the share of near-equal pairs, estimated and true.
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mirrorpo.control import data
-from mirrorpo.recommend import conditions, pairs
+from mirrorpo.cli.console import start_jax
 
 VARIANTS = (
     "base",
@@ -32,6 +32,9 @@ DRAWINGS = 5
 
 
 def main(path: Path) -> None:
+    start_jax()
+    from mirrorpo.control import data
+
     pool = data.Pool.load(path)
     used = max(ROWS) * 2 * data.COPIES
     short = {name: values[:used] for name, values in vars(pool.trajectories).items()}
@@ -43,7 +46,10 @@ def main(path: Path) -> None:
             print(f"| {variant} | {rows} | {' | '.join(row(pool, variant, rows))} |", flush=True)
 
 
-def row(pool: data.Pool, variant: str, rows: int) -> list[str]:
+def row(pool: Any, variant: str, rows: int) -> list[str]:
+    from mirrorpo.control import data
+    from mirrorpo.recommend import conditions, pairs
+
     found = []
     for seed in range(DRAWINGS):
         dataset = data.label(pool, variant, seed, rows)
