@@ -1,6 +1,6 @@
 """Whether two tables rank objectives alike, such as a robot's and a language model's.
 
-    python benchmarks/carry_over.py src/mirrorpo/assets/bench/robots/hopper.csv runs/sentiment-smollm2
+    python benchmarks/carry_over.py runs/hopper-noisy-0.3 runs/sentiment-smollm2
 
 The last one is compared with all before it, taken together. For every variant that both have: both
 scores of every objective that both have, and Spearman's rank correlation of the two with the

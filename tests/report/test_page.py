@@ -18,7 +18,7 @@ from mirrorpo.discovery import artefact
 from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
-from mirrorpo.report import export, export_figures
+from mirrorpo.report import export, export_figures, run_plots
 from mirrorpo.report.page import benches, choices, explorer, folders, mathml, reading
 from mirrorpo.report.page.commands import command_line
 from mirrorpo.study import tuned
@@ -51,6 +51,20 @@ def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
     # Its curves end where it diverged; the others' go on.
     place = lost[0]
     assert np.isfinite(bench.curves[place.variant, place.algorithm]["chosen_log_prob"]).all()
+
+
+def test_agents_far_below_the_worse_source_do_not_press_the_others_together(one_run):
+    assert reading.read(one_run).benches[0].shown_from("base") is None
+    bench = reading.read([TABLE6.parent / "tla-tables"]).benches[0]
+    low = bench.shown_from("base")
+    scores = bench.final[bench.final.variant == "base"].return_mean
+    assert (scores < low).sum() == 18  # of LPO and the two closed forms
+    # The other agents and the two sources take up most of what is shown.
+    assert scores[scores > low].max() - 1683 > 0.7 * (scores.max() - low)
+    figure = run_plots.every_agent(bench)
+    assert all(axis.get_xlim()[0] == bench.shown_from(axis.get_title()) for axis in figure.axes)
+    words = {text.get_text() for text in figure.axes[0].texts}
+    assert words == {"◂ -11136 ± 892", "◂ -6677 ± 1133", "◂ -11650 ± 833"}
 
 
 def test_a_training_of_a_source_agent_says_how_far_it_is(tmp_path):

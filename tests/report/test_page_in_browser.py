@@ -10,6 +10,7 @@ import pytest
 from mirrorpo import objectives, runs
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.report.page import explorer, reading, render
+from tests.report.bench_folders import TABLE6
 from tests.report.language_folders import write_align, write_judged, write_reviews
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -72,6 +73,7 @@ def pages(tmp_path_factory, one_run, odd_runs, fifty_runs, two_agents):
         ("odd", odd_runs),
         ("fifty", fifty_runs),
         ("language", language),
+        ("lost", [TABLE6.parent / "tla-tables"]),
         ("moving", [write_with_agent(folder / "moving", two_agents[0])]),
     ):
         paths[name] = folder / f"{name}.html"
@@ -107,6 +109,16 @@ def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(opened, name,
     assert drawn.count() == places
     wide = shown.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= viewport["width"]
+
+
+def test_agents_far_below_the_others_are_said_in_words_at_the_edge(opened):
+    shown = opened("lost")
+    shown.scroll_through()
+    chart = shown.page.locator("[data-chart='seeds'][data-variant='base']").first
+    assert "◂ -11136 ± 892" in chart.text_content()
+    ticks = chart.locator("[aria-label='x-axis tick label'] text").all_text_contents()
+    assert ticks[0] == "1,500"
+    assert chart.locator("circle").count() == 17 * 6
 
 
 def column(page, position):

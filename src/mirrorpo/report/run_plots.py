@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mirrorpo import files
 from mirrorpo.report.page.benches import BenchPart
@@ -36,7 +37,10 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def every_agent(bench: BenchPart) -> Figure:
-    """A panel a variant, a row an algorithm, a point an agent; bars are mean ± standard error."""
+    """A panel a variant, a row an algorithm, a point an agent; bars are mean ± standard error.
+
+    What lies left of `BenchPart.shown_from` is said in words.
+    """
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
     algorithms = bench.run.table.algorithms
     height = 1.3 + _ROW * len(algorithms)
@@ -122,7 +126,7 @@ def fitness(
 def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
     for source in bench.run.table.sources:
         axis.axvline(source.mean, color="#999999", linewidth=0.9, linestyle="--", zorder=0)
-    final = bench.final
+    final, low = bench.final, bench.shown_from(variant)
     for row, algorithm in enumerate(bench.run.table.algorithms):
         cell = bench.run.table.cells.get((algorithm, variant))
         if cell is None:
@@ -130,11 +134,14 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
         agents = final[(final.algorithm == algorithm) & (final.variant == variant)]
         # Spread over the row by the golden ratio, so that no two seeds lie on a line.
         places = row + 0.5 * ((agents.seed.to_numpy() * 0.618034) % 1 - 0.5)
-        axis.scatter(agents.return_mean, places, s=9, alpha=0.6, linewidth=0, color="#0072B2")
+        shown = agents.return_mean if low is None else agents.return_mean.clip(lower=low)
+        axis.scatter(shown, places, s=9, alpha=0.6, linewidth=0, color="#0072B2", clip_on=False)
         found = cell.summary
-        if found.diverged:
+        if found.diverged or (low is not None and found.mean < low):
+            text = cell.text("mean", bench.quantities.decimals)
+            lost = f"{found.diverged} of {found.agents} diverged" if found.diverged else f"◂ {text}"
             axis.annotate(
-                f"{found.diverged} of {found.agents} diverged",
+                lost,
                 (0.02, row),
                 xycoords=("axes fraction", "data"),
                 color="#B00000",
@@ -146,5 +153,8 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
                 found.mean, row, xerr=np.nan_to_num(found.standard_error), fmt="k|", capsize=2
             )
     axis.set(title=variant, xlabel=bench.quantities.score)
+    if low is not None:
+        axis.set_xlim(left=low)
+    axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.grid(axis="x", color="#EEEEEE", linewidth=0.8)
     axis.set_axisbelow(True)

@@ -22,6 +22,8 @@ from mirrorpo.report.paper import RESULTS
 from mirrorpo.study import records, statistics
 from mirrorpo.study.tables import FINAL_PHASE, Cell
 
+LOST = 2.0
+
 
 @dataclass(frozen=True)
 class Place:
@@ -111,6 +113,23 @@ class BenchPart:
     def final(self) -> pd.DataFrame:
         """The reported agents."""
         return self.run.agents[self.run.agents.phase == FINAL_PHASE]
+
+    def shown_from(self, variant: str) -> float | None:
+        """Where a chart of a variant's agents begins: a little below the lowest that is not lost.
+
+        An agent is lost if its score is below the worse source agent's by more than `LOST` times
+        what the better has more. A few of them would press all others together. None where no
+        agent is lost.
+        """
+        sources = [source.mean for source in self.run.table.sources]
+        scores = self.final[self.final.variant == variant].return_mean.dropna().to_numpy()
+        if len(sources) != 2 or not np.isfinite(sources).all():
+            return None
+        kept = scores[scores >= min(sources) - LOST * abs(sources[0] - sources[1])]
+        if len(kept) == len(scores):
+            return None
+        values = np.concatenate([kept, sources])
+        return float(values.min() - 0.25 * (values.max() - values.min()))
 
     @property
     def diverged(self) -> int:

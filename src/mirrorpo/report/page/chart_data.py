@@ -68,6 +68,7 @@ def _bench(bench: BenchPart) -> dict[str, Any]:
     return {
         "sources": [{"label": label, "mean": mean} for label, mean, _ in table.sources],
         "cells": cells,
+        "shown_from": {variant: bench.shown_from(variant) for variant in table.variants},
         "score": bench.quantities.score,
         "decimals": bench.quantities.decimals,
         "argument": bench.quantities.argument,

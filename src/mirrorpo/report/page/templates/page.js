@@ -148,18 +148,25 @@ drawers.seeds = ({ run, variant }, width) => {
   const agents = cells.flatMap((cell) =>
     cell.scores.map(([seed, value]) => ({ algorithm: cell.algorithm, seed, value })));
   const known = agents.filter((agent) => agent.value !== null);
-  const lost = cells.filter((cell) => cell.diverged);
+  const from = bench.shown_from[variant];
+  const left = (cell) => from !== null && cell.mean !== null && cell.mean < from;
+  const lost = cells.filter((cell) => cell.diverged || left(cell));
   const whole = cells.filter((cell) => cell.mean !== null);
+  const inside = whole.filter((cell) => !left(cell));
+  // What lies left of the chart is a point at its edge.
+  const place = (value) => (from === null ? value : Math.max(value, from));
+  const ends = d3.extent([...known, ...bench.sources.map((source) => ({ value: source.mean }))], (d) => place(d.value));
   const text = (value) => value.toFixed(bench.decimals);
   const label = (d) => `${d.algorithm}, seed ${d.seed}: ${text(d.value)}`;
   return Plot.plot({
     ...base(width),
     height: 34 * cells.length + 62,
-    marginLeft: 12 + 6.8 * d3.max(cells, (cell) => Math.min(cell.algorithm.length, 22)),
+    marginLeft: 12 + 7.3 * d3.max(cells, (cell) => Math.min(cell.algorithm.length, 22)),
     marginRight: 16,
     marginTop: 26,
     marginBottom: 40,
-    x: { label: `${bench.score} →`, labelOffset: 36, grid: true, nice: true, ticks: Math.max(3, width / 90) },
+    x: { label: `${bench.score} →`, labelOffset: 36, grid: true, nice: from === null, ticks: Math.max(3, width / 90),
+      ...(from === null ? {} : { domain: ends }) },
     y: { axis: null, domain: [-1, 1] },
     fy: { label: null, domain: cells.map((cell) => cell.algorithm), padding: 0.12,
       tickFormat: (name) => (name.length > 22 ? name.slice(0, 21) + "…" : name) },
@@ -171,14 +178,15 @@ drawers.seeds = ({ run, variant }, width) => {
       Plot.ruleX(bench.sources, { x: "mean", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.7 }),
       Plot.text(bench.sources, { x: "mean", text: (d) => d.label.split(":")[0], frameAnchor: "top",
         dy: -9, fill: "currentColor", facetAnchor: "top" }),
-      Plot.dot(known, { x: "value", y: (d) => 0.75 * (((d.seed * 0.618034) % 1) * 2 - 1), fy: "algorithm",
+      Plot.dot(known, { x: (d) => place(d.value), y: (d) => 0.75 * (((d.seed * 0.618034) % 1) * 2 - 1), fy: "algorithm",
         fill: "algorithm", fillOpacity: 0.7, r: 3 }),
-      Plot.link(whole.filter((cell) => cell.error !== null), { x1: (d) => d.mean - d.error,
+      Plot.link(inside.filter((cell) => cell.error !== null), { x1: (d) => d.mean - d.error,
         x2: (d) => d.mean + d.error, y: 0, fy: "algorithm", stroke: "currentColor", strokeWidth: 5, strokeOpacity: 0.35 }),
-      Plot.link(whole, { x: "mean", y1: -0.9, y2: 0.9, fy: "algorithm", stroke: "currentColor", strokeWidth: 2 }),
+      Plot.link(inside, { x: "mean", y1: -0.9, y2: 0.9, fy: "algorithm", stroke: "currentColor", strokeWidth: 2 }),
       Plot.text(lost, { fy: "algorithm", frameAnchor: "left", dx: 4, fill: "var(--warn)",
-        text: (d) => `${d.diverged} of ${d.agents} diverged` }),
-      known.length ? Plot.tip(known, Plot.pointer({ x: "value", y: 0, fy: "algorithm", title: label })) : null,
+        text: (d) => d.diverged ? `${d.diverged} of ${d.agents} diverged`
+          : `◂ ${text(d.mean)}${d.error === null ? "" : ` ± ${text(d.error)}`}`, textAnchor: "start" }),
+      known.length ? Plot.tip(known, Plot.pointer({ x: (d) => place(d.value), y: 0, fy: "algorithm", title: label })) : null,
     ],
   });
 };
