@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ _LOG_SCALE_FROM = 20.0
 _MOST_DECADES = 4.0
 _MOST_DOTS = 400
 _COLUMNS = 4
+_TITLE_WIDTH = 26
 _ARROWS = 9
 _LABELS = {
     "psi": (r"$\psi$", r"$\log\,\pi(\tau_w)$", "log, shifted"),
@@ -81,7 +83,8 @@ def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
         axis.set_axis_off()
     for axis, (title, found) in zip(axes, maps, strict=False):
         image = _draw_map(axis, found, _norm(found.size))
-        axis.set_title(title.replace("$", r"\$"), fontsize=9)
+        text = "\n".join(wrap(title, _TITLE_WIDTH, break_long_words=False))
+        axis.set_title(text.replace("$", r"\$"), fontsize=8)
         figure.colorbar(image, ax=axis)
     return figure
 

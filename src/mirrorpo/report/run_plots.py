@@ -54,7 +54,10 @@ def every_agent(bench: BenchPart) -> Figure:
 
 
 def training_curves(bench: BenchPart) -> Figure:
-    """A row a variant and a column a quantity; lines are means over a cell's agents."""
+    """A row a variant and a column a quantity; lines are means over a cell's agents.
+
+    Those of lost agents, see `BenchPart.shown_from`, may leave the axes.
+    """
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
     shown = bench.curve_titles
     figure = Figure(
@@ -65,13 +68,19 @@ def training_curves(bench: BenchPart) -> Figure:
     for row, variant in zip(axes, variants, strict=True):
         row[0].set_ylabel(variant)
         for axis, (name, title) in zip(row, shown, strict=True):
+            near: list[float] = []
             for position, algorithm in enumerate(bench.run.table.algorithms):
                 values = bench.curves.get((variant, algorithm), {}).get(name)
                 if values:
+                    lost = bench.is_lost(algorithm, variant)
+                    near += [] if lost else [value for value in values if np.isfinite(value)]
                     x = bench.curve_step * np.arange(1, len(values) + 1)
                     colour = colours(position % colours.N)
                     axis.plot(x, values, color=colour, label=algorithm, linewidth=1.4)
             axis.set(title=title, xlabel=bench.quantities.argument)
+            if bench.shown_from(variant) is not None and near:
+                edge = 0.05 * (max(near) - min(near)) or 1.0
+                axis.set_ylim(min(near) - edge, max(near) + edge)
             axis.grid(color="#EEEEEE", linewidth=0.8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
@@ -137,7 +146,7 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
         shown = agents.return_mean if low is None else agents.return_mean.clip(lower=low)
         axis.scatter(shown, places, s=9, alpha=0.6, linewidth=0, color="#0072B2", clip_on=False)
         found = cell.summary
-        if found.diverged or (low is not None and found.mean < low):
+        if found.diverged or bench.is_lost(algorithm, variant):
             text = cell.text("mean", bench.quantities.decimals)
             lost = f"{found.diverged} of {found.agents} diverged" if found.diverged else f"◂ {text}"
             axis.annotate(

@@ -131,6 +131,11 @@ class BenchPart:
         values = np.concatenate([kept, sources])
         return float(values.min() - 0.25 * (values.max() - values.min()))
 
+    def is_lost(self, algorithm: str, variant: str) -> bool:
+        """Whether the mean of a cell lies below what `shown_from` says."""
+        low, cell = self.shown_from(variant), self.run.table.cells.get((algorithm, variant))
+        return low is not None and cell is not None and cell.summary.mean < low
+
     @property
     def diverged(self) -> int:
         """Reported agents that diverged."""

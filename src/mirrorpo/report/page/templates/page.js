@@ -202,24 +202,29 @@ for (const choice of document.querySelectorAll("[data-curves]")) {
 
 drawers.curves = ({ run, quantity }, width) => {
   const variant = chosenVariant[run];
-  const { argument, step, cells: all } = page.benches[run];
+  const { argument, step, cells: all, shown_from: shown } = page.benches[run];
   const cells = all.filter((cell) => cell.variant === variant);
   const points = cells.flatMap((cell) => (cell.curves[quantity] || []).map((value, i) => ({
     algorithm: cell.algorithm, at: step * (i + 1), value, stage: cell.stages[i] ? ` (${cell.stages[i]})` : "" })))
     .filter((point) => point.value !== null);
+  // Curves of agents that are lost may leave the chart.
+  const lost = new Set(cells.filter((cell) => shown[variant] !== null && cell.mean !== null
+    && cell.mean < shown[variant]).map((cell) => cell.algorithm));
+  const near = points.filter((point) => !lost.has(point.algorithm));
+  const cut = near.length > 0 && near.length < points.length;
   return Plot.plot({
     ...base(width),
     height: 230,
     marginLeft: 56, marginBottom: 38,
     x: { label: `${argument} →`, labelOffset: 34, ticks: wholeTicks(points, "at"), tickFormat: "d" },
-    y: { grid: true, label: null, nice: true },
+    y: { grid: true, label: null, nice: true, ...(cut ? { domain: d3.extent(near, (point) => point.value) } : {}) },
     color: colours,
     ariaLabel: `${quantity.replaceAll("_", " ")} by ${argument} on ${variant}`,
     ariaDescription: cells.filter((cell) => cell.curves[quantity]?.length).map((cell) =>
       `${cell.algorithm}: from ${number(cell.curves[quantity][0])} to ${number(cell.curves[quantity].at(-1))}`).join("; "),
     marks: [
-      Plot.lineY(points, { x: "at", y: "value", stroke: "algorithm", strokeWidth: 1.8 }),
-      Plot.tip(points, Plot.pointer({ x: "at", y: "value",
+      Plot.lineY(points, { x: "at", y: "value", stroke: "algorithm", strokeWidth: 1.8, clip: cut }),
+      Plot.tip(cut ? near : points, Plot.pointer({ x: "at", y: "value",
         title: (d) => `${d.algorithm}, ${argument} ${d.at}${d.stage}: ${number(d.value)}` })),
     ],
   });
