@@ -36,6 +36,9 @@ BENCHES = (
     "hopper-mixed-quality-rest",
     "hopper-noisy-0.1-rest",
     "tla-tables",
+    "tla-transfer",
+    "tla-transfer-rest",
+    "tla-transfer-hinge",
 )
 """Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
 each other."""
