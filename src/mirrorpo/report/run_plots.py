@@ -164,6 +164,6 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
     axis.set(title=variant, xlabel=bench.quantities.score)
     if low is not None:
         axis.set_xlim(left=low)
-    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.grid(axis="x", color="#EEEEEE", linewidth=0.8)
     axis.set_axisbelow(True)
