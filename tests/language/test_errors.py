@@ -5,10 +5,13 @@ import pytest
 from . import tiny
 
 pytest.importorskip("torch")
-datasets = pytest.importorskip("datasets")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("datasets")
+pytest.importorskip("transformers")
 
-from mirrorpo.language import PreferenceConfig, PreferenceTrainer  # noqa: E402
+import datasets
+import transformers
+
+from mirrorpo.language import PreferenceConfig, PreferenceTrainer
 
 
 def one_line(caught):

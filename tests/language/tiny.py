@@ -2,14 +2,19 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("trl")
-peft = pytest.importorskip("peft")
-datasets = pytest.importorskip("datasets")
-tokenizers = pytest.importorskip("tokenizers")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("peft")
+pytest.importorskip("datasets")
+pytest.importorskip("tokenizers")
+pytest.importorskip("transformers")
 
-from mirrorpo.language import PreferenceConfig, PreferenceTrainer  # noqa: E402
+import datasets
+import tokenizers
+import torch
+import transformers
+
+from mirrorpo.language import PreferenceConfig, PreferenceTrainer
 
 VOCABULARY = 24
 PAIRS = [  # prompt, chosen, rejected: as words of the tiny tokenizer

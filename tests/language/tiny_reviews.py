@@ -4,11 +4,15 @@ import re
 
 import pytest
 
-torch = pytest.importorskip("torch")
-tokenizers = pytest.importorskip("tokenizers")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+pytest.importorskip("transformers")
 
-from mirrorpo.language.sentiment_task import prompts  # noqa: E402
+import tokenizers
+import torch
+import transformers
+
+from mirrorpo.language.sentiment_task import prompts
 
 GOOD = ["great", "wonderful", "lovely", "happy", "excellent", "perfect"]
 BAD = ["terrible", "awful", "boring", "ugly", "horrible", "sad"]

@@ -54,6 +54,7 @@ def _bench(bench: BenchPart) -> dict[str, Any]:
                 "error": summary.standard_error,
                 "agents": summary.agents,
                 "diverged": summary.diverged,
+                "lost": bench.is_lost(algorithm, variant),
                 "scores": [
                     [int(seed), round(float(score), bench.quantities.decimals + 2)]
                     for seed, score in zip(agents.seed, agents.return_mean, strict=True)

@@ -149,10 +149,9 @@ drawers.seeds = ({ run, variant }, width) => {
     cell.scores.map(([seed, value]) => ({ algorithm: cell.algorithm, seed, value })));
   const known = agents.filter((agent) => agent.value !== null);
   const from = bench.shown_from[variant];
-  const left = (cell) => from !== null && cell.mean !== null && cell.mean < from;
-  const lost = cells.filter((cell) => cell.diverged || left(cell));
+  const lost = cells.filter((cell) => cell.diverged || cell.lost);
   const whole = cells.filter((cell) => cell.mean !== null);
-  const inside = whole.filter((cell) => !left(cell));
+  const inside = whole.filter((cell) => !cell.lost);
   // What lies left of the chart is a point at its edge.
   const place = (value) => (from === null ? value : Math.max(value, from));
   const ends = d3.extent([...known, ...bench.sources.map((source) => ({ value: source.mean }))], (d) => place(d.value));
@@ -202,14 +201,13 @@ for (const choice of document.querySelectorAll("[data-curves]")) {
 
 drawers.curves = ({ run, quantity }, width) => {
   const variant = chosenVariant[run];
-  const { argument, step, cells: all, shown_from: shown } = page.benches[run];
+  const { argument, step, cells: all } = page.benches[run];
   const cells = all.filter((cell) => cell.variant === variant);
   const points = cells.flatMap((cell) => (cell.curves[quantity] || []).map((value, i) => ({
     algorithm: cell.algorithm, at: step * (i + 1), value, stage: cell.stages[i] ? ` (${cell.stages[i]})` : "" })))
     .filter((point) => point.value !== null);
   // Curves of agents that are lost may leave the chart.
-  const lost = new Set(cells.filter((cell) => shown[variant] !== null && cell.mean !== null
-    && cell.mean < shown[variant]).map((cell) => cell.algorithm));
+  const lost = new Set(cells.filter((cell) => cell.lost).map((cell) => cell.algorithm));
   const near = points.filter((point) => !lost.has(point.algorithm));
   const cut = near.length > 0 && near.length < points.length;
   return Plot.plot({
