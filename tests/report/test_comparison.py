@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -67,6 +68,13 @@ def test_a_diverged_algorithm_has_no_rank(tmp_path):
     (column,) = comparison.columns(run)
     assert column.common == 2
     assert column.rows[0][1].startswith("diverged")
+
+
+def test_of_two_common_algorithms_no_correlation_is_told(tmp_path):
+    scores = {"base": {"dpo": 1.0, "cpo": 2.0, "slic": 3.0}}
+    (column,) = comparison.columns(comparison.read(write_run(tmp_path / "run", scores)))
+    assert math.isnan(column.rank_correlation)
+    assert column.agreement == "2 common algorithms, too few for a rank correlation"
 
 
 def test_variants_that_the_paper_lacks_are_left_out(tmp_path):

@@ -42,6 +42,17 @@ def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
     assert next(place for place in base if place.algorithm == "sft").ranks is None
 
 
+def test_the_leaderboard_of_several_runs_is_by_variant_and_then_by_mean(fifty_runs, odd_runs):
+    places = reading.read([*fifty_runs[:2], odd_runs[1]]).places
+    variants = [place.variant for place in places]
+    assert len([*itertools.groupby(variants)]) == 3
+    for _, group in itertools.groupby(places, lambda place: place.variant):
+        means = [place.cell.summary.mean for place in group]
+        known = [mean for mean in means if np.isfinite(mean)]
+        assert known == sorted(known, reverse=True)
+        assert not np.isfinite(means[len(known) :]).any()
+
+
 def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
     parts = reading.read(odd_runs)
     bench = next(part for part in parts.benches if part.folder.name == "with-diverged")

@@ -95,12 +95,8 @@ def _print(found: comparison.Run) -> None:
     console.print(tables.to_rich(found.table, decimals=decimals))
     console.print(comparison.cost(found))
     for column in _columns(found):
-        if column.common < 2:
-            continue
-        console.print(
-            f"{column.variant}: rank correlation with the paper over {column.common} common "
-            f"algorithms {column.rank_correlation:.2f}"
-        )
+        if column.common:
+            console.print(f"{column.variant}, beside the paper: {column.agreement}")
 
 
 def _markdown(found: comparison.Run) -> str:

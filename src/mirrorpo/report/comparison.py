@@ -14,6 +14,9 @@ from mirrorpo import files, runs
 from mirrorpo.report.paper import RESULTS, PaperTask
 from mirrorpo.study import records, statistics, tables
 
+FEWEST = 3
+"""Of fewer algorithms the order says nothing: of two it is 1 or -1."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -60,7 +63,7 @@ class Column:
         variant: text of the variant.
         rows: (algorithm, our score, our normalised score, the paper's score, the paper's
             normalised score); scores as text, "–" where there is none.
-        rank_correlation: Spearman's, over the algorithms that both have; NaN below two.
+        rank_correlation: Spearman's, over the algorithms that both have; NaN below `FEWEST`.
         common: number of those algorithms.
     """
 
@@ -68,6 +71,16 @@ class Column:
     rows: tuple[tuple[str, str, str, str, str], ...]
     rank_correlation: float
     common: int
+
+    @property
+    def agreement(self) -> str:
+        """The rank correlation in words."""
+        if self.common < FEWEST:
+            return f"{self.common} common algorithms, too few for a rank correlation"
+        return (
+            f"Spearman's rank correlation over {self.common} common algorithms: "
+            f"{self.rank_correlation:.2f}"
+        )
 
 
 def columns(run: Run) -> list[Column]:
@@ -117,7 +130,7 @@ def _column(table: tables.ResultTable, variant: str, paper: PaperTask) -> Column
         statistics.rank_correlation(
             {name: ours[name] for name in common}, {name: theirs[name][0] for name in common}
         )
-        if len(common) > 1
+        if len(common) >= FEWEST
         else math.nan
     )
     return Column(variant, tuple(rows), correlation, len(common))
@@ -133,8 +146,7 @@ def to_markdown(run: Run) -> str:
             f"| algorithm | ours | normalised | paper ({where}) | normalised |\n"
             "| --- | ---: | ---: | ---: | ---: |\n"
             + "".join(f"| {' | '.join(row)} |\n" for row in column.rows)
-            + f"\nSpearman's rank correlation over {column.common} common algorithms: "
-            f"{column.rank_correlation:.2f}\n"
+            + f"\n{column.agreement}\n"
         )
     return "\n".join(parts)
 

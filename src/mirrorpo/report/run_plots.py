@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mirrorpo import files
+from mirrorpo.report import labels
 from mirrorpo.report.page.benches import BenchPart
 from mirrorpo.report.page.trainings import Chart
 
@@ -48,7 +49,7 @@ def every_agent(bench: BenchPart) -> Figure:
     axes = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
     for axis, variant in zip(axes, variants, strict=True):
         _draw_agents(axis, bench, variant)
-    axes[0].set_yticks(range(len(algorithms)), algorithms)
+    axes[0].set_yticks(range(len(algorithms)), list(labels.of(algorithms).values()))
     axes[0].invert_yaxis()
     return figure
 
@@ -59,15 +60,16 @@ def training_curves(bench: BenchPart) -> Figure:
     Those of lost agents, see `BenchPart.shown_from`, may leave the axes.
     """
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
-    shown = bench.curve_titles
+    titles = bench.curve_titles
+    shown = labels.of(bench.run.table.algorithms)
     figure = Figure(
-        figsize=(3.0 * len(shown), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
+        figsize=(3.0 * len(titles), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
     )
-    axes = figure.subplots(len(variants), len(shown), squeeze=False)
+    axes = figure.subplots(len(variants), len(titles), squeeze=False)
     colours = matplotlib.colormaps["tab10" if len(bench.run.table.algorithms) <= 10 else "tab20"]
     for row, variant in zip(axes, variants, strict=True):
         row[0].set_ylabel(variant)
-        for axis, (name, title) in zip(row, shown, strict=True):
+        for axis, (name, title) in zip(row, titles, strict=True):
             near: list[float] = []
             for position, algorithm in enumerate(bench.run.table.algorithms):
                 values = bench.curves.get((variant, algorithm), {}).get(name)
@@ -76,14 +78,18 @@ def training_curves(bench: BenchPart) -> Figure:
                     near += [] if lost else [value for value in values if np.isfinite(value)]
                     x = bench.curve_step * np.arange(1, len(values) + 1)
                     colour = colours(position % colours.N)
-                    axis.plot(x, values, color=colour, label=algorithm, linewidth=1.4)
+                    axis.plot(x, values, color=colour, label=shown[algorithm], linewidth=1.4)
             axis.set(title=title, xlabel=bench.quantities.argument)
             if bench.shown_from(variant) is not None and near:
                 edge = 0.05 * (max(near) - min(near)) or 1.0
                 axis.set_ylim(min(near) - edge, max(near) + edge)
             axis.grid(color="#EEEEEE", linewidth=0.8)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside right center",
+        frameon=False,
+        fontsize=8,
+    )
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirrorpo.report import labels
 from mirrorpo.report.page.benches import BenchPart
 from mirrorpo.report.page.reading import Parts
 from mirrorpo.report.page.searches import SearchPart
@@ -19,6 +20,7 @@ def document(parts: Parts) -> dict[str, Any]:
         names.update(dict.fromkeys(bench.run.table.algorithms))
     return {
         "algorithms": list(names),
+        "labels": labels.of(names),
         "benches": [_bench(bench) for bench in parts.benches],
         "searches": [_search(search) for search in parts.searches],
         "trainings": [

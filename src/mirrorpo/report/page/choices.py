@@ -6,12 +6,10 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
+from mirrorpo.report.labels import FOUND
 from mirrorpo.report.page import explorer
 from mirrorpo.report.page.reading import Parts
 from mirrorpo.study import algorithms
-
-FOUND = "found by "
-"""How the label of a run's discovery begins."""
 
 _FIRST_SHOWN = ("dpo", "orpo")
 _MOST_MAPS = 24

@@ -196,7 +196,8 @@ def _fixed_values(choice: Choice) -> str:
     for field in dataclasses.fields(choice.objective):
         value = getattr(choice.objective, field.name)
         if field.name not in choice.grid and isinstance(value, (int, float, str)):
-            shown.append(f"{field.name}={value}")
+            text = f"{value:.4g}" if isinstance(value, float) else value
+            shown.append(f"{field.name}={text}")
     return ", ".join(shown)
 
 

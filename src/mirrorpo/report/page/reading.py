@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,17 @@ class Parts:
 
     @property
     def places(self) -> list[Place]:
-        """The leaderboard of all benches."""
-        return [place for bench in self.benches for place in benches.places(bench)]
+        """The leaderboard of all benches: by task and variant, in the order of the runs, and then
+        the highest mean first."""
+        found = [place for bench in self.benches for place in benches.places(bench)]
+        groups = list(dict.fromkeys((place.task, place.variant) for place in found))
+
+        def key(place: Place) -> tuple[int, float]:
+            mean = place.cell.summary.mean
+            group = groups.index((place.task, place.variant))
+            return group, -mean if math.isfinite(mean) else math.inf
+
+        return sorted(found, key=key)
 
 
 def read(paths: Sequence[Path]) -> Parts:

@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from mirrorpo import versions
+from mirrorpo.report import labels
 from mirrorpo.report.page import (
     chart_data,
     choices,
@@ -85,6 +86,8 @@ def render(
         sections=[(anchor, name) for anchor, name, there in sections if there],
         runs=[run_rows.row(parts, folder) for folder in parts.folders],
         places=places,
+        labels=labels.of(place.algorithm for place in places),
+        papers=any(place.paper for place in places),
         filters=[
             (name, sorted({getattr(place, name) for place in places}))
             for name in ("task", "variant", "algorithm", "run")

@@ -5,8 +5,11 @@
 const page = JSON.parse(document.getElementById("data").textContent);
 const palette = page.algorithms.length <= 10
   ? d3.schemeObservable10
-  : page.algorithms.map((_, i) => d3.interpolateSinebow(i / page.algorithms.length));
+  // Hues a golden ratio of the circle apart: neighbours differ, however many there are.
+  : page.algorithms.map((_, i) => d3.interpolateSinebow((0.618034 * i) % 1));
 const colours = { domain: page.algorithms, range: palette.slice(0, page.algorithms.length) };
+
+const short = (name) => page.labels[name];
 
 function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "not finite";
@@ -156,11 +159,13 @@ drawers.seeds = ({ run, variant }, width) => {
   const place = (value) => (from === null ? value : Math.max(value, from));
   const ends = d3.extent([...known, ...bench.sources.map((source) => ({ value: source.mean }))], (d) => place(d.value));
   const text = (value) => value.toFixed(bench.decimals);
-  const label = (d) => `${d.algorithm}, seed ${d.seed}: ${text(d.value)}`;
+  // Letters of a row's name: not more than two fifths of the chart.
+  const longest = Math.max(16, Math.floor((0.4 * width) / 7.3));
+  const label = (d) => `${short(d.algorithm)}, seed ${d.seed}: ${text(d.value)}`;
   return Plot.plot({
     ...base(width),
     height: 34 * cells.length + 62,
-    marginLeft: 12 + 7.3 * d3.max(cells, (cell) => Math.min(cell.algorithm.length, 22)),
+    marginLeft: 12 + 7.3 * d3.max(cells, (cell) => Math.min(short(cell.algorithm).length, longest)),
     marginRight: 16,
     marginTop: 26,
     marginBottom: 40,
@@ -168,11 +173,11 @@ drawers.seeds = ({ run, variant }, width) => {
       ...(from === null ? {} : { domain: ends }) },
     y: { axis: null, domain: [-1, 1] },
     fy: { label: null, domain: cells.map((cell) => cell.algorithm), padding: 0.12,
-      tickFormat: (name) => (name.length > 22 ? name.slice(0, 21) + "…" : name) },
+      tickFormat: (name) => (short(name).length > longest ? short(name).slice(0, longest - 1) + "…" : short(name)) },
     color: colours,
     ariaLabel: `${bench.score} of every agent on ${variant}`,
     ariaDescription: whole.map((cell) =>
-      `${cell.algorithm}: mean ${text(cell.mean)}, standard error ${number(cell.error, 3)}`).join("; "),
+      `${short(cell.algorithm)}: mean ${text(cell.mean)}, standard error ${number(cell.error, 3)}`).join("; "),
     marks: [
       Plot.ruleX(bench.sources, { x: "mean", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.7 }),
       Plot.text(bench.sources, { x: "mean", text: (d) => d.label.split(":")[0], frameAnchor: "top",
@@ -219,11 +224,11 @@ drawers.curves = ({ run, quantity }, width) => {
     color: colours,
     ariaLabel: `${quantity.replaceAll("_", " ")} by ${argument} on ${variant}`,
     ariaDescription: cells.filter((cell) => cell.curves[quantity]?.length).map((cell) =>
-      `${cell.algorithm}: from ${number(cell.curves[quantity][0])} to ${number(cell.curves[quantity].at(-1))}`).join("; "),
+      `${short(cell.algorithm)}: from ${number(cell.curves[quantity][0])} to ${number(cell.curves[quantity].at(-1))}`).join("; "),
     marks: [
       Plot.lineY(points, { x: "at", y: "value", stroke: "algorithm", strokeWidth: 1.8, clip: cut }),
       Plot.tip(cut ? near : points, Plot.pointer({ x: "at", y: "value",
-        title: (d) => `${d.algorithm}, ${argument} ${d.at}${d.stage}: ${number(d.value)}` })),
+        title: (d) => `${short(d.algorithm)}, ${argument} ${d.at}${d.stage}: ${number(d.value)}` })),
     ],
   });
 };
@@ -232,7 +237,7 @@ drawers.legend = ({ run }) => {
   const names = new Set(page.benches[run].cells.map((cell) => cell.algorithm));
   const domain = page.algorithms.filter((name) => names.has(name));
   const scale = Plot.scale({ color: { type: "categorical", ...colours } });
-  return Plot.legend({ color: { type: "categorical", domain, range: domain.map(scale.apply) }, style: { background: "transparent" } });
+  return Plot.legend({ color: { type: "categorical", domain, range: domain.map(scale.apply) }, tickFormat: short, style: { background: "transparent" } });
 };
 
 const series = { fitness_best: "best agent", fitness_mean: "population", fitness_of_mean: "the mean", fitness_start: "the start" };
