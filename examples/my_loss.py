@@ -15,7 +15,7 @@ class SoftLPO(Objective):
 
     name: ClassVar[str] = "soft-lpo"
     paper: ClassVar[Paper] = Paper("An example", "You", 2026, "unpublished", "none")
-    search_grid = {"scale": (0.3, 1.0, 3.0)}  # noqa: RUF012 - read only
+    search_grid: ClassVar[dict] = {"scale": (0.3, 1.0, 3.0)}
 
     scale: float = 1.0
 

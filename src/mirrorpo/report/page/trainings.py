@@ -102,7 +102,7 @@ def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         _with_points(Chart("True return by environment steps", "environment steps", points)),
         # Training takes whole rollouts. It may also have met its goal: the folder does not tell.
         finished=done > total - settings["environments"] * settings["rollout_steps"],
-        state=f"{done:,} of {total:,} steps",
+        state=f"{done:,} of at most {total:,} steps",
         environment_steps=done,
         # The clock starts anew when a run is continued.
         seconds=sum(

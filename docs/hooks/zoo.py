@@ -1,0 +1,173 @@
+"""The site's page of all objectives: formula, paper, picture, and results of the bench."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from formulas import FORMULAS, HEAD
+from matplotlib.figure import Figure
+
+from mirrorpo import objectives
+from mirrorpo.discovery import artefact
+from mirrorpo.report import export
+from mirrorpo.report.page import explorer, reading
+
+ROOT = Path(__file__).parents[2]
+BENCHES = (
+    "hopper-table6",
+    "hopper-noisy-0.3",
+    "hopper-noisy-0.3-more",
+    "hopper-lpo",
+    "hopper-more",
+    "hopper-slic",
+    "hopper-discovered-noisy",
+    "hopper-discovered-robust",
+    "hopper-discovered-all",
+    "hopper-discovered-hinge",
+    "hopper-mixed-quality-rest",
+    "hopper-noisy-0.1-rest",
+    "tla-tables",
+    "tla-transfer",
+    "tla-transfer-rest",
+    "tla-transfer-hinge",
+)
+"""Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
+each other."""
+
+
+def page() -> str:
+    """The page of all objectives, in alphabetical order, discoveries last."""
+    results = bench_results()
+    parts = [
+        "# The zoo\n\nEvery named objective. Formulas are what training raises; the loss is their "
+        f"negative. {HEAD} Pictures: the size of the gradient over the chosen "
+        "log-prob (across) and the rejected (up), at the first values of the list; arrows show "
+        "where training moves a pair.\n"
+    ]
+    parts += [entry(choice, results) for choice in explorer.zoo()]
+    parts += [found_entry(choice, results) for choice in discovered()]
+    return "\n".join(parts)
+
+
+def pictures() -> Iterator[tuple[str, bytes]]:
+    """The page's pictures: path on the site, and PNG."""
+    for choice in (*explorer.zoo(), *discovered()):
+        yield f"zoo/{choice.label}.png", picture(choice)
+
+
+def discovered() -> list[explorer.Choice]:
+    """The discoveries that come with the package."""
+    return [explorer.Choice(name, artefact.load(name).objective, {}) for name in artefact.shipped()]
+
+
+def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
+    """One objective: what its class says, its paper, hyper-parameters, picture and results."""
+    objective = choice.objective
+    lines = [f"## {choice.label}\n", (type(objective).__doc__ or "").strip().split("\n\n")[0], ""]
+    lines += ["```python", *FORMULAS[choice.label], "```\n"]
+    lines += [image(choice), f"- **Paper**: {objective.paper}"]
+    if choice.grid:
+        grid = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in choice.grid.items())
+        lines += [f"- **Hyper-parameters** searched on the bench: {grid}"]
+    published = objectives.get(choice.label)
+    reference = "the reference's log-probs too" if objective.needs_reference else "log-probs alone"
+    stages = ", then ".join(f"{epochs} epochs of {name}" for name, epochs in objective.stages)
+    lines += [
+        f"- **Needs** {reference}; aggregation as published: {published.aggregation}",
+        f"- **Recipe on the bench**: {stages}",
+        scores(choice, results),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
+    """One discovery: what was searched, where, picture and results."""
+    provenance = artefact.load(choice.label).provenance
+    settings = provenance["settings"]
+    formula = (
+        "The formula in few terms of what was found" if "formula_of" in provenance else "Found"
+    )
+    lines = [
+        f"## {choice.label}\n",
+        f"{formula} by `mirrorpo discover` on {settings['task']}, "
+        f"{', '.join(settings['variants'])}: a member of the {settings['family']} family with "
+        f"learned {', '.join(settings['learn'])}. Its functions, its formula in few terms and how "
+        "it was found: [discovery](discovery.md).\n",
+        image(choice),
+        scores(choice, results),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def image(choice: explorer.Choice) -> str:
+    """The picture of its gradient."""
+    return f"![Gradient map of {choice.label}](zoo/{choice.label}.png){{ width=260 }}\n"
+
+
+def scores(choice: explorer.Choice, results: pd.DataFrame) -> str:
+    """When it wins and when it fails on our bench."""
+    own = results[results.algorithm == choice.label].sort_values("normalised", ascending=False)
+    if own.empty:
+        return "- **On our bench**: not measured yet"
+    shown = ", ".join(
+        f"{row.task} {row.variant} {row.normalised:.2f} ± {row.normalised_error:.2f} "
+        f"(place {row.place} of {row.of})"
+        for row in own.itertuples()
+    )
+    return (
+        "- **On our bench**, 0 the worse and 1 the better source agent, from where it does "
+        f"best to where it does worst: {shown}"
+    )
+
+
+def bench_results() -> pd.DataFrame:
+    """Results of `BENCHES`, with the place among all objectives measured on a variant."""
+    parts = reading.read([ROOT / "runs" / name for name in BENCHES])
+    together = export.results(parts.places)
+    together = together.drop_duplicates(["task", "variant", "algorithm"])
+    cells = together.groupby(["task", "variant"]).normalised
+    together["place"] = cells.rank(ascending=False, method="min").astype(int)
+    together["of"] = cells.transform("size")
+    return together
+
+
+def picture(choice: explorer.Choice) -> bytes:
+    """The gradient map as PNG."""
+    objective = choice.objective
+    for name, values in choice.grid.items():
+        objective = objectives.get(
+            choice.label, **{**fields_of(objective), name: values[0], "aggregation": "mean"}
+        )
+    _, chosen, rejected = explorer.maps(objective, 0.5)
+    size = np.hypot(chosen, rejected)
+    shown = np.log10(np.maximum(size, size.max() * 1e-4)) if size.max() > 20 * size.min() else size
+    figure = Figure(figsize=(2.6, 2.6), dpi=100, layout="constrained")
+    axis = figure.subplots()
+    ends = [explorer.LOW, explorer.HIGH]
+    axis.imshow(shown.T, origin="lower", extent=[*ends, *ends], cmap="viridis")
+    some = slice(4, None, 8)
+    places = explorer.grid_axis()[some]
+    length = np.maximum(size[some, some], 1e-12)
+    axis.quiver(
+        *np.meshgrid(places, places, indexing="ij"),
+        -chosen[some, some] / length,
+        -rejected[some, some] / length,
+        color="white",
+        pivot="middle",
+        scale=14,
+    )
+    axis.set(xlabel="chosen", ylabel="rejected")
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def fields_of(objective: objectives.Objective) -> dict:
+    """Its numbers and choices by name."""
+    return {
+        name: value
+        for name, value in vars(objective).items()
+        if isinstance(value, (int, float, str))
+    }
