@@ -28,13 +28,19 @@ BENCHES = (
     "hopper-discovered-hinge",
     "hopper-mixed-quality-rest",
     "hopper-noisy-0.1-rest",
+    "hopper-zoo",
     "tla-tables",
     "tla-transfer",
     "tla-transfer-rest",
     "tla-transfer-hinge",
 )
-"""Runs that are, of one task, of the same data, budget and number of agents: they can stand beside
-each other."""
+"""Runs that are, of one task, of the same data and budget: they can stand beside each other. How
+many agents are behind a number, the standard error tells."""
+
+MEMBERS = {
+    "1s-mpo": "a family; its members are measured under their own names: cpo, orpo, discoveries"
+}
+"""What stands in place of results that a name has none of."""
 
 
 def page() -> str:
@@ -44,11 +50,39 @@ def page() -> str:
         "# The zoo\n\nEvery named objective. Formulas are what training raises; the loss is their "
         f"negative. {HEAD} Pictures: the size of the gradient over the chosen "
         "log-prob (across) and the rejected (up), at the first values of the list; arrows show "
-        "where training moves a pair.\n"
+        "where training moves a pair.\n",
+        overview(results),
     ]
     parts += [entry(choice, results) for choice in explorer.zoo()]
     parts += [found_entry(choice, results) for choice in discovered()]
     return "\n".join(parts)
+
+
+def overview(results: pd.DataFrame) -> str:
+    """All on one table: normalised scores, a row an objective, a column a task and variant."""
+    table = results.pivot_table(
+        index="algorithm", columns=["task", "variant"], values="normalised", dropna=False
+    )
+    most = table.notna().sum().groupby("task").transform("max")
+    table = table.loc[:, table.notna().sum() > most / 2]
+    order = table["hopper"].clip(lower=-1).mean(axis=1).sort_values(ascending=False).index
+    head = [f"{task}<br>{variant}" for task, variant in table.columns]
+    lines = [
+        "## All on one table\n",
+        "Normalised: 0 the worse and 1 the better source agent; bold: the best three of a column. "
+        "By the mean over Hopper's columns, where what is below -1 counts as -1. Errors and "
+        "hyper-parameters: below, and in the run folders.\n",
+        f"| objective | {' | '.join(head)} |",
+        f"| --- |{' ---: |' * len(head)}",
+    ]
+    for name in order:
+        cells = []
+        for column, value in table.loc[name].items():
+            text = "" if np.isnan(value) else f"{value:.2f}" if value >= -1 else "< -1"
+            top = np.isfinite(value) and (table[column] > value).sum() < 3
+            cells.append(f"**{text}**" if top else text)
+        lines.append(f"| [{name}](#{name.partition('[')[0]}) | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:
@@ -108,18 +142,25 @@ def image(choice: explorer.Choice) -> str:
 
 def scores(choice: explorer.Choice, results: pd.DataFrame) -> str:
     """When it wins and when it fails on our bench."""
-    own = results[results.algorithm == choice.label].sort_values("normalised", ascending=False)
+    named = results.algorithm.str.partition("[")[0]
+    own = results[named == choice.label].sort_values("normalised", ascending=False)
     if own.empty:
-        return "- **On our bench**: not measured yet"
+        return f"- **On our bench**: {MEMBERS.get(choice.label, 'not measured yet')}"
     shown = ", ".join(
-        f"{row.task} {row.variant} {row.normalised:.2f} ± {row.normalised_error:.2f} "
-        f"(place {row.place} of {row.of})"
+        f"{row.task} {row.variant}{_given(row.algorithm)} {row.normalised:.2f} ± "
+        f"{row.normalised_error:.2f} (place {row.place} of {row.of})"
         for row in own.itertuples()
     )
     return (
         "- **On our bench**, 0 the worse and 1 the better source agent, from where it does "
         f"best to where it does worst: {shown}"
     )
+
+
+def _given(algorithm: str) -> str:
+    """What stands in an algorithm's brackets, if anything."""
+    values = algorithm.partition("[")[2].rstrip("]")
+    return f" with {values}" if values else ""
 
 
 def bench_results() -> pd.DataFrame:
