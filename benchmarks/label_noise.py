@@ -2,14 +2,16 @@
 
     python benchmarks/label_noise.py POOL
 
-POOL is a pool of trajectories, as `mirrorpo bench` keeps in the user's cache. For each variant and
-number of pairs: the true rate, the estimate's bias and root mean square error over five drawings of
-the labels, the same error of plain disagreement, how often the 90 % interval holds the true rate,
-and the share of near-equal pairs, estimated and true.
+POOL is a pool of trajectories, or pool.json, one of reviews, as `mirrorpo bench` and `mirrorpo
+sentiment` keep them in the user's cache. For each variant and number of pairs: the true rate, the
+estimate's bias and root mean square error over five drawings of the labels, the same error of plain
+disagreement, how often the 90 % interval holds the true rate, and how wide it is, and the share of
+near-equal pairs, estimated and true.
 """
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 
 from mirrorpo.cli.console import start_jax
 
-VARIANTS = (
+FAULTS = (
     "base",
     "noisy:0.1",
     "noisy:0.2",
@@ -25,50 +27,101 @@ VARIANTS = (
     "mixed-quality",
     "mixed-quality+noisy:0.1",
     "mixed-quality+noisy:0.3",
-    "bad-judge:1000",
 )
-ROWS = (128, 512, 1024)
+RETURNS, POINTS = "bad-judge:1000", "bad-judge:50"
+"""A judge who often errs: of a robot's returns, and of a review's reward in points."""
+
 DRAWINGS = 5
+
+Source = Callable[[str, int, int], tuple[Any, np.ndarray]]
+"""Variant, seed and number of pairs -> the pairs, and true reward of chosen minus rejected."""
 
 
 def main(path: Path) -> None:
     start_jax()
+    of_texts = path.suffix == ".json"
+    draw = reviews(path) if of_texts else trajectories(path)
+    print(
+        "| variant | pairs | true | bias | rms | disagreement rms | covers | width | "
+        "near-equal, true |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for variant in (*FAULTS, POINTS if of_texts else RETURNS):
+        for rows in (128, 256, 512) if of_texts else (128, 512, 1024):
+            print(f"| {variant} | {rows} | {' | '.join(row(draw, variant, rows))} |", flush=True)
+
+
+def trajectories(path: Path) -> Source:
+    """Pairs of robots' trajectories from a pool."""
     from mirrorpo.control import data
+    from mirrorpo.recommend import pairs
 
     pool = data.Pool.load(path)
-    used = max(ROWS) * 2 * data.COPIES
+    used = 1024 * 2 * data.COPIES
     short = {name: values[:used] for name, values in vars(pool.trajectories).items()}
     pool = dataclasses.replace(pool, trajectories=data.Trajectories(**short))
-    print("| variant | pairs | true | bias | rms | disagreement rms | covers | near-equal, true |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for variant in VARIANTS:
-        for rows in ROWS:
-            print(f"| {variant} | {rows} | {' | '.join(row(pool, variant, rows))} |", flush=True)
+
+    def draw(variant: str, seed: int, rows: int) -> tuple[Any, np.ndarray]:
+        dataset = data.label(pool, variant, seed, rows)
+        returns = dataset.trajectories.returns
+        difference = returns[dataset.chosen] - returns[dataset.rejected]
+        return pairs.from_trajectories(dataset.compact()), difference
+
+    return draw
 
 
-def row(pool: Any, variant: str, rows: int) -> list[str]:
-    from mirrorpo.control import data
-    from mirrorpo.recommend import conditions, pairs
+def reviews(path: Path) -> Source:
+    """Pairs of continuations; a prompt's second copies make a pair of their own."""
+    from mirrorpo import files, preference_faults
+    from mirrorpo.recommend import pairs
+
+    content = files.read_json(path, "a pool of continuations")
+    shape = (-1, 2, preference_faults.COPIES)
+    number = np.arange(len(content["texts"])).reshape(shape)
+    number = np.concatenate([number, number[:, :, ::-1]])
+    said, prompts = content["texts"], [*content["prompts"], *content["prompts"]]
+    rewards = np.array(content["rewards"])
+
+    def draw(variant: str, seed: int, rows: int) -> tuple[Any, np.ndarray]:
+        fault = preference_faults.parse(variant)
+        found = preference_faults.draw_pairs(rewards[number[:rows]], fault, seed)
+        chosen, rejected = (number.reshape(-1)[which] for which in found)
+        texts = [
+            {"prompt": prompt, "chosen": said[better], "rejected": said[other]}
+            for prompt, better, other in zip(prompts, chosen, rejected, strict=False)
+        ]
+        return pairs.from_rows(texts, str(path)), rewards[chosen] - rewards[rejected]
+
+    return draw
+
+
+def row(draw: Source, variant: str, rows: int) -> list[str]:
+    from mirrorpo.recommend import conditions
 
     found = []
     for seed in range(DRAWINGS):
-        dataset = data.label(pool, variant, seed, rows)
-        facts = conditions.estimate(pairs.from_trajectories(dataset.compact()), seed)
-        returns = dataset.trajectories.returns
-        near = conditions.near_equal_share(returns[dataset.chosen] - returns[dataset.rejected])
-        true = float(dataset.flipped.mean())
-        noise = facts.noise
-        inside = noise.low <= true <= noise.high
+        pairs, difference = draw(variant, seed, rows)
+        facts = conditions.estimate(pairs, seed)
+        noise, true = facts.noise, float(np.mean(difference < 0))
         found.append(
-            (true, noise.rate - true, noise.disagreement - true, inside, facts.near_equal, near)
+            (
+                true,
+                noise.rate - true,
+                noise.disagreement - true,
+                noise.low <= true <= noise.high,
+                noise.high - noise.low,
+                facts.near_equal,
+                conditions.near_equal_share(difference),
+            )
         )
-    true, error, plain, inside, near, near_true = np.array(found, float).T
+    true, error, plain, inside, width, near, near_true = np.array(found, float).T
     return [
         f"{true.mean():.3f}",
         f"{error.mean():+.3f}",
         f"{np.sqrt(np.mean(error**2)):.3f}",
         f"{np.sqrt(np.mean(plain**2)):.3f}",
         f"{inside.mean():.1f}",
+        f"{width.mean():.2f}",
         f"{near.mean():.2f}, {near_true.mean():.2f}",
     ]
 
