@@ -60,6 +60,17 @@ def test_a_weak_model_s_own_errors_are_not_taken_for_noise():
         assert found.model_error == pytest.approx(np.mean(~agrees), abs=0.04)
 
 
+@pytest.mark.parametrize("right", [0.5, 0.6])
+def test_a_model_that_hardly_predicts_gives_a_wide_interval_and_no_false_certainty(right):
+    draw = np.random.default_rng(0)
+    size = np.abs(draw.standard_normal(256))
+    agrees = draw.random(256) < right
+    found = noise.estimate(size / np.median(size) * np.where(agrees, 1, -1))
+    # No label may be wrong, or 0.5 - right less than half of them.
+    assert found.low < 0.05
+    assert 0.4 - 0.5 * (right - 0.5) < found.high < 0.5
+
+
 def test_mixed_quality_is_seen_as_pairs_of_nearly_equal_quality(pool):
     mixed = labelled(pool, "mixed-quality")[1].near_equal
     base = labelled(pool, "base")[1].near_equal

@@ -7,10 +7,12 @@ probability sigmoid(a s), the share of agreement among pairs of one size of marg
 
     P(agree | s) = e + (1 - 2 e) sigmoid(a s).
 
-However weak the model, its surest pairs still disagree at the rate e, so the model's own errors are
-not counted as noise. Where all margins are of one size, e and a cannot be told apart by the data
-alone. So the estimate is Bayesian: e is anything from 0 to 0.49 alike, and a model is probably
-right about a pair of typical margin, log a being normal around `PRIOR_MEAN`.
+A model's surest pairs still disagree at the rate e, so its own errors are not counted as noise.
+Where a model is sure of no pair, or its margins say little of how right it is, as on a few hundred
+hard texts, e and a cannot be told apart by the data. So the estimate is Bayesian, under priors that
+claim little: log a is normal with deviation `PRIOR_DEVIATION`, and e has a density that falls
+linearly to none at 0.5, where labels carry nothing. Such data then give a wide interval, and no
+false certainty.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ FOLDS = 5
 MOST_PAIRS = 4000
 FEWEST_PAIRS = 40
 SAMPLES = 2000
-PRIOR_MEAN, PRIOR_DEVIATION = 1.5, 1.0
-"""Of the logarithm of a: a model is right about a pair of typical margin 99 % of the time, or, one
-deviation less sure, 84 %."""
+PRIOR_DEVIATION = 3.0
+"""Of the logarithm of a around 0: one deviation on either side, a model is right about a pair of
+typical margin 51 % of the time, or always."""
+
+HELD = 0.9
 
 _RATES = np.linspace(0.0, 0.49, 197)
-_SLOPES = np.exp(np.linspace(-2.0, 4.0, 49))
+_SLOPES = np.exp(np.linspace(-4.0, 5.0, 73))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ class NoiseEstimate:
 
     Attributes:
         rate: in [0, 0.5), the posterior's median.
-        low: lower end of its 90 % interval.
+        low: lower end of the shortest interval that holds 90 % of the posterior.
         high: upper end.
         samples: of the posterior, shape (SAMPLES,).
         disagreement: share of labels that the models disagree with: noise and their own errors.
@@ -106,10 +110,12 @@ def estimate(margin: np.ndarray, seed: int = 0) -> NoiseEstimate:
     if len(margin) > MOST_PAIRS:
         margin = draw.choice(margin, MOST_PAIRS, replace=False)
     right = 0.5 * (1.0 + np.tanh(0.5 * _SLOPES[:, None] * margin))
-    log_posterior = -0.5 * ((np.log(_SLOPES) - PRIOR_MEAN) / PRIOR_DEVIATION) ** 2
+    of_slope = -0.5 * (np.log(_SLOPES) / PRIOR_DEVIATION) ** 2
     log_posterior = np.stack(
         [
-            log_posterior + np.log(np.maximum(rate + (1.0 - 2.0 * rate) * right, 1e-9)).sum(axis=1)
+            of_slope
+            + np.log(1.0 - 2.0 * rate)
+            + np.log(np.maximum(rate + (1.0 - 2.0 * rate) * right, 1e-9)).sum(axis=1)
             for rate in _RATES
         ]
     )
@@ -117,13 +123,15 @@ def estimate(margin: np.ndarray, seed: int = 0) -> NoiseEstimate:
     posterior /= posterior.sum()
     of_rate = posterior.sum(axis=1)
     samples = draw.choice(_RATES, SAMPLES, p=of_rate)
-    low, middle, high = np.interp((0.05, 0.5, 0.95), np.cumsum(of_rate), _RATES)
+    middle = np.interp(0.5, np.cumsum(of_rate), _RATES)
+    likeliest = np.argsort(-of_rate, kind="stable")
+    held = _RATES[likeliest[: np.searchsorted(np.cumsum(of_rate[likeliest]), HELD) + 1]]
     slope = float(posterior.sum(axis=0) @ _SLOPES)
     sure = 0.5 * (1.0 + np.tanh(0.5 * slope * np.abs(margin)))
     return NoiseEstimate(
         float(middle),
-        float(low),
-        float(high),
+        float(held.min()),
+        float(held.max()),
         samples,
         float(np.mean(margin < 0)),
         float(np.mean(1.0 - sure)),
