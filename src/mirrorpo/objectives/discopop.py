@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from . import numerics
 from .arrays import Array, Number, namespace
-from .base import Batch, Objective, Paper, grid
+from .base import BETAS, Batch, Objective, Paper, grid
 from .component import number
 from .mirror import MirrorObjective, Terms
 from .numerics import log_sigmoid, relu, sigmoid
@@ -117,7 +117,7 @@ class DynamicBlend(ScalarFunction):
 class _DiscoObjective(MirrorObjective):
     reference = "difference"
     after_sft: ClassVar[bool] = True
-    search_grid = grid(beta=(0.05, 0.1, 0.3, 1.0, 3.0))
+    search_grid = grid(beta=BETAS)
 
     beta: Number = number(0.05, above=0)
 
@@ -207,7 +207,8 @@ class PFL(Objective):
     needs_reference: ClassVar[bool] = True
     after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = _paper("appendix E.7")
-    search_grid = grid(beta=(0.05, 0.1, 0.3, 1.0, 3.0))
+    # Its margin is beta / tau times DPO's, whose grid this is.
+    search_grid = grid(beta=tuple(0.05 * beta for beta in BETAS))
 
     beta: Number = number(0.05, above=0)
     tau: Number = number(0.05, above=0)
