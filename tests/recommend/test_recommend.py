@@ -54,7 +54,7 @@ def test_a_weak_model_s_own_errors_are_not_taken_for_noise():
     for rate in (0.0, 0.2):
         flipped = draw.random(3000) < rate
         seen = np.abs(margin) * np.where(agrees ^ flipped, 1, -1)
-        found = noise.estimate(seen)
+        found = noise.estimate(seen, "trajectories")
         assert found.disagreement > rate + 0.05
         assert abs(found.rate - rate) < 0.03
         assert found.model_error == pytest.approx(np.mean(~agrees), abs=0.04)
@@ -65,7 +65,7 @@ def test_a_model_that_hardly_predicts_gives_a_wide_interval_and_no_false_certain
     draw = np.random.default_rng(0)
     size = np.abs(draw.standard_normal(256))
     agrees = draw.random(256) < right
-    found = noise.estimate(size / np.median(size) * np.where(agrees, 1, -1))
+    found = noise.estimate(size / np.median(size) * np.where(agrees, 1, -1), "texts")
     # No label may be wrong, or 0.5 - right less than half of them.
     assert found.low < 0.05
     assert 0.4 - 0.5 * (right - 0.5) < found.high < 0.5

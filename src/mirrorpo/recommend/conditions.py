@@ -77,7 +77,7 @@ def estimate(pairs: Pairs, seed: int = 0) -> Conditions:
     return Conditions(
         pairs.kind,
         len(pairs),
-        noise.estimate(margin, seed),
+        noise.estimate(margin, pairs.kind, seed),
         near_equal_share(margin),
         float(longer.mean()) if differ.any() else float("nan"),
         float(np.exp(ratio.mean())),
