@@ -9,9 +9,9 @@ probability sigmoid(a s), the share of agreement among pairs of one size of marg
 
 A model's surest pairs still disagree at the rate e, so its own errors are not counted as noise.
 Where a model is sure of no pair, or its margins say little of how right it is, as on a few hundred
-hard texts, e and a cannot be told apart by the data. So the estimate is Bayesian: log a is normal, see
-`SLOPES`, and e has a density that falls linearly to none at 0.5, where labels carry nothing. What
-is known of texts beforehand is little, and such data then give a wide interval.
+hard texts, e and a cannot be told apart by the data. So the estimate is Bayesian: log a is normal
+as in `PRIORS`, and e has a density that falls linearly to none at 0.5, where labels carry nothing.
+Little is known of texts beforehand, and where they do not tell either, the interval is wide.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FOLDS = 5
 MOST_PAIRS = 4000
 FEWEST_PAIRS = 40
 SAMPLES = 2000
-SLOPES = {"trajectories": (1.5, 1.0), "texts": (0.0, 3.0)}
+PRIORS = {"trajectories": (1.5, 1.0), "texts": (0.0, 3.0)}
 """Mean and standard deviation of log a. How a robot moves says how well it does: on two of them a
 model was right about a pair of typical margin 99 % of the time, or, one deviation less sure, 84 %.
 Words may say anything or nothing: one deviation on either side is 51 % and always."""
@@ -104,14 +104,14 @@ def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:
 
     Args:
         margin: shape (pairs,).
-        kind: of the pairs, a key of `SLOPES`.
+        kind: of the pairs, a key of `PRIORS`.
         seed: of the posterior's samples, and of the choice among more than `MOST_PAIRS` pairs.
     """
     draw = np.random.default_rng(seed)
     if len(margin) > MOST_PAIRS:
         margin = draw.choice(margin, MOST_PAIRS, replace=False)
     right = 0.5 * (1.0 + np.tanh(0.5 * _SLOPES[:, None] * margin))
-    mean, deviation = SLOPES[kind]
+    mean, deviation = PRIORS[kind]
     of_slope = -0.5 * ((np.log(_SLOPES) - mean) / deviation) ** 2
     log_posterior = np.stack(
         [
