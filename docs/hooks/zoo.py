@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact
 from mirrorpo.report import export
-from mirrorpo.report.page import explorer, reading
+from mirrorpo.report.page import benches, explorer, reading
 
 ROOT = Path(__file__).parents[2]
 BENCHES = (
@@ -29,10 +29,14 @@ BENCHES = (
     "hopper-mixed-quality-rest",
     "hopper-noisy-0.1-rest",
     "hopper-zoo",
+    "hopper-zoo-discopop",
+    "hopper-base-rest",
+    "hopper-paper-forms",
     "tla-tables",
     "tla-transfer",
     "tla-transfer-rest",
     "tla-transfer-hinge",
+    "tla-zoo",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""
@@ -164,9 +168,12 @@ def _given(algorithm: str) -> str:
 
 
 def bench_results() -> pd.DataFrame:
-    """Results of `BENCHES`, with the place among all objectives measured on a variant."""
+    """Results of `BENCHES`, with the place among all objectives measured on a variant.
+
+    Of several results of a cell the first bench's counts.
+    """
     parts = reading.read([ROOT / "runs" / name for name in BENCHES])
-    together = export.results(parts.places)
+    together = pd.concat([export.results(benches.places(bench)) for bench in parts.benches])
     together = together.drop_duplicates(["task", "variant", "algorithm"])
     cells = together.groupby(["task", "variant"]).normalised
     together["place"] = cells.rank(ascending=False, method="min").astype(int)
