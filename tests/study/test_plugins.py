@@ -165,6 +165,18 @@ def test_a_wrong_override_is_told(write):
     assert "bend" in one_line_error(f"{path}:PlainMargin", bend=1.0)
 
 
+def test_without_a_search_an_algorithm_takes_what_searches_on_the_task_chose_or_the_middle():
+    def values(task, variant, text):
+        return tuned.hyperparameters(task, variant, algorithms.load(text))
+
+    assert values("hopper", "noisy:0.3", "slic") == {"weight": 3.0, "delta": 5.0}
+    assert values("hopper", "base", "dpo") == {"beta": 100.0}
+    assert values("tla", "noisy:0.2", "ta-mpo[schedule=linear]").keys() == {"beta", "gamma"}
+    middle = algorithms.load("slic").search_grid
+    assert values("hopper", "noisy:0.25", "slic") == {n: v[len(v) // 2] for n, v in middle.items()}
+    assert values("walker2d", "base", "dpo[beta=3]") == {}
+
+
 def test_a_saved_objective_keeps_its_own_values_in_a_bench(tmp_path):
     path = tmp_path / "found.safetensors"
     objectives.save(objectives.get("1s-mpo", beta=0.7, weight=0.59, aggregation="mean"), path)

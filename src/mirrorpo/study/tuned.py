@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from mirrorpo import files
 from mirrorpo.study.algorithms import Algorithm
 
 
@@ -28,8 +26,8 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
 
 
 def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """What a bench's search chose: algorithm -> variant -> hyper-parameters, in the layout of
-    the shipped files. `frame` has one row a trained agent, as `records.Log.frame` gives it."""
+    """What a bench's search chose: algorithm -> variant -> hyper-parameters. `frame` has one row a
+    trained agent, as `records.Log.frame` gives it."""
     final = frame[frame.phase == "final"]
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):
@@ -40,7 +38,16 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 
 
 @cache
-def _shipped(task: str) -> Mapping[str, Any]:
-    assets = Path(str(resources.files("mirrorpo"))) / "assets" / "hyperparameters"
-    path = assets / f"{task}.json"
-    return files.read_json(path, "tuned hyper-parameters")["algorithms"] if path.is_file() else {}
+def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """Of the bench results that come with the package: those of most agents, where there are
+    several of a cell."""
+    path = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots" / f"{task}.csv"
+    if not path.is_file():
+        return {}
+    rows = pd.read_csv(path).sort_values("agents", ascending=False, kind="stable")
+    chosen: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows.itertuples():
+        chosen.setdefault(row.algorithm, {}).setdefault(
+            row.variant, json.loads(row.hyperparameters)
+        )
+    return chosen
