@@ -15,8 +15,8 @@ class BenchSettings:
         algorithms: objective names, or PATH.py:CLASS of the user's own.
         seeds: trained agents a cell of the table.
         search: choose hyper-parameters for each cell from the objective's grid. Without it
-            the tuned values that ship with MirrorPO are used, where the task has them, else
-            the middle of the grid.
+            those are used that searches behind the shipped tables of results chose, where
+            the task and variant have them, else the middle of the grid.
         search_seeds: agents for each point of the grid.
         rows: pairs of each dataset; None for the paper's number.
         epochs: passes over the dataset, all stages together.
