@@ -1,6 +1,7 @@
 """The site's page of all objectives: formula, paper, picture, and results of the bench."""
 
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact
-from mirrorpo.report import export
+from mirrorpo.report import export, run_plots
 from mirrorpo.report.page import benches, explorer, reading
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +65,7 @@ def page() -> str:
 
 def overview(results: pd.DataFrame) -> str:
     """All on one table: normalised scores, a row an objective, a column a task and variant."""
-    table = results.pivot_table(
-        index="algorithm", columns=["task", "variant"], values="normalised", dropna=False
-    )
-    most = table.notna().sum().groupby("task").transform("max")
-    table = table.loc[:, table.notna().sum() > most / 2]
-    order = table["hopper"].clip(lower=-1).mean(axis=1).sort_values(ascending=False).index
+    table = side_by_side(results)
     head = [f"{task}<br>{variant}" for task, variant in table.columns]
     lines = [
         "## All on one table\n",
@@ -79,14 +75,48 @@ def overview(results: pd.DataFrame) -> str:
         f"| objective | {' | '.join(head)} |",
         f"| --- |{' ---: |' * len(head)}",
     ]
-    for name in order:
+    for name, row in table.iterrows():
         cells = []
-        for column, value in table.loc[name].items():
-            text = "" if np.isnan(value) else f"{value:.2f}" if value >= -1 else "< -1"
+        for column, value in row.items():
             top = np.isfinite(value) and (table[column] > value).sum() < 3
-            cells.append(f"**{text}**" if top else text)
-        lines.append(f"| [{name}](#{name.partition('[')[0]}) | {' | '.join(cells)} |")
+            cells.append(f"**{said(value)}**" if top else said(value))
+        lines.append(f"| [{name}](#{str(name).partition('[')[0]}) | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def side_by_side(results: pd.DataFrame) -> pd.DataFrame:
+    """Normalised scores by objective, and by task and variant where most have one."""
+    table = results.pivot_table(
+        index="algorithm", columns=["task", "variant"], values="normalised", dropna=False
+    )
+    known = table.notna().sum()
+    table = table.loc[:, known > known.groupby("task").transform("max") / 2]
+    order = table["hopper"].clip(lower=-1).mean(axis=1).sort_values(ascending=False).index
+    return table.loc[order]
+
+
+def said(value: float) -> str:
+    """A score with two decimals."""
+    if np.isnan(value):
+        return ""
+    return f"{round(value, 2) + 0.0:.2f}" if value >= -1 else "< -1"
+
+
+def picture_of_all(table: pd.DataFrame, path: Path) -> None:
+    """Draw `side_by_side` in colours."""
+    figure = Figure(figsize=(8.2, 0.235 * len(table) + 1.2), dpi=110, layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(table.to_numpy(), cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        colour = "black" if value > 0.6 else "white"
+        axis.text(column, row, said(value), ha="center", va="center", fontsize=7, color=colour)
+    axis.set_yticks(range(len(table)), table.index, fontsize=8)
+    names = [f"{task}\n{variant}".replace("-", "\n") for task, variant in table.columns]
+    axis.set_xticks(range(len(names)), names, fontsize=8)
+    axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axis.tick_params(left=False)
+    figure.colorbar(image, ax=axis, shrink=0.4, label="0: worse source agent, 1: better")
+    run_plots.save(figure, path)
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:
@@ -219,3 +249,7 @@ def fields_of(objective: objectives.Objective) -> dict:
         for name, value in vars(objective).items()
         if isinstance(value, (int, float, str))
     }
+
+
+if __name__ == "__main__":
+    picture_of_all(side_by_side(bench_results()), Path(sys.argv[1]))

@@ -105,6 +105,12 @@ def test_every_public_name_is_in_the_reference():
         assert set(module.__all__) <= listed
 
 
+def test_the_picture_of_all_losses_is_made_from_the_runs(tmp_path):
+    made = [sys.executable, ROOT / "docs" / "hooks" / "zoo.py", tmp_path / "all.png"]
+    subprocess.run(made, check=True, capture_output=True)
+    assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
     done = subprocess.run(
@@ -118,11 +124,15 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert zoo.count("<h2") > 35
     assert "arXiv:2305.18290" in zoo
     assert (tmp_path / "site" / "zoo" / "dpo.png").stat().st_size > 1000
+    assert "not measured yet" not in zoo
+    of_all = zoo.partition('id="all-on-one-table"')[2].partition("<h2")[0]
+    assert all(f'href="#{name}"' in of_all for name in ("slic", "2s-mpo", "ta-mpo", "hopper-noisy"))
     hopper_noisy = zoo.partition('<h2 id="hopper-noisy">')[2].partition("<h2")[0]
     # The best of all on such data as it was searched on, on both robots, and lost on clean data.
     assert "hopper noisy:0.3 0.91 ± 0.01 (place 1 of " in hopper_noisy
     assert "tla noisy:0.3 0.88 ± 0.02 (place 1 of " in hopper_noisy
     assert "hopper base -0.88" in hopper_noisy
+    assert (tmp_path / "site" / "images" / "all-losses.png").is_file()
     commands = (tmp_path / "site" / "reference" / "commands" / "index.html").read_text("utf-8")
     assert commands.count("<h2") == sum(
         len(command) if isinstance(command, dict) else 1 for command in COMMANDS.values()
