@@ -33,11 +33,12 @@ MOST_PAIRS = 4000
 FEWEST_PAIRS = 40
 SAMPLES = 2000
 PRIORS = {"trajectories": (1.5, 1.0), "texts": (0.0, 3.0)}
-"""Mean and standard deviation of log a. How a robot moves says how well it does: on two of them a
-model was right about a pair of typical margin 99 % of the time, or, one deviation less sure, 84 %.
-Words may say anything or nothing: one deviation on either side is 51 % and always."""
+"""Mean and standard deviation of log a. How a robot moves mostly says how well it does: a model is
+taken to be right about a pair of typical margin 99 % of the time, or, one deviation less sure,
+84 %. Words may say anything or nothing: one deviation on either side is 51 % and always."""
 
 HELD = 0.9
+"""Share of the posterior that the interval holds."""
 
 _RATES = np.linspace(0.0, 0.49, 197)
 _SLOPES = np.exp(np.linspace(-4.0, 5.0, 73))

@@ -13,7 +13,6 @@ import jinja2
 from markupsafe import Markup
 
 from mirrorpo import versions
-from mirrorpo.report import labels
 from mirrorpo.report.page import (
     chart_data,
     choices,
@@ -61,7 +60,7 @@ def render(
     )
     environment.filters["plain"] = lambda value: f"{value:.6g}" if math.isfinite(value) else ""
     environment.filters["fixed"] = _fixed
-    places = parts.places
+    places, drawn = parts.places, chart_data.document(parts)
     explained = [
         formulas.of_explanation(folder) for folder in parts.folders if folder.kind == "explain"
     ]
@@ -86,7 +85,7 @@ def render(
         sections=[(anchor, name) for anchor, name, there in sections if there],
         runs=[run_rows.row(parts, folder) for folder in parts.folders],
         places=places,
-        labels=labels.of(place.algorithm for place in places),
+        labels=drawn["labels"],
         papers=any(place.paper for place in places),
         filters=[
             (name, sorted({getattr(place, name) for place in places}))
@@ -106,7 +105,7 @@ def render(
             *(Markup(_asset("assets/page", name)) for name in _LIBRARIES),
             *(Markup(_asset(_TEMPLATES, name)) for name in _SCRIPTS),
         ],
-        data=_script_json({**chart_data.document(parts), "first": first}),
+        data=_script_json({**drawn, "first": first}),
         explorer=_script_json(content),
     )
 
