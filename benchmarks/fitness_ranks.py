@@ -179,7 +179,7 @@ def _survivors(full: np.ndarray, cheap: np.ndarray) -> tuple[int, int]:
 
 def _reduced(full: DiscoverySettings, text: str, fulls: list[Full]) -> DiscoverySettings:
     """The settings of a budget, after a check that every objective can be trained with it."""
-    from mirrorpo.control.learner import stage_epochs
+    from mirrorpo.training.learner import stage_epochs
 
     try:
         settings = replace(full, **_changes(text))

@@ -53,7 +53,7 @@ def main(path: Path) -> None:
 
 def trajectories(path: Path) -> Source:
     """Pairs of robots' trajectories from a pool."""
-    from mirrorpo.control import data
+    from mirrorpo.preferences import data
     from mirrorpo.recommend import pairs
 
     pool = data.Pool.load(path)
@@ -72,19 +72,19 @@ def trajectories(path: Path) -> Source:
 
 def reviews(path: Path) -> Source:
     """Pairs of continuations; a prompt's second copies make a pair of their own."""
-    from mirrorpo import files, preference_faults
+    from mirrorpo import files, variants
     from mirrorpo.recommend import pairs
 
     content = files.read_json(path, "a pool of continuations")
-    shape = (-1, 2, preference_faults.COPIES)
+    shape = (-1, 2, variants.COPIES)
     number = np.arange(len(content["texts"])).reshape(shape)
     number = np.concatenate([number, number[:, :, ::-1]])
     said, prompts = content["texts"], [*content["prompts"], *content["prompts"]]
     rewards = np.array(content["rewards"])
 
     def draw(variant: str, seed: int, rows: int) -> tuple[Any, np.ndarray]:
-        fault = preference_faults.parse(variant)
-        found = preference_faults.draw_pairs(rewards[number[:rows]], fault, seed)
+        fault = variants.parse(variant)
+        found = variants.draw_pairs(rewards[number[:rows]], fault, seed)
         chosen, rejected = (number.reshape(-1)[which] for which in found)
         texts = [
             {"prompt": prompt, "chosen": said[better], "rejected": said[other]}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mirrorpo.cli.console import start_jax
-from mirrorpo.control import tasks
-from mirrorpo.control.agents import AgentCard, save
-from mirrorpo.control.policy import new_policy
+from mirrorpo.simulation import tasks
+from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.simulation.policy import new_policy
 
 start_jax()
 

@@ -9,9 +9,9 @@ import numpy as np
 from brax import envs
 from brax.training.acting import Evaluator
 
-from mirrorpo.control import evaluation
-from mirrorpo.control.policy import Policy, new_policy
-from mirrorpo.control.tasks import Task
+from mirrorpo.simulation import evaluation
+from mirrorpo.simulation.policy import Policy, new_policy
+from mirrorpo.simulation.tasks import Task
 
 from .timing import timed
 

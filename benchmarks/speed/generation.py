@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from mirrorpo import files, runs
-from mirrorpo.control import workers
+from mirrorpo.execution import executor
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
 
@@ -43,7 +43,7 @@ def measure(
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "search"
-        with workers.place(ray) as place:
+        with executor.place(ray) as place:
             search.discover(settings, out, place=place)
         first, second, _ = files.read_json_lines(out / runs.METRICS)
     trained, evaluated = second["train_seconds"], second["evaluate_seconds"]

@@ -1,4 +1,4 @@
-"""The workload, given to `mirrorpo.control.learner`."""
+"""The workload, given to `mirrorpo.training.learner`."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import objectives
-from mirrorpo.control import data, learner
-from mirrorpo.control.policy import Policy
-from mirrorpo.control.settings import TrainSettings
+from mirrorpo.preferences import data
+from mirrorpo.training import learner
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.training_settings import TrainSettings
 
 from . import workload
 from .workload import Workload

@@ -12,8 +12,8 @@ import mujoco
 import numpy as np
 from mujoco.rollout import Rollout
 
-from mirrorpo.control.devices import available_cores
-from mirrorpo.control.tasks import Task
+from mirrorpo.runtime.devices import available_cores
+from mirrorpo.simulation.tasks import Task
 
 from .timing import timed
 

@@ -51,7 +51,7 @@ def evaluate(by: str, steps: int, **sizes: Any) -> dict[str, Any]:
     """Environment steps a second of an evaluation."""
     if by == "mirrorpo":
         importlib.import_module("mirrorpo.cli.console").start_jax()
-    tasks = importlib.import_module("mirrorpo.control.tasks")
+    tasks = importlib.import_module("mirrorpo.simulation.tasks")
     task = tasks.load(EVALUATED, episode_length=steps)
     if by == "mujoco.rollout":
         return importlib.import_module("speed.native_physics").measure(task, **sizes)
@@ -92,9 +92,9 @@ def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
     """Seconds until a process has imported, trained one batch, and evaluated it."""
     began = time.perf_counter()
     importlib.import_module("mirrorpo.cli.console").start_jax()
-    evaluation = importlib.import_module("mirrorpo.control.evaluation")
-    tasks = importlib.import_module("mirrorpo.control.tasks")
-    policy = importlib.import_module("mirrorpo.control.policy")
+    evaluation = importlib.import_module("mirrorpo.simulation.evaluation")
+    tasks = importlib.import_module("mirrorpo.simulation.tasks")
+    policy = importlib.import_module("mirrorpo.simulation.policy")
     learner = importlib.import_module("speed.mirrorpo_learner")
     workload = importlib.import_module("speed.workload")
     jax = importlib.import_module("jax")

@@ -5,8 +5,8 @@ import numpy as np
 from benchmarks.speed import native_physics
 from mujoco.rollout import Rollout
 
-from mirrorpo.control import tasks
-from mirrorpo.control.tasks import Task
+from mirrorpo.simulation import tasks
+from mirrorpo.simulation.tasks import Task
 
 
 def test_an_environment_step_lasts_as_long_as_the_tasks():

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from mirrorpo.cli import main
-from mirrorpo.control import limb_use, tasks
-from mirrorpo.control.agents import AgentCard, load, save
-from mirrorpo.control.policy import new_policy
+from mirrorpo.agents import limb_use
+from mirrorpo.simulation import tasks
+from mirrorpo.agents.files import AgentCard, load, save
+from mirrorpo.simulation.policy import new_policy
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mirrorpo.cli import main
-from mirrorpo.control import data
+from mirrorpo.preferences import data
 from mirrorpo.discovery import artefact
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.cli import main
-from mirrorpo.control import workers
+from mirrorpo.execution import executor
 from mirrorpo.discovery.fitness import Bench, Budget
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.study import bench
@@ -57,7 +57,7 @@ class Wrong(Objective):
 
 @pytest.fixture(scope="module")
 def cluster():
-    with workers.place("local:2") as place:
+    with executor.place("local:2") as place:
         yield place
 
 
@@ -181,7 +181,7 @@ def test_an_address_where_nothing_answers_is_one_line_and_code_2(capsys, tmp_pat
 def test_what_is_no_address_is_refused(address):
     with (
         pytest.raises(ValueError, match=r"local:N|no Ray address"),
-        workers.place(address),
+        executor.place(address),
     ):
         pass
 

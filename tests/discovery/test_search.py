@@ -258,7 +258,7 @@ def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(tw
     settings = tiny(two_agents, better)
     script = (
         "import json, sys, numpy as np\n"
-        "from mirrorpo.control.devices import use_all_cores\n"
+        "from mirrorpo.runtime.devices import use_all_cores\n"
         "use_all_cores(int(sys.argv[1]))\n"
         "from mirrorpo.discovery.fitness import Bench, Budget\n"
         "from mirrorpo.discovery.settings import DiscoverySettings\n"

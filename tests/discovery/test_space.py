@@ -103,7 +103,7 @@ def test_numpy_and_jax_vectors_give_the_same_objective(parameters):
     import jax
     import jax.numpy as jnp
 
-    from mirrorpo.control.pytrees import as_pytree
+    from mirrorpo.runtime.pytrees import as_pytree
 
     built = space.build(search(parameters=parameters), RANGES)
     vector = built.start + DRAW.normal(size=built.start.shape).astype("f4") * 0.1

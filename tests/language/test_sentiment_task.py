@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
-from mirrorpo import objectives, preference_faults
+from mirrorpo import objectives, variants
 from mirrorpo.language import models, smollm2
 from mirrorpo.language.sentiment_task import log_probs, measures, prompts, texts
 from mirrorpo.language.sentiment_task.log_probs import LogProbs
@@ -232,8 +232,8 @@ def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, mod
 
 def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(prepared):
     rewards = dict(zip(prepared.pool.texts, prepared.pool.rewards.reshape(-1), strict=True))
-    base = prepared.pool.pairs(preference_faults.parse("base"), 0)
-    noisy = prepared.pool.pairs(preference_faults.parse("noisy:0.3"), 0)
+    base = prepared.pool.pairs(variants.parse("base"), 0)
+    noisy = prepared.pool.pairs(variants.parse("noisy:0.3"), 0)
     assert [pair["prompt"] for pair in base] == prompts.train(24)
     assert {frozenset(pair.values()) for pair in base} == {
         frozenset(pair.values()) for pair in noisy
@@ -301,7 +301,7 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
     fine_tune(
         TrainSettings(folder, 2, 4, 1e-2, 2, "mean"),
         objectives.get("dpo"),
-        made.pool.pairs(preference_faults.parse("base"), 0),
+        made.pool.pairs(variants.parse("base"), 0),
         0,
         tmp_path / "agent",
     )
@@ -316,7 +316,7 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(
     model_folder, prepared, tmp_path
 ):
     settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
-    pairs = prepared.pool.pairs(preference_faults.parse("base"), 0)
+    pairs = prepared.pool.pairs(variants.parse("base"), 0)
     objective = objectives.get("dpo")
     first = fine_tune(settings, objective, pairs, 0, tmp_path / "first")
     assert fine_tune(settings, objective, pairs, 0, tmp_path / "first") == first
@@ -336,7 +336,7 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(
 
 def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, prepared, tmp_path):
     settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
-    pairs = prepared.pool.pairs(preference_faults.parse("base"), 0)
+    pairs = prepared.pool.pairs(variants.parse("base"), 0)
     objective = objectives.get("cpo")
     single, mixed = (
         fine_tune(

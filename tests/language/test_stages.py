@@ -26,7 +26,7 @@ def test_without_whole_epochs_stages_share_the_steps(epochs):
 
 @pytest.mark.parametrize("epochs", range(2, 30))
 def test_shares_are_those_of_the_robots(epochs):
-    from mirrorpo.control.learner import stage_epochs
+    from mirrorpo.training.learner import stage_epochs
 
     objective = objectives.get("dpo")
     expected = [share for _, share in stage_epochs(objective, epochs)]

@@ -137,7 +137,7 @@ def test_vectors_are_traced_batched_and_differentiated(arrays):
 
 
 def test_networks_stack_as_leaves_for_training(arrays):
-    stack = pytest.importorskip("mirrorpo.control.pytrees").stack
+    stack = pytest.importorskip("mirrorpo.runtime.pytrees").stack
     pairs = objectives.PairLogProbs(*(jnp.asarray(array, jnp.float32) for array in arrays))
     many = [perturbed(learned(), 0.1, seed) for seed in range(3)]
     found = jax.vmap(lambda objective: objective(pairs))(stack(many))

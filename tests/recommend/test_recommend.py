@@ -11,7 +11,9 @@ import pyarrow as pa
 import pytest
 
 from mirrorpo.cli import main
-from mirrorpo.control import agents, data, tasks
+from mirrorpo.agents import files as agent_files
+from mirrorpo.preferences import data
+from mirrorpo.simulation import tasks
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
 from mirrorpo.report import export
 from mirrorpo.report.page import reading
@@ -89,7 +91,7 @@ def test_exchanging_chosen_and_rejected_changes_the_margins_sign_alone(pool):
 
 def test_log_probs_of_a_policy_that_made_the_data_are_its_own(pool):
     dataset = data.label(pool, "base", 0, 10)
-    policy, _ = agents.load("hopper-expert")
+    policy, _ = agent_files.load("hopper-expert")
     found = reference.log_probs(dataset, policy)
     trajectories = dataset.trajectories
     for column, which in enumerate((dataset.chosen, dataset.rejected)):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirrorpo.control import poses, tasks
-from mirrorpo.control.policy import new_policy
-from mirrorpo.report import robot_drawing
-from mirrorpo.report.robot_drawing import View, draw
+from mirrorpo.report.robots import poses
+from mirrorpo.simulation import tasks
+from mirrorpo.simulation.policy import new_policy
+from mirrorpo.report.robots import robot_drawing
+from mirrorpo.report.robots.robot_drawing import View, draw
 
 
 def still(ends, radius, limb=None):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.control import agents, evaluation, tasks
+from mirrorpo.agents import files as agent_files
+from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.study import bench, records
 from mirrorpo.study.algorithms import load, split_list
 from mirrorpo.study.settings import BenchSettings
@@ -92,8 +93,8 @@ def test_kept_agents_have_the_scores_of_the_first_seed(two_agents, tmp_path, cac
         "noisy-0.3-sft",
     ]
     first = frame[(frame.phase == "final") & (frame.seed == 0)]
-    assert sorted(agents.load(path)[1].return_mean for path in kept) == sorted(first.return_mean)
-    policy, card = agents.load(kept[1])
+    assert sorted(agent_files.load(path)[1].return_mean for path in kept) == sorted(first.return_mean)
+    policy, card = agent_files.load(kept[1])
     task = tasks.load(card.task, card.backend)
     two = jax.tree.map(lambda x: np.stack([x, x]), policy)
     again = evaluation.returns(two, task, card.episodes, card.evaluation_seed)

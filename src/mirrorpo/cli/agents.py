@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mirrorpo.cli.console import console, progress, start_jax
-from mirrorpo.control.settings import PPOSettings
+from mirrorpo.training_settings import PPOSettings
 
 if TYPE_CHECKING:
-    from mirrorpo.control.limb_use import Estimate
+    from mirrorpo.agents.limb_use import Estimate
 
 TaskName = Annotated[str, tyro.conf.Positional]
 
@@ -20,12 +20,12 @@ def list_agents() -> None:
     start_jax()
     from rich.table import Table
 
-    from mirrorpo.control import agents
+    from mirrorpo.agents import files as agent_files
 
     table = Table()
     for name in ("agent", "task", "backend", "return", "s.e.", "episodes", "training steps"):
         table.add_column(name, no_wrap=name == "agent")
-    for card in agents.shipped():
+    for card in agent_files.shipped():
         table.add_row(
             card.name,
             card.task,
@@ -67,14 +67,15 @@ def train(
     """
     start_jax()
     from mirrorpo import runs
-    from mirrorpo.control import agents, tasks, training_run
+    from mirrorpo.agents import files as agent_files, training_run
+    from mirrorpo.simulation import tasks
 
     loaded = tasks.load(task, backend, action_unit=action_unit)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
     start, steps_before = None, 0
     if start_from:
-        start, start_card = agents.load(start_from)
-        agents.check_unit(start_card, loaded)
+        start, start_card = agent_files.load(start_from)
+        agent_files.check_unit(start_card, loaded)
         steps_before = start_card.environment_steps
     with progress("steps") as report:
         last = training_run.train(
@@ -90,7 +91,7 @@ def train(
                 point.environment_steps, total, f"PPO on {task}: {point.return_mean:.0f}"
             ),
         )
-    card = agents.load(last)[1]
+    card = agent_files.load(last)[1]
     console.print(
         f"{last}: true return {card.return_mean:.0f} ± {card.return_standard_error:.0f} "
         f"after {card.environment_steps:,} steps."
@@ -120,7 +121,8 @@ def pick(
     """
     start_jax()
     from mirrorpo import files, runs
-    from mirrorpo.control import tasks, training_run
+    from mirrorpo.simulation import tasks
+    from mirrorpo.agents import training_run
 
     config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
     task = tasks.load(config["task"], config["backend"], action_unit=config.get("action_unit", 1.0))
@@ -153,9 +155,10 @@ def evaluate(
         penalty_coefficient: in place of the coefficient of the task's penalty.
     """
     start_jax()
-    from mirrorpo.control import agents, tasks
+    from mirrorpo.agents import files as agent_files
+    from mirrorpo.simulation import tasks
 
-    policy, card = agents.load(agent)
+    policy, card = agent_files.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
     loaded = tasks.load(
@@ -164,7 +167,7 @@ def evaluate(
         penalty_coefficient=penalty_coefficient,
         action_unit=card.action_unit,
     )
-    mean, error = agents.evaluate(policy, loaded, episodes, seed, deterministic)
+    mean, error = agent_files.evaluate(policy, loaded, episodes, seed, deterministic)
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
         f"{card.name} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± {error:.1f} "
@@ -203,18 +206,19 @@ def calibrate(
     from rich.table import Table
 
     from mirrorpo import files, versions
-    from mirrorpo.control import agents, calibration, tasks
-    from mirrorpo.control.limb_use import Estimate
-    from mirrorpo.report import calibration_plot
+    from mirrorpo.agents import files as agent_files, calibration
+    from mirrorpo.simulation import tasks
+    from mirrorpo.agents.limb_use import Estimate
+    from mirrorpo.report.robots import calibration_plot
 
-    policy, card = agents.load(agent)
+    policy, card = agent_files.load(agent)
     loaded = tasks.load(task, backend, action_unit=card.action_unit)
     found = calibration.calibrate(policy, loaded, target, episodes, seed)
     rounded = float(f"{found.coefficient.value:.3g}")
     check_task = tasks.load(
         task, backend, penalty_coefficient=rounded, action_unit=card.action_unit
     )
-    check = Estimate(*agents.evaluate(policy, check_task, episodes, seed + 1))
+    check = Estimate(*agent_files.evaluate(policy, check_task, episodes, seed + 1))
 
     curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
     table = Table("coefficient", "return", "s.e.", title=f"{card.name} on {task}")
@@ -239,7 +243,7 @@ def calibrate(
         return
     content = {
         "agent": card.name,
-        "agent_sha256": files.checksum(agents.find(agent)),
+        "agent_sha256": files.checksum(agent_files.find(agent)),
         "task": task,
         "backend": loaded.backend,
         "limb": found.limb,
@@ -288,11 +292,12 @@ def limbs(
     from rich.table import Table
 
     from mirrorpo import files
-    from mirrorpo.control import agents, limb_use, tasks
-    from mirrorpo.report import limb_plot
+    from mirrorpo.agents import files as agent_files, limb_use
+    from mirrorpo.simulation import tasks
+    from mirrorpo.report.robots import limb_plot
 
     loaded = tasks.load(task, backend)
-    found = [agents.load(name) for name in agent]
+    found = [agent_files.load(name) for name in agent]
     names = [card.name for _, card in found]
     # Checkpoints of different runs share their names; their files do not.
     labels = names if len(set(names)) == len(names) else agent
@@ -349,10 +354,12 @@ def render(
         if value is not None and value < 1:
             raise ValueError(f"--{option} must be at least 1, not {value}.")
     start_jax()
-    from mirrorpo.control import agents, poses, tasks
-    from mirrorpo.report import robot_drawing
+    from mirrorpo.agents import files as agent_files
+    from mirrorpo.report.robots import poses
+    from mirrorpo.simulation import tasks
+    from mirrorpo.report.robots import robot_drawing
 
-    policy, card = agents.load(agent)
+    policy, card = agent_files.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
     loaded = tasks.load(name, backend, episode_length=steps, action_unit=card.action_unit)

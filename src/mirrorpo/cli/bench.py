@@ -33,7 +33,8 @@ def bench(
     """
     start_jax()
     from mirrorpo import files, runs
-    from mirrorpo.control import variants, workers
+    from mirrorpo import variants
+    from mirrorpo.execution import executor
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study import tables
     from mirrorpo.study.algorithms import split_list
@@ -46,7 +47,7 @@ def bench(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("bench", f"{settings.task}-{digest}")
-    with workers.place(ray) as place, progress("agents") as report:
+    with executor.place(ray) as place, progress("agents") as report:
         log, source_agents = bench_module.run(
             settings,
             out,

@@ -95,7 +95,7 @@ def start_jax() -> None:
     warnings.filterwarnings("ignore", module="brax")
     logging.getLogger("absl").setLevel(logging.ERROR)
 
-    from mirrorpo.control.devices import keep_compiled_programs, use_all_cores
+    from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 
     use_all_cores()
     with contextlib.redirect_stdout(io.StringIO()):

@@ -41,7 +41,10 @@ def generate(
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")
     start_jax()
-    from mirrorpo.control import data, pools, sources, tasks, variants
+    from mirrorpo.preferences import data, pools
+    from mirrorpo.agents import sources
+    from mirrorpo.simulation import tasks
+    from mirrorpo import variants
 
     parsed = variants.parse(variant)
     loaded = tasks.load(task, backend, episode_length)
@@ -69,13 +72,13 @@ def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
     start_jax()
     from rich.table import Table
 
-    from mirrorpo.control import data, dataset_statistics
+    from mirrorpo.preferences import data, facts
 
     dataset = data.PreferenceDataset.load(path)
-    facts = dataset_statistics.describe(dataset)
-    table = Table("", "chosen", "rejected", title=f"{path.name}: {facts.variant} on {facts.task}")
-    for name, chosen, rejected in facts.sides:
+    described = facts.describe(dataset)
+    table = Table("", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}")
+    for name, chosen, rejected in described.sides:
         table.add_row(name, chosen, rejected)
     console.print(table)
-    for name, value in facts.lines:
+    for name, value in described.lines:
         console.print(f"{name}: {value}")

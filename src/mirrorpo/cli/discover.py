@@ -28,7 +28,8 @@ def discover(
     """
     start_jax()
     from mirrorpo import runs
-    from mirrorpo.control import variants, workers
+    from mirrorpo import variants
+    from mirrorpo.execution import executor
     from mirrorpo.discovery import search
     from mirrorpo.study.algorithms import split_list
 
@@ -39,7 +40,7 @@ def discover(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("discover", f"{settings.task}-{digest}")
-    with workers.place(ray) as place, progress("generations") as report:
+    with executor.place(ray) as place, progress("generations") as report:
         found = search.discover(
             settings, out, lambda point: report(point.done, point.total, point.doing), place
         )

@@ -84,8 +84,8 @@ def recommend(
 
 
 def _under_policy(data: Path, name: str, kind: str) -> Any:
-    from mirrorpo.control import agents
-    from mirrorpo.control.data import PreferenceDataset
+    from mirrorpo.agents import files as agent_files
+    from mirrorpo.preferences.data import PreferenceDataset
     from mirrorpo.recommend import reference
 
     if kind != "trajectories":
@@ -93,7 +93,7 @@ def _under_policy(data: Path, name: str, kind: str) -> Any:
             "--policy is for robots' trajectories. Texts are scored by --model, or bring their "
             "reference's log-probs in the columns ref_chosen_logps and ref_rejected_logps."
         )
-    return reference.log_probs(PreferenceDataset.load(data), agents.load(name)[0])
+    return reference.log_probs(PreferenceDataset.load(data), agent_files.load(name)[0])
 
 
 def _under_model(data: Path, name: str, kind: str, seed: int) -> Any:

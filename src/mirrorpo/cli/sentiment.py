@@ -96,10 +96,10 @@ def sentiment(
 
 def _in_full(settings: SentimentSettings) -> SentimentSettings:
     """The settings with lists split and variants in their usual spelling."""
-    from mirrorpo import preference_faults
+    from mirrorpo import variants
     from mirrorpo.study.algorithms import split_list
 
-    variants = tuple(str(preference_faults.parse(text)) for text in split_list(settings.variants))
+    spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return dataclasses.replace(
-        settings, variants=variants, algorithms=split_list(settings.algorithms)
+        settings, variants=spelled, algorithms=split_list(settings.algorithms)
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from mirrorpo.cli.console import console, start_jax
-from mirrorpo.control.settings import TrainSettings
+from mirrorpo.training_settings import TrainSettings
 
 
 def train(

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirrorpo.control import agents, learner, pools, sources, tasks
-from mirrorpo.control.orders import Order, Supply
-from mirrorpo.control.settings import TrainSettings
-from mirrorpo.control.workers import Alone, Place, Workers, at
+from mirrorpo.agents import files as agent_files, sources
+from mirrorpo.training import learner
+from mirrorpo.preferences import pools
+from mirrorpo.simulation import tasks
+from mirrorpo.execution.batch import Order, Supply
+from mirrorpo.training_settings import TrainSettings
+from mirrorpo.execution.executor import Alone, Place, Workers, at
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.objectives import Objective
 
@@ -81,16 +84,16 @@ class Bench:
             own.worse,
             progress=pools.in_words(report),
         )
-        start = agents.load(own.start)[0] if own.start is not None else None
+        start = agent_files.load(own.start)[0] if own.start is not None else None
         # A search comes back to every variant in each generation, with the rows of its fitness
         # and those of its validation.
         datasets = 2 * len(settings.variants)
         self._alone = Alone(Supply(self.task, pool, settings.seed, start, datasets))
         self._workers: Workers = self._alone
-        policies = [agents.load(name)[0] for name in (own.better, own.worse)]
+        policies = [agent_files.load(name)[0] for name in (own.better, own.worse)]
         report("source agents")
         self.better, self.worse = (
-            agents.evaluate(policy, self.task, settings.validation_episodes, settings.seed)[0]
+            agent_files.evaluate(policy, self.task, settings.validation_episodes, settings.seed)[0]
             for policy in policies
         )
         if not self.better > self.worse:

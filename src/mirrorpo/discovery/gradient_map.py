@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.control.pytrees import as_pytree
+from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import Objective, PairLogProbs
 

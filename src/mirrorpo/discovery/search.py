@@ -13,9 +13,10 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from mirrorpo import files, runs, versions
-from mirrorpo.control import learner, sources
-from mirrorpo.control.pytrees import load_tree, save_tree
-from mirrorpo.control.workers import Place
+from mirrorpo.training import learner
+from mirrorpo.agents import sources
+from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.execution.executor import Place
 from mirrorpo.discovery import artefact, space, strategy
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.fitness import Bench, Budget, Score

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from mirrorpo.control.settings import TrainSettings
+from mirrorpo.training_settings import TrainSettings
 
 FAMILIES = ("one-step", "two-step", "temporal")
 FUNCTIONS = ("psi", "phi", "g")

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import cache
+from mirrorpo.runtime import cache
 
 from .trl_names import transformers
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirrorpo.preference_faults import parse
+from mirrorpo.variants import parse
 from mirrorpo.recommend.conditions import Conditions
 
 NOISE_WIDTH, NEAR_WIDTH = 0.05, 0.15

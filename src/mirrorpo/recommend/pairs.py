@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
-from mirrorpo.control.data import PreferenceDataset, Trajectories
+from mirrorpo.preferences.data import PreferenceDataset, Trajectories
 
 REFERENCE_COLUMNS = (
     ("ref_chosen_logps", "ref_rejected_logps"),

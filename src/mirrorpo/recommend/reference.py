@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from mirrorpo.control.data import PreferenceDataset
-from mirrorpo.control.policy import Policy
+from mirrorpo.preferences.data import PreferenceDataset
+from mirrorpo.simulation.policy import Policy
 
 
 def log_probs(dataset: PreferenceDataset, policy: Policy) -> np.ndarray:

@@ -16,19 +16,13 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs
-from mirrorpo.control import (
-    agents,
-    data,
-    dataset_statistics,
-    evaluation,
-    learner,
-    pools,
-    sources,
-    tasks,
-    variants,
-)
-from mirrorpo.control.orders import Order, Scored, Supply
-from mirrorpo.control.workers import Alone, Place, Workers, at
+from mirrorpo.agents import files as agent_files, sources
+from mirrorpo.preferences import data, facts, pools
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.training import learner
+from mirrorpo import variants
+from mirrorpo.execution.batch import Order, Scored, Supply
+from mirrorpo.execution.executor import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
 from mirrorpo.study import kept_agents, tuned
 from mirrorpo.study.algorithms import Algorithm, load
@@ -102,9 +96,9 @@ def run(
     own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
     if own.rows < settings.minibatch:
         raise ValueError(f"rows ({own.rows}) is fewer than a minibatch of {settings.minibatch}.")
-    start = agents.load(own.start)[0] if own.start is not None else None
+    start = agent_files.load(own.start)[0] if own.start is not None else None
     for name in (own.better, own.worse):
-        evaluation.check_sizes(agents.load(name)[0], task)
+        evaluation.check_sizes(agent_files.load(name)[0], task)
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
     runs.claim(out, {**asdict(settings), **asdict(own)}, contents | own.checksums())
@@ -128,7 +122,7 @@ def run(
         with at(place, Alone(Supply(task, pool, settings.seed, start))) as workers:
             for cell in left:
                 dataset = data.label(pool, cell.variant, settings.seed)
-                dataset_statistics.remember(out, dataset_statistics.describe(dataset))
+                facts.remember(out, facts.describe(dataset))
                 cell.measure(algorithms, workers)
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
@@ -297,8 +291,8 @@ def _source_agents(
         return [SourceAgent(**row) for row in files.read_json(path, "the source agents' returns")]
     rows = []
     for role, name in (("better", own.better), ("worse", own.worse)):
-        policy, _ = agents.load(name)
-        mean, error = agents.evaluate(
+        policy, _ = agent_files.load(name)
+        mean, error = agent_files.evaluate(
             policy, task, settings.episodes, FINAL_EPISODES_SEED, settings.deterministic
         )
         rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mirrorpo.control import agents
-from mirrorpo.control.policy import Policy
-from mirrorpo.control.settings import TrainSettings
-from mirrorpo.control.tasks import Task
+from mirrorpo.agents import files as agent_files
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.training_settings import TrainSettings
+from mirrorpo.simulation.tasks import Task
 from mirrorpo.objectives import Objective
 from mirrorpo.study.statistics import mean_and_error
 
@@ -41,7 +41,7 @@ def save(
         seed: of the training.
     """
     mean, error = mean_and_error(returns)
-    card = agents.AgentCard(
+    card = agent_files.AgentCard(
         name=name,
         task=task.name,
         backend=task.backend,
@@ -54,4 +54,4 @@ def save(
         action_unit=task.action_unit,
         settings={"objective": repr(objective), **asdict(settings)},
     )
-    agents.save(path, policy, card)
+    agent_files.save(path, policy, card)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, preference_faults, runs
+from mirrorpo import files, variants, runs
 from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
@@ -227,7 +227,7 @@ class _Bench:
         self, variant: str, objective: Objective, seed: int, name: str, doing: str
     ) -> training.Training:
         settings = self._settings
-        pairs = self._task().pool.pairs(preference_faults.parse(variant), settings.seed)
+        pairs = self._task().pool.pairs(variants.parse(variant), settings.seed)
         return training.fine_tune(
             training.TrainSettings(
                 settings.model,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mirrorpo.control.settings import TrainSettings
+from mirrorpo.training_settings import TrainSettings
 
 
 @dataclass(frozen=True)

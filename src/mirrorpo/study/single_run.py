@@ -9,8 +9,11 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs
-from mirrorpo.control import agents, data, evaluation, learner, sources, tasks
-from mirrorpo.control.settings import TrainSettings
+from mirrorpo.agents import files as agent_files, sources
+from mirrorpo.preferences import data
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.training import learner
+from mirrorpo.training_settings import TrainSettings
 from mirrorpo.study import kept_agents
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.bench import FINAL_EPISODES_SEED
@@ -47,7 +50,7 @@ def run(
     )
     own = sources.SOURCES.get(task.name)
     start_name = start_from or (own.start if own else None)
-    start = agents.load(start_name)[0] if start_name else None
+    start = agent_files.load(start_name)[0] if start_name else None
     runs.claim(
         out,
         {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import cache, files, runs
+from mirrorpo import files, runs
+from mirrorpo.runtime import cache
 from mirrorpo.language import answers, generation, models
 from mirrorpo.language.answers import Answer, Pair
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo import cache, files, objectives, preference_faults
+from mirrorpo import files, objectives, variants
+from mirrorpo.runtime import cache
 from mirrorpo.language import models
-from mirrorpo.preference_faults import COPIES
+from mirrorpo.variants import COPIES
 
 from . import log_probs, prompts, texts
 from .reward import TrueReward
@@ -50,9 +51,9 @@ class Pool:
     texts: Sequence[str]
     rewards: np.ndarray
 
-    def pairs(self, variant: preference_faults.Variant, seed: int) -> list[dict[str, str]]:
+    def pairs(self, variant: variants.Variant, seed: int) -> list[dict[str, str]]:
         """Preference pairs of a variant, one a row, with prompt, chosen and rejected."""
-        chosen, rejected = preference_faults.draw_pairs(self.rewards, variant, seed)
+        chosen, rejected = variants.draw_pairs(self.rewards, variant, seed)
         return [
             {"prompt": prompt, "chosen": self.texts[first], "rejected": self.texts[second]}
             for prompt, first, second in zip(self.prompts, chosen, rejected, strict=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mirrorpo import preference_faults
+from mirrorpo import variants
 
 _LOGS = 12
 
@@ -96,4 +96,4 @@ class SentimentSettings:
                 raise ValueError(f"{name} is empty: name at least one.")
         # Names separated by commas are one word on the command line.
         for text in ",".join(self.variants).split(","):
-            preference_faults.parse(text)
+            variants.parse(text)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mirrorpo import runs
-from mirrorpo.control.dataset_statistics import Facts, recall
+from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.language.sentiment_task.settings import logging_steps
 from mirrorpo.report import comparison
 from mirrorpo.report.page import quantities, reviews

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import objectives
-from mirrorpo.control.pytrees import as_pytree
+from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.discovery.gradient_map import GradientMap, depends_on_progress
 from mirrorpo.discovery.member_functions import MOMENTS, member_functions
 from mirrorpo.discovery.visited import Visited

@@ -12,8 +12,10 @@ from pathlib import Path
 from PIL import Image
 
 from mirrorpo import files
-from mirrorpo.control import agents, poses, tasks
-from mirrorpo.report import robot_drawing
+from mirrorpo.agents import files as agent_files
+from mirrorpo.report.robots import poses
+from mirrorpo.simulation import tasks
+from mirrorpo.report.robots import robot_drawing
 from mirrorpo.report.page.folders import Folder
 
 STEPS = 200
@@ -53,9 +55,9 @@ def record(
     """Let an agent act for one episode of at most `STEPS` steps, and draw it.
 
     Raises:
-        ValueError: as `agents.load`.
+        ValueError: as `agent_files.load`.
     """
-    policy, card = agents.load(str(path))
+    policy, card = agent_files.load(str(path))
     task = tasks.load(card.task, card.backend, episode_length=STEPS, action_unit=card.action_unit)
     episode = poses.record(policy, task, SEED)
     limb = task.penalty.limb if task.penalty else None
@@ -84,7 +86,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 def _is_agent(path: Path) -> bool:
     try:
-        files.load_card(path, agents.FORMAT, "an agent")
+        files.load_card(path, agent_files.FORMAT, "an agent")
     except ValueError:
         return False
     return path.with_suffix(".json").is_file()

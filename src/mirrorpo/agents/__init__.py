@@ -1,0 +1,1 @@
+"""Source agents: their files, the shipped ones, PPO, limbs, calibration."""

@@ -1,0 +1,178 @@
+"""Source agents as files: a policy in safetensors and a JSON card that says what it is."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mirrorpo import files, versions
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation.policy import Policy
+
+FORMAT = "mirrorpo-agent"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AgentCard:
+    """What a source agent is.
+
+    Attributes:
+        name: the agent's name.
+        task: on which it was trained and scored.
+        backend: physics engine of that task.
+        return_mean: mean true return, sampled actions.
+        return_standard_error: of that mean.
+        episodes: number of episodes behind the mean.
+        evaluation_seed: of those episodes.
+        environment_steps: environment steps of its training.
+        seed: of its training.
+        action_unit: of the task; the policy's actions mean nothing without it.
+        settings: of its training.
+        versions: of the packages that trained it.
+    """
+
+    name: str
+    task: str
+    backend: str
+    return_mean: float
+    return_standard_error: float
+    episodes: int
+    evaluation_seed: int
+    environment_steps: int
+    seed: int
+    action_unit: float = 1.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=versions.installed)
+
+
+def save(path: Path | str, policy: Policy, card: AgentCard) -> None:
+    """Write `path` (safetensors) and, beside it, the card with the file's checksum."""
+    path = Path(path).with_suffix(".safetensors")
+    content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(card)}
+    digest = files.save_arrays(path, pack(policy), content)
+    files.write_json(path.with_suffix(".json"), {**content, "sha256": digest})
+
+
+def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
+    """A shipped agent by name, or any agent by its file's path.
+
+    Raises:
+        ValueError: no such agent; a truncated, foreign or changed file.
+    """
+    path = find(name_or_path)
+    card = files.load_card(path, FORMAT, "an agent file")
+    if card["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was written by a newer MirrorPO (agent format {card['format_version']}; "
+            f"this one reads up to {FORMAT_VERSION}). Update MirrorPO."
+        )
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        expected = files.read_json(beside, "an agent's card").get("sha256")
+        if expected not in (None, files.checksum(path)):
+            raise ValueError(
+                f"{path} does not match the checksum on its card {beside}: one of the two was "
+                "changed. Restore both from the same source."
+            )
+    policy = unpack(files.load_arrays(path, "an agent file"))
+    known = AgentCard.__dataclass_fields__
+    return policy, AgentCard(**{key: value for key, value in card.items() if key in known})
+
+
+def find(name_or_path: Path | str) -> Path:
+    """The file of an agent, by shipped name or by path."""
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    if path.with_suffix(".safetensors").is_file():
+        return path.with_suffix(".safetensors")
+    shipped_agents = {p.stem: p for p in _shipped_files()}
+    if str(name_or_path) in shipped_agents:
+        return shipped_agents[str(name_or_path)]
+    near = difflib.get_close_matches(str(name_or_path), shipped_agents, n=3, cutoff=0.4)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(
+        f"No agent named {str(name_or_path)!r}, and no such file.{hint} "
+        f"Shipped agents: {', '.join(sorted(shipped_agents)) or 'none'}."
+    )
+
+
+def check_unit(card: AgentCard, task: tasks.Task) -> None:
+    """Raise ValueError where an agent's actions have another unit than the task's."""
+    if card.action_unit != task.action_unit:
+        raise ValueError(
+            f"Agent {card.name!r} acts in units of {card.action_unit:g}, but task {task.name!r} "
+            f"takes units of {task.action_unit:g}: choose an agent that was trained on this task, "
+            "or train one."
+        )
+
+
+def shipped() -> tuple[AgentCard, ...]:
+    """The cards of all agents that come with the package."""
+    return tuple(load(path)[1] for path in _shipped_files())
+
+
+def _shipped_files() -> list[Path]:
+    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "agents"
+    return sorted(folder.glob("*.safetensors"))
+
+
+def evaluate(
+    policy: Policy,
+    task: tasks.Task,
+    episodes: int = 100,
+    seed: int = 0,
+    deterministic: bool = False,
+) -> tuple[float, float]:
+    """Mean true return of one policy, and its standard error over episodes."""
+    stacked = jax.tree.map(lambda x: x[None], policy)
+    returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
+    error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
+    return float(np.mean(returns, dtype=np.float64)), error
+
+
+def pack(policy: Policy) -> dict[str, np.ndarray]:
+    """A policy's arrays by name."""
+    layers = policy.parameters["params"]
+    arrays = {
+        f"{layer}.{kind}": np.asarray(value)
+        for layer, content in layers.items()
+        if isinstance(content, Mapping)
+        for kind, value in content.items()
+    }
+    return {
+        **arrays,
+        "raw_std": np.asarray(layers["raw_std"]),
+        "observation_mean": np.asarray(policy.observation_mean),
+        "observation_std": np.asarray(policy.observation_std),
+    }
+
+
+def unpack(arrays: Mapping[str, np.ndarray]) -> Policy:
+    """The policy of `pack`'s arrays.
+
+    Raises:
+        ValueError: arrays are missing.
+    """
+    parameters: dict[str, Any] = {}
+    for name, value in arrays.items():
+        if "." in name:
+            layer, kind = name.split(".")
+            parameters.setdefault(layer, {})[kind] = jax.numpy.asarray(value)
+    missing = {"raw_std", "observation_mean", "observation_std"} - set(arrays)
+    if missing or "mean" not in parameters or "layers_0" not in parameters:
+        raise ValueError(
+            f"Not a policy: arrays are missing ({', '.join(sorted(missing)) or 'layers'})."
+        )
+    parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
+    return Policy(
+        {"params": parameters},
+        jax.numpy.asarray(arrays["observation_mean"]),
+        jax.numpy.asarray(arrays["observation_std"]),
+    )

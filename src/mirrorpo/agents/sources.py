@@ -1,0 +1,73 @@
+"""Which source agents a task's preference data come from, and where its learners start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirrorpo import files
+from mirrorpo.agents import files as agent_files
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The paper's set-up of one task (sections 4.1 and I.3).
+
+    Attributes:
+        better: name of the agent with the higher return: expert or target.
+        worse: name of the agent with the lower return: bad or original.
+        start: name of the agent that every learner starts from; None for random networks with
+            an observation normaliser from the dataset.
+        rows: pairs in the paper's datasets.
+    """
+
+    better: str
+    worse: str
+    start: str | None
+    rows: int
+
+    def checksums(self) -> dict[str, str]:
+        """Of the agents' files, by the agents' names.
+
+        Raises:
+            ValueError: no such agent.
+        """
+        names = [name for name in (self.better, self.worse, self.start) if name is not None]
+        return {name: files.checksum(agent_files.find(name)) for name in names}
+
+
+SOURCES: dict[str, Sources] = {
+    "hopper": Sources("hopper-expert", "hopper-bad", start=None, rows=5120),
+    "tla": Sources("tla-target", "ant-original", start="ant-original", rows=1280),
+}
+
+
+def choose(
+    task: str,
+    better: str | Path | None = None,
+    worse: str | Path | None = None,
+    rows: int | None = None,
+) -> Sources:
+    """The sources of a task, with the user's choices in place of its own.
+
+    Args:
+        task: name of the task.
+        better: the better agent's name or file; None for the task's own.
+        worse: the worse agent's name or file; None for the task's own.
+        rows: number of pairs; None for the paper's number.
+
+    Raises:
+        ValueError: the task has no sources of its own, and the user named only some.
+    """
+    own = SOURCES.get(task)
+    if own is None:
+        if better is None or worse is None or rows is None:
+            raise ValueError(
+                f"Task {task!r} has no shipped source agents: name a better agent, a worse agent "
+                f"and a number of rows. Tasks with source agents: {', '.join(SOURCES)}."
+            )
+        return Sources(str(better), str(worse), None, rows)
+    return Sources(
+        str(better or own.better),
+        str(worse or own.worse),
+        own.start,
+        rows if rows is not None else own.rows,
+    )

@@ -1,0 +1,218 @@
+"""A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mirrorpo import files, runs, versions
+from mirrorpo.agents import files as agent_files
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.agents.ppo import Trainer
+from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.training_settings import PPOSettings
+from mirrorpo.simulation.tasks import Task
+
+STATE_FORMAT = "mirrorpo-ppo-state"
+CHECKPOINTS = "checkpoints"
+QUICK_EPISODES = 50
+QUICK_SEED = 1_000
+CONFIRM_EPISODES = 100
+CONFIRM_SEED = 2_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One point of the curve.
+
+    Attributes:
+        environment_steps: so far.
+        return_mean: true return over `QUICK_EPISODES` episodes, sampled actions.
+        return_standard_error: of that mean.
+        seconds: since the run, or its continuation, began.
+        path: the policy's file.
+    """
+
+    environment_steps: int
+    return_mean: float
+    return_standard_error: float
+    seconds: float
+    path: str
+
+
+def train(
+    task: Task,
+    settings: PPOSettings,
+    seed: int,
+    out: Path,
+    *,
+    evaluate_every: int = 500_000,
+    save_every_seconds: float = 120.0,
+    until_return: float | None = None,
+    start: Policy | None = None,
+    steps_before: int = 0,
+    progress: Callable[[Checkpoint, int], None] = lambda point, of: None,
+) -> Path:
+    """Run PPO and save a policy at each evaluation; the same call continues after a kill.
+
+    Args:
+        task: to train on.
+        settings: of PPO.
+        seed: of the run.
+        out: run folder, new or of the same settings.
+        evaluate_every: environment steps between evaluations, rounded up to whole updates.
+        save_every_seconds: least time between saves of the state to go on from.
+        until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
+        start: policy to begin from.
+        steps_before: environment steps of the training behind it; the agents' cards count them.
+        progress: called with each checkpoint and the total number of steps.
+
+    Returns:
+        The last policy's file.
+
+    Raises:
+        ValueError: `out` holds another run, or the curve alone of this one; or the policy's
+            parameters are not finite.
+    """
+    iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
+    chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
+    config = {
+        "command": "agents train",
+        "task": task.name,
+        "backend": task.backend,
+        "penalty": asdict(task.penalty) if task.penalty else None,
+        "action_unit": task.action_unit,
+        "seed": seed,
+        "settings": asdict(settings),
+        "devices": jax.local_device_count(),
+        "from_policy": start is not None,
+        "steps_before": steps_before,
+    }
+    runs.claim(out, config)
+    state_file = out / "state.safetensors"
+    if not state_file.is_file():
+        # A run that was killed early has saved policies alone, and begins anew.
+        runs.refuse_lost_state(out, out / CHECKPOINTS)
+    trainer = Trainer(task, settings)
+    state = trainer.start(seed, start)
+    done = 0
+    if state_file.is_file():
+        state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
+        done = card["iterations"]
+    steps = done * settings.steps_an_iteration
+    # The curve after the saved state is about to be made again.
+    files.keep_json_lines(out / runs.METRICS, lambda point: point["environment_steps"] <= steps)
+    path = _policy_file(out, steps)
+    if done and _reached(trainer.policy(state), task, until_return):
+        return path
+    began = saved = time.monotonic()
+    while done < iterations:
+        now = min(chunk, iterations - done)
+        state = trainer.advance(state, now)
+        done += now
+        steps = done * settings.steps_an_iteration
+        policy = trainer.policy(state)
+        mean, error = agent_files.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
+        if not np.isfinite(mean):
+            raise ValueError(
+                f"PPO on {task.name} diverged after {steps} steps: the policy is not finite. "
+                "Lower the learning rate or choose another seed."
+            )
+        path = _policy_file(out, steps)
+        point_card = agent_files.AgentCard(
+            name=path.stem,
+            task=task.name,
+            backend=task.backend,
+            return_mean=mean,
+            return_standard_error=error,
+            episodes=QUICK_EPISODES,
+            evaluation_seed=QUICK_SEED,
+            environment_steps=steps_before + steps,
+            seed=seed,
+            action_unit=task.action_unit,
+            settings=asdict(settings),
+        )
+        agent_files.save(path, policy, point_card)
+        point = Checkpoint(steps, mean, error, time.monotonic() - began, path.name)
+        files.append_json_line(out / runs.METRICS, asdict(point))
+        progress(point, iterations * settings.steps_an_iteration)
+        if time.monotonic() - saved > save_every_seconds or done == iterations:
+            _save_state(state_file, state, done)
+            saved = time.monotonic()
+        # The confirmation costs 100 episodes: only where the quick score promises it.
+        promising = until_return is not None and mean >= until_return
+        if promising and _reached(policy, task, until_return):
+            _save_state(state_file, state, done)
+            break
+    return path
+
+
+def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
+    if until_return is None:
+        return False
+    return agent_files.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
+
+
+def pick(
+    out: Path,
+    task: Task,
+    target: float,
+    name: str,
+    candidates: int = 5,
+    episodes: int = CONFIRM_EPISODES,
+) -> agent_files.AgentCard:
+    """Choose the checkpoint of a run whose return is nearest to `target`.
+
+    The checkpoints that were nearest at training time are scored again on fresh episodes, and
+    the nearest of those is saved as `out/NAME.safetensors`, with its return over yet other
+    episodes on its card.
+
+    Args:
+        out: a run folder of `train`.
+        task: to score on.
+        target: wanted mean return.
+        name: of the chosen agent.
+        candidates: how many checkpoints to score again.
+        episodes: of each score; at least 1.
+
+    Raises:
+        ValueError: the folder holds no checkpoints.
+    """
+    paths = sorted((out / CHECKPOINTS).glob("*.safetensors"))
+    if not paths:
+        raise ValueError(f"{out} holds no checkpoints of a PPO run.")
+    scored = [(agent_files.load(path)[1].return_mean, path) for path in paths]
+    near = sorted(scored, key=lambda pair: abs(pair[0] - target))[:candidates]
+    again = []
+    for _, path in near:
+        policy, card = agent_files.load(path)
+        mean, _ = agent_files.evaluate(policy, task, episodes, CONFIRM_SEED)
+        again.append((abs(mean - target), policy, card))
+    _, policy, card = min(again, key=lambda item: item[0])
+    seed = CONFIRM_SEED + 1
+    mean, error = agent_files.evaluate(policy, task, episodes, seed)
+    chosen = agent_files.AgentCard(
+        **{
+            **asdict(card),
+            "name": name,
+            "return_mean": mean,
+            "return_standard_error": error,
+            "episodes": episodes,
+            "evaluation_seed": seed,
+            "versions": versions.installed(),
+        }
+    )
+    agent_files.save(out / f"{name}.safetensors", policy, chosen)
+    return chosen
+
+
+def _policy_file(out: Path, steps: int) -> Path:
+    return out / CHECKPOINTS / f"step-{steps:010d}.safetensors"
+
+
+def _save_state(path: Path, state: Any, done: int) -> None:
+    save_tree(path, state, {"format": STATE_FORMAT, "iterations": done})

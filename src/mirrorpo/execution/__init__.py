@@ -1,0 +1,1 @@
+"""Where agents are trained and scored: batches, this process, Ray."""

@@ -1,0 +1,156 @@
+"""An order is some agents to train and score; a worker works orders off, wherever it runs."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from mirrorpo.preferences import data
+from mirrorpo.simulation import evaluation
+from mirrorpo.training import learner
+from mirrorpo.runtime.devices import items_at_once
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.training_settings import TrainSettings
+from mirrorpo.simulation.tasks import Task
+from mirrorpo.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What every worker of a run needs once.
+
+    Attributes:
+        task: where agents act.
+        pool: trajectories that all variants of the data index.
+        label_seed: of the labels of every variant.
+        start: policy that all agents start from; None for random networks.
+        datasets: variants that a worker keeps ready on its devices, the last ones used.
+    """
+
+    task: Task
+    pool: data.Pool
+    label_seed: int
+    start: Policy | None = None
+    datasets: int = 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """Agents to train on one variant of the data, and to score.
+
+    Attributes:
+        objectives: one for each agent, of one structure.
+        seeds: of each agent's training.
+        variant: of the data, as text.
+        rows: pairs to train on.
+        training: settings of inner training.
+        episodes: behind each score.
+        episodes_seed: of start states and action noise, the same for all.
+        deterministic: score mean actions in place of sampled ones.
+        curve_episodes: behind the return after each epoch, which becomes a curve; None for none.
+        size: agents to compute, the last one repeated where there are fewer: orders of one size
+            share a compiled program.
+    """
+
+    objectives: Sequence[Objective]
+    seeds: Sequence[int]
+    variant: str
+    rows: int
+    training: TrainSettings
+    episodes: int
+    episodes_seed: int
+    deterministic: bool = False
+    curve_episodes: int | None = None
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of an order; every array has a leading axis of its agents.
+
+    Attributes:
+        returns: true return of each episode, shape (agents, episodes), float32; NaN where the
+            agent diverged.
+        diverged: whether an agent's parameters are not finite, shape (agents,), bool.
+        curves: for each name of `inner_loop.Curves`, shape (agents, epochs); where the order
+            asks for it also ``return_mean``, the mean true return after each epoch.
+        stages: name of the stage of each epoch.
+        policies: the agents themselves, NumPy leaves with a leading axis of agents.
+        train_seconds: wall time of the training, compilation included.
+        evaluate_seconds: wall time of the episodes, likewise, those of the curve among them.
+    """
+
+    returns: np.ndarray
+    diverged: np.ndarray
+    curves: dict[str, np.ndarray]
+    stages: tuple[str, ...]
+    policies: Policy
+    train_seconds: float
+    evaluate_seconds: float
+
+
+class Worker:
+    """Works orders off on the devices of this process."""
+
+    def __init__(self, supply: Supply):
+        self.supply = supply
+        self._ready: OrderedDict[tuple[str, int], learner.Prepared] = OrderedDict()
+
+    def prepared(self, variant: str, rows: int, training: TrainSettings) -> learner.Prepared:
+        """A variant's first rows on the devices."""
+        supply, key = self.supply, (variant, rows)
+        if key not in self._ready:
+            while len(self._ready) >= supply.datasets:
+                self._ready.popitem(last=False)
+            dataset = data.label(supply.pool, variant, supply.label_seed, rows)
+            self._ready[key] = learner.prepare(dataset, training, supply.start)
+        self._ready.move_to_end(key)
+        return self._ready[key]
+
+    def work_off(self, order: Order) -> Scored:
+        """Train and score an order's agents.
+
+        Raises:
+            ValueError: see `learner.train` and `evaluation.returns`.
+        """
+        count = len(order.objectives)
+        missing = max(order.size - count, 0)
+        began = time.perf_counter()
+        trained = learner.train(
+            [*order.objectives, *[order.objectives[-1]] * missing],
+            self.prepared(order.variant, order.rows, order.training),
+            seeds=[*order.seeds, *[order.seeds[-1]] * missing],
+            settings=order.training,
+            keep_epochs=order.curve_episodes is not None,
+        )
+        policies: Policy = jax.block_until_ready(trained.policies)
+        trained_at = time.perf_counter()
+        returns = self._returns(policies, order.episodes, order)
+        curves = {name: np.asarray(values) for name, values in trained.curves._asdict().items()}
+        if order.curve_episodes is not None and trained.after_epochs is not None:
+            shape = curves["loss"].shape
+            each = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), trained.after_epochs)
+            after = self._returns(each, order.curve_episodes, order)
+            curves["return_mean"] = after.mean(axis=1, dtype=np.float64).reshape(shape)
+        scored_at = time.perf_counter()
+        return Scored(
+            returns=returns[:count],
+            diverged=trained.diverged[:count],
+            curves={name: values[:count] for name, values in curves.items()},
+            stages=trained.stages,
+            policies=jax.tree.map(lambda x: np.asarray(x)[:count], policies),
+            train_seconds=trained_at - began,
+            evaluate_seconds=scored_at - trained_at,
+        )
+
+    def _returns(self, policies: Policy, episodes: int, order: Order) -> np.ndarray:
+        seed, deterministic = order.episodes_seed, order.deterministic
+        return evaluation.returns(policies, self.supply.task, episodes, seed, deterministic)
+
+
+def agents_at_once() -> int:
+    """Agents that the devices of this process train together."""
+    return jax.local_device_count() * items_at_once()

@@ -1,0 +1,73 @@
+"""Where orders are worked off: in this process, or on a Ray cluster. The results are the same."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+from mirrorpo.execution.batch import Order, Scored, Supply, Worker, agents_at_once
+
+
+class Workers(Protocol):
+    """Workers that have their supply.
+
+    Attributes:
+        count: of workers.
+        agents_at_once: agents that one of them trains together.
+    """
+
+    count: int
+    agents_at_once: int
+
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, Scored]]:
+        """Each order's position and what became of it, as soon as it is done, in any order.
+
+        Raises:
+            ValueError: see `orders.Worker.work_off`.
+        """
+        ...
+
+
+class Place(Protocol):
+    """Somewhere that workers can be started."""
+
+    def workers(self, supply: Supply) -> AbstractContextManager[Workers]:
+        """Workers for one run, until the context ends."""
+        ...
+
+
+class Alone:
+    """This process as the only worker, with all its devices."""
+
+    def __init__(self, supply: Supply):
+        self.worker = Worker(supply)
+        self.count = 1
+        self.agents_at_once = agents_at_once()
+
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, Scored]]:
+        for position, order in enumerate(orders):
+            yield position, self.worker.work_off(order)
+
+
+def at(place: Place | None, alone: Alone) -> AbstractContextManager[Workers]:
+    """Workers at a place with the supply of `alone`; `alone` itself where there is no place."""
+    return nullcontext(alone) if place is None else place.workers(alone.worker.supply)
+
+
+@contextmanager
+def place(ray: str | None) -> Iterator[Place | None]:
+    """The Ray cluster that `ray` names, for as long as the context lasts; None without a name.
+
+    Args:
+        ray: None; or "auto", HOST:PORT or "local:N", see `ray_cluster.connect`.
+
+    Raises:
+        ValueError: no such cluster, or it does not answer.
+        ModuleNotFoundError: Ray is not installed.
+    """
+    if ray is None:
+        yield None
+        return
+    from mirrorpo.execution import ray_cluster
+
+    with ray_cluster.connect(ray) as cluster:
+        yield cluster

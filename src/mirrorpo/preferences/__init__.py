@@ -1,0 +1,1 @@
+"""Preference data of simulated trajectories: pools, labels, facts."""

@@ -1,0 +1,378 @@
+"""Preference data with chosen faults: a pool of trajectories, and labelled pairs from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mirrorpo import files, versions
+from mirrorpo.agents import files as agent_files, sources
+from mirrorpo.simulation import rollout
+from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.simulation.evaluation import check_sizes
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.simulation.tasks import Task
+from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
+
+FORMAT = "mirrorpo-preferences"
+POOL_FORMAT = "mirrorpo-pool"
+FORMAT_VERSION = 1
+_ROWS_A_JOB = 50
+_JOBS_A_BLOCK = 2
+_ROWS_A_BLOCK = _ROWS_A_JOB * _JOBS_A_BLOCK
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Trajectories of the source agents. Steps at and after `length` hold zeros.
+
+    Attributes:
+        observations: shape (trajectories, steps, observations), float32, not normalised.
+        actions: shape (trajectories, steps, actions), float32, as sampled, not clipped.
+        length: valid steps, shape (trajectories,), int32.
+        returns: sum of true rewards, shape (trajectories,), float32.
+        agent: which agent acted, `BETTER` or `WORSE`, shape (trajectories,), int8.
+        start: number of the start state, shape (trajectories,), int32.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    length: np.ndarray
+    returns: np.ndarray
+    agent: np.ndarray
+    start: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """For each start state, two trajectories of each source agent: what all variants share.
+
+    Attributes:
+        trajectories: ordered by start state, then agent (better, worse), then copy.
+        card: task, backend, agents, seed, versions.
+    """
+
+    trajectories: Trajectories
+    card: Mapping[str, Any]
+
+    @property
+    def rows(self) -> int:
+        return len(self.trajectories) // (2 * COPIES)
+
+    def save(self, path: Path | str) -> None:
+        """Write a safetensors file, and a JSON card with its checksum beside it."""
+        _save(path, _arrays(self.trajectories), {"format": POOL_FORMAT, **self.card})
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Pool":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: missing, truncated, foreign or changed file.
+        """
+        arrays, card = _load(path, POOL_FORMAT, "a pool of trajectories")
+        return cls(_trajectories(arrays, path), card)
+
+
+@dataclass(frozen=True)
+class PreferenceDataset:
+    """Pairs of trajectories from one start state, each with a judge's label.
+
+    Attributes:
+        trajectories: what `chosen` and `rejected` index.
+        chosen: index of each pair's chosen trajectory, shape (rows,), int32.
+        rejected: index of each pair's rejected trajectory, shape (rows,), int32.
+        card: task, backend, variant, agents, seeds, versions.
+    """
+
+    trajectories: Trajectories
+    chosen: np.ndarray
+    rejected: np.ndarray
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return len(self.chosen)
+
+    @property
+    def flipped(self) -> np.ndarray:
+        """Whether each label contradicts the true returns, shape (rows,), bool."""
+        returns = self.trajectories.returns
+        return returns[self.chosen] < returns[self.rejected]
+
+    @property
+    def observation_size(self) -> int:
+        return int(self.trajectories.observations.shape[-1])
+
+    @property
+    def action_size(self) -> int:
+        return int(self.trajectories.actions.shape[-1])
+
+    def observation_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of all valid observations in the pairs, each of shape
+        (observations,); a pair's trajectory counts as often as it is used."""
+        count = 0
+        total = np.zeros(self.observation_size)
+        square = np.zeros(self.observation_size)
+        used, times = np.unique(np.concatenate([self.chosen, self.rejected]), return_counts=True)
+        for index, weight in zip(used, times, strict=True):
+            steps = self.trajectories.length[index]
+            x = self.trajectories.observations[index, :steps].astype(np.float64)
+            count += weight * steps
+            total += weight * x.sum(axis=0)
+            square += weight * (x * x).sum(axis=0)
+        mean = total / count
+        std = np.sqrt(np.maximum(square / count - mean**2, 1e-8))
+        return mean.astype(np.float32), std.astype(np.float32)
+
+    def compact(self) -> "PreferenceDataset":
+        """The same pairs over only those trajectories that they use."""
+        used, position = np.unique(
+            np.concatenate([self.chosen, self.rejected]), return_inverse=True
+        )
+        if len(used) == len(self.trajectories):
+            return self
+        kept = {name: array[used] for name, array in _arrays(self.trajectories).items()}
+        chosen, rejected = np.split(position.astype(np.int32), 2)
+        return PreferenceDataset(Trajectories(**kept), chosen, rejected, self.card)
+
+    def save(self, path: Path | str) -> None:
+        """Write a safetensors file with the trajectories that the pairs use, and a JSON card
+        with its checksum beside it."""
+        compact = self.compact()
+        _save(
+            path,
+            {
+                **_arrays(compact.trajectories),
+                "chosen": compact.chosen,
+                "rejected": compact.rejected,
+            },
+            {"format": FORMAT, **self.card},
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> "PreferenceDataset":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: missing, truncated, foreign or changed file.
+        """
+        arrays, card = _load(path, FORMAT, "a preference dataset")
+        trajectories = _trajectories(arrays, path)
+        for name in ("chosen", "rejected"):
+            if name not in arrays:
+                raise ValueError(f"{path} is not a preference dataset: it has no {name!r}.")
+            if arrays[name].min() < 0 or arrays[name].max() >= len(trajectories):
+                raise ValueError(
+                    f"{path} is damaged: {name!r} points outside its {len(trajectories)} "
+                    "trajectories."
+                )
+        return cls(trajectories, arrays["chosen"], arrays["rejected"], card)
+
+
+def simulate(
+    task: Task,
+    rows: int,
+    seed: int,
+    better: str | Path | None = None,
+    worse: str | Path | None = None,
+    parts: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Pool:
+    """Simulate the pool: from each of `rows` start states, two trajectories of each agent.
+
+    Args:
+        task: where the agents act and are scored.
+        rows: number of start states, at least 1.
+        seed: of start states and action noise.
+        better: agent's name or file; None for the task's own.
+        worse: agent's name or file; None for the task's own.
+        parts: folder for finished parts; the same call continues from them after a kill.
+        progress: called with (parts done, number of parts).
+
+    Raises:
+        ValueError: rows below 1, a seed out of range, no such agent, or an agent of another
+            robot.
+    """
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, not {rows}.")
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
+    own = sources.choose(task.name, better, worse, rows)
+    loaded = [agent_files.load(name) for name in (own.better, own.worse)]
+    for policy, agent_card in loaded:
+        check_sizes(policy, task)
+        agent_files.check_unit(agent_card, task)
+    card = {
+        "format_version": FORMAT_VERSION,
+        "task": task.name,
+        "backend": task.backend,
+        "episode_length": task.episode_length,
+        "penalty": asdict(task.penalty) if task.penalty else None,
+        "action_unit": task.action_unit,
+        "rows": rows,
+        "pool_seed": seed,
+        "better": asdict(loaded[BETTER][1]),
+        "worse": asdict(loaded[WORSE][1]),
+        "versions": versions.installed(),
+    }
+    policies = jax.tree.map(lambda *x: jnp.stack(x), *[policy for policy, _ in loaded])
+    blocks = -(-rows // _ROWS_A_BLOCK)
+    pieces = []
+    for block in range(blocks):
+        piece = _load_part(parts, block, card)
+        if piece is None:
+            piece = _simulate_block(policies, jnp.int32(block), jnp.int32(seed), task=task)
+            piece = {name: np.asarray(value) for name, value in piece.items()}
+            if parts is not None:
+                files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
+        pieces.append(piece)
+        progress(block + 1, blocks)
+    arrays = {
+        name: np.concatenate([piece[name] for piece in pieces])[: rows * 2 * COPIES]
+        for name in pieces[0]
+    }
+    if parts is not None:
+        for block in range(blocks):
+            _part(parts, block).unlink(missing_ok=True)
+        parts.rmdir()
+    return Pool(Trajectories(**arrays), card)
+
+
+def label(
+    pool: Pool, variant: Variant | str, seed: int, rows: int | None = None
+) -> PreferenceDataset:
+    """A preference dataset of one variant: an indexed view of the pool with new labels.
+
+    The judge is Bradley-Terry on the true returns (paper, eq. 2) at the variant's temperature;
+    then labels are flipped with the variant's noise.
+
+    Args:
+        pool: trajectories.
+        variant: its faults, or their text.
+        seed: draws the agents of mixed pairs, the order within pairs, the judge and the noise.
+        rows: use the first rows only; None for all.
+
+    Raises:
+        ValueError: rows outside [1, the pool's rows], or an unknown variant.
+    """
+    variant = parse(variant) if isinstance(variant, str) else variant
+    rows = pool.rows if rows is None else rows
+    if not 1 <= rows <= pool.rows:
+        raise ValueError(f"rows must be between 1 and the pool's {pool.rows}, not {rows}.")
+    returns = pool.trajectories.returns[: rows * 2 * COPIES].reshape(rows, 2, COPIES)
+    chosen, rejected = draw_pairs(returns, variant, seed)
+    card = {**pool.card, "rows": rows, "variant": str(variant), "label_seed": seed}
+    return PreferenceDataset(pool.trajectories, chosen, rejected, card)
+
+
+def generate(
+    task: Task,
+    variant: Variant | str,
+    rows: int,
+    seed: int,
+    better: str | Path | None = None,
+    worse: str | Path | None = None,
+) -> PreferenceDataset:
+    """Simulate a pool and label it; see `simulate` and `label` for arguments and errors."""
+    variant = parse(variant) if isinstance(variant, str) else variant
+    return label(simulate(task, rows, seed, better, worse), variant, seed)
+
+
+@partial(jax.jit, static_argnames="task")
+def _simulate_block(
+    policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
+) -> dict[str, jax.Array]:
+    """One block of start states, in the pool's order."""
+    first = block * _ROWS_A_BLOCK
+    start_key, noise_key = jax.random.split(jax.random.key(seed))
+
+    def one_job(job: tuple[jax.Array, jax.Array], policies: Policy) -> rollout.Episodes:
+        """One copy of one agent's trajectories from a run of start states."""
+        which, run = job
+        policy = jax.tree.map(lambda x: x[which // COPIES], policies)
+        rows = first + run * _ROWS_A_JOB + jnp.arange(_ROWS_A_JOB)
+        starts = jax.vmap(partial(jax.random.fold_in, start_key))(rows)
+        noises = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(noise_key, which)))(rows)
+        return rollout.record(task, policy, starts, noises)
+
+    which = jnp.repeat(jnp.arange(2 * COPIES), _JOBS_A_BLOCK)
+    run = jnp.tile(jnp.arange(_JOBS_A_BLOCK), 2 * COPIES)
+    episodes = map_over_devices(one_job, (which, run), policies)
+
+    def in_order(x: jax.Array) -> jax.Array:
+        by_agent = x.reshape(2 * COPIES, _ROWS_A_BLOCK, *x.shape[2:])
+        return jnp.swapaxes(by_agent, 0, 1).reshape(-1, *x.shape[2:])
+
+    rows = first + jnp.arange(_ROWS_A_BLOCK)
+    return {
+        **{name: in_order(value) for name, value in episodes._asdict().items()},
+        "agent": jnp.tile(jnp.repeat(jnp.array([BETTER, WORSE], jnp.int8), COPIES), _ROWS_A_BLOCK),
+        "start": jnp.repeat(rows, 2 * COPIES).astype(jnp.int32),
+    }
+
+
+def _part(parts: Path, block: int) -> Path:
+    return Path(parts) / f"part-{block:05d}.safetensors"
+
+
+def _load_part(parts: Path | None, block: int, card: Mapping[str, Any]) -> dict | None:
+    if parts is None or not _part(parts, block).is_file():
+        return None
+    path = _part(parts, block)
+    if files.load_card(path, "part", "a part of a pool").get("of") != card:
+        raise ValueError(
+            f"{path} belongs to a pool with other settings. Choose another output, or remove "
+            f"the folder {parts}."
+        )
+    return files.load_arrays(path, "a part of a pool")
+
+
+def _arrays(trajectories: Trajectories) -> dict[str, np.ndarray]:
+    return {name: getattr(trajectories, name) for name in Trajectories.__dataclass_fields__}
+
+
+def _trajectories(arrays: Mapping[str, np.ndarray], path: Path | str) -> Trajectories:
+    names = Trajectories.__dataclass_fields__
+    missing = set(names) - set(arrays)
+    if missing:
+        raise ValueError(f"{path} lacks the arrays {', '.join(sorted(missing))}.")
+    if len({len(arrays[name]) for name in names}) != 1:
+        raise ValueError(f"{path} is damaged: its arrays have different numbers of trajectories.")
+    return Trajectories(**{name: arrays[name] for name in names})
+
+
+def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: data are written as safetensors; end the name so.")
+    digest = files.save_arrays(path, arrays, card)
+    files.write_json(path.with_suffix(".json"), {**card, "sha256": digest})
+
+
+def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
+    path = Path(path)
+    card = files.load_card(path, format_name, what)
+    if card.get("format_version", 0) > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was written by a newer MirrorPO (format {card['format_version']}; this one "
+            f"reads up to {FORMAT_VERSION}). Update MirrorPO."
+        )
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        expected = files.read_json(beside, "a card").get("sha256")
+        if expected not in (None, files.checksum(path)):
+            raise ValueError(
+                f"{path} does not match the checksum on its card {beside}: the file is damaged "
+                "or one of the two was changed. Make it again."
+            )
+    card.pop("format")
+    return files.load_arrays(path, what), card

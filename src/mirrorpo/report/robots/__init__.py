@@ -1,0 +1,1 @@
+"""Draw robots, limbs and calibrations."""

@@ -1,0 +1,1 @@
+"""Devices, JAX's start-up, pytrees, the user's cache."""

@@ -1,0 +1,1 @@
+"""What an agent acts in: tasks, the policy, rollouts, evaluation."""

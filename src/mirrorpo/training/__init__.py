@@ -1,0 +1,1 @@
+"""Fit policies to preference data: the inner loop and the learner."""

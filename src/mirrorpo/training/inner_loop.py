@@ -1,0 +1,291 @@
+"""One agent's training as a pure function: stages, epochs, minibatches, log-probs."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mirrorpo import objectives
+from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.simulation.policy import Policy, new_policy
+from mirrorpo.runtime.pytrees import as_pytree
+from mirrorpo.training_settings import TrainSettings
+from mirrorpo.objectives import Objective, PairLogProbs
+
+
+class Curves(NamedTuple):
+    """Means over the minibatches of each epoch; each of shape (agents, epochs).
+
+    Attributes:
+        loss: of the stage's objective, mean over pairs.
+        chosen_log_prob: of chosen trajectories, mean over time steps, sum over action
+            dimensions.
+        rejected_log_prob: of rejected trajectories, likewise.
+        margin: chosen minus rejected log-prob, each minus its reference where the stage's
+            objective has one; mean over time steps.
+        accuracy: share of pairs with a positive margin.
+        gradient_norm: global norm before clipping.
+    """
+
+    loss: jax.Array
+    chosen_log_prob: jax.Array
+    rejected_log_prob: jax.Array
+    margin: jax.Array
+    accuracy: jax.Array
+    gradient_norm: jax.Array
+
+
+class PairedData(NamedTuple):
+    """A dataset on the devices.
+
+    Attributes:
+        observations: shape (trajectories, steps, observations), normalised.
+        actions: shape (trajectories, steps, actions).
+        length: valid steps, shape (trajectories,).
+        chosen: index of each pair's chosen trajectory, shape (rows,).
+        rejected: index of each pair's rejected trajectory, shape (rows,).
+    """
+
+    observations: Any
+    actions: Any
+    length: Any
+    chosen: Any
+    rejected: Any
+
+
+@partial(jax.jit, static_argnames=("settings", "stages", "fresh", "record", "keep_epochs"))
+def train_agents(
+    objective: Objective,
+    seeds: jax.Array,
+    template: Policy,
+    data: PairedData,
+    *,
+    settings: TrainSettings,
+    stages: tuple[tuple[str, int], ...],
+    fresh: bool,
+    record: int = 0,
+    keep_epochs: bool = False,
+) -> tuple[Policy, Curves, jax.Array, Any]:
+    """Train one agent for each seed and objective, spread over all devices.
+
+    Args:
+        objective: every leaf with a leading axis of agents.
+        seeds: shape (agents,), uint32.
+        template: the policy that agents start from; only its normaliser and sizes count where
+            `fresh` is set.
+        data: what all agents see.
+        settings: of training.
+        stages: (objective name, epochs) in order.
+        fresh: whether agents start from random networks.
+        record: minibatches of each epoch of the last stage whose pairs are recorded.
+        keep_epochs: also return the parameters as they are after each epoch.
+
+    Returns:
+        Policies, curves, recorded pairs and the parameters after each epoch, every leaf with a
+        leading axis of agents; the pairs have shape (agents, epochs, record, minibatch, 5), see
+        `learner.visited`; the parameters have a second axis of epochs, or are None.
+    """
+
+    def one_agent(
+        agent: tuple, template: Policy, data: PairedData
+    ) -> tuple[Policy, Curves, jax.Array, Any]:
+        objective, seed = agent
+        new_key, *stage_keys = jax.random.split(jax.random.key(seed), 1 + len(stages))
+        policy = template
+        if fresh:
+            policy = new_policy(
+                new_key,
+                template.action_size,
+                template.observation_mean,
+                template.observation_std,
+                settings.hidden,
+                settings.initial_std,
+            )
+        optimiser = optax.chain(
+            optax.clip_by_global_norm(settings.max_gradient_norm),
+            optax.adam(_learning_rate(settings, data, stages)),
+        )
+        state = optimiser.init(policy.parameters)
+        curves, kept = [], []
+        for (name, epochs), key in zip(stages, stage_keys, strict=True):
+            now = objective if name == objective.name else _stage_objective(name, objective)
+            if settings.reset_optimiser:
+                state = optimiser.init(policy.parameters)
+            policy, state, curve, pairs, parameters = _stage(
+                now, policy, optimiser, state, data, key, epochs, settings, record, keep_epochs
+            )
+            curves.append(curve)
+            kept.append(parameters)
+        curves, kept = (
+            jax.tree.map(lambda *x: jnp.concatenate(x), *all_) for all_ in (curves, kept)
+        )
+        return policy, curves, pairs, kept
+
+    return map_over_devices(one_agent, (objective, seeds), template, data)
+
+
+def _learning_rate(
+    settings: TrainSettings, data: PairedData, stages: tuple[tuple[str, int], ...]
+) -> optax.ScalarOrSchedule:
+    if not settings.anneal:
+        return settings.learning_rate
+    epochs = sum(epochs for _, epochs in stages)
+    steps = epochs * (data.chosen.shape[0] // settings.minibatch)
+    return optax.linear_schedule(settings.learning_rate, 0.0, steps)
+
+
+def _stage_objective(name: str, objective: Objective) -> Objective:
+    return as_pytree(objectives.get(name, aggregation=objective.aggregation))
+
+
+def _stage(
+    objective: Objective,
+    policy: Policy,
+    optimiser: optax.GradientTransformation,
+    state: optax.OptState,
+    data: PairedData,
+    key: jax.Array,
+    epochs: int,
+    settings: TrainSettings,
+    record: int,
+    keep_epochs: bool,
+) -> tuple[Policy, optax.OptState, Curves, jax.Array, Any]:
+    """One stage of one agent."""
+    rows = data.chosen.shape[0]
+    steps_an_epoch = rows // settings.minibatch
+    reference = _reference(policy, data) if objective.needs_reference else None
+    order_key, time_key = jax.random.split(key)
+
+    def loss(
+        parameters: Any, which: jax.Array, progress: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, tuple[Curves, jax.Array]]:
+        batch = minibatch(data, reference, which, key, settings.time_steps)
+        sums, length = log_prob_sums(policy, parameters, batch), batch.length
+        reference_sums = (
+            None if batch.reference is None else jnp.sum(batch.reference * batch.weight, axis=-1)
+        )
+        log_probs = PairLogProbs(
+            chosen=sums[0],
+            rejected=sums[1],
+            reference_chosen=None if reference_sums is None else reference_sums[0],
+            reference_rejected=None if reference_sums is None else reference_sums[1],
+            chosen_length=length[0],
+            rejected_length=length[1],
+        )
+        value = jnp.mean(objective(log_probs, progress))
+        mean = sums / length
+        gain = mean if reference_sums is None else mean - reference_sums / length
+        margin = gain[0] - gain[1]
+        curves = Curves(
+            loss=value,
+            chosen_log_prob=mean[0].mean(),
+            rejected_log_prob=mean[1].mean(),
+            margin=margin.mean(),
+            accuracy=(margin > 0).mean(),
+            gradient_norm=jnp.zeros(()),
+        )
+        unknown = jnp.full_like(mean, jnp.nan)
+        seen = (*mean, *(unknown if reference_sums is None else reference_sums / length))
+        pairs = jnp.stack([*seen, jnp.broadcast_to(progress, mean[0].shape)], axis=-1)
+        return value, (curves, pairs)
+
+    def step(carry: Any, item: Any) -> tuple[Any, tuple[Curves, jax.Array | None]]:
+        parameters, state, done = carry
+        which, key = item
+        progress = done / (epochs * steps_an_epoch)
+        gradient, (curves, pairs) = jax.grad(loss, has_aux=True)(parameters, which, progress, key)
+        updates, state = optimiser.update(gradient, state)
+        curve = curves._replace(gradient_norm=optax.tree.norm(gradient))
+        carry = (optax.apply_updates(parameters, updates), state, done + 1)
+        return carry, (curve, pairs if record else None)
+
+    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array, Any]]:
+        shuffle, times = keys
+        order = jax.random.permutation(shuffle, rows)[: steps_an_epoch * settings.minibatch]
+        batches = order.reshape(steps_an_epoch, settings.minibatch)
+        items = (batches, jax.random.split(times, steps_an_epoch))
+        carry, (curve, pairs) = jax.lax.scan(step, carry, items)
+        if pairs is None:
+            shown = jnp.zeros((0, settings.minibatch, 5))
+        else:
+            # Evenly over the epoch, so that a short stage is seen from its start to its end.
+            shown = pairs[jnp.linspace(0, steps_an_epoch - 1, record).astype(jnp.int32)]
+        return carry, (jax.tree.map(jnp.mean, curve), shown, carry[0] if keep_epochs else None)
+
+    keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
+    carry = (policy.parameters, state, jnp.float32(0))
+    (parameters, state, _), (curves, pairs, kept) = jax.lax.scan(epoch, carry, keys)
+    policy = Policy(parameters, policy.observation_mean, policy.observation_std)
+    return policy, state, curves, pairs, kept
+
+
+class Minibatch(NamedTuple):
+    """Steps of a minibatch of pairs; the leading axes are (2: chosen and rejected, pairs).
+
+    Attributes:
+        observations: shape (2, pairs, steps, observations).
+        actions: shape (2, pairs, steps, actions).
+        weight: of each step in the sum over time, shape (2, pairs, steps); 0 where not valid.
+        length: valid steps of each whole trajectory, shape (2, pairs), float.
+        reference: the reference's log-prob of each step, shape (2, pairs, steps), or None.
+    """
+
+    observations: jax.Array
+    actions: jax.Array
+    weight: jax.Array
+    length: jax.Array
+    reference: jax.Array | None
+
+
+def minibatch(
+    data: PairedData,
+    reference: jax.Array | None,
+    rows: jax.Array,
+    key: jax.Array,
+    time_steps: int | None,
+) -> Minibatch:
+    """Gather the steps of some pairs: all of them, or `time_steps` drawn from each trajectory."""
+    which = jnp.stack([data.chosen[rows], data.rejected[rows]])
+    length = data.length[which].astype(jnp.float32)
+    if time_steps is None:
+        steps = data.observations.shape[1]
+        valid = jnp.arange(steps) < length[..., None]
+        return Minibatch(
+            data.observations[which],
+            data.actions[which],
+            valid.astype(jnp.float32),
+            length,
+            None if reference is None else jnp.swapaxes(reference[rows], 0, 1),
+        )
+    # One step from each of `time_steps` equal parts of the valid steps: every step is as
+    # likely as any other, so the weighted sum is unbiased, and parts keep its variance low.
+    jitter = jax.random.uniform(key, (*which.shape, time_steps))
+    share = (jnp.arange(time_steps) + jitter) / time_steps
+    step = jnp.minimum(jnp.floor(share * length[..., None]), length[..., None] - 1)
+    step = step.astype(jnp.int32)
+    side = jnp.arange(2)[:, None, None]
+    return Minibatch(
+        data.observations[which[..., None], step],
+        data.actions[which[..., None], step],
+        jnp.broadcast_to((length / time_steps)[..., None], step.shape),
+        length,
+        None if reference is None else reference[rows[None, :, None], side, step],
+    )
+
+
+def log_prob_sums(policy: Policy, parameters: Any, batch: Minibatch) -> jax.Array:
+    """Log-probs summed over valid time steps and action dimensions; shape (2, pairs)."""
+    per_step = policy.log_prob(parameters, batch.observations, batch.actions)
+    return jnp.sum(per_step * batch.weight, axis=-1)
+
+
+def _reference(policy: Policy, data: PairedData) -> jax.Array:
+    """The reference's log-prob of every step of every pair, summed over action dimensions;
+    shape (rows, 2: chosen and rejected, steps). Computed once, at the start of a stage."""
+
+    def of_pair(pair: jax.Array) -> jax.Array:
+        return policy.log_prob(policy.parameters, data.observations[pair], data.actions[pair])
+
+    return jax.lax.map(of_pair, jnp.stack([data.chosen, data.rejected], axis=1))

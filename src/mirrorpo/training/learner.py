@@ -1,0 +1,220 @@
+"""Inner training: policies fitted to preference data by an objective (paper, Table 7).
+
+Many agents - seeds, hyper-parameters, objectives of one class - are one compiled call of
+`inner_loop.train_agents`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mirrorpo.preferences.data import PreferenceDataset
+from mirrorpo.runtime.devices import replicate
+from mirrorpo.training.inner_loop import Curves, PairedData, train_agents
+from mirrorpo.simulation.policy import Policy, finite_agents, new_policy
+from mirrorpo.runtime.pytrees import stack
+from mirrorpo.training_settings import TrainSettings
+from mirrorpo.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `train` returns.
+
+    Attributes:
+        policies: leaves with a leading axis of agents.
+        curves: see `Curves`.
+        stages: name of the stage of each epoch, length epochs.
+        diverged: whether an agent's parameters are not finite, shape (agents,), bool.
+        after_epochs: the policies after each epoch, leaves with leading axes (agents, epochs);
+            None unless asked for.
+    """
+
+    policies: Policy
+    curves: Curves
+    stages: tuple[str, ...]
+    diverged: np.ndarray
+    after_epochs: Policy | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset on the devices, ready for many calls of `train`. See `prepare`."""
+
+    data: PairedData
+    template: Policy
+    fresh: bool
+
+
+def prepare(
+    dataset: PreferenceDataset,
+    settings: TrainSettings | None = None,
+    start: Policy | None = None,
+) -> Prepared:
+    """Normalise a dataset's observations and place it on every device, once.
+
+    Arguments and errors as in `train`.
+    """
+    settings = settings or TrainSettings()
+    if dataset.rows < settings.minibatch:
+        raise ValueError(
+            f"The dataset has {dataset.rows} rows, fewer than a minibatch of {settings.minibatch}."
+        )
+    if start is not None and (
+        start.observation_size != dataset.observation_size
+        or start.action_size != dataset.action_size
+    ):
+        raise ValueError(
+            f"The start policy is for {start.observation_size} observations and "
+            f"{start.action_size} actions; the dataset has {dataset.observation_size} and "
+            f"{dataset.action_size}."
+        )
+    dataset = dataset.compact()
+    template = start
+    if template is None:
+        mean, std = dataset.observation_moments()
+        template = new_policy(
+            jax.random.key(0), dataset.action_size, mean, std, settings.hidden, settings.initial_std
+        )
+    observations = dataset.trajectories.observations - np.asarray(template.observation_mean)
+    observations /= np.asarray(template.observation_std)
+    data = PairedData(
+        observations=observations,
+        actions=dataset.trajectories.actions,
+        length=dataset.trajectories.length,
+        chosen=dataset.chosen,
+        rejected=dataset.rejected,
+    )
+    return Prepared(replicate(data), replicate(template), fresh=start is None)
+
+
+def train(
+    objective: Objective | Sequence[Objective],
+    dataset: PreferenceDataset | Prepared,
+    *,
+    seeds: Sequence[int],
+    settings: TrainSettings | None = None,
+    start: Policy | None = None,
+    keep_epochs: bool = False,
+) -> Trained:
+    """Train one agent for each seed.
+
+    Args:
+        objective: one for all agents, or one for each seed: of one class, differing in
+            hyper-parameters only.
+        dataset: preference pairs, or what `prepare` made of them with these settings.
+        seeds: of each agent's new networks, minibatch order and sampled time steps. Equal
+            seeds see equal minibatches, whatever the objective.
+        settings: None for the paper's.
+        start: policy that all agents start from, with its normaliser; None for random networks
+            with the dataset's observation moments. Ignored where `dataset` is prepared.
+        keep_epochs: also return the policies as they are after each epoch.
+
+    Raises:
+        ValueError: no seeds, or one out of range; another number of objectives than seeds; fewer
+            rows than a minibatch; `start` of another robot; fewer epochs than the objective has
+            stages.
+    """
+    settings = settings or TrainSettings()
+    one_each = [objective] * len(seeds) if isinstance(objective, Objective) else list(objective)
+    if not one_each or len(one_each) != len(seeds):
+        raise ValueError(
+            f"train needs at least one seed and one objective for each seed: got {len(seeds)} "
+            f"seeds and {len(one_each)} objectives."
+        )
+    if not all(0 <= seed < 2**32 for seed in seeds):
+        raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
+    stages = stage_epochs(one_each[0], settings.epochs)
+    ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
+    policies, curves, _, parameters = train_agents(
+        stack(one_each),
+        jnp.asarray(seeds, jnp.uint32),
+        ready.template,
+        ready.data,
+        settings=settings,
+        stages=stages,
+        fresh=ready.fresh,
+        keep_epochs=keep_epochs,
+    )
+    return Trained(
+        policies=policies,
+        curves=curves,
+        stages=tuple(name for name, epochs in stages for _ in range(epochs)),
+        diverged=~finite_agents(policies),
+        after_epochs=_with_normaliser(parameters, policies) if keep_epochs else None,
+    )
+
+
+def visited(
+    objective: Objective,
+    prepared: Prepared,
+    *,
+    seeds: Sequence[int],
+    settings: TrainSettings,
+    minibatches: int = 20,
+) -> np.ndarray:
+    """What training with an objective sees of its pairs.
+
+    Args:
+        objective: of all agents.
+        prepared: see `prepare`.
+        seeds: of the agents to train.
+        settings: of training.
+        minibatches: recorded from each epoch of the objective's own stage, evenly spread.
+
+    Returns:
+        Shape (pairs, 5), float64: log-probs of chosen and rejected, the reference's of both
+        (NaN where the objective has none) - sums over action dimensions and means over time
+        steps - and the stage's progress in [0, 1]. Pairs of diverged agents are left out.
+    """
+    _, _, pairs, _ = train_agents(
+        stack([objective] * len(seeds)),
+        jnp.asarray(seeds, jnp.uint32),
+        prepared.template,
+        prepared.data,
+        settings=settings,
+        stages=stage_epochs(objective, settings.epochs),
+        fresh=prepared.fresh,
+        record=min(minibatches, prepared.data.chosen.shape[0] // settings.minibatch),
+    )
+    points = np.asarray(pairs, np.float64).reshape(-1, 5)
+    return points[np.isfinite(points[:, [0, 1, 4]]).all(axis=1)]
+
+
+def _with_normaliser(parameters: Any, policies: Policy) -> Policy:
+    """Parameters with leading axes (agents, epochs) as policies with those of each agent."""
+    agents, epochs = jax.tree.leaves(parameters)[0].shape[:2]
+
+    def each_epoch(x: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(x[:, None], (agents, epochs, *x.shape[1:]))
+
+    mean, std = map(each_epoch, (policies.observation_mean, policies.observation_std))
+    return Policy(parameters, mean, std)
+
+
+def stage_epochs(objective: Objective, epochs: int) -> tuple[tuple[str, int], ...]:
+    """An objective's stages with their shares of `epochs`, the last stage at least one.
+
+    Raises:
+        ValueError: fewer epochs than stages.
+    """
+    stages = objective.stages
+    if epochs < len(stages):
+        raise ValueError(
+            f"{objective.name} has {len(stages)} stages ({', '.join(n for n, _ in stages)}), so "
+            f"it needs at least {len(stages)} epochs, not {epochs}."
+        )
+    whole = sum(share for _, share in stages)
+    ends = np.cumsum([share for _, share in stages]) * epochs / whole
+    edges = [0]
+    for position, end in enumerate(ends):
+        left = len(stages) - 1 - position
+        edges.append(int(np.clip(round(end), edges[-1] + 1, epochs - left)))
+    return tuple(
+        (name, after - before)
+        for (name, _), before, after in zip(stages, edges[:-1], edges[1:], strict=True)
+    )

@@ -1,0 +1,173 @@
+import json
+import shutil
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from rejax.algos.mixins import RMSState
+
+from mirrorpo.agents import files as agent_files, ppo, training_run
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.training_settings import PPOSettings
+
+TINY = PPOSettings(
+    total_steps=4 * 16 * 5,
+    environments=16,
+    rollout_steps=5,
+    minibatches=2,
+    epochs=1,
+    hidden=(8,),
+    value_hidden=(8,),
+)
+
+
+def leaves(policy):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(policy)]
+
+
+def test_a_saved_agent_comes_back_bit_for_bit(two_agents, tmp_path):
+    policy, card = agent_files.load(two_agents[0])
+    agent_files.save(tmp_path / "copy", policy, card)
+    again, card_again = agent_files.load(tmp_path / "copy.safetensors")
+    assert card_again == card
+    for a, b in zip(leaves(policy), leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_unknown_agent_names_the_near_ones():
+    with pytest.raises(ValueError, match="hopper-expert"):
+        agent_files.load("hoper-expert")
+
+
+def test_truncated_foreign_and_changed_agent_files_are_refused(two_agents, tmp_path):
+    path = tmp_path / "agent.safetensors"
+    agent_files.save(path, *agent_files.load(two_agents[0]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(ValueError, match="truncated"):
+        agent_files.load(path)
+    changed = bytearray(whole)
+    changed[-1] ^= 1
+    path.write_bytes(bytes(changed))
+    with pytest.raises(ValueError, match="checksum"):
+        agent_files.load(path)
+    path.write_bytes(b"PK\x03\x04 something else")
+    with pytest.raises(ValueError, match="not an agent file"):
+        agent_files.load(path)
+
+
+def test_returns_do_not_depend_on_company_and_repeat(hopper, two_agents):
+    policies = [agent_files.load(path)[0] for path in two_agents]
+    both = jax.tree.map(lambda *x: np.stack(x), *policies)
+    second = jax.tree.map(lambda x: x[None], policies[1])
+    together = evaluation.returns(both, hopper, episodes=60, seed=5)
+    alone = evaluation.returns(second, hopper, episodes=60, seed=5)
+    assert together.shape == (2, 60)
+    np.testing.assert_array_equal(together[1], alone[0])
+    assert len(np.unique(alone)) > 50, "every episode has its own start state"
+
+
+def test_a_policy_that_is_not_finite_has_no_return(hopper, two_agents):
+    policy, _ = agent_files.load(two_agents[0])
+    broken = policy.replace(observation_mean=policy.observation_mean.at[0].set(np.nan))
+    both = jax.tree.map(lambda *x: np.stack(x), policy, broken)
+    found = evaluation.returns(both, hopper, episodes=2)
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+
+
+def test_episodes_below_one_are_refused(hopper, two_agents):
+    policy = jax.tree.map(lambda x: x[None], agent_files.load(two_agents[0])[0])
+    with pytest.raises(ValueError, match="episodes"):
+        evaluation.returns(policy, hopper, episodes=0)
+
+
+def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(point, total):
+        if point.environment_steps == 2 * TINY.steps_an_iteration:
+            raise Killed
+
+    arguments = {"evaluate_every": TINY.steps_an_iteration, "save_every_seconds": 0.0}
+    whole = training_run.train(hopper, TINY, 0, tmp_path / "whole", **arguments)
+    with pytest.raises(Killed):
+        training_run.train(hopper, TINY, 0, tmp_path / "cut", progress=kill, **arguments)
+    rest = training_run.train(hopper, TINY, 0, tmp_path / "cut", **arguments)
+    for a, b in zip(leaves(agent_files.load(whole)[0]), leaves(agent_files.load(rest)[0]), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    steps = [
+        json.loads(line)["environment_steps"]
+        for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == [TINY.steps_an_iteration * n for n in (1, 2, 3, 4)], "no point twice"
+
+    curve = tmp_path / "curve"
+    left_out = shutil.ignore_patterns(training_run.CHECKPOINTS, "state.safetensors")
+    shutil.copytree(tmp_path / "whole", curve, ignore=left_out)
+    before = (curve / "metrics.jsonl").read_bytes()
+    with pytest.raises(ValueError, match="but not checkpoints, from which it would go on"):
+        training_run.train(hopper, TINY, 0, curve, **arguments)
+    assert (curve / "metrics.jsonl").read_bytes() == before
+
+    picked = training_run.pick(tmp_path / "whole", hopper, 20.0, "chosen", candidates=2, episodes=6)
+    assert picked.episodes == 6
+    assert agent_files.load(tmp_path / "whole" / "chosen")[1] == picked
+
+    with pytest.raises(ValueError, match="other settings"):
+        training_run.train(hopper, TINY, 1, tmp_path / "whole", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"environments": 15}, "multiple of the number of devices"),
+        ({"environments": 16, "rollout_steps": 5, "minibatches": 3}, "multiple of minibatches"),
+    ],
+)
+def test_settings_that_do_not_divide_are_refused(hopper, settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        training_run.train(hopper, PPOSettings(**settings), 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "tolerance"), [("hopper-expert", 2100, 150), ("hopper-bad", 900, 150)]
+)
+def test_shipped_hopper_agents_have_their_published_strength(name, wanted, tolerance):
+    """Short form: the card's 100 episodes are in the range, and 50 fresh ones agree with it."""
+    policy, card = agent_files.load(name)
+    assert card.episodes >= 100
+    assert abs(card.return_mean - wanted) <= tolerance
+    mean, error = agent_files.evaluate(policy, tasks.load("hopper"), episodes=50, seed=11)
+    assert abs(mean - card.return_mean) < 5 * np.hypot(error, card.return_standard_error) + 5
+
+
+def test_every_shipped_agent_loads_with_its_card():
+    cards = agent_files.shipped()
+    assert {"hopper-expert", "hopper-bad"} <= {card.name for card in cards}
+    for card in cards:
+        policy, _ = agent_files.load(card.name)
+        task = tasks.load(card.task, card.backend)
+        evaluation.check_sizes(policy, task)
+
+
+def test_the_running_moments_of_ppo_are_those_of_all_batches_together():
+    draw = np.random.default_rng(0)
+    batches = [draw.normal(3.0, 2.0, size=(50, 4)) for _ in range(3)]
+    state = RMSState(mean=batches[0].mean(0), var=batches[0].var(0), count=50)
+    for batch in batches[1:]:
+        state = ppo._update_moments(state, batch)
+    together = np.concatenate(batches)
+    np.testing.assert_allclose(state.mean, together.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(state.var, together.var(0), rtol=1e-5)
+    assert state.count == 150
+
+
+def test_an_agent_with_another_action_unit_than_the_tasks_is_refused(hopper, two_agents):
+    _, card = agent_files.load(two_agents[0])
+    agent_files.check_unit(card, hopper)
+    with pytest.raises(ValueError, match="acts in units of 0\\.25"):
+        agent_files.check_unit(replace(card, action_unit=0.25), hopper)

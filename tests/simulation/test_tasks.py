@@ -1,0 +1,92 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mirrorpo.simulation import tasks
+from mirrorpo.simulation.tasks import LIMB_ACTIONS, LimbPenalty, Task
+
+
+@pytest.mark.parametrize(
+    ("name", "observations", "actions"),
+    [
+        ("ant", 27, 8),
+        ("tla", 27, 8),
+        ("hopper", 11, 3),
+        ("walker2d", 17, 6),
+        ("halfcheetah", 17, 6),
+    ],
+)
+def test_every_registered_task_loads_with_its_sizes(name, observations, actions):
+    task = tasks.load(name)
+    assert (task.observation_size, task.action_size) == (observations, actions)
+
+
+def test_unknown_task_names_the_near_ones():
+    with pytest.raises(ValueError, match=r"Unknown task 'hoper'.*hopper"):
+        tasks.load("hoper")
+
+
+def test_unknown_backend_names_the_known_ones():
+    with pytest.raises(ValueError, match="positional"):
+        tasks.load("hopper", backend="bullet")
+
+
+def test_a_limb_that_the_robot_lacks_is_refused():
+    with pytest.raises(ValueError, match="no limb 'leg_9'"):
+        Task("x", "ant", "mjx", LimbPenalty("leg_9", 1.0))
+
+
+def test_actions_are_clipped_before_physics_and_penalty():
+    task = Task("clipped", "ant", "positional", LimbPenalty("leg_4", 2.0))
+    state = jax.jit(task.reset)(jax.random.key(0))
+    step = jax.jit(task.step)
+    wild = step(state, jnp.full(8, 50.0))
+    tame = step(state, jnp.ones(8))
+    np.testing.assert_array_equal(wild.obs, tame.obs)
+    assert float(wild.reward) == float(tame.reward)
+
+
+def test_the_penalty_is_the_coefficient_times_the_limbs_squared_actions():
+    plain = Task("plain", "ant", "positional")
+    penalised = Task("penalised", "ant", "positional", LimbPenalty("leg_4", 2.0))
+    state = jax.jit(plain.reset)(jax.random.key(1))
+    action = jnp.array([0.5, -1.0, 0.3, 0.2, 0.1, -0.4, 0.9, 0.7])
+    lost = jax.jit(plain.step)(state, action).reward - jax.jit(penalised.step)(state, action).reward
+    np.testing.assert_allclose(lost, 2.0 * (0.5**2 + 1.0**2), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("limb", "actions"), LIMB_ACTIONS["ant"].items())
+def test_the_ants_limb_actions_move_that_leg_and_no_other(limb, actions):
+    """Drive one action in the air: only the joint that the table names may accelerate."""
+    task = tasks.load("ant", backend="positional")
+    system = task.env.sys
+    number = limb.removeprefix("leg_")
+    for action, part in zip(actions, ("hip", "ankle"), strict=True):
+        driven = system.actuator.qd_id[action]
+        # Degrees of freedom in the asset's order: 6 of the torso, then hip and ankle of legs 1-4.
+        expected = 6 + 2 * (int(number) - 1) + ("hip", "ankle").index(part)
+        assert int(driven) == expected, (limb, part)
+    state = jax.jit(task.reset)(jax.random.key(0))
+    rest = jax.jit(task.step)(state, jnp.zeros(8))
+    joint_velocities = slice(13 + 6, 27)
+    for action in actions:
+        moved = jax.jit(task.step)(state, jnp.zeros(8).at[action].set(1.0))
+        change = np.abs(np.asarray(moved.obs - rest.obs)[joint_velocities])
+        leg = 2 * (int(number) - 1)
+        assert int(change.argmax()) in (leg, leg + 1), (limb, action, change)
+
+
+def test_a_policys_action_is_scaled_by_the_tasks_unit_and_then_clipped():
+    task = tasks.load("ant", action_unit=0.25)
+    np.testing.assert_allclose(
+        task.command(jnp.array([1.0, -2.0, 8.0, -9.0])), [0.25, -0.5, 1.0, -1.0]
+    )
+    hopper = tasks.load("hopper")
+    np.testing.assert_array_equal(hopper.command(jnp.array([0.3, -7.0])), [jnp.float32(0.3), -1.0])
+
+
+@pytest.mark.parametrize("unit", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_action_unit_that_is_not_positive_is_refused(unit):
+    with pytest.raises(ValueError, match="action_unit must be positive"):
+        tasks.load("ant", action_unit=unit)
