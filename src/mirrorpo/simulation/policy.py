@@ -21,18 +21,22 @@ LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(MINIMUM_S
 class GaussianActor(nn.Module):
     """MLP with tanh units, a mean for each action and a state-independent standard deviation.
 
-    The distribution is an unsquashed diagonal Gaussian. Actions are clipped by the environment
-    (see `tasks.Task.step`), never inside the log-prob.
+    The distribution is an unsquashed diagonal Gaussian whose mean stays within the motors' range:
+    a loss that pushes log-probs down cannot push the mean away for ever. Actions are clipped by
+    the environment (see `tasks.Task.step`), never inside the log-prob.
 
     Attributes:
         action_size: number of action dimensions.
         hidden: units of each hidden layer.
         initial_std: standard deviation of a new policy, above `MINIMUM_STD`.
+        mean_limit: the mean lies in (-mean_limit, mean_limit); None for a mean without bound, as
+            in agents of version 0.1.0.
     """
 
     action_size: int
     hidden: tuple[int, ...] = (64, 64)
     initial_std: float = 1.0
+    mean_limit: float | None = 1.0
 
     def setup(self) -> None:
         self.layers = [
@@ -51,8 +55,11 @@ class GaussianActor(nn.Module):
         x = observation
         for layer in self.layers:
             x = nn.tanh(layer(x))
+        mean = self.mean(x)
+        if self.mean_limit is not None:
+            mean = self.mean_limit * jnp.tanh(mean / self.mean_limit)
         # std = floor * (1 + e^raw): smooth, above the floor for every parameter.
-        return self.mean(x), math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
+        return mean, math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
 
     __call__ = moments
 
@@ -68,23 +75,10 @@ class GaussianActor(nn.Module):
         mean, log_std = self.moments(observation)
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
-    # The next three are the interface that rejax's PPO expects of an actor.
-    def act(self, observation: jax.Array, key: jax.Array) -> jax.Array:
-        return self.sample(observation, key)
-
-    def action_log_prob(
-        self, observation: jax.Array, key: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        action = self.sample(observation, key)
-        return action, self.log_prob(observation, action)
-
-    def log_prob_entropy(
-        self, observation: jax.Array, action: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        _, log_std = self.moments(observation)
-        entropy = jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))
-        log_prob = self.log_prob(observation, action)
-        return log_prob, jnp.broadcast_to(entropy, log_prob.shape)
+    def entropy(self) -> jax.Array:
+        """Differential entropy in nats, summed over action dimensions; scalar."""
+        log_std = math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
+        return jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))
 
 
 @struct.dataclass
@@ -96,11 +90,13 @@ class Policy:
         parameters: of `GaussianActor`.
         observation_mean: shape (observations,).
         observation_std: shape (observations,), positive.
+        mean_limit: of `GaussianActor`; the same for all agents of a stack.
     """
 
     parameters: Any
     observation_mean: jax.Array
     observation_std: jax.Array
+    mean_limit: float | None = struct.field(pytree_node=False, default=1.0)
 
     @property
     def observation_size(self) -> int:
@@ -118,7 +114,7 @@ class Policy:
 
     @property
     def actor(self) -> GaussianActor:
-        return GaussianActor(self.action_size, self.hidden)
+        return GaussianActor(self.action_size, self.hidden, mean_limit=self.mean_limit)
 
     def normalise(self, observation: jax.Array) -> jax.Array:
         return (observation - self.observation_mean) / self.observation_std
@@ -156,8 +152,9 @@ def new_policy(
     observation_std: ArrayLike,
     hidden: tuple[int, ...] = (64, 64),
     initial_std: float = 1.0,
+    mean_limit: float | None = 1.0,
 ) -> Policy:
-    """A randomly initialised policy."""
-    actor = GaussianActor(action_size, hidden, initial_std)
+    """A randomly initialised policy; see `GaussianActor` for the arguments."""
+    actor = GaussianActor(action_size, hidden, initial_std, mean_limit)
     mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)
-    return Policy(actor.init(key, mean), mean, std)
+    return Policy(actor.init(key, mean), mean, std, mean_limit)

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from brax import envs
 from brax.envs.base import Env, State
 
+from mirrorpo.simulation.start_states import stand_on_floor
+
 BACKENDS = ("positional", "mjx", "spring", "generalized")
 EPISODE_LENGTH = 1000
 
@@ -128,7 +130,7 @@ class Task:
 
 @cache
 def _brax_env(robot: str, backend: str) -> Env:
-    return envs.get_environment(robot, backend=backend)
+    return stand_on_floor(envs.get_environment(robot, backend=backend))
 
 
 @cache
