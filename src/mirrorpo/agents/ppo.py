@@ -1,186 +1,311 @@
-"""PPO for source agents: rejax's algorithm, run data-parallel over all local devices."""
+"""PPO for source agents, in pure JAX.
+
+Schulman et al., "Proximal Policy Optimization Algorithms", arXiv:1707.06347, with the usual
+additions: generalised advantages (arXiv:1506.02438), running normalisation of observations and
+rewards, and a value of the last observation where the time limit cuts an episode.
+
+One iteration is two programs: `roll_out`, whose robots are spread over all local devices, and
+`update`, on one device. No program makes devices wait for each other, so nothing can hang while
+the machine does other work.
+"""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 from flax import struct
-from flax.training.train_state import TrainState
-from gymnax.environments import spaces
-from jax.flatten_util import ravel_pytree
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
-from rejax.algos.algorithm import register_init
-from rejax.algos.ppo import PPO
-from rejax.networks import VNetwork
 
 from mirrorpo.runtime.devices import local_mesh
 from mirrorpo.simulation.policy import GaussianActor, Policy
-from mirrorpo.training_settings import PPOSettings
 from mirrorpo.simulation.tasks import Task
+from mirrorpo.training_settings import PPOSettings
 
-_AXIS = "devices"
+_AXIS = "robots"
 
 
-class _EpisodeState(struct.PyTreeNode):
-    robot: Any
-    next_start: Any
+class _Critic(nn.Module):
+    """Value of a normalised observation; shape (...)."""
+
+    hidden: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for size in self.hidden:
+            x = nn.tanh(nn.Dense(size, kernel_init=nn.initializers.orthogonal(2**0.5))(x))
+        return nn.Dense(1, kernel_init=nn.initializers.orthogonal(1.0))(x)[..., 0]
+
+
+@struct.dataclass
+class Moments:
+    """Running mean and variance; `count` values have been seen."""
+
+    mean: jax.Array
+    variance: jax.Array
+    count: jax.Array
+
+    @classmethod
+    def new(cls, shape: tuple[int, ...]) -> "Moments":
+        return cls(jnp.zeros(shape), jnp.ones(shape), jnp.float32(1e-4))
+
+    @property
+    def std(self) -> jax.Array:
+        return jnp.sqrt(self.variance + 1e-8)
+
+    def normalise(self, x: jax.Array) -> jax.Array:
+        return (x - self.mean) / self.std
+
+    def updated(self, x: jax.Array) -> "Moments":
+        """With the values of `x`, shape (values, *shape), added."""
+        count = x.shape[0]
+        total = self.count + count
+        delta = x.mean(axis=0) - self.mean
+        between = delta**2 * self.count * count / total
+        second = self.variance * self.count + x.var(axis=0) * count + between
+        return Moments(self.mean + delta * count / total, second / total, total)
+
+
+@struct.dataclass
+class Robots:
+    """What acts; every leaf has a leading axis of robots.
+
+    Attributes:
+        state: of the simulator.
+        time: steps of the running episode, int32.
+        discounted_return: running discounted sum of rewards, for their normalisation.
+        key: of the action noise and the next start states.
+    """
+
+    state: Any
     time: jax.Array
+    discounted_return: jax.Array
+    key: jax.Array
 
 
-class _TrainingEnvironment:
-    """A task as rejax expects an environment: episodes end at the time limit or at a fall and
-    start again from the robot's next start state. Only training uses it; evaluation never
-    resets inside an episode."""
+@struct.dataclass
+class Learner:
+    """What learns.
 
-    def __init__(self, task: Task, reward_scale: float):
-        self.task = task
-        self.reward_scale = reward_scale
+    Attributes:
+        parameters: of actor and critic, by these names.
+        optimiser: state of Adam, by the same names.
+        observations: moments of the observations seen.
+        returns: moments of the discounted returns seen.
+        key: of the minibatches.
+    """
 
-    def __deepcopy__(self, memo: dict) -> "_TrainingEnvironment":
-        # rejax copies its configuration, and brax's environments cannot be copied.
-        return self
-
-    def reset(self, key: jax.Array, params: Any) -> tuple[jax.Array, _EpisodeState]:
-        start, clock = jax.random.split(key)
-        robot = self.task.reset(start)
-        # Clocks start apart, so that not all robots meet the time limit in the same update.
-        time = jax.random.randint(clock, (), 0, self.task.episode_length)
-        return robot.obs, _EpisodeState(robot, robot, time)
-
-    def step(
-        self, key: jax.Array, state: _EpisodeState, action: jax.Array, params: Any
-    ) -> tuple[jax.Array, _EpisodeState, jax.Array, jax.Array, dict]:
-        robot = self.task.step(state.robot, self.task.command(action))
-        reward = robot.reward * self.reward_scale
-        time = state.time + 1
-        over = (robot.done > 0.5) | (time >= self.task.episode_length)
-        robot = jax.tree.map(
-            lambda new, start: jnp.where(over, start, new), robot, state.next_start
-        )
-        time = jnp.where(over, 0, time)
-        return robot.obs, _EpisodeState(robot, state.next_start, time), reward, over, {}
-
-    def action_space(self, params: Any) -> spaces.Box:
-        # The task clips motor commands; here is only what rejax asks to be told.
-        return spaces.Box(-jnp.inf, jnp.inf, (self.task.action_size,))
-
-    def observation_space(self, params: Any) -> spaces.Box:
-        return spaces.Box(-jnp.inf, jnp.inf, (self.task.observation_size,))
+    parameters: dict[str, Any]
+    optimiser: dict[str, Any]
+    observations: Moments
+    returns: Moments
+    key: jax.Array
 
 
-def _mean_over_devices() -> optax.GradientTransformation:
-    def mean(updates: Any, params: Any) -> Any:
-        # As one vector: each exchange costs the devices a wait, whatever its size.
-        flat, unravel = ravel_pytree(updates)
-        return unravel(jax.lax.pmean(flat, _AXIS))
+class Batch(NamedTuple):
+    """Steps of one rollout; the leading axes are (robots, steps).
 
-    return optax.stateless(mean)
+    Attributes:
+        observation: before normalisation.
+        action: as sampled, before clipping.
+        log_prob: of the action.
+        reward: scaled, not normalised.
+        next_observation: after the step, before a new episode's start state.
+        fell: whether the robot fell.
+        over: whether the episode ended, by a fall or by the time limit.
+        discounted_return: see `Robots`, after the step.
+    """
+
+    observation: jax.Array
+    action: jax.Array
+    log_prob: jax.Array
+    reward: jax.Array
+    next_observation: jax.Array
+    fell: jax.Array
+    over: jax.Array
+    discounted_return: jax.Array
 
 
-class _DataParallelPPO(PPO):
-    """rejax's PPO inside `shard_map`: gradients are averaged over devices at each minibatch and
-    normaliser moments at each iteration, gradients are clipped by their global norm, and the
-    learning rate falls."""
+class Networks(NamedTuple):
+    """Actor and critic of one task and settings."""
 
-    schedule: Any = struct.field(pytree_node=False, default=None)
+    actor: GaussianActor
+    critic: _Critic
 
-    @register_init
-    def initialize_network_params(self, rng: jax.Array) -> dict[str, TrainState]:
-        actor_key, critic_key = jax.random.split(rng)
-        observation = jnp.zeros((1, *self.obs_space.shape))
-        optimiser = optax.chain(
-            _mean_over_devices(),
-            optax.clip_by_global_norm(self.max_grad_norm),
-            optax.adam(self.schedule, eps=1e-5),
+    @classmethod
+    def of(cls, task: Task, settings: PPOSettings) -> "Networks":
+        return cls(
+            GaussianActor(
+                task.action_size, settings.hidden, settings.initial_std, task.mean_limit
+            ),
+            _Critic(settings.value_hidden),
         )
 
-        def state(module: Any, key: jax.Array) -> TrainState:
-            return TrainState.create(
-                apply_fn=(), params=module.init(key, observation), tx=optimiser
-            )
 
-        return {
-            "actor_ts": state(self.actor, actor_key),
-            "critic_ts": state(self.critic, critic_key),
-        }
-
-    def train_iteration(self, ts: Any) -> Any:
-        # New start states: with the same few again and again, agents fall from all others.
-        rng, key = jax.random.split(ts.rng)
-        starts = jax.vmap(self.env.task.reset)(jax.random.split(key, self.num_envs))
-        ts = ts.replace(rng=rng, env_state=ts.env_state.replace(next_start=starts))
-        ts = super().train_iteration(ts)
-        # Not at each step: devices would wait for each other a hundred times an iteration.
-        return ts.replace(
-            obs_rms_state=_merged(ts.obs_rms_state), rew_rms_state=_merged(ts.rew_rms_state)
-        )
-
-    def update_and_normalize_obs(
-        self, rms_state: Any, x: jax.Array, batched: bool = True
-    ) -> tuple[Any, jax.Array]:
-        rms_state = _update_moments(rms_state, x)
-        return rms_state, self.normalize_obs(rms_state, x)
-
-    def update_rew_rms(
-        self, rms_state: Any, rewards: jax.Array, dones: jax.Array, batched: bool = True
-    ) -> Any:
-        returns = rewards + (1 - dones) * self.reward_normalization_discount * rms_state.returns
-        return _update_moments(rms_state.replace(returns=returns), returns)
-
-
-def _update_moments(state: Any, x: jax.Array) -> Any:
-    """Running mean and variance over the leading axis of `x`, on this device."""
-    count = x.shape[0]
-    total = state.count + count
-    delta = x.mean(axis=0) - state.mean
-    between = delta**2 * state.count * count / total
-    second = state.var * state.count + x.var(axis=0) * count + between
-    return state.replace(mean=state.mean + delta * count / total, var=second / total, count=total)
-
-
-def _merged(state: Any) -> Any:
-    """The moments of all devices together, each with the same count."""
-    mean = jax.lax.pmean(state.mean, _AXIS)
-    variance = jax.lax.pmean(state.var + (state.mean - mean) ** 2, _AXIS)
-    return state.replace(mean=mean, var=variance)
-
-
-def _algorithm(task: Task, settings: PPOSettings) -> _DataParallelPPO:
-    updates = (
-        settings.total_steps // settings.steps_an_iteration * settings.epochs * settings.minibatches
+def new_learner(task: Task, settings: PPOSettings, key: jax.Array) -> Learner:
+    """Fresh networks."""
+    networks = Networks.of(task, settings)
+    actor_key, critic_key, key = jax.random.split(key, 3)
+    observation = jnp.zeros(task.observation_size)
+    parameters = {
+        "actor": networks.actor.init(actor_key, observation),
+        "critic": networks.critic.init(critic_key, observation),
+    }
+    optimiser = _optimiser(settings)
+    return Learner(
+        parameters,
+        {name: optimiser.init(value) for name, value in parameters.items()},
+        Moments.new((task.observation_size,)),
+        Moments.new(()),
+        key,
     )
-    environment = _TrainingEnvironment(task, settings.reward_scale)
-    return _DataParallelPPO(
-        env=environment,
-        env_params=(),
-        eval_callback=None,
-        actor=GaussianActor(task.action_size, settings.hidden, settings.initial_std),
-        critic=VNetwork(settings.value_hidden, jax.nn.tanh),
-        num_envs=settings.environments // jax.local_device_count(),
-        num_steps=settings.rollout_steps,
-        num_epochs=settings.epochs,
-        num_minibatches=settings.minibatches,
-        schedule=optax.linear_schedule(
-            settings.learning_rate, settings.final_learning_rate, max(updates, 1)
-        ),
-        gamma=settings.discount,
-        gae_lambda=settings.gae_lambda,
-        clip_eps=settings.clip,
-        ent_coef=settings.entropy_weight,
-        max_grad_norm=settings.max_gradient_norm,
-        normalize_observations=True,
-        normalize_rewards=True,
-        reward_normalization_discount=settings.discount,
+
+
+def new_robots(task: Task, keys: jax.Array) -> Robots:
+    """One robot for each key, each at another time of its episode, so that they do not all meet
+    the time limit in the same update."""
+
+    def one(key: jax.Array) -> Robots:
+        start, clock, key = jax.random.split(key, 3)
+        time = jax.random.randint(clock, (), 0, task.episode_length)
+        return Robots(task.reset(start), time, jnp.float32(0), key)
+
+    return jax.vmap(one)(keys)
+
+
+def roll_out(
+    task: Task, settings: PPOSettings, learner: Learner, robots: Robots
+) -> tuple[Robots, Batch]:
+    """`rollout_steps` steps of every robot."""
+    actor = Networks.of(task, settings).actor
+    parameters, observations = learner.parameters["actor"], learner.observations
+
+    def one(robot: Robots) -> tuple[Robots, Batch]:
+        key, start_key = jax.random.split(robot.key)
+        # A new start state per iteration: with the same few, agents fall from all others.
+        start = task.reset(start_key)
+
+        def step(carry: Robots, _: None) -> tuple[Robots, Batch]:
+            key, noise = jax.random.split(carry.key)
+            x = observations.normalise(carry.state.obs)
+            action = actor.apply(parameters, x, noise, method="sample")
+            log_prob = actor.apply(parameters, x, action, method="log_prob")
+            after = task.step(carry.state, task.command(action))
+            reward = after.reward * settings.reward_scale
+            fell = after.done > 0.5
+            over = fell | (carry.time + 1 >= task.episode_length)
+            running = carry.discounted_return * settings.discount + reward
+            seen = Batch(
+                carry.state.obs, action, log_prob, reward, after.obs, fell, over, running
+            )
+            robot = Robots(
+                jax.tree.map(lambda new, first: jnp.where(over, first, new), after, start),
+                jnp.where(over, 0, carry.time + 1),
+                jnp.where(over, 0.0, running),
+                key,
+            )
+            return robot, seen
+
+        return jax.lax.scan(step, robot.replace(key=key), length=settings.rollout_steps)
+
+    return jax.vmap(one)(robots)
+
+
+def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
+    """Several epochs of clipped policy gradient and value regression on one rollout."""
+    networks = Networks.of(task, settings)
+    # Acting used these moments, so learning does; the batch joins them afterwards.
+    observations = learner.observations
+    returns = learner.returns.updated(batch.discounted_return.reshape(-1))
+    x = observations.normalise(batch.observation)
+    critic = partial(networks.critic.apply, learner.parameters["critic"])
+    advantage, target = _advantages(
+        critic(x),
+        critic(observations.normalise(batch.next_observation)),
+        batch._replace(reward=batch.reward / returns.std),
+        settings,
+    )
+    steps = batch.log_prob.size
+    samples = jax.tree.map(
+        lambda a: a.reshape(steps, *a.shape[2:]),
+        (x, batch.action, batch.log_prob, advantage, target),
+    )
+    optimiser = _optimiser(settings)
+
+    def loss(parameters: dict, sample: tuple) -> jax.Array:
+        x, action, old, advantage, target = sample
+        new = networks.actor.apply(parameters["actor"], x, action, method="log_prob")
+        ratio = jnp.exp(new - old)
+        scaled = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        clipped = jnp.clip(ratio, 1 - settings.clip, 1 + settings.clip)
+        gain = jnp.minimum(ratio * scaled, clipped * scaled).mean()
+        entropy: Any = networks.actor.apply(parameters["actor"], method="entropy")
+        value = networks.critic.apply(parameters["critic"], x)
+        return -gain - settings.entropy_weight * entropy + 0.5 * ((value - target) ** 2).mean()
+
+    def minibatch(carry: tuple, rows: jax.Array) -> tuple[tuple, None]:
+        parameters, states = carry
+        gradients = jax.grad(loss)(parameters, jax.tree.map(lambda a: a[rows], samples))
+        changed = {
+            name: optimiser.update(gradients[name], states[name]) for name in gradients
+        }
+        parameters = {
+            name: optax.apply_updates(parameters[name], change)
+            for name, (change, _) in changed.items()
+        }
+        return (parameters, {name: state for name, (_, state) in changed.items()}), None
+
+    def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        rows = jax.random.permutation(key, steps).reshape(settings.minibatches, -1)
+        return jax.lax.scan(minibatch, carry, rows)
+
+    key, order_key = jax.random.split(learner.key)
+    (parameters, states), _ = jax.lax.scan(
+        epoch,
+        (learner.parameters, learner.optimiser),
+        jax.random.split(order_key, settings.epochs),
+    )
+    seen = batch.observation.reshape(steps, -1)
+    return Learner(parameters, states, observations.updated(seen), returns, key)
+
+
+def _advantages(
+    value: jax.Array, next_value: jax.Array, batch: Batch, settings: PPOSettings
+) -> tuple[jax.Array, jax.Array]:
+    """Generalised advantages and value targets, shape (robots, steps)."""
+    # A fall ends all reward; the time limit only cuts what is seen of it.
+    future = settings.discount * jnp.where(batch.fell, 0.0, next_value)
+    error = batch.reward + future - value
+    keep = settings.discount * settings.gae_lambda * (1.0 - batch.over)
+
+    def back(later: jax.Array, now: tuple) -> tuple[jax.Array, jax.Array]:
+        advantage = now[0] + now[1] * later
+        return advantage, advantage
+
+    _, advantage = jax.lax.scan(back, jnp.zeros(value.shape[0]), (error.T, keep.T), reverse=True)
+    return advantage.T, advantage.T + value
+
+
+def _optimiser(settings: PPOSettings) -> optax.GradientTransformation:
+    iterations = settings.total_steps // settings.steps_an_iteration
+    rate = optax.linear_schedule(
+        settings.learning_rate,
+        settings.final_learning_rate,
+        max(iterations * settings.epochs * settings.minibatches, 1),
+    )
+    return optax.chain(
+        optax.clip_by_global_norm(settings.max_gradient_norm), optax.adam(rate, eps=1e-5)
     )
 
 
 class Trainer:
     """One PPO run as a state and a step over it.
 
-    The state is a pytree whose every leaf has a leading axis of devices, so that it can be
-    saved and loaded whole. It is opaque but for `policy`.
+    The state is a pytree of arrays, so that it can be saved and loaded whole. It is opaque but
+    for `policy`.
     """
 
     def __init__(self, task: Task, settings: PPOSettings):
@@ -191,17 +316,30 @@ class Trainer:
                 f"environments ({settings.environments}) must be a multiple of the number of "
                 f"devices ({devices})."
             )
-        batch = settings.environments // devices * settings.rollout_steps
-        if batch % settings.minibatches:
+        if settings.steps_an_iteration % settings.minibatches:
             raise ValueError(
-                f"environments x rollout_steps on each of {devices} devices ({batch}) must be a "
-                f"multiple of minibatches ({settings.minibatches})."
+                f"environments x rollout_steps ({settings.steps_an_iteration}) must be a multiple "
+                f"of minibatches ({settings.minibatches})."
             )
         self.task = task
         self.settings = settings
-        self._algorithm = _algorithm(task, settings)
+        self._here = jax.local_devices()[0]
+        mesh = local_mesh(_AXIS)
+        self._spread = NamedSharding(mesh, P(_AXIS))
+        self._everywhere = NamedSharding(mesh, P())
+        self._roll_out = jax.jit(
+            jax.shard_map(
+                partial(roll_out, task, settings),
+                mesh=mesh,
+                in_specs=(P(), P(_AXIS)),
+                out_specs=P(_AXIS),
+                check_vma=False,
+            ),
+            donate_argnums=1,
+        )
+        self._update = jax.jit(partial(update, task, settings), donate_argnums=0)
 
-    def start(self, seed: int, policy: Policy | None = None) -> Any:
+    def start(self, seed: int, policy: Policy | None = None) -> tuple[Learner, Robots]:
         """The state before the first step.
 
         Args:
@@ -209,61 +347,40 @@ class Trainer:
             policy: begin from this policy and its normaliser in place of a new one. Its
                 hidden sizes must be those of the settings.
         """
-        algorithm = self._algorithm
-
-        def on_one_device(key: jax.Array) -> Any:
-            state = algorithm.init_state(jax.random.key(seed))
-            here = jax.random.fold_in(key[0], jax.lax.axis_index(_AXIS))
-            state = state.replace(**algorithm.initialize_env_state(here), rng=here)
-            if policy is not None:
-                state = state.replace(
-                    actor_ts=state.actor_ts.replace(params=policy.parameters),
-                    obs_rms_state=state.obs_rms_state.replace(
-                        mean=policy.observation_mean,
-                        var=policy.observation_std**2,
-                        # As if a million steps had been seen: the normaliser moves slowly.
-                        count=1e6,
-                    ),
-                )
-            state = state.replace(
-                last_obs=algorithm.normalize_obs(state.obs_rms_state, state.last_obs)
+        learner_key, robots_key = jax.random.split(jax.random.key(seed))
+        with jax.default_device(self._here):
+            learner = jax.jit(partial(new_learner, self.task, self.settings))(learner_key)
+        if policy is not None:
+            learner = learner.replace(
+                parameters={**learner.parameters, "actor": policy.parameters},
+                observations=Moments(
+                    jnp.asarray(policy.observation_mean),
+                    jnp.asarray(policy.observation_std) ** 2,
+                    # As if a million steps had been seen: the normaliser moves slowly.
+                    jnp.float32(1e6),
+                ),
             )
-            return jax.tree.map(lambda x: jnp.asarray(x)[None], state)
+        keys = jax.random.split(robots_key, self.settings.environments)
+        robots = jax.jit(partial(new_robots, self.task), out_shardings=self._spread)(keys)
+        return jax.device_put(learner, self._here), robots
 
-        return jax.jit(
-            jax.shard_map(
-                on_one_device,
-                mesh=local_mesh(_AXIS),
-                in_specs=P(),
-                out_specs=P(_AXIS),
-                check_vma=False,
-            )
-        )(jax.random.split(jax.random.key(seed), 1))
-
-    @partial(jax.jit, static_argnames=("self", "iterations"), donate_argnames="state")
-    def advance(self, state: Any, iterations: int) -> Any:
+    def advance(self, state: tuple[Learner, Robots], iterations: int) -> tuple[Learner, Robots]:
         """The state after that many iterations of rollout and update."""
+        learner, robots = state
+        robots = jax.device_put(robots, self._spread)
+        for _ in range(iterations):
+            acting = jax.device_put(learner, self._everywhere)
+            robots, batch = self._roll_out(acting, robots)
+            learner = self._update(learner, jax.device_put(batch, self._here))
+        return learner, robots
 
-        def on_one_device(stacked: Any) -> Any:
-            inner = jax.tree.map(lambda x: x[0], stacked)
-            inner = jax.lax.fori_loop(
-                0, iterations, lambda _, s: self._algorithm.train_iteration(s), inner
-            )
-            return jax.tree.map(lambda x: x[None], inner)
-
-        return jax.shard_map(
-            on_one_device,
-            mesh=local_mesh(_AXIS),
-            in_specs=P(_AXIS),
-            out_specs=P(_AXIS),
-            check_vma=False,
-        )(state)
-
-    def policy(self, state: Any) -> Policy:
+    def policy(self, state: tuple[Learner, Robots]) -> Policy:
         """The policy in a state, with its normaliser frozen."""
-        normaliser = state.obs_rms_state
+        # Host arrays: what uses the policy places it where it likes.
+        learner = jax.device_get(state[0])
         return Policy(
-            parameters=jax.tree.map(lambda x: x[0], state.actor_ts.params),
-            observation_mean=normaliser.mean[0],
-            observation_std=jnp.sqrt(normaliser.var[0] + 1e-8),
+            parameters=learner.parameters["actor"],
+            observation_mean=learner.observations.mean,
+            observation_std=learner.observations.std,
+            mean_limit=self.task.mean_limit,
         )

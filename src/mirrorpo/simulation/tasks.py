@@ -108,6 +108,11 @@ class Task:
         """brax's environment, without the penalty, clipping or an episode's end."""
         return self._env
 
+    @property
+    def mean_limit(self) -> float:
+        """Largest mean of a policy's action, in its own unit: the motors' range."""
+        return 1.0 / self.action_unit
+
     def reset(self, key: jax.Array) -> State:
         """The start state of one episode, drawn by `key`."""
         return self._env.reset(key)
