@@ -5,8 +5,8 @@
 
 Each run is one PPO training of `mirrorpo.agents.ppo` (the algorithm of `mirrorpo agents train`);
 the runs differ in numbers alone, so that one compiled program trains all side by side. A run may
-set `seed`, `penalty` (reward per squared command of the penalised limb, robot ant), `unit` (motor
-command per unit of action), `initial_std` and `learning_rate`. Every `--evaluate-every` steps each
+set `seed`, `penalty` (reward per squared command of leg 4, robot ant), `initial_std`,
+`learning_rate` and `from` (an agent's file to begin from). Every `--evaluate-every` steps each
 policy is scored with sampled actions and saved. `--seconds` ends the training in time: what is
 there then is complete.
 """
@@ -27,28 +27,26 @@ from mirrorpo.agents import ppo
 from mirrorpo.cli.console import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import Policy
-from mirrorpo.training_settings import PPOSettings
+from mirrorpo.training_settings import LEAST_STD, PPOSettings
 
 SHORT = 50
 """An episode of fewer steps counts as short."""
 
 
 class Varied:
-    """A task whose penalty and unit of action may be traced numbers."""
+    """A task whose penalty may be a traced number."""
 
-    def __init__(self, task: tasks.Task, penalty: Any, unit: Any):
-        self._task, self._penalty, self._unit = task, penalty, unit
-        self.mean_limit = 1.0 / unit
+    def __init__(self, task: tasks.Task, penalty: Any):
+        self._task, self._penalty = task, penalty
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._task, name)
 
-    def command(self, action: jax.Array) -> jax.Array:
-        return jnp.clip(self._unit * action, -1.0, 1.0)
-
     def step(self, state: Any, action: jax.Array) -> Any:
         after = self._task.step(state, action)
-        return after.replace(reward=after.reward - self._penalty * used(self._task, action))
+        return after.replace(
+            reward=after.reward - self._penalty * used(self._task, jnp.clip(action, -1.0, 1.0))
+        )
 
 
 def used(task: tasks.Task, command: jax.Array) -> jax.Array:
@@ -84,7 +82,6 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
     runs = given.runs
     column = {
         "penalty": jnp.array([run.get("penalty", 0.0) for run in runs]),
-        "unit": jnp.array([run.get("unit", task.action_unit) for run in runs]),
         "rate": jnp.array([run.get("learning_rate", settings.learning_rate) for run in runs]),
         "std": jnp.array([run.get("initial_std", settings.initial_std) for run in runs]),
     }
@@ -95,17 +92,17 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
 
     def start(one: dict, seed: jax.Array) -> Any:
         learner_key, robots_key = jax.random.split(jax.random.key(seed))
-        varied: Any = Varied(task, one["penalty"], one["unit"])
+        varied: Any = Varied(task, one["penalty"])
         learner = ppo.new_learner(varied, settings, learner_key)
         actor = learner.parameters["actor"]["params"]
         # As GaussianActor's own start: std = floor * (1 + e^raw).
-        raw = jnp.full_like(actor["raw_std"], jnp.log(one["std"] / 0.4 - 1.0))
+        raw = jnp.full_like(actor["raw_std"], jnp.log(one["std"] / LEAST_STD - 1.0))
         parameters = {**learner.parameters, "actor": {"params": {**actor, "raw_std": raw}}}
         keys = jax.random.split(robots_key, settings.environments)
         return learner.replace(parameters=parameters), ppo.new_robots(varied, keys)
 
     def advance(one: dict, state: Any, iterations: int) -> Any:
-        varied: Any = Varied(task, one["penalty"], one["unit"])
+        varied: Any = Varied(task, one["penalty"])
 
         def iteration(_: int, state: Any) -> Any:
             learner, robots = state
@@ -115,16 +112,16 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
         return jax.lax.fori_loop(0, iterations, iteration, state)
 
     def score(one: dict, learner: ppo.Learner, key: jax.Array) -> Any:
-        varied: Any = Varied(task, 0.0, one["unit"])
+        varied: Any = Varied(task, 0.0)
         policy = Policy(
             learner.parameters["actor"],
             learner.observations.mean,
             learner.observations.std,
-            varied.mean_limit,
         )
         return episodes(varied, policy, key, given.episodes)
 
     state = jax.jit(jax.vmap(start))(column, seeds)
+    state = (begun_from(state[0], runs), state[1])
     chunk = max(given.evaluate_every // settings.steps_an_iteration, 1)
     total = settings.total_steps // settings.steps_an_iteration
     programs = {
@@ -156,6 +153,29 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
             break
 
 
+def begun_from(learner: ppo.Learner, runs: list[dict]) -> ppo.Learner:
+    """The learners, with the policies that runs name in place of new ones."""
+    for number, run in enumerate(runs):
+        if "from" not in run:
+            continue
+        policy, _ = agent_files.load(run["from"])
+        actor = jax.tree.map(
+            lambda all_, one, n=number: all_.at[n].set(one),
+            learner.parameters["actor"],
+            policy.parameters,
+        )
+        seen = learner.observations
+        learner = learner.replace(
+            parameters={**learner.parameters, "actor": actor},
+            observations=ppo.Moments(
+                seen.mean.at[number].set(policy.observation_mean),
+                seen.variance.at[number].set(policy.observation_std**2),
+                seen.count.at[number].set(1e6),
+            ),
+        )
+    return learner
+
+
 def episodes(task: Any, policy: Policy, key: jax.Array, count: int) -> dict[str, jax.Array]:
     """Return, length, squared commands of leg 4 and mean size of the noise, per episode."""
     starts, noises = jax.random.split(key)
@@ -163,8 +183,8 @@ def episodes(task: Any, policy: Policy, key: jax.Array, count: int) -> dict[str,
     def one(start: jax.Array, noise: jax.Array) -> dict[str, jax.Array]:
         def step(carry: tuple, t: jax.Array) -> tuple[tuple, tuple]:
             state, alive = carry
-            command = task.command(policy.act(state.obs, jax.random.fold_in(noise, t)))
-            quiet = task.command(policy.act(state.obs, None))
+            command = jnp.clip(policy.act(state.obs, jax.random.fold_in(noise, t)), -1.0, 1.0)
+            quiet = policy.act(state.obs, None)
             after = task.step(state, command)
             noisy = jnp.sqrt(jnp.mean((command - quiet) ** 2))
             seen = (after.reward, used(task, command), noisy, jnp.float32(1))
@@ -195,10 +215,7 @@ def save(
 ) -> None:
     for number, run in enumerate(runs):
         one = jax.tree.map(lambda x, n=number: x[n], learner)
-        unit = run.get("unit", task.action_unit)
-        policy = Policy(
-            one.parameters["actor"], one.observations.mean, one.observations.std, 1.0 / unit
-        )
+        policy = Policy(one.parameters["actor"], one.observations.mean, one.observations.std)
         returns = found["return"][number]
         error = returns.std(ddof=1) / np.sqrt(len(returns))
         name = f"run-{number}-step-{steps:010d}"
@@ -212,10 +229,10 @@ def save(
             evaluation_seed=-1,
             environment_steps=steps,
             seed=run.get("seed", 0),
-            action_unit=unit,
             settings={**asdict(settings), **run},
         )
         agent_files.save(given.out / f"{name}.safetensors", policy, card)
+        std = LEAST_STD * (1 + np.exp(one.parameters["actor"]["params"]["raw_std"]))
         line = {
             "run": number,
             **run,
@@ -226,7 +243,7 @@ def save(
             "noise": float(found["noise"][number].mean()),
             "short": float((found["length"][number] < SHORT).mean()),
             "length": float(found["length"][number].mean()),
-            "std": [round(float(x), 3) for x in 0.4 * (1 + np.exp(one.parameters["actor"]["params"]["raw_std"]))],
+            "std": [round(float(x), 3) for x in std],
         }
         with (given.out / "curve.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")

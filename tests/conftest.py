@@ -12,9 +12,9 @@ import jax
 import numpy as np
 import pytest
 
+from mirrorpo.agents.files import AgentCard, save
 from mirrorpo.cli.console import start_jax
 from mirrorpo.simulation import tasks
-from mirrorpo.agents.files import AgentCard, save
 from mirrorpo.simulation.policy import new_policy
 
 start_jax()

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 from mirrorpo import files, runs
-from mirrorpo.execution import executor
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.execution import executor
 
 
 def measure(

@@ -8,8 +8,8 @@ import numpy as np
 
 from mirrorpo import objectives
 from mirrorpo.preferences import data
-from mirrorpo.training import learner
 from mirrorpo.simulation.policy import Policy
+from mirrorpo.training import learner
 from mirrorpo.training_settings import TrainSettings
 
 from . import workload

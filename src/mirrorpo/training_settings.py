@@ -1,6 +1,37 @@
 """Settings of inner training and of PPO, typed and validated; light to import."""
 
+import math
 from dataclasses import dataclass
+
+SCHEDULES = ("constant", "linear", "cosine")
+
+LEAST_STD = 0.4
+"""Least standard deviation of a policy's actions, in motor commands. It keeps the density of each
+action dimension below 0.998, so that odds and logit of pi(trajectory) are defined."""
+
+
+def fixed_std(text: str) -> float | None:
+    """The value of a standard deviation that stays as it is; None for a learned one.
+
+    Args:
+        text: "learned", or "fixed:VALUE" with a value of at least `LEAST_STD`.
+
+    Raises:
+        ValueError: another text, or a value out of range.
+    """
+    if text == "learned":
+        return None
+    kind, _, number = text.partition(":")
+    try:
+        value = float(number) if kind == "fixed" else math.nan
+    except ValueError:
+        value = math.nan
+    if not (LEAST_STD <= value < math.inf):
+        raise ValueError(
+            f'std must be "learned" or "fixed:VALUE" with a value of at least {LEAST_STD} motor '
+            f"commands, as in fixed:0.65, not {text!r}."
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -11,28 +42,38 @@ class TrainSettings:
         epochs: passes over the dataset, all stages together. An objective's stages keep their
             shares: of 12, DPO's are 10 of SFT and 2 of DPO; of 6 they would be 5 and 1.
         minibatch: pairs a step.
-        learning_rate: Adam's.
-        anneal: let the learning rate fall linearly to zero over all stages; else it is constant.
-            The paper does not say which; see docs/hopper.md for what each does.
+        learning_rate: Adam's, at the start of each stage.
+        schedule: of the learning rate within each stage: "constant", or falling to zero as a
+            "linear" or "cosine" function of the stage's progress.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
+        single_stage: names of objectives that skip the SFT stage that they have by default.
         max_gradient_norm: global norm to which gradients are clipped.
         time_steps: steps drawn from each trajectory and minibatch, evenly spread with jitter,
             for an unbiased estimate of its log-prob; None for all steps.
         hidden: units of each hidden layer, where the learner starts from random networks.
-        initial_std: standard deviation of a new policy's actions.
+        initial_std: standard deviation of a new policy's actions, in motor commands.
+        std: "learned" with a floor of `LEAST_STD`, or "fixed:VALUE" in motor commands, which the
+            policy then has from the start of training.
     """
 
     epochs: int = 12
     minibatch: int = 2
     learning_rate: float = 1e-3
-    anneal: bool = True
+    schedule: str = "linear"
     reset_optimiser: bool = False
+    single_stage: tuple[str, ...] = ()
     max_gradient_norm: float = 1.3
     time_steps: int | None = None
     hidden: tuple[int, ...] = (64, 64)
     initial_std: float = 1.0
+    std: str = "learned"
 
     def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}."
+            )
+        fixed_std(self.std)
         for name in ("epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -63,7 +104,8 @@ class PPOSettings:
         max_gradient_norm: global norm to which gradients are clipped.
         hidden: units of each hidden layer of the policy.
         value_hidden: units of each hidden layer of the value function.
-        initial_std: standard deviation of a new policy's actions.
+        initial_std: standard deviation of a new policy's actions, in motor commands.
+        std: "learned" with a floor of `LEAST_STD`, or "fixed:VALUE".
         reward_scale: factor on every reward, before the running normalisation.
     """
 
@@ -82,9 +124,11 @@ class PPOSettings:
     hidden: tuple[int, ...] = (64, 64)
     value_hidden: tuple[int, ...] = (64, 64)
     initial_std: float = 1.0
+    std: str = "learned"
     reward_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        fixed_std(self.std)
         for name in ("total_steps", "environments", "rollout_steps", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")

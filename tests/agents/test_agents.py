@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rejax.algos.mixins import RMSState
 
-from mirrorpo.agents import files as agent_files, ppo, training_run
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import ppo, training_run
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.training_settings import PPOSettings
 
@@ -96,7 +97,9 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
     with pytest.raises(Killed):
         training_run.train(hopper, TINY, 0, tmp_path / "cut", progress=kill, **arguments)
     rest = training_run.train(hopper, TINY, 0, tmp_path / "cut", **arguments)
-    for a, b in zip(leaves(agent_files.load(whole)[0]), leaves(agent_files.load(rest)[0]), strict=True):
+    for a, b in zip(
+        leaves(agent_files.load(whole)[0]), leaves(agent_files.load(rest)[0]), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
     steps = [

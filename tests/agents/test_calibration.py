@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from mirrorpo.agents import limb_use
-from mirrorpo.simulation import tasks
 from mirrorpo.agents.calibration import Calibration, calibrate
+from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.simulation.tasks import LimbPenalty
 

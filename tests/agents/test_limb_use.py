@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.agents import limb_use
+from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.simulation.policy import new_policy
 
 

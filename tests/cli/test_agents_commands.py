@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mirrorpo.cli import main
 from mirrorpo.agents import limb_use
-from mirrorpo.simulation import tasks
 from mirrorpo.agents.files import AgentCard, load, save
+from mirrorpo.cli import main
+from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 
 

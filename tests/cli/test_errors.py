@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mirrorpo.cli import main
-from mirrorpo.preferences import data
 from mirrorpo.discovery import artefact
+from mirrorpo.preferences import data
 
 
 def run(capsys, *arguments):

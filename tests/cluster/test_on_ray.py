@@ -12,9 +12,9 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.cli import main
-from mirrorpo.execution import executor
 from mirrorpo.discovery.fitness import Bench, Budget
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.execution import executor
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
 

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from mirrorpo.agents.files import load
 from mirrorpo.preferences import data, facts
 from mirrorpo.simulation import rollout, tasks
-from mirrorpo.agents.files import load
 from mirrorpo.variants import Variant, parse
 
 
@@ -52,8 +52,8 @@ def test_noise_flips_its_share_of_the_labels(noise):
 
 def test_mixed_quality_pairs_are_a_quarter_a_half_a_quarter():
     dataset = data.label(synthetic_pool(), "mixed-quality", seed=3)
-    facts = facts.describe(dataset)
-    np.testing.assert_allclose(facts.pairings, (0.25, 0.5, 0.25), atol=0.04)
+    described = facts.describe(dataset)
+    np.testing.assert_allclose(described.pairings, (0.25, 0.5, 0.25), atol=0.04)
     # At temperature 1 the judge errs on near ties alone: two trajectories of one agent.
     returns = dataset.trajectories.returns
     gap = returns[dataset.rejected] - returns[dataset.chosen]

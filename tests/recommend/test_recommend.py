@@ -10,13 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mirrorpo.cli import main
 from mirrorpo.agents import files as agent_files
+from mirrorpo.cli import main
 from mirrorpo.preferences import data
-from mirrorpo.simulation import tasks
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
 from mirrorpo.report import export
 from mirrorpo.report.page import reading
+from mirrorpo.simulation import tasks
 
 ROWS = 100
 TOLERANCE = 0.08

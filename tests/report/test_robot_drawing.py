@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirrorpo.report.robots import poses
+from mirrorpo.report.robots import poses, robot_drawing
+from mirrorpo.report.robots.robot_drawing import View, draw
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
-from mirrorpo.report.robots import robot_drawing
-from mirrorpo.report.robots.robot_drawing import View, draw
 
 
 def still(ends, radius, limb=None):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.objectives import PairLogProbs
+from mirrorpo.runtime.pytrees import as_pytree
 
 PAIRS = [np.array([value, value + 0.3], "f4") for value in (-2.0, -3.5, -2.5, -2.25)]
 

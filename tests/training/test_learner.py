@@ -8,9 +8,9 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.preferences import data
+from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training import inner_loop, learner
 from mirrorpo.training.inner_loop import train_agents
-from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training_settings import TrainSettings
 
 from .conftest import toy_dataset

@@ -2,7 +2,8 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import jax
 import numpy as np
 
 from mirrorpo import files, versions
-from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation import evaluation, rollout, tasks
+from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.policy import Policy
 
 FORMAT = "mirrorpo-agent"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+NOISE_EPISODES = 8
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,11 @@ class AgentCard:
         evaluation_seed: of those episodes.
         environment_steps: environment steps of its training.
         seed: of its training.
-        action_unit: of the task; the policy's actions mean nothing without it.
         settings: of its training.
+        noise: root mean square difference between its sampled and its mean motor commands;
+            None where it was not measured.
+        short_episodes: share of its episodes that end within `SHORT_EPISODE` steps; None where
+            it was not measured.
         versions: of the packages that trained it.
     """
 
@@ -46,15 +52,21 @@ class AgentCard:
     evaluation_seed: int
     environment_steps: int
     seed: int
-    action_unit: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    noise: float | None = None
+    short_episodes: float | None = None
     versions: Mapping[str, str] = field(default_factory=versions.installed)
 
 
 def save(path: Path | str, policy: Policy, card: AgentCard) -> None:
     """Write `path` (safetensors) and, beside it, the card with the file's checksum."""
     path = Path(path).with_suffix(".safetensors")
-    content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(card)}
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "mean_limit": policy.mean_limit,
+        **asdict(card),
+    }
     digest = files.save_arrays(path, pack(policy), content)
     files.write_json(path.with_suffix(".json"), {**content, "sha256": digest})
 
@@ -80,7 +92,14 @@ def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
                 f"{path} does not match the checksum on its card {beside}: one of the two was "
                 "changed. Restore both from the same source."
             )
-    policy = unpack(files.load_arrays(path, "an agent file"))
+    unit = card.get("action_unit", 1.0)
+    if unit != 1.0:
+        raise ValueError(
+            f"{path} was made by MirrorPO 0.1.0 and acts in units of {unit:g} motor "
+            "commands, which are no longer supported: take one of the shipped agents, or train one."
+        )
+    # Version 0.1.0 knew no bound of the mean.
+    policy = unpack(files.load_arrays(path, "an agent file"), card.get("mean_limit"))
     known = AgentCard.__dataclass_fields__
     return policy, AgentCard(**{key: value for key, value in card.items() if key in known})
 
@@ -101,16 +120,6 @@ def find(name_or_path: Path | str) -> Path:
         f"No agent named {str(name_or_path)!r}, and no such file.{hint} "
         f"Shipped agents: {', '.join(sorted(shipped_agents)) or 'none'}."
     )
-
-
-def check_unit(card: AgentCard, task: tasks.Task) -> None:
-    """Raise ValueError where an agent's actions have another unit than the task's."""
-    if card.action_unit != task.action_unit:
-        raise ValueError(
-            f"Agent {card.name!r} acts in units of {card.action_unit:g}, but task {task.name!r} "
-            f"takes units of {task.action_unit:g}: choose an agent that was trained on this task, "
-            "or train one."
-        )
 
 
 def shipped() -> tuple[AgentCard, ...]:
@@ -137,6 +146,26 @@ def evaluate(
     return float(np.mean(returns, dtype=np.float64)), error
 
 
+def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
+    """The card with what its episodes show: the return over `card.episodes` episodes of seed
+    `card.evaluation_seed`, the share of short ones, and the size of the policy's noise."""
+    stacked = jax.tree.map(lambda x: x[None], policy)
+    found = evaluation.score(stacked, task, card.episodes, card.evaluation_seed)
+    keys = rollout.episode_keys(jax.random.key(card.evaluation_seed), NOISE_EPISODES)
+    seen = jax.jit(partial(rollout.record, task))(policy, *keys)
+    quiet, sampled = policy.act(seen.observations, None), jax.numpy.clip(seen.actions, -1.0, 1.0)
+    valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
+    noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]
+    returns = found.returns[0].astype(np.float64)
+    return replace(
+        card,
+        return_mean=float(returns.mean()),
+        return_standard_error=float(returns.std(ddof=1) / np.sqrt(len(returns))),
+        short_episodes=float(np.mean(found.lengths[0] < SHORT_EPISODE)),
+        noise=round(float(noise.mean()), 4),
+    )
+
+
 def pack(policy: Policy) -> dict[str, np.ndarray]:
     """A policy's arrays by name."""
     layers = policy.parameters["params"]
@@ -154,8 +183,8 @@ def pack(policy: Policy) -> dict[str, np.ndarray]:
     }
 
 
-def unpack(arrays: Mapping[str, np.ndarray]) -> Policy:
-    """The policy of `pack`'s arrays.
+def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> Policy:
+    """The policy of `pack`'s arrays, with its bound of the mean; see `GaussianActor`.
 
     Raises:
         ValueError: arrays are missing.
@@ -175,4 +204,5 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Policy:
         {"params": parameters},
         jax.numpy.asarray(arrays["observation_mean"]),
         jax.numpy.asarray(arrays["observation_std"]),
+        mean_limit,
     )

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.simulation import rollout
 from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import EPISODES_A_BATCH, check_sizes
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import LIMB_ACTIONS, Task
@@ -144,7 +144,7 @@ def _measure(
     def one_batch(keys: tuple[jax.Array, jax.Array], policy: Policy) -> tuple[jax.Array, ...]:
         episodes = rollout.record(task, policy, *keys)
         # Steps after a fall hold zeros, so they add nothing to these sums.
-        used = task.command(episodes.actions)
+        used = jnp.clip(episodes.actions, -1.0, 1.0)
         absolute = [
             jnp.sum(jnp.abs(used[..., limb]), axis=(1, 2)) / (len(limb) * episodes.length)
             for limb in limbs

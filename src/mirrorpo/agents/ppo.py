@@ -21,7 +21,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mirrorpo.runtime.devices import local_mesh
-from mirrorpo.simulation.policy import GaussianActor, Policy
+from mirrorpo.simulation.policy import GaussianActor, Policy, hold_std, start_std
 from mirrorpo.simulation.tasks import Task
 from mirrorpo.training_settings import PPOSettings
 
@@ -138,9 +138,7 @@ class Networks(NamedTuple):
     @classmethod
     def of(cls, task: Task, settings: PPOSettings) -> "Networks":
         return cls(
-            GaussianActor(
-                task.action_size, settings.hidden, settings.initial_std, task.mean_limit
-            ),
+            GaussianActor(task.action_size, settings.hidden, settings.initial_std),
             _Critic(settings.value_hidden),
         )
 
@@ -151,7 +149,7 @@ def new_learner(task: Task, settings: PPOSettings, key: jax.Array) -> Learner:
     actor_key, critic_key, key = jax.random.split(key, 3)
     observation = jnp.zeros(task.observation_size)
     parameters = {
-        "actor": networks.actor.init(actor_key, observation),
+        "actor": start_std(networks.actor.init(actor_key, observation), settings.std),
         "critic": networks.critic.init(critic_key, observation),
     }
     optimiser = _optimiser(settings)
@@ -191,16 +189,14 @@ def roll_out(
         def step(carry: Robots, _: None) -> tuple[Robots, Batch]:
             key, noise = jax.random.split(carry.key)
             x = observations.normalise(carry.state.obs)
-            action = actor.apply(parameters, x, noise, method="sample")
-            log_prob = actor.apply(parameters, x, action, method="log_prob")
-            after = task.step(carry.state, task.command(action))
+            action: Any = actor.apply(parameters, x, noise, method="sample")
+            log_prob: Any = actor.apply(parameters, x, action, method="log_prob")
+            after = task.step(carry.state, action)
             reward = after.reward * settings.reward_scale
             fell = after.done > 0.5
             over = fell | (carry.time + 1 >= task.episode_length)
             running = carry.discounted_return * settings.discount + reward
-            seen = Batch(
-                carry.state.obs, action, log_prob, reward, after.obs, fell, over, running
-            )
+            seen = Batch(carry.state.obs, action, log_prob, reward, after.obs, fell, over, running)
             robot = Robots(
                 jax.tree.map(lambda new, first: jnp.where(over, first, new), after, start),
                 jnp.where(over, 0, carry.time + 1),
@@ -209,7 +205,11 @@ def roll_out(
             )
             return robot, seen
 
-        return jax.lax.scan(step, robot.replace(key=key), length=settings.rollout_steps)
+        return jax.lax.scan(
+            step,
+            Robots(robot.state, robot.time, robot.discounted_return, key),
+            length=settings.rollout_steps,
+        )
 
     return jax.vmap(one)(robots)
 
@@ -221,7 +221,11 @@ def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) ->
     observations = learner.observations
     returns = learner.returns.updated(batch.discounted_return.reshape(-1))
     x = observations.normalise(batch.observation)
-    critic = partial(networks.critic.apply, learner.parameters["critic"])
+
+    def critic(x: jax.Array) -> jax.Array:
+        value: Any = networks.critic.apply(learner.parameters["critic"], x)
+        return value
+
     advantage, target = _advantages(
         critic(x),
         critic(observations.normalise(batch.next_observation)),
@@ -249,9 +253,8 @@ def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) ->
     def minibatch(carry: tuple, rows: jax.Array) -> tuple[tuple, None]:
         parameters, states = carry
         gradients = jax.grad(loss)(parameters, jax.tree.map(lambda a: a[rows], samples))
-        changed = {
-            name: optimiser.update(gradients[name], states[name]) for name in gradients
-        }
+        gradients = {**gradients, "actor": hold_std(gradients["actor"], settings.std)}
+        changed = {name: optimiser.update(gradients[name], states[name]) for name in gradients}
         parameters = {
             name: optax.apply_updates(parameters[name], change)
             for name, (change, _) in changed.items()
@@ -352,7 +355,10 @@ class Trainer:
             learner = jax.jit(partial(new_learner, self.task, self.settings))(learner_key)
         if policy is not None:
             learner = learner.replace(
-                parameters={**learner.parameters, "actor": policy.parameters},
+                parameters={
+                    **learner.parameters,
+                    "actor": start_std(policy.parameters, self.settings.std),
+                },
                 observations=Moments(
                     jnp.asarray(policy.observation_mean),
                     jnp.asarray(policy.observation_std) ** 2,
@@ -382,5 +388,4 @@ class Trainer:
             parameters=learner.parameters["actor"],
             observation_mean=learner.observations.mean,
             observation_std=learner.observations.std,
-            mean_limit=self.task.mean_limit,
         )

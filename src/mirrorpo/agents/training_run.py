@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from mirrorpo import files, runs, versions
 from mirrorpo.agents import files as agent_files
-from mirrorpo.simulation.policy import Policy
 from mirrorpo.agents.ppo import Trainer
 from mirrorpo.runtime.pytrees import load_tree, save_tree
-from mirrorpo.training_settings import PPOSettings
+from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
+from mirrorpo.training_settings import PPOSettings
 
 STATE_FORMAT = "mirrorpo-ppo-state"
 CHECKPOINTS = "checkpoints"
@@ -85,7 +85,6 @@ def train(
         "task": task.name,
         "backend": task.backend,
         "penalty": asdict(task.penalty) if task.penalty else None,
-        "action_unit": task.action_unit,
         "seed": seed,
         "settings": asdict(settings),
         "devices": jax.local_device_count(),
@@ -133,7 +132,6 @@ def train(
             evaluation_seed=QUICK_SEED,
             environment_steps=steps_before + steps,
             seed=seed,
-            action_unit=task.action_unit,
             settings=asdict(settings),
         )
         agent_files.save(path, policy, point_card)
@@ -193,19 +191,14 @@ def pick(
         mean, _ = agent_files.evaluate(policy, task, episodes, CONFIRM_SEED)
         again.append((abs(mean - target), policy, card))
     _, policy, card = min(again, key=lambda item: item[0])
-    seed = CONFIRM_SEED + 1
-    mean, error = agent_files.evaluate(policy, task, episodes, seed)
-    chosen = agent_files.AgentCard(
-        **{
-            **asdict(card),
-            "name": name,
-            "return_mean": mean,
-            "return_standard_error": error,
-            "episodes": episodes,
-            "evaluation_seed": seed,
-            "versions": versions.installed(),
-        }
+    chosen = replace(
+        card,
+        name=name,
+        episodes=episodes,
+        evaluation_seed=CONFIRM_SEED + 1,
+        versions=versions.installed(),
     )
+    chosen = agent_files.measured(policy, task, chosen)
     agent_files.save(out / f"{name}.safetensors", policy, chosen)
     return chosen
 

@@ -47,7 +47,6 @@ def train(
     start_from: str | None = None,
     until_return: float | None = None,
     evaluate_every: int = 500_000,
-    action_unit: float | None = None,
 ) -> None:
     """Train a source agent by PPO, keeping a checkpoint at each evaluation.
 
@@ -62,20 +61,18 @@ def train(
         start_from: an agent's name or file to begin from.
         until_return: stop when the mean of 100 episodes reaches this true return.
         evaluate_every: environment steps between evaluations.
-        action_unit: motor command that a policy's action of 1 stands for; the task's own by
-            default.
     """
     start_jax()
     from mirrorpo import runs
-    from mirrorpo.agents import files as agent_files, training_run
+    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import training_run
     from mirrorpo.simulation import tasks
 
-    loaded = tasks.load(task, backend, action_unit=action_unit)
+    loaded = tasks.load(task, backend)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
     start, steps_before = None, 0
     if start_from:
         start, start_card = agent_files.load(start_from)
-        agent_files.check_unit(start_card, loaded)
         steps_before = start_card.environment_steps
     with progress("steps") as report:
         last = training_run.train(
@@ -121,11 +118,11 @@ def pick(
     """
     start_jax()
     from mirrorpo import files, runs
-    from mirrorpo.simulation import tasks
     from mirrorpo.agents import training_run
+    from mirrorpo.simulation import tasks
 
     config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
-    task = tasks.load(config["task"], config["backend"], action_unit=config.get("action_unit", 1.0))
+    task = tasks.load(config["task"], config["backend"])
     card = training_run.pick(run, task, near, name, candidates, episodes)
     console.print(
         f"{run / name}.safetensors: true return {card.return_mean:.0f} ± "
@@ -165,7 +162,6 @@ def evaluate(
         name,
         backend,
         penalty_coefficient=penalty_coefficient,
-        action_unit=card.action_unit,
     )
     mean, error = agent_files.evaluate(policy, loaded, episodes, seed, deterministic)
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
@@ -206,18 +202,17 @@ def calibrate(
     from rich.table import Table
 
     from mirrorpo import files, versions
-    from mirrorpo.agents import files as agent_files, calibration
-    from mirrorpo.simulation import tasks
+    from mirrorpo.agents import calibration
+    from mirrorpo.agents import files as agent_files
     from mirrorpo.agents.limb_use import Estimate
     from mirrorpo.report.robots import calibration_plot
+    from mirrorpo.simulation import tasks
 
     policy, card = agent_files.load(agent)
-    loaded = tasks.load(task, backend, action_unit=card.action_unit)
+    loaded = tasks.load(task, backend)
     found = calibration.calibrate(policy, loaded, target, episodes, seed)
     rounded = float(f"{found.coefficient.value:.3g}")
-    check_task = tasks.load(
-        task, backend, penalty_coefficient=rounded, action_unit=card.action_unit
-    )
+    check_task = tasks.load(task, backend, penalty_coefficient=rounded)
     check = Estimate(*agent_files.evaluate(policy, check_task, episodes, seed + 1))
 
     curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
@@ -292,9 +287,10 @@ def limbs(
     from rich.table import Table
 
     from mirrorpo import files
-    from mirrorpo.agents import files as agent_files, limb_use
-    from mirrorpo.simulation import tasks
+    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import limb_use
     from mirrorpo.report.robots import limb_plot
+    from mirrorpo.simulation import tasks
 
     loaded = tasks.load(task, backend)
     found = [agent_files.load(name) for name in agent]
@@ -303,9 +299,9 @@ def limbs(
     labels = names if len(set(names)) == len(names) else agent
     uses: dict[str, limb_use.LimbUse] = {}
     with progress("agents") as report:
-        for label, (policy, card) in zip(labels, found, strict=True):
+        for label, (policy, _) in zip(labels, found, strict=True):
             report(len(uses), len(found), f"{label} on {task}")
-            own = tasks.load(task, backend, action_unit=card.action_unit)
+            own = tasks.load(task, backend)
             uses[label] = limb_use.measure(policy, own, episodes, seed)
     penalised = loaded.penalty.limb if loaded.penalty else None
 
@@ -355,14 +351,13 @@ def render(
             raise ValueError(f"--{option} must be at least 1, not {value}.")
     start_jax()
     from mirrorpo.agents import files as agent_files
-    from mirrorpo.report.robots import poses
+    from mirrorpo.report.robots import poses, robot_drawing
     from mirrorpo.simulation import tasks
-    from mirrorpo.report.robots import robot_drawing
 
     policy, card = agent_files.load(agent)
     name = task or card.task
     backend = backend or (card.backend if name == card.task else None)
-    loaded = tasks.load(name, backend, episode_length=steps, action_unit=card.action_unit)
+    loaded = tasks.load(name, backend, episode_length=steps)
     episode = poses.record(policy, loaded, seed)
     limb = loaded.penalty.limb if loaded.penalty else None
     done = f"{len(episode)} steps of {card.name} on {name}: true return {episode.total:.1f}"

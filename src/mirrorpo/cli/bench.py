@@ -32,8 +32,7 @@ def bench(
             --rollouts` finds it.
     """
     start_jax()
-    from mirrorpo import files, runs
-    from mirrorpo import variants
+    from mirrorpo import files, runs, variants
     from mirrorpo.execution import executor
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study import tables

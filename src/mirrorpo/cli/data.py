@@ -41,10 +41,10 @@ def generate(
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")
     start_jax()
-    from mirrorpo.preferences import data, pools
-    from mirrorpo.agents import sources
-    from mirrorpo.simulation import tasks
     from mirrorpo import variants
+    from mirrorpo.agents import sources
+    from mirrorpo.preferences import data, pools
+    from mirrorpo.simulation import tasks
 
     parsed = variants.parse(variant)
     loaded = tasks.load(task, backend, episode_length)
@@ -76,7 +76,9 @@ def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
 
     dataset = data.PreferenceDataset.load(path)
     described = facts.describe(dataset)
-    table = Table("", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}")
+    table = Table(
+        "", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}"
+    )
     for name, chosen, rejected in described.sides:
         table.add_row(name, chosen, rejected)
     console.print(table)

@@ -27,10 +27,9 @@ def discover(
             one of N cores on this machine. The objective found is the same.
     """
     start_jax()
-    from mirrorpo import runs
-    from mirrorpo import variants
-    from mirrorpo.execution import executor
+    from mirrorpo import runs, variants
     from mirrorpo.discovery import search
+    from mirrorpo.execution import executor
     from mirrorpo.study.algorithms import split_list
 
     settings = dataclasses.replace(

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import tyro
 
+from mirrorpo import protocols
 from mirrorpo.cli.console import console, start_jax
-from mirrorpo.training_settings import TrainSettings
 
 
 def train(
     objective: Annotated[str, tyro.conf.Positional],
     data: Path,
-    settings: tyro.conf.OmitArgPrefixes[TrainSettings],
+    settings: tyro.conf.OmitArgPrefixes[protocols.Training],
     out: Path | None = None,
     seeds: int = 1,
     seed: int = 0,
@@ -46,7 +46,7 @@ def train(
         algorithm,
         data,
         out,
-        settings,
+        protocols.training(settings),
         range(seed, seed + seeds),
         start_from,
         episodes,

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirrorpo.agents import files as agent_files, sources
-from mirrorpo.training import learner
-from mirrorpo.preferences import pools
-from mirrorpo.simulation import tasks
-from mirrorpo.execution.batch import Order, Supply
-from mirrorpo.training_settings import TrainSettings
-from mirrorpo.execution.executor import Alone, Place, Workers, at
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import sources
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.execution.batch import Order, Supply
+from mirrorpo.execution.executor import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
+from mirrorpo.preferences import pools
+from mirrorpo.preferences.draws import draw
+from mirrorpo.simulation import tasks
+from mirrorpo.training import learner
+from mirrorpo.training_settings import TrainSettings
+
+FITNESS_EPISODES_SEED = 1_000_000
+VALIDATION_EPISODES_SEED = 1_900_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,21 @@ class Budget:
     episodes: int
 
 
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers behind a score, beside those of the agents.
+
+    Attributes:
+        trajectories: the draw of the pool; one that `Bench` has.
+        labels: seed of the labels.
+        episodes: seed of start states and action noise, the same for all agents.
+    """
+
+    trajectories: int
+    labels: int
+    episodes: int
+
+
 class Bench:
     """A task's data, and the scores of objectives on it.
 
@@ -76,19 +96,21 @@ class Bench:
         self.rows = own.rows
         self.validation_rows = self._sources(settings.validation_rows).rows
         report("trajectories")
-        pool = pools.cached(
-            self.task,
-            max(self.rows, self.validation_rows),
-            settings.seed,
-            own.better,
-            own.worse,
-            progress=pools.in_words(report),
-        )
+        self.fitness_draw = draw(settings.data_seed, "fitness")
+        self.validation_draw = draw(settings.data_seed, "validation")
+        pooled = {
+            number: pools.cached(
+                self.task, rows, number, own.better, own.worse, progress=pools.in_words(report)
+            )
+            for number, rows in (
+                (self.fitness_draw, self.rows),
+                (self.validation_draw, self.validation_rows),
+            )
+        }
         start = agent_files.load(own.start)[0] if own.start is not None else None
-        # A search comes back to every variant in each generation, with the rows of its fitness
-        # and those of its validation.
+        # Each generation and the validation come back to every variant.
         datasets = 2 * len(settings.variants)
-        self._alone = Alone(Supply(self.task, pool, settings.seed, start, datasets))
+        self._alone = Alone(Supply(self.task, pooled, start, datasets))
         self._workers: Workers = self._alone
         policies = [agent_files.load(name)[0] for name in (own.better, own.worse)]
         report("source agents")
@@ -113,9 +135,21 @@ class Bench:
         settings = self.settings
         return sources.choose(settings.task, settings.better, settings.worse, rows)
 
-    def prepared(self, variant: str, budget: Budget) -> learner.Prepared:
+    def draws(self, generation: int) -> Draws:
+        """Of a generation: labels of its own on the search's trajectories."""
+        labels = draw(self.settings.data_seed, "fitness", 1 + generation)
+        return Draws(self.fitness_draw, labels, FITNESS_EPISODES_SEED + generation)
+
+    @property
+    def validation_draws(self) -> Draws:
+        """Of every validation: trajectories and labels that no generation sees."""
+        return Draws(self.validation_draw, self.validation_draw, VALIDATION_EPISODES_SEED)
+
+    def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.Prepared:
         """A variant's data on this process's devices."""
-        return self._alone.worker.prepared(variant, budget.rows, budget.training)
+        return self._alone.worker.prepared(
+            variant, draws.trajectories, draws.labels, budget.rows, budget.training
+        )
 
     def normalised(self, returns: np.ndarray) -> np.ndarray:
         """Returns with 0 at the worse source agent and 1 at the better."""
@@ -131,7 +165,7 @@ class Bench:
         objectives: Sequence[Objective],
         seeds: Sequence[int],
         budget: Budget,
-        episodes_seed: int,
+        draws: Draws,
         screen: tuple[Budget, float] | None = None,
     ) -> Score:
         """Train an agent with each objective on each variant, and score it.
@@ -140,19 +174,19 @@ class Bench:
             objectives: one for each agent, of one structure.
             seeds: of the agents' training.
             budget: of training and score.
-            episodes_seed: of start states and action noise, the same for all.
+            draws: of the data and of the episodes.
             screen: a smaller budget that all agents get first, and the share of them that gets
                 the whole one.
         """
         if screen is None:
-            return self._in_full(objectives, seeds, budget, episodes_seed)
+            return self._in_full(objectives, seeds, budget, draws)
         small, share = screen
-        first = self._in_full(objectives, seeds, small, episodes_seed)
+        first = self._in_full(objectives, seeds, small, draws)
         keep = max(round(share * len(objectives)), 1)
         order = np.argsort(-np.nan_to_num(first.fitness, nan=-np.inf), kind="stable")
         kept = order[:keep]
         second = self._in_full(
-            [objectives[i] for i in kept], [seeds[i] for i in kept], budget, episodes_seed
+            [objectives[i] for i in kept], [seeds[i] for i in kept], budget, draws
         )
         returns = np.full_like(first.returns, np.nan)
         returns[kept] = second.returns
@@ -175,7 +209,7 @@ class Bench:
         objectives: Sequence[Objective],
         seeds: Sequence[int],
         budget: Budget,
-        episodes_seed: int,
+        draws: Draws,
     ) -> Score:
         variants, count, workers = self.settings.variants, len(objectives), self._workers
         # A slice for each worker, of whole rounds of its devices.
@@ -191,10 +225,12 @@ class Bench:
                 objectives=objectives[agents],
                 seeds=seeds[agents],
                 variant=variants[column],
+                draw=draws.trajectories,
+                label_seed=draws.labels,
                 rows=budget.rows,
                 training=budget.training,
                 episodes=budget.episodes,
-                episodes_seed=episodes_seed,
+                episodes_seeds=[draws.episodes] * len(objectives[agents]),
                 size=size,
             )
             for column, agents in slices

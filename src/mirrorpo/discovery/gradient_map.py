@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.runtime.pytrees import as_pytree
 
 _TIMES = (0.0, 0.5, 1.0)
 

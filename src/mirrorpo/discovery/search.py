@@ -13,16 +13,16 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from mirrorpo import files, runs, versions
-from mirrorpo.training import learner
 from mirrorpo.agents import sources
-from mirrorpo.runtime.pytrees import load_tree, save_tree
-from mirrorpo.execution.executor import Place
 from mirrorpo.discovery import artefact, space, strategy
 from mirrorpo.discovery.artefact import Discovery
-from mirrorpo.discovery.fitness import Bench, Budget, Score
+from mirrorpo.discovery.fitness import Bench, Budget, Draws, Score
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
+from mirrorpo.execution.executor import Place
 from mirrorpo.objectives import Objective
+from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.training import learner
 
 STATE_FORMAT = "mirrorpo-discovery-state"
 STATE = "state.safetensors"
@@ -32,8 +32,6 @@ VALIDATIONS = "validation.jsonl"
 SCOUT_SEEDS = (3_000_000, 3_000_001)
 FITNESS_SEED_BASE = 4_000_000
 VALIDATION_SEED_BASE = 5_000_000
-FITNESS_EPISODES_SEED = 8_000_000
-VALIDATION_EPISODES_SEED = 7_003
 RANGE_MARGIN = 0.25
 VISITED_PAIRS = 2000
 
@@ -154,7 +152,7 @@ class _Search:
         """Write the winner."""
         self.report("what the winner visits")
         objective = self.space.objective(self.winner)
-        points = self._visited(objective, self.validation_budget)
+        points = self._visited(objective, self.validation_budget, self.bench.validation_draws)
         ranges = space.ranges_of(objective, points, RANGE_MARGIN)
         chosen = np.random.default_rng(self.settings.seed).permutation(len(points))
         validations = self._validations()
@@ -186,12 +184,12 @@ class _Search:
         key = jax.random.fold_in(jax.random.key(settings.seed), generation)
         population, asked = self.strategy.ask(key, self.state)
         seeds = self._seeds(generation, len(population))
-        episodes_seed = FITNESS_EPISODES_SEED + generation
+        draws = self.bench.draws(generation)
         score = self.bench.score(
             [self.space.objective(vector) for vector in population],
             seeds,
             self.fitness_budget,
-            episodes_seed,
+            draws,
             self.screen,
         )
         # The start and the mean meet the generation's own random numbers.
@@ -199,7 +197,7 @@ class _Search:
             [self.space.objective(self.space.start), self.space.objective(self.mean)],
             [seeds[0]] * 2,
             self.fitness_budget,
-            episodes_seed,
+            draws,
         )
         self.state = self.strategy.tell(asked, population, score.fitness)
         self._remember_best(population, score, float(known.fitness[0]), generation)
@@ -273,7 +271,7 @@ class _Search:
         objective = self.space.objective(vector)
         seeds = [VALIDATION_SEED_BASE + i for i in range(settings.validation_seeds)]
         score = self.bench.score(
-            [objective] * len(seeds), seeds, self.validation_budget, VALIDATION_EPISODES_SEED
+            [objective] * len(seeds), seeds, self.validation_budget, self.bench.validation_draws
         )
         # An agent that diverged earns what no agent earns: the worse agent's return, or less.
         fitness = np.nan_to_num(score.fitness, nan=min(0.0, _lowest(score.fitness)))
@@ -308,7 +306,7 @@ class _Search:
             found = files.read_json(path, "a search's ranges")
             return space.Ranges(tuple(found["log_prob"]), tuple(found["margin"]))
         objective = space.member(self.settings)
-        points = self._visited(objective, self.fitness_budget)
+        points = self._visited(objective, self.fitness_budget, self.bench.draws(0))
         if not len(points):
             raise ValueError(
                 f"Training with the start, {self.settings.member}, diverges: choose another "
@@ -318,12 +316,12 @@ class _Search:
         files.write_json(path, ranges._asdict())
         return ranges
 
-    def _visited(self, objective: Objective, budget: Budget) -> np.ndarray:
+    def _visited(self, objective: Objective, budget: Budget, draws: Draws) -> np.ndarray:
         return np.concatenate(
             [
                 learner.visited(
                     objective,
-                    self.bench.prepared(variant, budget),
+                    self.bench.prepared(variant, budget, draws),
                     seeds=SCOUT_SEEDS,
                     settings=budget.training,
                 )

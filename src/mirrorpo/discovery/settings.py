@@ -5,6 +5,8 @@ from typing import Annotated
 
 import tyro
 
+from mirrorpo import protocols
+from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
 
 FAMILIES = ("one-step", "two-step", "temporal")
@@ -60,9 +62,11 @@ class DiscoverySettings:
         step_size: Adam's learning rate (open-es).
         shared_seed: train all agents of a generation with one seed; else each antithetic pair
             has its own. Start states and action noise are always the generation's.
+        protocol: "mirror" or "paper": gives each setting of inner training that is None, see
+            `mirrorpo.protocols`.
         rows: pairs that the fitness trains on; None for the paper's number.
         epochs: passes over them.
-        time_steps: steps sampled from each trajectory and minibatch; None for all.
+        time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         episodes: of each agent's fitness.
         screen_epochs: train every agent for so many epochs first, and only the best share of
             them, `screen_keep`, in full; None for no screening.
@@ -76,12 +80,16 @@ class DiscoverySettings:
         validation_episodes: of each of them.
         minibatch: pairs a step of the inner training behind the fitness.
         learning_rate: Adam's in it.
-        anneal: let it fall linearly to zero; else it is constant.
+        schedule: of that rate within each stage: constant, linear or cosine.
         reset_optimiser: start Adam anew with each stage of inner training.
+        single_stage: names of objectives that skip their SFT stage.
+        std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
-        seed: of the search, the trajectories and the labels.
+        seed: of the search.
+        data_seed: of trajectories and labels: each generation has labels of its own, and the
+            validation has trajectories and labels that no generation sees.
     """
 
     task: str = "hopper"
@@ -105,7 +113,8 @@ class DiscoverySettings:
     step_size: float = 0.02
     shared_seed: bool = True
     rows: int | None = None
-    epochs: int = 12
+    protocol: str = "mirror"
+    epochs: int | None = None
     time_steps: int | None = None
     episodes: int = 100
     screen_epochs: int | None = None
@@ -117,16 +126,21 @@ class DiscoverySettings:
     validation_minibatch: int = TrainSettings.minibatch
     validation_learning_rate: float = TrainSettings.learning_rate
     validation_episodes: int = 100
-    minibatch: int = 2
-    learning_rate: float = 1e-3
-    anneal: bool = True
+    minibatch: int | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
     reset_optimiser: bool = False
+    single_stage: tuple[str, ...] | None = None
+    std: str | None = None
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
     seed: int = 0
+    data_seed: int = 0
 
     def __post_init__(self) -> None:
+        protocols.settle(self)
+        check_data_seed(self.data_seed)
         # Names separated by commas are one word on the command line.
         learned = ",".join(self.learn).split(",")
         object.__setattr__(self, "learn", tuple(name.strip() for name in learned if name.strip()))
@@ -162,7 +176,9 @@ class DiscoverySettings:
         _require(fits, "delta", self.delta, "left out: only the start slic has one")
         _require(self.delta is None or self.delta > 0, "delta", self.delta, "positive")
         self._check_learned()
-        screened = self.screen_epochs is None or 0 < self.screen_epochs < self.epochs
+        screened = (
+            self.screen_epochs is None or 0 < self.screen_epochs < self.fitness_training.epochs
+        )
         _require(screened, "screen_epochs", self.screen_epochs, "from 1 to fewer than epochs")
         _ = self.fitness_training, self.validation_training  # checks their settings
 
@@ -185,19 +201,14 @@ class DiscoverySettings:
     @property
     def fitness_training(self) -> TrainSettings:
         """Settings of the inner training behind the fitness."""
-        return TrainSettings(
-            epochs=self.epochs,
-            minibatch=self.minibatch,
-            learning_rate=self.learning_rate,
-            anneal=self.anneal,
-            reset_optimiser=self.reset_optimiser,
-            time_steps=self.time_steps,
-        )
+        return protocols.training(self)
 
     @property
     def screen_training(self) -> TrainSettings:
         """Settings of the short inner training before it."""
-        return replace(self.fitness_training, epochs=self.screen_epochs or self.epochs)
+        return replace(
+            self.fitness_training, epochs=self.screen_epochs or self.fitness_training.epochs
+        )
 
     @property
     def validation_training(self) -> TrainSettings:

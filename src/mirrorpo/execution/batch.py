@@ -2,20 +2,20 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
-from mirrorpo.preferences import data
-from mirrorpo.simulation import evaluation
-from mirrorpo.training import learner
-from mirrorpo.runtime.devices import items_at_once
-from mirrorpo.simulation.policy import Policy
-from mirrorpo.training_settings import TrainSettings
-from mirrorpo.simulation.tasks import Task
 from mirrorpo.objectives import Objective
+from mirrorpo.preferences import data
+from mirrorpo.runtime.devices import items_at_once
+from mirrorpo.simulation import evaluation
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.simulation.tasks import Task
+from mirrorpo.training import learner
+from mirrorpo.training_settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,13 @@ class Supply:
 
     Attributes:
         task: where agents act.
-        pool: trajectories that all variants of the data index.
-        label_seed: of the labels of every variant.
+        pools: trajectories that all variants of the data index, by their draw.
         start: policy that all agents start from; None for random networks.
         datasets: variants that a worker keeps ready on its devices, the last ones used.
     """
 
     task: Task
-    pool: data.Pool
-    label_seed: int
+    pools: Mapping[int, data.Pool]
     start: Policy | None = None
     datasets: int = 1
 
@@ -45,10 +43,12 @@ class Order:
         objectives: one for each agent, of one structure.
         seeds: of each agent's training.
         variant: of the data, as text.
+        draw: of the trajectories.
+        label_seed: of the labels.
         rows: pairs to train on.
         training: settings of inner training.
         episodes: behind each score.
-        episodes_seed: of start states and action noise, the same for all.
+        episodes_seeds: of each agent's start states and action noise.
         deterministic: score mean actions in place of sampled ones.
         curve_episodes: behind the return after each epoch, which becomes a curve; None for none.
         size: agents to compute, the last one repeated where there are fewer: orders of one size
@@ -58,10 +58,12 @@ class Order:
     objectives: Sequence[Objective]
     seeds: Sequence[int]
     variant: str
+    draw: int
+    label_seed: int
     rows: int
     training: TrainSettings
     episodes: int
-    episodes_seed: int
+    episodes_seeds: Sequence[int]
     deterministic: bool = False
     curve_episodes: int | None = None
     size: int = 1
@@ -97,15 +99,17 @@ class Worker:
 
     def __init__(self, supply: Supply):
         self.supply = supply
-        self._ready: OrderedDict[tuple[str, int], learner.Prepared] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, int, int, int], learner.Prepared] = OrderedDict()
 
-    def prepared(self, variant: str, rows: int, training: TrainSettings) -> learner.Prepared:
-        """A variant's first rows on the devices."""
-        supply, key = self.supply, (variant, rows)
+    def prepared(
+        self, variant: str, draw: int, label_seed: int, rows: int, training: TrainSettings
+    ) -> learner.Prepared:
+        """The first rows of one variant of one draw on the devices."""
+        supply, key = self.supply, (variant, draw, label_seed, rows)
         if key not in self._ready:
             while len(self._ready) >= supply.datasets:
                 self._ready.popitem(last=False)
-            dataset = data.label(supply.pool, variant, supply.label_seed, rows)
+            dataset = data.label(supply.pools[draw], variant, label_seed, rows)
             self._ready[key] = learner.prepare(dataset, training, supply.start)
         self._ready.move_to_end(key)
         return self._ready[key]
@@ -121,19 +125,21 @@ class Worker:
         began = time.perf_counter()
         trained = learner.train(
             [*order.objectives, *[order.objectives[-1]] * missing],
-            self.prepared(order.variant, order.rows, order.training),
+            self.prepared(order.variant, order.draw, order.label_seed, order.rows, order.training),
             seeds=[*order.seeds, *[order.seeds[-1]] * missing],
             settings=order.training,
             keep_epochs=order.curve_episodes is not None,
         )
         policies: Policy = jax.block_until_ready(trained.policies)
         trained_at = time.perf_counter()
-        returns = self._returns(policies, order.episodes, order)
+        seeds = [*order.episodes_seeds, *[order.episodes_seeds[-1]] * missing]
+        returns = self._returns(policies, order.episodes, seeds, order.deterministic)
         curves = {name: np.asarray(values) for name, values in trained.curves._asdict().items()}
         if order.curve_episodes is not None and trained.after_epochs is not None:
             shape = curves["loss"].shape
             each = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), trained.after_epochs)
-            after = self._returns(each, order.curve_episodes, order)
+            of_each = [seed for seed in seeds for _ in range(shape[1])]
+            after = self._returns(each, order.curve_episodes, of_each, order.deterministic)
             curves["return_mean"] = after.mean(axis=1, dtype=np.float64).reshape(shape)
         scored_at = time.perf_counter()
         return Scored(
@@ -146,9 +152,10 @@ class Worker:
             evaluate_seconds=scored_at - trained_at,
         )
 
-    def _returns(self, policies: Policy, episodes: int, order: Order) -> np.ndarray:
-        seed, deterministic = order.episodes_seed, order.deterministic
-        return evaluation.returns(policies, self.supply.task, episodes, seed, deterministic)
+    def _returns(
+        self, policies: Policy, episodes: int, seeds: Sequence[int], deterministic: bool
+    ) -> np.ndarray:
+        return evaluation.returns(policies, self.supply.task, episodes, seeds, deterministic)
 
 
 def agents_at_once() -> int:

@@ -20,8 +20,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 from mirrorpo.execution.batch import Order, Scored, Supply, Worker, agents_at_once
+from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 
 REACH_SECONDS = 10.0
 """How long a cluster's address may take to accept a connection."""

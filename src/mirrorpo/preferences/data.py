@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import files, versions
-from mirrorpo.agents import files as agent_files, sources
-from mirrorpo.simulation import rollout
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import sources
 from mirrorpo.runtime.devices import map_over_devices
-from mirrorpo.simulation.evaluation import check_sizes
+from mirrorpo.simulation import rollout
+from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
 from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
@@ -22,6 +23,8 @@ from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 FORMAT = "mirrorpo-preferences"
 POOL_FORMAT = "mirrorpo-pool"
 FORMAT_VERSION = 1
+MOST_SHORT = 0.02
+"""Largest share of short trajectories that a bench accepts unasked."""
 _ROWS_A_JOB = 50
 _JOBS_A_BLOCK = 2
 _ROWS_A_BLOCK = _ROWS_A_JOB * _JOBS_A_BLOCK
@@ -208,16 +211,14 @@ def simulate(
         raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
     own = sources.choose(task.name, better, worse, rows)
     loaded = [agent_files.load(name) for name in (own.better, own.worse)]
-    for policy, agent_card in loaded:
+    for policy, _ in loaded:
         check_sizes(policy, task)
-        agent_files.check_unit(agent_card, task)
     card = {
         "format_version": FORMAT_VERSION,
         "task": task.name,
         "backend": task.backend,
         "episode_length": task.episode_length,
         "penalty": asdict(task.penalty) if task.penalty else None,
-        "action_unit": task.action_unit,
         "rows": rows,
         "pool_seed": seed,
         "better": asdict(loaded[BETTER][1]),
@@ -245,6 +246,27 @@ def simulate(
             _part(parts, block).unlink(missing_ok=True)
         parts.rmdir()
     return Pool(Trajectories(**arrays), card)
+
+
+def short_share(trajectories: Trajectories, episode_length: int) -> float:
+    """Share of trajectories that end within `SHORT_EPISODE` steps, though they could be longer."""
+    if episode_length <= SHORT_EPISODE:
+        return 0.0
+    return float(np.mean(trajectories.length < SHORT_EPISODE))
+
+
+def refuse_short(pool: Pool) -> None:
+    """Raise ValueError where many trajectories end almost at once.
+
+    Such pairs are coin flips, and each of their few steps weighs many times as much in a mean.
+    """
+    share = short_share(pool.trajectories, pool.card["episode_length"])
+    if share > MOST_SHORT:
+        raise ValueError(
+            f"{100 * share:.1f} % of the trajectories on {pool.card['task']} end within "
+            f"{SHORT_EPISODE} steps (more than {100 * MOST_SHORT:g} %): look at the start states "
+            "and the source agents, or pass --allow-short to use them as they are."
+        )
 
 
 def label(

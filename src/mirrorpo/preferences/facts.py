@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mirrorpo import files
-from mirrorpo.preferences.data import BETTER, PreferenceDataset
+from mirrorpo.preferences.data import BETTER, PreferenceDataset, short_share
+from mirrorpo.simulation.evaluation import SHORT_EPISODE
 
 DATASETS = "datasets.json"
 """In a run folder: the facts of the datasets that the run trained on, a list."""
@@ -28,6 +29,8 @@ class Facts:
         chosen_length: mean number of steps of chosen trajectories.
         rejected_length: likewise of the rejected ones.
         agents: names of the better and the worse agent.
+        short: share of the pairs' trajectories that end within `SHORT_EPISODE` steps; None where
+            it was not measured.
     """
 
     task: str
@@ -41,6 +44,7 @@ class Facts:
     chosen_length: float
     rejected_length: float
     agents: tuple[str, str]
+    short: float | None = None
 
     @property
     def sides(self) -> list[tuple[str, str, str]]:
@@ -66,6 +70,10 @@ class Facts:
             (f"{better} against {better}", f"{100 * both:.1f} %"),
             (f"{better} against {worse}", f"{100 * mixed:.1f} %"),
             (f"{worse} against {worse}", f"{100 * neither:.1f} %"),
+            (
+                f"trajectories of fewer than {SHORT_EPISODE} steps",
+                "not measured" if self.short is None else f"{100 * self.short:.1f} %",
+            ),
         ]
 
 
@@ -100,6 +108,7 @@ def describe(dataset: PreferenceDataset) -> Facts:
             str(card.get("better", {}).get("name", "better agent")),
             str(card.get("worse", {}).get("name", "worse agent")),
         ),
+        short=short_share(dataset.compact().trajectories, int(card.get("episode_length", 0))),
     )
 
 

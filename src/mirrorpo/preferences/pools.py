@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirrorpo import files, versions
-from mirrorpo.runtime import cache
 from mirrorpo.agents import files as agent_files
 from mirrorpo.preferences import data
+from mirrorpo.runtime import cache
 from mirrorpo.simulation.tasks import Task
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirrorpo.variants import parse
 from mirrorpo.recommend.conditions import Conditions
+from mirrorpo.variants import parse
 
 NOISE_WIDTH, NEAR_WIDTH = 0.05, 0.15
 """How far a bench's data may differ before its result counts for less: one standard deviation of

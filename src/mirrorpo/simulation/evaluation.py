@@ -1,13 +1,15 @@
 """The true return of policies: independent episodes, each with its own start state."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.simulation import rollout
 from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.simulation import rollout
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import Task
 
@@ -16,74 +18,106 @@ EPISODES_A_BATCH = 50
 how many policies or devices there are."""
 
 
+SHORT_EPISODE = 50
+"""An episode of fewer steps is short: too little of a gait to be worth a preference."""
+
+
+class Scored(NamedTuple):
+    """Episodes of each policy; both of shape (policies, episodes).
+
+    Attributes:
+        returns: sum of true rewards over the episode, float32; NaN where the policy's parameters
+            are not finite.
+        lengths: steps of the episode, int32.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+
+
 def returns(
     policies: Policy,
     task: Task,
     episodes: int = 100,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     deterministic: bool = False,
 ) -> np.ndarray:
-    """True return of each episode of each policy.
+    """True return of each episode of each policy, shape (policies, episodes), float32. Arguments
+    and errors as of `score`."""
+    return score(policies, task, episodes, seed, deterministic).returns
 
-    Every policy meets the same start states and the same action noise.
+
+def score(
+    policies: Policy,
+    task: Task,
+    episodes: int = 100,
+    seed: int | Sequence[int] = 0,
+    deterministic: bool = False,
+) -> Scored:
+    """True return and length of each episode of each policy.
 
     Args:
         policies: leaves with a leading axis of policies.
         task: where to act.
-        episodes: number of episodes a policy.
-        seed: draws start states and action noise.
+        episodes: number of episodes per policy.
+        seed: draws start states and action noise; one seed per policy, or one for all, who then
+            meet the same start states and the same noise.
         deterministic: take the mean action in place of a sampled one.
 
-    Returns:
-        Sum of rewards over each episode, shape (policies, episodes), float32. A policy whose
-        parameters are not finite has NaN returns.
-
     Raises:
-        ValueError: episodes below 1, or a policy for another robot.
+        ValueError: episodes below 1, another number of seeds than policies, or a policy for
+            another robot.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, not {episodes}.")
     check_sizes(policies, task)
     count = policies.observation_mean.shape[0]
+    seeds = [seed] * count if isinstance(seed, int) else list(seed)
+    if len(seeds) != count:
+        raise ValueError(f"{count} policies need one seed each, not {len(seeds)}.")
     batches = -(-episodes // EPISODES_A_BATCH)
     size = min(episodes, EPISODES_A_BATCH)
-    starts, noises = rollout.episode_keys(jax.random.key(seed), batches * size)
     policy_index = jnp.repeat(jnp.arange(count), batches)
     batch_index = jnp.tile(jnp.arange(batches), count)
     # XLA compiles a choice from one policy to other operations, with other last digits, than a
     # choice from several.
     several = policies if count > 1 else jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), policies)
-    total = _returns(
+    total, length = _roll_out(
         several,
         policy_index,
         batch_index,
-        starts.reshape(batches, size),
-        noises.reshape(batches, size),
+        jnp.asarray(seeds, jnp.uint32)[policy_index],
         task=task,
+        batches=batches,
+        size=size,
         deterministic=deterministic,
     )
-    result = np.asarray(total).reshape(count, batches * size)[:, :episodes]
-    return np.where(finite_agents(policies)[:, None], result, np.nan)
+    shape = (count, batches * size)
+    result = np.asarray(total).reshape(shape)[:, :episodes]
+    lengths = np.asarray(length).reshape(shape)[:, :episodes]
+    return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
 
 
-@partial(jax.jit, static_argnames=("task", "deterministic"))
-def _returns(
+@partial(jax.jit, static_argnames=("task", "batches", "size", "deterministic"))
+def _roll_out(
     policies: Policy,
     policy_index: jax.Array,
     batch_index: jax.Array,
-    starts: jax.Array,
-    noises: jax.Array,
+    seeds: jax.Array,
     *,
     task: Task,
+    batches: int,
+    size: int,
     deterministic: bool,
-) -> jax.Array:
-    def one_batch(job: tuple, policies: Policy, starts: jax.Array, noises: jax.Array) -> jax.Array:
-        which, batch = job
+) -> tuple[jax.Array, jax.Array]:
+    def one_batch(job: tuple, policies: Policy) -> tuple[jax.Array, jax.Array]:
+        which, batch, seed = job
         policy = jax.tree.map(lambda x: x[which], policies)
-        noise = None if deterministic else noises[batch]
-        return rollout.returns(task, policy, starts[batch], noise)[0]
+        starts, noises = rollout.episode_keys(jax.random.key(seed), batches * size)
+        starts, noises = (keys.reshape(batches, size)[batch] for keys in (starts, noises))
+        return rollout.returns(task, policy, starts, None if deterministic else noises)
 
-    return map_over_devices(one_batch, (policy_index, batch_index), policies, starts, noises)
+    return map_over_devices(one_batch, (policy_index, batch_index, seeds), policies)
 
 
 def check_sizes(policies: Policy, task: Task) -> None:

@@ -10,11 +10,9 @@ from flax import linen as nn
 from flax import struct
 from jax.typing import ArrayLike
 
-MINIMUM_STD = 0.4
-"""Floor of the standard deviation. It keeps the density of each action dimension below 0.998,
-so that odds and logit of pi(trajectory) are defined."""
+from mirrorpo.training_settings import LEAST_STD, fixed_std
 
-LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(MINIMUM_STD)
+LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(LEAST_STD)
 """Largest log-density of one action dimension, about -0.0027: just below zero."""
 
 
@@ -28,7 +26,7 @@ class GaussianActor(nn.Module):
     Attributes:
         action_size: number of action dimensions.
         hidden: units of each hidden layer.
-        initial_std: standard deviation of a new policy, above `MINIMUM_STD`.
+        initial_std: standard deviation of a new policy, above `LEAST_STD`.
         mean_limit: the mean lies in (-mean_limit, mean_limit); None for a mean without bound, as
             in agents of version 0.1.0.
     """
@@ -46,7 +44,7 @@ class GaussianActor(nn.Module):
         self.mean = nn.Dense(self.action_size, kernel_init=nn.initializers.orthogonal(0.01))
         self.raw_std = self.param(
             "raw_std",
-            nn.initializers.constant(math.log(self.initial_std / MINIMUM_STD - 1.0)),
+            nn.initializers.constant(math.log(self.initial_std / LEAST_STD - 1.0)),
             (self.action_size,),
         )
 
@@ -59,7 +57,7 @@ class GaussianActor(nn.Module):
         if self.mean_limit is not None:
             mean = self.mean_limit * jnp.tanh(mean / self.mean_limit)
         # std = floor * (1 + e^raw): smooth, above the floor for every parameter.
-        return mean, math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
+        return mean, math.log(LEAST_STD) + jax.nn.softplus(self.raw_std)
 
     __call__ = moments
 
@@ -77,8 +75,29 @@ class GaussianActor(nn.Module):
 
     def entropy(self) -> jax.Array:
         """Differential entropy in nats, summed over action dimensions; scalar."""
-        log_std = math.log(MINIMUM_STD) + jax.nn.softplus(self.raw_std)
+        log_std = math.log(LEAST_STD) + jax.nn.softplus(self.raw_std)
         return jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))
+
+
+def start_std(parameters: Any, std: str) -> Any:
+    """Parameters of `GaussianActor` whose standard deviation is as `std` says, for every leading
+    axis; those given where it is learned. See `training_settings.fixed_std`."""
+    value = fixed_std(std)
+    if value is None:
+        return parameters
+    inner = parameters["params"]
+    # std = floor * (1 + e^raw); at the floor itself raw would be minus infinity.
+    raw = math.log(max(value / LEAST_STD - 1.0, 1e-6))
+    return {"params": {**inner, "raw_std": jnp.full_like(inner["raw_std"], raw)}}
+
+
+def hold_std(gradient: Any, std: str) -> Any:
+    """The gradient of `GaussianActor`'s parameters, without the standard deviation's where that
+    is fixed."""
+    if fixed_std(std) is None:
+        return gradient
+    inner = gradient["params"]
+    return {"params": {**inner, "raw_std": jnp.zeros_like(inner["raw_std"])}}
 
 
 @struct.dataclass
@@ -115,6 +134,10 @@ class Policy:
     @property
     def actor(self) -> GaussianActor:
         return GaussianActor(self.action_size, self.hidden, mean_limit=self.mean_limit)
+
+    def with_parameters(self, parameters: Any) -> "Policy":
+        """The same policy with other parameters."""
+        return Policy(parameters, self.observation_mean, self.observation_std, self.mean_limit)
 
     def normalise(self, observation: jax.Array) -> jax.Array:
         return (observation - self.observation_mean) / self.observation_std

@@ -59,7 +59,7 @@ def returns(
     def step(carry: tuple) -> tuple:
         state, alive, total, length, t = carry
         action = _act(policy, state.obs, noise_keys, t)
-        state = jax.vmap(task.step)(state, task.command(action))
+        state = jax.vmap(task.step)(state, action)
         total = total + jnp.where(alive, state.reward, 0.0)
         length = length + alive
         return state, alive & (state.done < 0.5), total, length, t + 1
@@ -85,7 +85,7 @@ def record(task: Task, policy: Policy, start_keys: jax.Array, noise_keys: jax.Ar
         action = _act(policy, state.obs, noise_keys, t)
         seen = jnp.where(alive[:, None], state.obs, 0.0)
         done = jnp.where(alive[:, None], action, 0.0)
-        state = jax.vmap(task.step)(state, task.command(action))
+        state = jax.vmap(task.step)(state, action)
         reward = jnp.where(alive, state.reward, 0.0)
         return (state, alive & (state.done < 0.5)), (seen, done, reward, alive)
 

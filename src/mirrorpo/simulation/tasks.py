@@ -4,7 +4,6 @@ import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +14,6 @@ from mirrorpo.simulation.start_states import stand_on_floor
 
 BACKENDS = ("positional", "mjx", "spring", "generalized")
 EPISODE_LENGTH = 1000
-
-ANT_ACTION_UNIT = 0.25
-"""With noise of 0.4 in its motor commands Ant falls often and early: see docs/tasks.md."""
 
 LIMB_ACTIONS: dict[str, dict[str, tuple[int, ...]]] = {
     # brax's Ant lists its motors as hip_4, ankle_4, hip_1, ankle_1, hip_2, ankle_2, hip_3,
@@ -59,8 +55,6 @@ class Task:
         robot: brax's environment.
         backend: brax's physics engine.
         penalty: the stylistic constraint, if any.
-        action_unit: motor command that a policy's action of 1 stands for. Below 1, a policy whose
-            standard deviation has a floor (see `policy.MINIMUM_STD`) can still move precisely.
         episode_length: number of steps after which an episode is cut.
     """
 
@@ -68,7 +62,6 @@ class Task:
     robot: str
     backend: str
     penalty: LimbPenalty | None = None
-    action_unit: float = 1.0
     episode_length: int = EPISODE_LENGTH
     _env: Env = field(init=False, repr=False, compare=False, hash=False)
 
@@ -78,8 +71,6 @@ class Task:
                 f"Task {self.name!r}: unknown backend {self.backend!r}; use one of "
                 f"{', '.join(BACKENDS)}."
             )
-        if not (math.isfinite(self.action_unit) and self.action_unit > 0):
-            raise ValueError(f"action_unit must be positive and finite, not {self.action_unit}.")
         if self.episode_length < 1:
             raise ValueError(f"episode_length must be at least 1, not {self.episode_length}.")
         if self.penalty is not None:
@@ -108,21 +99,12 @@ class Task:
         """brax's environment, without the penalty, clipping or an episode's end."""
         return self._env
 
-    @property
-    def mean_limit(self) -> float:
-        """Largest mean of a policy's action, in its own unit: the motors' range."""
-        return 1.0 / self.action_unit
-
     def reset(self, key: jax.Array) -> State:
         """The start state of one episode, drawn by `key`."""
         return self._env.reset(key)
 
-    def command(self, action: jax.Array) -> jax.Array:
-        """A policy's action, shape (..., actions), as motor commands in [-1, 1]."""
-        return jnp.clip(self.action_unit * action, -1.0, 1.0)
-
     def step(self, state: State, action: jax.Array) -> State:
-        """One step of one robot. `action`, the motor commands of shape (actions,), is clipped to
+        """One step of one robot. `action`, motor commands of shape (actions,), is clipped to
         [-1, 1] first; the reward includes the penalty. `done` tells a fall, not the end of the
         time."""
         action = jnp.clip(action, -1.0, 1.0)
@@ -154,7 +136,6 @@ def register(
     robot: str,
     backend: str,
     penalty: LimbPenalty | None = None,
-    action_unit: float = 1.0,
 ) -> None:
     """Add a task. `backend` is its default physics engine; `load` can choose another.
 
@@ -163,9 +144,7 @@ def register(
     """
     if name in _REGISTRY:
         raise ValueError(f"A task named {name!r} is registered already.")
-    _REGISTRY[name] = partial(
-        Task, name=name, robot=robot, backend=backend, penalty=penalty, action_unit=action_unit
-    )
+    _REGISTRY[name] = partial(Task, name=name, robot=robot, backend=backend, penalty=penalty)
 
 
 def available() -> tuple[str, ...]:
@@ -178,7 +157,6 @@ def load(
     backend: str | None = None,
     episode_length: int = EPISODE_LENGTH,
     penalty_coefficient: float | None = None,
-    action_unit: float | None = None,
 ) -> Task:
     """A task by name.
 
@@ -187,7 +165,6 @@ def load(
         backend: brax's physics engine; None for the task's default.
         episode_length: steps after which an episode is cut.
         penalty_coefficient: in place of the coefficient of the task's penalty; None for its own.
-        action_unit: in place of the task's own; see `Task`.
 
     Raises:
         ValueError: unknown task or backend, with the near names; a coefficient for a task without
@@ -197,8 +174,7 @@ def load(
         near = difflib.get_close_matches(name, _REGISTRY, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"Unknown task {name!r}.{hint} Tasks: {', '.join(available())}.")
-    given: dict[str, Any] = {"backend": backend, "action_unit": action_unit}
-    chosen = {key: value for key, value in given.items() if value is not None}
+    chosen = {} if backend is None else {"backend": backend}
     task = _REGISTRY[name](episode_length=episode_length, **chosen)
     if penalty_coefficient is None:
         return task
@@ -215,14 +191,8 @@ def with_penalty() -> tuple[str, ...]:
     return tuple(name for name in available() if _REGISTRY[name].keywords["penalty"] is not None)
 
 
-register("ant", "ant", backend="positional", action_unit=ANT_ACTION_UNIT)
-register(
-    "tla",
-    "ant",
-    backend="positional",
-    penalty=LimbPenalty("leg_4", coefficient=8.44),
-    action_unit=ANT_ACTION_UNIT,
-)
+register("ant", "ant", backend="positional")
+register("tla", "ant", backend="positional", penalty=LimbPenalty("leg_4", coefficient=4.2))
 register("hopper", "hopper", backend="positional")
 register("walker2d", "walker2d", backend="positional")
 register("halfcheetah", "halfcheetah", backend="positional")

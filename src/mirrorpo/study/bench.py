@@ -1,8 +1,9 @@
 """The bench: every algorithm on every variant, hyper-parameters searched, scored by true return.
 
-The search has its own seeds and its own evaluation episodes; the reported score comes from
-fresh agents on fresh episodes. Every agent is logged as it is finished, and the same command
-continues after a kill to the same table.
+The search has its own seeds, its own data and its own evaluation episodes; the reported score
+comes from fresh agents, trained on data and scored on episodes that the search has not seen.
+Every agent is logged as it is finished; the same command resumes after a kill and ends with the
+same table.
 """
 
 import json
@@ -15,24 +16,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, runs
-from mirrorpo.agents import files as agent_files, sources
-from mirrorpo.preferences import data, facts, pools
-from mirrorpo.simulation import evaluation, tasks
-from mirrorpo.training import learner
-from mirrorpo import variants
+from mirrorpo import files, runs, variants
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import sources
 from mirrorpo.execution.batch import Order, Scored, Supply
 from mirrorpo.execution.executor import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
+from mirrorpo.preferences import data, facts, pools
+from mirrorpo.preferences.draws import draw
+from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.study import kept_agents, tuned
 from mirrorpo.study.algorithms import Algorithm, load
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
+from mirrorpo.training import learner
 
 SEARCH_SEED_BASE = 1_000_000
 SEARCH_EPISODES_SEED = 7_001
-FINAL_EPISODES_SEED = 7_002
+FINAL_EPISODES_SEED = 2_000_000
+"""An agent's episodes have this seed plus the agent's: never those of another agent of its cell,
+nor the search's; agents of equal number in two cells meet the same start states."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """One agent to train and score."""
+    """One agent to train and score; see `AgentRecord` for the fields."""
 
     objective: Objective
     phase: str
     seed: int
     hyperparameters: str
+    draw: int
+    episodes_seed: int
 
 
 def run(
@@ -89,13 +95,14 @@ def run(
             that do not fit the task. All names are checked before anything is computed.
     """
     algorithms = [load(text) for text in settings.algorithms]
+    training = settings.training
     for algorithm in algorithms:
-        learner.stage_epochs(algorithm.objective, settings.epochs)
+        learner.stage_epochs(algorithm.objective, training.epochs, training.single_stage)
     faults = [variants.parse(text) for text in settings.variants]
     task = tasks.load(settings.task, settings.backend)
     own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    if own.rows < settings.minibatch:
-        raise ValueError(f"rows ({own.rows}) is fewer than a minibatch of {settings.minibatch}.")
+    if own.rows < training.minibatch:
+        raise ValueError(f"rows ({own.rows}) is fewer than a minibatch of {training.minibatch}.")
     start = agent_files.load(own.start)[0] if own.start is not None else None
     for name in (own.better, own.worse):
         evaluation.check_sizes(agent_files.load(name)[0], task)
@@ -104,7 +111,7 @@ def run(
     runs.claim(out, {**asdict(settings), **asdict(own)}, contents | own.checksums())
     log = Log(out / runs.METRICS)
     total = len(faults) * sum(
-        _search_size(algorithm, settings) + settings.seeds for algorithm in algorithms
+        _search_size(algorithm, settings) + settings.scoring.seeds for algorithm in algorithms
     )
 
     def report(doing: str) -> None:
@@ -114,16 +121,23 @@ def run(
     source_agents = _source_agents(out, task, own, settings)
     keep = _Keep(task, out / kept_agents.FOLDER) if keep_agents else None
     cells = [_Cell(str(fault), settings, own.rows, log, report, keep) for fault in faults]
-    left = [cell for cell in cells if not all(map(cell.is_complete, algorithms))]
-    if left:
+    # All of one draw at a time: a pool may fill much of the memory.
+    finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]
+    for phase, number in [("search", settings.search_draw), *(("final", one) for one in finals)]:
+        left = [cell for cell in cells if not cell.is_complete(phase, number, algorithms)]
+        if not left:
+            continue
         report("trajectories")
         told = pools.in_words(report)
-        pool = pools.cached(task, own.rows, settings.seed, own.better, own.worse, cache, told)
-        with at(place, Alone(Supply(task, pool, settings.seed, start))) as workers:
+        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told)
+        if not settings.allow_short:
+            data.refuse_short(pool)
+        with at(place, Alone(Supply(task, {number: pool}, start))) as workers:
             for cell in left:
-                dataset = data.label(pool, cell.variant, settings.seed)
-                facts.remember(out, facts.describe(dataset))
-                cell.measure(algorithms, workers)
+                if number == finals[0]:
+                    dataset = data.label(pool, cell.variant, number)
+                    facts.remember(out, facts.describe(dataset))
+                cell.measure(phase, number, algorithms, workers)
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
@@ -151,43 +165,60 @@ class _Cell:
     report: Callable[[str], None]
     keep: _Keep | None
 
-    def is_complete(self, algorithm: Algorithm) -> bool:
-        if any(self._key(algorithm, job) not in self.log for job in self._search_jobs(algorithm)):
-            return False
-        return all(self._key(algorithm, job) in self.log for job in self._final_jobs(algorithm))
+    def is_complete(self, phase: str, draw: int, algorithms: Sequence[Algorithm]) -> bool:
+        """Whether the log holds all agents of a phase and draw; the phases before are complete."""
+        return all(
+            self._key(algorithm, job) in self.log
+            for algorithm in algorithms
+            for job in self._jobs(phase, draw, algorithm)
+        )
 
-    def measure(self, algorithms: Sequence[Algorithm], workers: Workers) -> None:
-        """Search for all algorithms, then score them: two heaps of independent work."""
-        for jobs in (self._search_jobs, self._final_jobs):
-            batches = [
-                (algorithm, batch)
-                for algorithm in algorithms
-                for batch in self._batches(algorithm, jobs(algorithm), workers.agents_at_once)
-            ]
-            orders = [self._order(batch, workers.agents_at_once) for _, batch in batches]
-            if batches:
-                self._report(*batches[0])
-            for position, scored in workers.work_off(orders):
-                self._remember(*batches[position], scored)
-                self._report(*batches[position])
+    def measure(
+        self, phase: str, draw: int, algorithms: Sequence[Algorithm], workers: Workers
+    ) -> None:
+        """Train and score what the log lacks of a phase and draw: a heap of independent work."""
+        batches = [
+            (algorithm, batch)
+            for algorithm in algorithms
+            for batch in self._batches(
+                algorithm, self._jobs(phase, draw, algorithm), workers.agents_at_once
+            )
+        ]
+        orders = [self._order(batch, workers.agents_at_once) for _, batch in batches]
+        if batches:
+            self._report(*batches[0])
+        for position, scored in workers.work_off(orders):
+            self._remember(*batches[position], scored)
+            self._report(*batches[position])
+
+    def _jobs(self, phase: str, draw: int, algorithm: Algorithm) -> list[Job]:
+        if phase == "search":
+            return self._search_jobs(algorithm)
+        return [job for job in self._final_jobs(algorithm) if job.draw == draw]
 
     def _search_jobs(self, algorithm: Algorithm) -> list[Job]:
         if not _search_size(algorithm, self.settings):
             return []
         seeds = range(SEARCH_SEED_BASE, SEARCH_SEED_BASE + self.settings.search_seeds)
         return [
-            self._job(algorithm, "search", point, seed)
+            self._job(algorithm, "search", point, seed, self.settings.search_draw)
             for point in algorithm.grid_points
             for seed in seeds
         ]
 
     def _final_jobs(self, algorithm: Algorithm) -> list[Job]:
         chosen = self._chosen(algorithm)
-        return [self._job(algorithm, "final", chosen, seed) for seed in range(self.settings.seeds)]
+        return [
+            self._job(algorithm, "final", chosen, seed, self.settings.draw_of(seed))
+            for seed in range(self.settings.scoring.seeds)
+        ]
 
-    def _job(self, algorithm: Algorithm, phase: str, point: Mapping[str, Any], seed: int) -> Job:
+    def _job(
+        self, algorithm: Algorithm, phase: str, point: Mapping[str, Any], seed: int, draw: int
+    ) -> Job:
         objective = replace(algorithm.objective, **point)
-        return Job(objective, phase, seed, hyperparameters_text(point))
+        episodes_seed = FINAL_EPISODES_SEED + seed if phase == "final" else SEARCH_EPISODES_SEED
+        return Job(objective, phase, seed, hyperparameters_text(point), draw, episodes_seed)
 
     def _chosen(self, algorithm: Algorithm) -> Mapping[str, float]:
         """Hyper-parameters of the final agents; needs the search to be complete."""
@@ -219,10 +250,12 @@ class _Cell:
             objectives=[job.objective for job in batch],
             seeds=[job.seed for job in batch],
             variant=self.variant,
+            draw=batch[0].draw,
+            label_seed=batch[0].draw,
             rows=self.rows,
             training=settings.training,
-            episodes=settings.episodes if final else settings.search_episodes,
-            episodes_seed=FINAL_EPISODES_SEED if final else SEARCH_EPISODES_SEED,
+            episodes=settings.scoring.episodes if final else settings.search_episodes,
+            episodes_seeds=[job.episodes_seed for job in batch],
             deterministic=settings.deterministic,
             curve_episodes=settings.curve_episodes if final else None,
             size=size,
@@ -245,6 +278,8 @@ class _Cell:
                 phase=job.phase,
                 hyperparameters=job.hyperparameters,
                 seed=job.seed,
+                data_draw=job.draw,
+                episodes_seed=job.episodes_seed,
                 return_mean=None if diverged else float(score.mean()),
                 return_standard_error=None if diverged else error,
                 episodes=episodes,
@@ -260,7 +295,7 @@ class _Cell:
                     jax.tree.map(lambda x, at=position: x[at], scored.policies),
                     self.keep.task,
                     score,
-                    FINAL_EPISODES_SEED,
+                    job.episodes_seed,
                     job.objective,
                     self.settings.training,
                     job.seed,
@@ -293,7 +328,7 @@ def _source_agents(
     for role, name in (("better", own.better), ("worse", own.worse)):
         policy, _ = agent_files.load(name)
         mean, error = agent_files.evaluate(
-            policy, task, settings.episodes, FINAL_EPISODES_SEED, settings.deterministic
+            policy, task, settings.scoring.episodes, FINAL_EPISODES_SEED, settings.deterministic
         )
         rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
     files.write_json(path, [row._asdict() for row in rows])

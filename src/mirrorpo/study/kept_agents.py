@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from mirrorpo.agents import files as agent_files
-from mirrorpo.simulation.policy import Policy
-from mirrorpo.training_settings import TrainSettings
-from mirrorpo.simulation.tasks import Task
 from mirrorpo.objectives import Objective
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.simulation.tasks import Task
 from mirrorpo.study.statistics import mean_and_error
+from mirrorpo.training_settings import TrainSettings
 
 FOLDER = "agents"
 """Of a run's agents, within its folder."""
@@ -51,7 +51,6 @@ def save(
         evaluation_seed=episodes_seed,
         environment_steps=0,
         seed=seed,
-        action_unit=task.action_unit,
         settings={"objective": repr(objective), **asdict(settings)},
     )
     agent_files.save(path, policy, card)

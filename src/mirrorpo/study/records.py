@@ -25,6 +25,9 @@ class AgentRecord:
         return_mean: mean true return over episodes; None where it diverged.
         return_standard_error: of that mean over episodes; None where it diverged.
         episodes: behind the mean.
+        data_draw: of the trajectories and labels that it was trained on, see
+            `mirrorpo.preferences.draws`.
+        episodes_seed: of the start states and the action noise of its episodes.
         diverged: whether its parameters are not finite.
         train_seconds: wall time of its training, its share of a batch of agents.
         evaluate_seconds: wall time of its evaluation, likewise.
@@ -43,6 +46,8 @@ class AgentRecord:
     diverged: bool
     train_seconds: float
     evaluate_seconds: float
+    data_draw: int = 0
+    episodes_seed: int = 0
     measures: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, variants, runs
+from mirrorpo import files, runs, variants
 from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare

@@ -1,86 +1,130 @@
 """What a bench measures, typed and validated; light to import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from mirrorpo import protocols
+from mirrorpo.preferences.draws import check_data_seed, draw
 from mirrorpo.training_settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the cells of a bench are scored; see `BenchSettings`."""
+
+    seeds: int
+    episodes: int
+    data_draws: int
+    tune_on: str
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "episodes", "data_draws"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.tune_on not in ("own", "score"):
+            raise ValueError(f"tune_on must be own or score, not {self.tune_on!r}.")
 
 
 @dataclass(frozen=True)
 class BenchSettings:
     """What a bench measures; it decides every number of its table.
 
+    A setting that is None takes the protocol's value; see `mirrorpo.protocols`.
+
     Attributes:
         task: name of a task.
-        variants: of the dataset, for example ("base", "noisy:0.1", "mixed-quality").
+        variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
-        seeds: trained agents a cell of the table.
-        search: choose hyper-parameters for each cell from the objective's grid. Without it
-            those are used that searches behind the shipped tables of results chose, where
+        protocol: "mirror" or "paper", the bundle of all settings that are not given.
+        seeds: number of trained agents per table cell.
+        search: choose hyper-parameters for each cell from the objective's grid. Without it the
+            bench takes those that searches behind the shipped tables of results chose, where
             the task and variant have them, else the middle of the grid.
-        search_seeds: agents for each point of the grid.
+        search_seeds: number of agents per point of the grid.
+        data_seed: of trajectories and labels. Hyper-parameters are searched on one draw and
+            scored on others, see `mirrorpo.preferences.draws`.
+        data_draws: number of draws that a cell's agents are spread over.
+        tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
+            uses, or the first one of the "score", as the paper seems to.
         rows: pairs of each dataset; None for the paper's number.
         epochs: passes over the dataset, all stages together.
-        minibatch: pairs a step.
-        learning_rate: Adam's.
-        anneal: let the learning rate fall linearly to zero; else it is constant.
+        minibatch: pairs per step.
+        learning_rate: Adam's, at the start of each stage.
+        schedule: of the learning rate within each stage: constant, linear or cosine.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
-        time_steps: steps sampled from each trajectory and minibatch; None for all.
-        episodes: of each agent's final score.
-        search_episodes: of each agent's score in the search.
-        curve_episodes: of each final agent after every epoch, for the curve of its return while
-            it trains; None for no such curve.
+        single_stage: names of objectives that skip their SFT stage.
+        time_steps: steps sampled from each trajectory and minibatch; 0 for all.
+        std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
+        episodes: evaluation episodes per agent for the final score; each agent of a cell has its
+            own start states, agents of equal number in two cells share theirs.
+        search_episodes: evaluation episodes per agent in the search.
+        curve_episodes: evaluation episodes per final agent after every epoch, for the curve of
+            its return while it trains; None for no such curve.
         deterministic: score mean actions in place of sampled ones.
+        allow_short: accept data in which many trajectories end at once.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
-        seed: of the trajectories and the labels.
     """
 
     task: str = "hopper"
     variants: tuple[str, ...] = ("base", "noisy:0.1", "mixed-quality")
     algorithms: tuple[str, ...] = ("sft", "dpo", "ipo", "cpo", "orpo", "simpo")
-    seeds: int = 25
+    protocol: str = "mirror"
+    seeds: int | None = None
     search: bool = False
     search_seeds: int = 2
+    data_seed: int = 0
+    data_draws: int | None = None
+    tune_on: str | None = None
     rows: int | None = None
-    epochs: int = 12
-    minibatch: int = 2
-    learning_rate: float = 1e-3
-    anneal: bool = True
+    epochs: int | None = None
+    minibatch: int | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
     reset_optimiser: bool = False
+    single_stage: tuple[str, ...] | None = None
     time_steps: int | None = None
-    episodes: int = 100
+    std: str | None = None
+    episodes: int | None = None
     search_episodes: int = 50
     curve_episodes: int | None = None
     deterministic: bool = False
+    allow_short: bool = False
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "search_seeds", "episodes", "search_episodes"):
+        protocols.settle(self)
+        for name in ("search_seeds", "search_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         for name in ("rows", "curve_episodes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}.")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
+        check_data_seed(self.data_seed)
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")
-        _ = self.training  # checks the settings of training
+        _ = self.training, self.scoring  # check their settings
+
+    @property
+    def scoring(self) -> Scoring:
+        """How its cells are scored, the protocol's values filled in."""
+        return Scoring(**{one.name: getattr(self, one.name) for one in fields(Scoring)})
 
     @property
     def training(self) -> TrainSettings:
         """The settings of inner training among these."""
-        return TrainSettings(
-            epochs=self.epochs,
-            minibatch=self.minibatch,
-            learning_rate=self.learning_rate,
-            anneal=self.anneal,
-            reset_optimiser=self.reset_optimiser,
-            time_steps=self.time_steps,
-        )
+        return protocols.training(self)
+
+    @property
+    def search_draw(self) -> int:
+        """The draw that hyper-parameters are searched on."""
+        own = draw(self.data_seed, "search")
+        return own if self.scoring.tune_on == "own" else self.draw_of(0)
+
+    def draw_of(self, seed: int) -> int:
+        """The draw that a final agent is trained on."""
+        return draw(self.data_seed, "score", seed % self.scoring.data_draws)

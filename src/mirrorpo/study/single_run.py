@@ -9,14 +9,15 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs
-from mirrorpo.agents import files as agent_files, sources
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import sources
 from mirrorpo.preferences import data
 from mirrorpo.simulation import evaluation, tasks
-from mirrorpo.training import learner
-from mirrorpo.training_settings import TrainSettings
 from mirrorpo.study import kept_agents
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.bench import FINAL_EPISODES_SEED
+from mirrorpo.training import learner
+from mirrorpo.training_settings import TrainSettings
 
 
 def run(
@@ -46,7 +47,6 @@ def run(
         card["backend"],
         card["episode_length"],
         penalty["coefficient"] if penalty else None,
-        card.get("action_unit", 1.0),
     )
     own = sources.SOURCES.get(task.name)
     start_name = start_from or (own.start if own else None)

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from mirrorpo import objectives
-from mirrorpo.runtime.devices import map_over_devices
-from mirrorpo.simulation.policy import Policy, new_policy
-from mirrorpo.runtime.pytrees import as_pytree
-from mirrorpo.training_settings import TrainSettings
 from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.runtime.pytrees import as_pytree
+from mirrorpo.simulation.policy import Policy, hold_std, new_policy, start_std
+from mirrorpo.training_settings import TrainSettings
 
 
 class Curves(NamedTuple):
@@ -103,9 +103,10 @@ def train_agents(
                 settings.hidden,
                 settings.initial_std,
             )
+        policy = policy.with_parameters(start_std(policy.parameters, settings.std))
+        # The rate is each stage's own; the moments may be of all stages together.
         optimiser = optax.chain(
-            optax.clip_by_global_norm(settings.max_gradient_norm),
-            optax.adam(_learning_rate(settings, data, stages)),
+            optax.clip_by_global_norm(settings.max_gradient_norm), optax.scale_by_adam()
         )
         state = optimiser.init(policy.parameters)
         curves, kept = [], []
@@ -126,14 +127,14 @@ def train_agents(
     return map_over_devices(one_agent, (objective, seeds), template, data)
 
 
-def _learning_rate(
-    settings: TrainSettings, data: PairedData, stages: tuple[tuple[str, int], ...]
-) -> optax.ScalarOrSchedule:
-    if not settings.anneal:
-        return settings.learning_rate
-    epochs = sum(epochs for _, epochs in stages)
-    steps = epochs * (data.chosen.shape[0] // settings.minibatch)
-    return optax.linear_schedule(settings.learning_rate, 0.0, steps)
+def _learning_rate(settings: TrainSettings, progress: jax.Array) -> jax.Array:
+    """Adam's rate at a stage's progress in [0, 1]."""
+    shape = {
+        "constant": jnp.ones_like(progress),
+        "linear": 1.0 - progress,
+        "cosine": 0.5 * (1.0 + jnp.cos(jnp.pi * progress)),
+    }
+    return settings.learning_rate * shape[settings.schedule]
 
 
 def _stage_objective(name: str, objective: Objective) -> Objective:
@@ -196,7 +197,10 @@ def _stage(
         which, key = item
         progress = done / (epochs * steps_an_epoch)
         gradient, (curves, pairs) = jax.grad(loss, has_aux=True)(parameters, which, progress, key)
-        updates, state = optimiser.update(gradient, state)
+        gradient = hold_std(gradient, settings.std)
+        steps, state = optimiser.update(gradient, state)
+        rate = _learning_rate(settings, progress)
+        updates = jax.tree.map(lambda x: -rate * x, steps)
         curve = curves._replace(gradient_norm=optax.tree.norm(gradient))
         carry = (optax.apply_updates(parameters, updates), state, done + 1)
         return carry, (curve, pairs if record else None)
@@ -217,7 +221,7 @@ def _stage(
     keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
     carry = (policy.parameters, state, jnp.float32(0))
     (parameters, state, _), (curves, pairs, kept) = jax.lax.scan(epoch, carry, keys)
-    policy = Policy(parameters, policy.observation_mean, policy.observation_std)
+    policy = policy.with_parameters(parameters)
     return policy, state, curves, pairs, kept
 
 

@@ -4,7 +4,7 @@ Many agents - seeds, hyper-parameters, objectives of one class - are one compile
 `inner_loop.train_agents`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mirrorpo.objectives import Objective
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import replicate
-from mirrorpo.training.inner_loop import Curves, PairedData, train_agents
-from mirrorpo.simulation.policy import Policy, finite_agents, new_policy
 from mirrorpo.runtime.pytrees import stack
+from mirrorpo.simulation.policy import Policy, finite_agents, new_policy
+from mirrorpo.training.inner_loop import Curves, PairedData, train_agents
 from mirrorpo.training_settings import TrainSettings
-from mirrorpo.objectives import Objective
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def train(
         )
     if not all(0 <= seed < 2**32 for seed in seeds):
         raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
-    stages = stage_epochs(one_each[0], settings.epochs)
+    stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
     ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
     policies, curves, _, parameters = train_agents(
         stack(one_each),
@@ -177,7 +177,7 @@ def visited(
         prepared.template,
         prepared.data,
         settings=settings,
-        stages=stage_epochs(objective, settings.epochs),
+        stages=stage_epochs(objective, settings.epochs, settings.single_stage),
         fresh=prepared.fresh,
         record=min(minibatches, prepared.data.chosen.shape[0] // settings.minibatch),
     )
@@ -193,16 +193,23 @@ def _with_normaliser(parameters: Any, policies: Policy) -> Policy:
         return jnp.broadcast_to(x[:, None], (agents, epochs, *x.shape[1:]))
 
     mean, std = map(each_epoch, (policies.observation_mean, policies.observation_std))
-    return Policy(parameters, mean, std)
+    return Policy(parameters, mean, std, policies.mean_limit)
 
 
-def stage_epochs(objective: Objective, epochs: int) -> tuple[tuple[str, int], ...]:
+def stage_epochs(
+    objective: Objective, epochs: int, single_stage: Collection[str] = ()
+) -> tuple[tuple[str, int], ...]:
     """An objective's stages with their shares of `epochs`, the last stage at least one.
+
+    Args:
+        objective: whose `stages` count.
+        epochs: of all stages together.
+        single_stage: names of objectives of which only the last stage is run.
 
     Raises:
         ValueError: fewer epochs than stages.
     """
-    stages = objective.stages
+    stages = objective.stages[-1:] if objective.name in single_stage else objective.stages
     if epochs < len(stages):
         raise ValueError(
             f"{objective.name} has {len(stages)} stages ({', '.join(n for n, _ in stages)}), so "

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import files, runs
-from mirrorpo.runtime import cache
 from mirrorpo.language import answers, generation, models
 from mirrorpo.language.answers import Answer, Pair
+from mirrorpo.runtime import cache
 
 from . import rates, scores, settings
 from .store import Store, digest

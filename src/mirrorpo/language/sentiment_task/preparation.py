@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mirrorpo import files, objectives, variants
-from mirrorpo.runtime import cache
 from mirrorpo.language import models
+from mirrorpo.runtime import cache
 from mirrorpo.variants import COPIES
 
 from . import log_probs, prompts, texts

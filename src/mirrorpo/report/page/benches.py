@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mirrorpo import runs
-from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.language.sentiment_task.settings import logging_steps
+from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.report import comparison
 from mirrorpo.report.page import quantities, reviews
 from mirrorpo.report.page.folders import Folder

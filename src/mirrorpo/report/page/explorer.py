@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import objectives
-from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.discovery.gradient_map import GradientMap, depends_on_progress
 from mirrorpo.discovery.member_functions import MOMENTS, member_functions
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs
+from mirrorpo.runtime.pytrees import as_pytree
 
 LOW, HIGH, POINTS = -12.0, -0.5, 47
 """The grid of both log-probs, means over time: every 0.25."""

@@ -13,10 +13,9 @@ from PIL import Image
 
 from mirrorpo import files
 from mirrorpo.agents import files as agent_files
-from mirrorpo.report.robots import poses
-from mirrorpo.simulation import tasks
-from mirrorpo.report.robots import robot_drawing
 from mirrorpo.report.page.folders import Folder
+from mirrorpo.report.robots import poses, robot_drawing
+from mirrorpo.simulation import tasks
 
 STEPS = 200
 FRAMES = 30
@@ -58,7 +57,7 @@ def record(
         ValueError: as `agent_files.load`.
     """
     policy, card = agent_files.load(str(path))
-    task = tasks.load(card.task, card.backend, episode_length=STEPS, action_unit=card.action_unit)
+    task = tasks.load(card.task, card.backend, episode_length=STEPS)
     episode = poses.record(policy, task, SEED)
     limb = task.penalty.limb if task.penalty else None
     with tempfile.TemporaryDirectory() as name:

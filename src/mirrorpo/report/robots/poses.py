@@ -146,7 +146,7 @@ def _roll_out(
         state, alive = carry
         link = state.pipeline_state.x
         action = policy.act(state.obs, jax.random.fold_in(noise_key, t))
-        after = task.step(state, task.command(action))
+        after = task.step(state, action)
         seen = (link.pos, link.rot, after.reward, alive)
         return (after, alive & (after.done < 0.5)), seen
 

@@ -1,0 +1,108 @@
+"""Named protocols: bundles of settings that decide how agents are trained, tuned and scored.
+
+`paper` is the protocol of "Meta-Learning Objectives for Preference Optimization" (Table 7 and
+section 4.2), with our choices where it is silent; `mirror` is what we recommend. A setting that
+the user gives wins over the bundle; a run records the name and every value.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mirrorpo.training_settings import TrainSettings
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "epochs": 12,
+        "minibatch": 2,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "single_stage": ("kto",),
+        "time_steps": None,
+        "std": "learned",
+        "seeds": 25,
+        "episodes": 100,
+        "data_draws": 1,
+        "tune_on": "score",
+    },
+    "mirror": {
+        "epochs": 12,
+        "minibatch": 2,
+        "learning_rate": 1e-3,
+        "schedule": "linear",
+        "single_stage": (),
+        "time_steps": None,
+        "std": "learned",
+        "seeds": 24,
+        "episodes": 50,
+        "data_draws": 2,
+        "tune_on": "own",
+    },
+}
+
+ALL_STEPS = 0
+"""The value of `time_steps` that a user gives for all steps, whatever the protocol says."""
+
+
+def settle(settings: Any) -> None:
+    """Fill those fields of a frozen dataclass that are None from its `protocol`.
+
+    Raises:
+        ValueError: no protocol of that name.
+    """
+    bundle = bundle_of(settings.protocol)
+    for one in fields(settings):
+        if one.name in bundle and getattr(settings, one.name) is None:
+            object.__setattr__(settings, one.name, bundle[one.name])
+    if getattr(settings, "time_steps", None) == ALL_STEPS:
+        object.__setattr__(settings, "time_steps", None)
+
+
+def training(settings: Any) -> TrainSettings:
+    """Those of some settings that are of inner training."""
+    names = [name for name in TrainSettings.__dataclass_fields__ if hasattr(settings, name)]
+    return TrainSettings(**{name: getattr(settings, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of inner training, each the protocol's unless given; see `TrainSettings`.
+
+    Attributes:
+        protocol: "mirror" or "paper": gives each setting that is None.
+        epochs: passes over the dataset, all stages together.
+        minibatch: pairs per step.
+        learning_rate: Adam's, at the start of each stage.
+        schedule: of the learning rate within each stage: constant, linear or cosine.
+        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
+        single_stage: names of objectives that skip their SFT stage.
+        time_steps: steps sampled from each trajectory and minibatch; 0 for all.
+        std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
+    """
+
+    protocol: str = "mirror"
+    epochs: int | None = None
+    minibatch: int | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
+    reset_optimiser: bool = False
+    single_stage: tuple[str, ...] | None = None
+    time_steps: int | None = None
+    std: str | None = None
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+
+def bundle_of(name: str) -> Mapping[str, Any]:
+    """The settings of a protocol.
+
+    Raises:
+        ValueError: no such protocol, with the near names.
+    """
+    if name not in PROTOCOLS:
+        near = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]
