@@ -93,7 +93,9 @@ def test_kept_agents_have_the_scores_of_the_first_seed(two_agents, tmp_path, cac
         "noisy-0.3-sft",
     ]
     first = frame[(frame.phase == "final") & (frame.seed == 0)]
-    assert sorted(agent_files.load(path)[1].return_mean for path in kept) == sorted(first.return_mean)
+    assert sorted(agent_files.load(path)[1].return_mean for path in kept) == sorted(
+        first.return_mean
+    )
     policy, card = agent_files.load(kept[1])
     task = tasks.load(card.task, card.backend)
     two = jax.tree.map(lambda x: np.stack([x, x]), policy)

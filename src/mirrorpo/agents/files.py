@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, versions
+from mirrorpo import files, standard_error, versions
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.simulation.policy import Policy
 
@@ -133,8 +133,7 @@ def evaluate(
     """Mean true return of one policy, and its standard error over episodes."""
     stacked = jax.tree.map(lambda x: x[None], policy)
     returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
-    error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
-    return float(np.mean(returns, dtype=np.float64)), error
+    return standard_error.mean_and_error(returns)
 
 
 def pack(policy: Policy) -> dict[str, np.ndarray]:

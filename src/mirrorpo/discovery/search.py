@@ -23,6 +23,7 @@ from mirrorpo.discovery.fitness import Bench, Budget, Score
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import Objective
+from mirrorpo.standard_error import mean_and_error
 
 STATE_FORMAT = "mirrorpo-discovery-state"
 STATE = "state.safetensors"
@@ -277,14 +278,14 @@ class _Search:
         )
         # An agent that diverged earns what no agent earns: the worse agent's return, or less.
         fitness = np.nan_to_num(score.fitness, nan=min(0.0, _lowest(score.fitness)))
-        mean, error = float(fitness.mean()), _standard_error(fitness)
+        mean, error = mean_and_error(fitness)
         if mean > self.winner_score:
             self.winner, self.winner_score = vector, mean
         line = {
             "generation": self.done,
             "candidate": what,
             "score": mean,
-            "standard_error": error,
+            "standard_error": None if math.isnan(error) else error,
             "returns": {
                 variant: None if not np.isfinite(value) else float(value)
                 for variant, value in zip(
@@ -370,7 +371,3 @@ class _Search:
 def _lowest(values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.min()) if finite.size else 0.0
-
-
-def _standard_error(values: np.ndarray) -> float | None:
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None

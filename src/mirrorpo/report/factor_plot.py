@@ -50,7 +50,9 @@ def factor_plot(effects: pd.DataFrame) -> Figure:
         axis.set_title(_TITLES[response], fontsize=9)
         axis.grid(axis="x", color="#EEEEEE", linewidth=0.8)
         axis.set_axisbelow(True)
-    names = [f"{factor}: {baselines[factor]} \N{RIGHTWARDS ARROW} {level}" for factor, level in rows]
+    names = [
+        f"{factor}: {baselines[factor]} \N{RIGHTWARDS ARROW} {level}" for factor, level in rows
+    ]
     axes[0].set_yticks(range(len(rows)), names)
     axes[0].invert_yaxis()
     if len(variants) > 1:
@@ -67,8 +69,6 @@ def _draw(
     label: str,
     colour: str,
 ) -> None:
-    heights = [
-        rows.index(row) + shift for row in zip(part["factor"], part["level"], strict=True)
-    ]
+    heights = [rows.index(row) + shift for row in zip(part["factor"], part["level"], strict=True)]
     axis.hlines(heights, part["low"], part["high"], color=colour, linewidth=1.6)
     axis.plot(part["effect"], heights, "o", color=colour, markersize=5, label=label)

@@ -10,7 +10,7 @@ from mirrorpo.simulation.policy import Policy
 from mirrorpo.training_settings import TrainSettings
 from mirrorpo.simulation.tasks import Task
 from mirrorpo.objectives import Objective
-from mirrorpo.study.statistics import mean_and_error
+from mirrorpo.standard_error import mean_and_error
 
 FOLDER = "agents"
 """Of a run's agents, within its folder."""

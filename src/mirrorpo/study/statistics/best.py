@@ -17,9 +17,6 @@ LEVEL = 0.05
 ENOUGH_DRAWS = 5
 """From so many data draws on, each difference's own draws tell its error."""
 
-SHARED = 0.25
-"""Correlation of the variance ratios of two differences that share the best row."""
-
 
 def holm(p_values: pd.Series) -> pd.Series:
     """P-values corrected for their number by Holm's step-down method. NaN stays and is not counted.
@@ -37,10 +34,10 @@ def differences_to_best(
 ) -> pd.DataFrame:
     """How far each row of a column lies behind the best, tested in pairs.
 
-    With one data draw, the error of a difference is over agents. With five or more it contains
+    With one data draw, the error of a difference is over agents. With five or more, it contains
     the draws, by each difference's own. With two to four, a row's own draws say next to nothing
-    (one to three degrees of freedom), so one factor for all rows, by which draws inflate the
-    variance that agents leave, is estimated from all rows together.
+    (one to three degrees of freedom): there, one factor for all rows tells by how much draws
+    inflate the variance that agents leave, see `_inflation`.
 
     Args:
         frame: agents, one row each: `algorithm` and the columns of `agent_rows`.
@@ -58,17 +55,12 @@ def differences_to_best(
     Raises:
         ValueError: a column is missing, or two agents of a row share a cell.
     """
-    scores = scores_by_cell(frame)
-    lost = _lost(frame)
+    require(frame, ["algorithm"], "The agents")
+    rows = agent_rows(frame)
+    scores = scores_by_cell(rows)[list(dict.fromkeys(frame["algorithm"]))]
+    lost = set(rows["algorithm"][rows["score"].isna()])
     centres = pd.Series(
-        {
-            name: math.nan
-            if name in lost
-            else interquartile_mean(scores[name].dropna())
-            if method == "iqm"
-            else _mean(scores[name].dropna())
-            for name in scores
-        },
+        {name: math.nan if name in lost else _centre(scores[name], method) for name in scores},
         dtype=float,
     )
     columns = ["behind", "standard_error", "degrees_of_freedom", "p_value"]
@@ -76,19 +68,19 @@ def differences_to_best(
     lines = {name: [math.nan] * 4 for name in centres.index}
     if len(known):
         best = known.idxmax()
-        pairs = {
-            name: scores[[best, name]].dropna() for name in known.index if name != best
-        }
+        pairs = {name: scores[[best, name]].dropna() for name in known.index if name != best}
         for name, pair in pairs.items():
             values = pair.to_numpy()
             test = of_arrays(values[:, 0], values[:, 1], _draws(pair), method)
             lines[name] = [test.mean, test.standard_error, test.degrees_of_freedom, test.p_value]
         if method == "t":
-            lines |= _with_shared_draws(pairs)
+            lines |= _with_shared_draws(scores[list(known.index)], pairs)
         lines[best] = [0.0, *[math.nan] * 3]
     found = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
     found["corrected_p"] = holm(found["p_value"])
-    found["not_worse"] = found.index.isin(known.index) & ~(found["corrected_p"] < level)
+    # On the common cells alone, the best may even be behind.
+    worse = (found["corrected_p"] < level) & (found["behind"] > 0)
+    found["not_worse"] = found.index.isin(known.index) & ~worse
     return found.rename_axis("algorithm").reset_index()
 
 
@@ -103,7 +95,7 @@ class BestOf:
         difference: the best minus the runner-up on common cells.
         standard_error: of the difference.
         p_value: two-sided, of this one pair.
-        corrected_p: times the number of rows that the best was chosen over, at most 1.
+        corrected_p: the same after Holm's correction over all rows that the best was chosen over.
         significant: whether `corrected_p` is below the level.
     """
 
@@ -137,9 +129,13 @@ def best_of(
 ) -> BestOf | None:
     """Test the best row against the runner-up, corrected for the choice among all rows.
 
+    It agrees with `differences_to_best`: the runner-up is not marked there if and only if the best
+    is significantly better here (unless `compared` says that more rows were tried).
+
     Args:
         frame: agents, see `differences_to_best`.
-        compared: rows that the best was chosen from, where more were tried than `frame` holds.
+        compared: rows that the best was chosen from, where more were tried than `frame` holds. The
+            others count as if they were no worse than the runner-up.
         level: significance level after correction.
 
     Returns:
@@ -158,9 +154,8 @@ def best_of(
     best = means.idxmax()
     runner_up = means.drop(best).idxmax()
     line = table.loc[runner_up]
-    corrected = min(1.0, float(line["p_value"]) * (rows - 1))
-    if math.isnan(line["p_value"]):
-        corrected = math.nan
+    others = pd.Series(1.0, index=range(rows - len(means)))
+    corrected = float(holm(pd.concat([table["p_value"], others]))[runner_up])
     return BestOf(
         str(best),
         str(runner_up),
@@ -169,69 +164,85 @@ def best_of(
         float(line["standard_error"]),
         float(line["p_value"]),
         corrected,
-        corrected < level,
+        corrected < level and float(line["behind"]) > 0,
     )
 
 
-def scores_by_cell(frame: pd.DataFrame) -> pd.DataFrame:
+def scores_by_cell(rows: pd.DataFrame) -> pd.DataFrame:
     """Scores with a row per (data_seed, seed) and a column per algorithm; NaN for what is missing
     or diverged.
 
+    Args:
+        rows: as `agent_rows` returns them, with a column `algorithm`.
+
     Raises:
-        ValueError: a column is missing, or two agents of an algorithm share a cell.
+        ValueError: two agents of an algorithm share a cell.
     """
-    require(frame, ["algorithm"], "The agents")
-    rows = agent_rows(frame).set_index([*CELL, "algorithm"])["score"]
-    twice = rows.index[rows.index.duplicated()]
+    scores = rows.set_index([*CELL, "algorithm"])["score"]
+    twice = scores.index[scores.index.duplicated()]
     if len(twice):
         draw, seed, name = twice[0]
         raise ValueError(f"{name} has more than one agent of seed {seed} on data draw {draw}.")
-    return rows.unstack("algorithm")[list(dict.fromkeys(frame["algorithm"]))]
+    return scores.unstack("algorithm")
 
 
-def _lost(frame: pd.DataFrame) -> set[str]:
-    """Rows with a diverged agent."""
-    rows = agent_rows(frame)
-    return set(rows["algorithm"][rows["score"].isna()])
-
-
-def _mean(scores: pd.Series) -> float:
-    return mean_and_error(scores, _draws(scores))[0]
+def _centre(scores: pd.Series, method: Method) -> float:
+    """What decides which row is best."""
+    known = scores.dropna()
+    if method == "iqm":
+        return interquartile_mean(known)
+    return mean_and_error(known, _draws(known))[0]
 
 
 def _draws(rows: pd.DataFrame | pd.Series) -> np.ndarray:
     return rows.index.get_level_values(CELL[0]).to_numpy()
 
 
-def _with_shared_draws(pairs: Mapping[str, pd.DataFrame]) -> dict[str, list[float]]:
-    """Lines of the differences with few data draws: one inflation factor for all rows.
-
-    The factor is the mean over rows of (variance between draws) / (variance that agents leave),
-    at least 1. It assumes that draws matter to a difference in proportion to what its agents vary.
-    Each ratio is freed of its bias by its denominator's degrees of freedom. The rows share the
-    best, so that their ratios are correlated (0.25 of normal scores); the factor's degrees of
-    freedom count that, and the error's combine both by Satterthwaite's rule.
-    """
-    inside, ratios, draws = {}, [], []
+def _with_shared_draws(
+    scores: pd.DataFrame, pairs: Mapping[str, pd.DataFrame]
+) -> dict[str, list[float]]:
+    """Lines of the differences with few data draws, by one inflation factor for all rows."""
+    factor, of_factor = _inflation(scores)
+    lines = {}
     for name, pair in pairs.items():
         labels, index = np.unique(_draws(pair), return_inverse=True)
         spare = len(pair) - len(labels)
-        if not 2 <= len(labels) < ENOUGH_DRAWS or spare <= 2:
+        if not 2 <= len(labels) < ENOUGH_DRAWS or spare < 1 or math.isnan(factor):
             continue
         values = pair.to_numpy()[:, 0] - pair.to_numpy()[:, 1]
-        between, within = variances_of_mean(values, index)
-        if within > 0.0:
-            mean = mean_and_error(values, index)[0]
-            inside[name] = (mean, within, spare)
-            ratios.append(between / within * (spare - 2) / spare)
-            draws.append(len(labels) - 1)
-    if not ratios:
-        return {}
-    factor = max(1.0, float(np.average(ratios, weights=draws)))
-    of_factor = float(np.mean(draws)) / (SHARED + (1.0 - SHARED) / len(ratios))
-    lines = {}
-    for name, (mean, within, spare) in inside.items():
-        error = math.sqrt(factor * within)
+        error = math.sqrt(factor * variances_of_mean(values, index)[1])
+        # Satterthwaite's rule for the product of two estimates.
         freedom = 1.0 / (1.0 / of_factor + 1.0 / spare)
+        mean = mean_and_error(values, index)[0]
         lines[name] = [mean, error, freedom, t_test(mean, error, freedom)]
     return lines
+
+
+def _inflation(scores: pd.DataFrame) -> tuple[float, float]:
+    """By how much data draws inflate the variance that agents leave, and its degrees of freedom.
+
+    The mean over rows of (variance between draws) / (variance within draws), at least 1, of each
+    row's deviation from the median of all rows in the same cell: what is common to all rows does
+    not touch their differences. It assumes that draws matter to each row in proportion to what its
+    agents vary. Each ratio is freed of its bias by its denominator's degrees of freedom.
+
+    Args:
+        scores: as `scores_by_cell`, of rows with a number.
+    """
+    deviations = scores.sub(scores.median(axis=1), axis=0)
+    ratios, weights = [], []
+    for name in deviations:
+        known = deviations[name].dropna()
+        labels, index = np.unique(_draws(known), return_inverse=True)
+        spare = len(known) - len(labels)
+        if len(labels) < 2 or spare <= 2:
+            continue
+        between, within = variances_of_mean(known.to_numpy(), index)
+        if within > 0.0:
+            ratios.append(between / within * (spare - 2) / spare)
+            weights.append(len(labels) - 1)
+    if len(ratios) < 2:
+        return math.nan, math.nan
+    # All rows share their median, which costs one of them.
+    freedom = float(np.mean(weights)) * (len(ratios) - 1)
+    return max(1.0, float(np.average(ratios, weights=weights))), freedom

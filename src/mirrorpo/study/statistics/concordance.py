@@ -64,7 +64,9 @@ def concordance(first: pd.DataFrame, second: pd.DataFrame, errors: float = ERROR
     Raises:
         ValueError: a column is missing.
     """
-    sides = [row_means(side).set_index("algorithm").dropna(subset=["mean"]) for side in (first, second)]
+    sides = [
+        row_means(side).set_index("algorithm").dropna(subset=["mean"]) for side in (first, second)
+    ]
     names = [name for name in sides[0].index if name in sides[1].index]
     signs = [_told_apart(side.loc[names], errors) for side in sides]
     counts = [0, 0, 0, 0]

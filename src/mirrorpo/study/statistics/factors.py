@@ -177,9 +177,7 @@ def read_design(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[Design, li
         raise ValueError(f"{', '.join(single)} has one level only: there is no effect to estimate.")
     groups = [group for _, group in frame.groupby(list(factors), sort=False, dropna=False)]
     settings = pd.DataFrame([group[list(factors)].iloc[0] for group in groups])
-    complete = [
-        set(table["algorithm"][table["mean"].notna()]) for table in map(row_means, groups)
-    ]
+    complete = [set(table["algorithm"][table["mean"].notna()]) for table in map(row_means, groups)]
     common = set.intersection(*complete)
     names = tuple(name for name in dict.fromkeys(frame["algorithm"]) if name in common)
     if len(names) < FEWEST:
@@ -205,9 +203,7 @@ def _check_estimable(design: Design) -> None:
             )
 
 
-def _effects(
-    design: Design, means: np.ndarray, theirs: np.ndarray | None
-) -> dict[str, np.ndarray]:
+def _effects(design: Design, means: np.ndarray, theirs: np.ndarray | None) -> dict[str, np.ndarray]:
     """Coefficients of each response, shape (n, terms), of means of shape (n, settings, losses)."""
     base = np.ones((len(design.settings), 1))
     by_setting = np.column_stack([base, design.indicators])
@@ -237,9 +233,7 @@ def _taus(means: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return kendall(means[..., known], np.broadcast_to(theirs[known], means[..., known].shape))
 
 
-def _reference_means(
-    reference: pd.DataFrame | None, names: Sequence[str]
-) -> np.ndarray | None:
+def _reference_means(reference: pd.DataFrame | None, names: Sequence[str]) -> np.ndarray | None:
     if reference is None:
         return None
     theirs = row_means(reference).set_index("algorithm")["mean"].reindex(list(names))

@@ -17,7 +17,7 @@ from mirrorpo.study.statistics.agent_rows import CELL, agent_rows, one_per_cell
 from mirrorpo.study.statistics.summary import interquartile_mean
 
 Method = Literal["t", "sign-flip", "iqm"]
-FLIPS = 9999
+FLIPS = 4999
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ def of_arrays(
     count = len(np.unique(draws))
     mean, error = mean_and_error(first - second, draws)
     freedom = count - 1 if count > 1 else len(first) - 1
-    p_value = (
-        t_test(mean, error, freedom) if method == "t" else _sign_flip(first, second, method)
-    )
+    p_value = t_test(mean, error, freedom) if method == "t" else _sign_flip(first, second, method)
     if method == "iqm":
         mean = interquartile_mean(first) - interquartile_mean(second)
     return PairedDifference(len(first), count, mean, error, freedom, p_value)
