@@ -109,16 +109,19 @@ def test_the_interval_depends_on_the_seed_alone_and_not_on_the_order_of_rows():
     assert statistics.rank_agreement(ours, theirs, seed=2) != first
 
 
-def test_the_interval_contains_the_truth_of_all_objectives_about_as_often_as_it_says():
-    # Objectives are drawn from a population whose scores on the two sides correlate by 0.6;
-    # Spearman's correlation of a normal population is 6/pi arcsin(rho/2).
-    truth = 6 / np.pi * np.arcsin(0.3)
+@pytest.mark.parametrize(("correlation", "noise"), [(0.6, 0.01), (0.9, 0.35)])
+def test_the_interval_contains_the_truth_of_all_objectives_about_as_often_as_it_says(
+    correlation, noise
+):
+    # Objectives are drawn from a normal population; its Spearman correlation is known.
+    truth = 6 / np.pi * np.arcsin(correlation / 2)
     rng = np.random.default_rng(5)
     names = [f"loss {place}" for place in range(15)]
     found = []
     for _ in range(40):
-        pair = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 15).T
-        sides = [table(dict(zip(names, side, strict=True)), error=0.01) for side in pair]
-        low, high = statistics.rank_agreement(*sides, resamples=400).spearman_interval
+        pair = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], 15).T
+        pair += noise * rng.normal(size=pair.shape)
+        sides = [table(dict(zip(names, side, strict=True)), error=noise) for side in pair]
+        low, high = statistics.rank_agreement(*sides, resamples=300).spearman_interval
         found.append(low <= truth <= high)
-    assert np.mean(found) >= 0.85
+    assert np.mean(found) >= 0.875
