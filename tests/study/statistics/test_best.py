@@ -151,3 +151,21 @@ def test_agents_of_one_cell_may_not_be_counted_twice():
     frame = pd.concat([agents({"a": [1.0]}), agents({"a": [2.0]})])
     with pytest.raises(ValueError, match="a has more than one agent of seed 0 on data draw 0"):
         statistics.differences_to_best(frame)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.0, 0.3, 0.7])
+def test_over_many_trials_two_draws_mark_the_best_as_often_as_the_level_says(spread):
+    rng = np.random.default_rng(12)
+    sizes = np.exp(rng.normal(0, 0.7, 15))
+    left_out, called = 0, 0
+    for _ in range(150):
+        frame = nested(rng, 15, 2, 12, spread, sizes)
+        left_out += (
+            not statistics.differences_to_best(frame)
+            .set_index("algorithm")
+            .loc["loss 0", "not_worse"]
+        )
+        called += statistics.best_of(frame).significant
+    assert left_out <= 12
+    assert called <= 12

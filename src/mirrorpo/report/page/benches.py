@@ -37,7 +37,8 @@ class Place:
         algorithm: as the user named it.
         cell: what it scored.
         normalised: 0 at the worse source agent's mean return, 1 at the better's.
-        normalised_error: standard error of `normalised`, the source agents' errors included.
+        normalised_error: the mean's standard error on that scale. The source agents' own errors,
+            which all rows of a run share, are not in it: they do not move one row against another.
         rank: among the run's algorithms on the variant, 1 is the best; None if one diverged.
         paper: the paper's mean and standard error; None where it has none.
         wanted: agents that the run was asked for.
@@ -267,17 +268,13 @@ def _normalised(part: BenchPart, cell: Cell) -> tuple[float, float]:
     """A cell's mean and its standard error on the scale of the source agents."""
     if len(part.run.table.sources) != 2:
         return math.nan, math.nan
-    better, worse = part.run.table.sources
-    if not better.mean > worse.mean:
+    better, worse = (source.mean for source in part.run.table.sources)
+    if not better > worse:
         return math.nan, math.nan
     score, error = cell.summary.mean, cell.summary.standard_error
     return (
-        float(statistics.normalised_score(score, worse.mean, better.mean)),
-        float(
-            statistics.normalised_error(
-                score, error, worse.mean, better.mean, worse.standard_error, better.standard_error
-            )
-        ),
+        float(statistics.normalised_score(score, worse, better)),
+        float(statistics.normalised_error(score, error, worse, better)),
     )
 
 

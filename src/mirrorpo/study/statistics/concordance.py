@@ -69,18 +69,19 @@ def concordance(first: pd.DataFrame, second: pd.DataFrame, errors: float = ERROR
     ]
     names = [name for name in sides[0].index if name in sides[1].index]
     signs = [_told_apart(side.loc[names], errors) for side in sides]
-    counts = [0, 0, 0, 0]
+    first_apart = second_apart = both = alike = 0
     opposed = []
     for one, two in combinations(range(len(names)), 2):
         ours, theirs = (int(sign[one, two]) for sign in signs)
-        counts[0] += ours != 0
-        counts[1] += theirs != 0
-        counts[2] += ours * theirs != 0
-        counts[3] += ours * theirs > 0
+        first_apart += ours != 0
+        second_apart += theirs != 0
+        both += ours * theirs != 0
+        alike += ours * theirs > 0
         if ours * theirs < 0:
             pair = (names[one], names[two])
             opposed.append(pair if ours > 0 else pair[::-1])
-    return Concordance(math.comb(len(names), 2), *counts, tuple(opposed))
+    pairs = math.comb(len(names), 2)
+    return Concordance(pairs, first_apart, second_apart, both, alike, tuple(opposed))
 
 
 def _told_apart(table: pd.DataFrame, errors: float) -> np.ndarray:
