@@ -3,13 +3,13 @@
     python benchmarks/carry_over.py runs/hopper-noisy-0.3 runs/sentiment-smollm2
 
 The last one is compared with all before it, taken together. For every variant that both have: both
-scores of every objective that both have, and Spearman's rank correlation of the two with the
-interval that their standard errors leave. An objective that a table has more than once, with other
-hyper-parameters, counts with its best mean; one of which an agent diverged is last.
+scores of every objective that both have; Spearman's and Kendall's rank correlation with 95 %
+intervals that redraw objectives and agents; and how many of the pairs that both tell apart by two
+standard errors are ordered alike. An objective that a table has more than once, with other
+hyper-parameters, counts with its best mean; one with a diverged agent is last.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ import tyro
 
 from mirrorpo import files
 from mirrorpo.cli.console import fail, start_jax
-from mirrorpo.study.statistics import rank_correlation
+from mirrorpo.study.statistics import Concordance, RankAgreement, concordance, rank_agreement
+from mirrorpo.study.tables import mean_text
 
-RESAMPLES = 2000
-LEAST = 3
 DEFAULT_SCHEDULE = "[schedule=linear]"  # of ta-mpo, which need not be said
-Scores = Mapping[str, tuple[float, float]]
+FAR_BELOW = 1e6
+"""How far below all others an objective with a diverged agent counts: finite, so that it has a
+rank."""
 
 
 def main(
@@ -40,39 +41,36 @@ def main(
         fail("Name two tables or more.")
     start_jax()
     tables = [read(paths[:-1]), read(paths[-1:])]
-    shared = [name for name in tables[0] if name in tables[1]]
+    variants = [list(dict.fromkeys(table["variant"])) for table in tables]
+    shared = [name for name in variants[0] if name in variants[1]]
     if not shared:
-        have = " and ".join(", ".join(table) for table in tables)
+        have = " and ".join(", ".join(names) for names in variants)
         fail(f"These tables have no variant in common: {have}.")
-    found = {variant: compare(tables[0][variant], tables[1][variant]) for variant in shared}
-    for variant, line in found.items():
+    found = {}
+    for variant in shared:
+        sides = [table[table["variant"] == variant] for table in tables]
+        ranks, pairs = compare(*sides)
+        found[variant] = as_json(ranks, pairs)
         print(f"{variant}:")
-        for name in line["algorithms"]:
-            both = [tables[side][variant][name] for side in (0, 1)]
-            print(f"  {name}: " + ", ".join(f"{m:.4g} ± {e:.2g}" for m, e in both))
-        if "spearman" in line:
-            low, high = line["interval"]
-            print(
-                f"  Spearman's rank correlation of {len(line['algorithms'])} objectives: "
-                f"{line['spearman']:.2f}, 95 % interval {low:.2f} to {high:.2f}"
-            )
-        else:
-            print(f"  fewer than {LEAST} objectives in common: no correlation")
+        for name in ranks.algorithms:
+            rows = [side.set_index("algorithm").loc[name] for side in sides]
+            both = (mean_text(row["mean"], row["standard_error"], 2) for row in rows)
+            print(f"  {name}: " + ", ".join(both))
+        print(f"  {ranks.sentence}")
+        print(f"  {pairs.sentence}")
     if out is not None:
         files.write_json(out, {"tables": [str(path) for path in paths], "variants": found})
 
 
-def read(paths: Sequence[Path]) -> dict[str, Scores]:
-    """Mean and standard error of each algorithm on each variant of some tables together."""
+def read(paths: Sequence[Path]) -> pd.DataFrame:
+    """Columns variant, algorithm, mean and standard_error of some tables together; an algorithm
+    has one row per variant."""
     frame = pd.concat([_rows(path) for path in paths], ignore_index=True)
-    frame["mean"] = frame["mean"].fillna(-math.inf)
     frame["algorithm"] = frame["algorithm"].str.replace(DEFAULT_SCHEDULE, "", regex=False)
+    lowest = frame.groupby("variant")["mean"].transform("min").fillna(0.0)
+    frame["mean"] = frame["mean"].fillna(lowest - FAR_BELOW)
     best = frame.sort_values("mean").groupby(["variant", "algorithm"]).tail(1).sort_index()
-    found: dict[str, dict[str, tuple[float, float]]] = {}
-    for row in best.itertuples():
-        error = 0.0 if math.isnan(row.standard_error) else row.standard_error
-        found.setdefault(row.variant, {})[row.algorithm] = (row.mean, error)
-    return found
+    return best[["variant", "algorithm", "mean", "standard_error"]].reset_index(drop=True)
 
 
 def _rows(path: Path) -> pd.DataFrame:
@@ -91,30 +89,24 @@ def _rows(path: Path) -> pd.DataFrame:
     return frame
 
 
-def compare(first: Scores, second: Scores) -> dict:
-    """Algorithms that both have and, of `LEAST` or more, their rank correlation: `spearman`, and
-    the 95 % `interval` over scores drawn anew with their standard errors."""
-    names = [name for name in first if name in second]
-    if len(names) < LEAST:
-        return {"algorithms": names}
-    draw = np.random.default_rng(0)
-    means, errors = (
-        np.array([[side[name][k] for name in names] for side in (first, second)]) for k in (0, 1)
-    )
-    # Last of all, and finite, so that ranks exist.
-    least = np.where(np.isfinite(means), means, np.inf).min(axis=1, keepdims=True)
-    means = np.where(np.isfinite(means), means, least - 1e6)
-    drawn = draw.normal(means, errors, (RESAMPLES, *means.shape))
-    correlations = [_spearman(names, scores) for scores in drawn]
-    return {
-        "algorithms": names,
-        "spearman": _spearman(names, means),
-        "interval": [float(q) for q in np.quantile(correlations, (0.025, 0.975))],
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[RankAgreement, Concordance]:
+    """Agreement of two tables of one variant."""
+    return rank_agreement(first, second), concordance(first, second)
+
+
+def as_json(ranks: RankAgreement, pairs: Concordance) -> dict:
+    """What was found, for a file; null for what is not known."""
+    numbers = {
+        "spearman": ranks.spearman,
+        "spearman_interval": list(ranks.spearman_interval),
+        "kendall": ranks.kendall,
+        "kendall_interval": list(ranks.kendall_interval),
+        "concordance": pairs.share,
+        "pairs_told_apart_by_both": pairs.both,
+        "pairs_ordered_alike": pairs.alike,
     }
-
-
-def _spearman(names: list[str], scores: np.ndarray) -> float:
-    return rank_correlation(*(dict(zip(names, side, strict=True)) for side in scores))
+    known = {name: None if np.isnan(value).any() else value for name, value in numbers.items()}
+    return {"algorithms": list(ranks.algorithms), **known}
 
 
 if __name__ == "__main__":

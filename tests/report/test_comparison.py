@@ -49,16 +49,34 @@ def test_the_papers_own_numbers_correlate_perfectly_with_themselves(tmp_path):
     scores = {v: {a: mean for a, (mean, _) in by.items()} for v, by in theirs.items()}
     run = comparison.read(write_run(tmp_path / "run", scores, sources=((2100, 1), (900, 1))))
     for column in comparison.columns(run):
-        assert column.rank_correlation == pytest.approx(1.0)
+        assert column.ranks.spearman == column.ranks.kendall == pytest.approx(1.0)
+        assert column.pairs.share == 1.0
         for _, ours, normalised, other, other_normalised in column.rows:
             assert ours.split()[0] == other.split()[0]
-            assert normalised == other_normalised
+            assert normalised.split()[0] == other_normalised.split()[0]
+
+
+def test_the_paper_as_a_table_has_its_means_and_errors():
+    table = paper.table("tla", "noisy:0.2").set_index("algorithm")
+    assert table.loc["lpo"].tolist() == [2705, 370]
+    assert len(table) == len(paper.RESULTS["tla"].scores["noisy:0.2"])
+
+
+def test_concordance_is_over_what_the_paper_tells_apart(tmp_path):
+    # The paper tells DPO from all others; it does not tell ORPO from SimPO, which we order
+    # differently.
+    scores = {"base": {"dpo": 2000.0, "ipo": 1500.0, "orpo": 1400.0, "simpo": 1300.0}}
+    (column,) = comparison.columns(comparison.read(write_run(tmp_path / "run", scores)))
+    assert (column.pairs.both, column.pairs.alike) == (3, 0)
+    assert "Concordance: 0 of 3 pairs" in column.agreement
+    assert "95 % interval" in column.agreement
 
 
 def test_scores_are_normalised_by_our_own_source_agents(tmp_path):
     run = comparison.read(write_run(tmp_path / "run", {"base": {"dpo": 1500.0, "cpo": 2000.0}}))
     (column,) = comparison.columns(run)
-    assert [row[2] for row in column.rows] == ["0.50", "1.00"]
+    # Three agents' error of 0.58 and each source agent's of 5, on a scale of 1000.
+    assert [row[2] for row in column.rows] == ["0.50 ± 0.00", "1.00 ± 0.01"]
 
 
 def test_a_diverged_algorithm_has_no_rank(tmp_path):
@@ -73,8 +91,8 @@ def test_a_diverged_algorithm_has_no_rank(tmp_path):
 def test_of_two_common_algorithms_no_correlation_is_told(tmp_path):
     scores = {"base": {"dpo": 1.0, "cpo": 2.0, "slic": 3.0}}
     (column,) = comparison.columns(comparison.read(write_run(tmp_path / "run", scores)))
-    assert math.isnan(column.rank_correlation)
-    assert column.agreement == "2 common algorithms, too few for a rank correlation"
+    assert math.isnan(column.ranks.spearman)
+    assert column.agreement.startswith("2 common algorithms, too few for a rank correlation")
 
 
 def test_variants_that_the_paper_lacks_are_left_out(tmp_path):

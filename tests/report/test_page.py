@@ -325,7 +325,10 @@ def test_markdown_alone_is_written_as_before(tmp_path, capsys):
     text = (tmp_path / "tables.md").read_text(encoding="utf-8")
     assert "| cpo | **2013 ± 4** |" in text
     assert "Interquartile mean" in text
-    assert "Spearman's rank correlation over 5 common algorithms: 0.50" in text
+    assert "standard error over the agents of a cell (25), all trained on one data draw" in text
+    assert "base: cpo, the highest of 6 rows, is significantly better than orpo" in text
+    assert "Spearman's rank correlation over 5 common algorithms: 0.50, 95 % interval" in text
+    assert "3 of 4 pairs that both tell apart by two standard errors are ordered alike" in text
     assert [path.name for path in tmp_path.iterdir()] == ["tables.md"]
 
 

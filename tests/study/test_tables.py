@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from mirrorpo.study import statistics, tables
+from mirrorpo.study import statistics, table_notes, tables
 
 SOURCES = [("expert (hopper-expert)", 2100.3, 12.0), ("bad (hopper-bad)", 899.6, 8.2)]
 
@@ -32,9 +32,9 @@ def agents(algorithm, variant, scores, phase="final", hyperparameters='{"beta": 
 @pytest.fixture
 def results():
     rows = [
-        *agents("orpo", "base", [2040.0, 2060.0]),
-        *agents("cpo", "base", [2042.0, 2046.0]),
-        *agents("sft", "base", [1900.0, 1902.0], hyperparameters="{}"),
+        *agents("orpo", "base", [2040.0, 2060.0] * 5),
+        *agents("cpo", "base", [2042.0, 2046.0] * 5),
+        *agents("sft", "base", [1900.0, 1902.0] * 5, hyperparameters="{}"),
         *agents("orpo", "noisy:0.1", [1500.0, None, 1510.0]),
         *agents("cpo", "noisy:0.1", [1000.0, 1010.0]),
     ]
@@ -51,9 +51,9 @@ def test_markdown_has_sources_first_and_rows_and_columns_in_the_given_order(resu
         "| --- | ---: | ---: |\n"
         "| expert (hopper-expert) | 2100 ± 12 | 2100 ± 12 |\n"
         "| bad (hopper-bad) | 900 ± 8 | 900 ± 8 |\n"
-        f"| sft | {tables.NOT_RUN} | 1901 ± 1 |\n"
-        "| orpo | diverged 1/3 | **2050 ± 10** |\n"
-        "| cpo | **1005 ± 5** | **2044 ± 2** |\n"
+        f"| sft | {tables.NOT_RUN} | 1901 ± 0 |\n"
+        "| orpo | diverged 1/3 | **2050 ± 3** |\n"
+        "| cpo | **1005 ± 5** | **2044 ± 1** |\n"
     )
 
 
@@ -113,8 +113,8 @@ def test_frame_holds_every_cell_that_ran_with_its_statistics(results):
     lost = frame.iloc[0]
     assert (lost["agents"], lost["diverged"]) == (3, 1)
     assert frame.loc[0, ["mean", "standard_error", "iqm", "iqm_low", "iqm_high"]].isna().all()
-    expected = statistics.summarise([2040.0, 2060.0], [False, False])
-    for name in ("agents", "mean", "standard_error", "iqm", "iqm_low", "iqm_high"):
+    expected = statistics.summarise([2040.0, 2060.0] * 5, [False] * 10)
+    for name in ("agents", "draws", "mean", "standard_error", "iqm", "iqm_low", "iqm_high"):
         assert frame.loc[3, name] == getattr(expected, name)
 
 
@@ -170,6 +170,59 @@ def test_best_of_the_iqm_table_follows_its_own_intervals():
     assert not table.cells["lucky", "v"].best_iqm
 
 
+def rows_of(scores, draws=1, variant="v"):
+    """Agents of several algorithms; each has as many seeds on every data draw."""
+    found = []
+    for name, of_row in scores.items():
+        for draw, part in enumerate(np.array_split(np.asarray(of_row), draws)):
+            found += agents(name, variant, list(part), data_draw=draw)
+    return pd.DataFrame(found)
+
+
+def test_bold_is_what_a_paired_test_does_not_find_worse_even_where_errors_overlap():
+    start = np.random.default_rng(0).normal(0.0, 100.0, 12)
+    noise = np.random.default_rng(1).normal(0.0, 1.0, (2, 12))
+    scores = {"best": start + noise[0] + 5, "worse": start + noise[1], "level": start + 4.9}
+    table = tables.build(rows_of(scores), "hopper", list(scores), ["v"])
+    cells = {name: table.cells[name, "v"] for name in scores}
+    assert cells["best"].summary.standard_error > 20
+    assert [cells[name].best for name in scores] == [True, False, True]
+    assert cells["worse"].behind == pytest.approx(np.mean(scores["best"] - scores["worse"]))
+    assert cells["worse"].behind_error < 1
+
+
+def test_a_cell_of_several_draws_says_what_its_error_contains():
+    scores = {"sft": [10.0, 11.0, 12.0, 20.0, 21.0, 22.0]}
+    one, two = (tables.build(rows_of(scores, draws), "hopper", ["sft"], ["v"]) for draws in (1, 2))
+    assert two.cells["sft", "v"].summary.standard_error == pytest.approx(5.0)
+    assert one.cells["sft", "v"].summary.standard_error < 2.5
+    frames = [tables.to_frame(table).iloc[0] for table in (one, two)]
+    assert [found["error_over"] for found in frames] == ["agents", "agents and draws"]
+    assert [found["draws"] for found in frames] == [1, 2]
+
+
+def test_notes_say_what_errors_and_bold_are_and_whether_the_best_leads():
+    rng = np.random.default_rng(2)
+    clear = {"high": rng.normal(100, 1, 8), "low": rng.normal(0, 1, 8)}
+    level = {"one": rng.normal(0, 1, 8), "two": rng.normal(0, 1, 8)}
+    for scores, verdict in ((clear, "high, the highest of 2 rows, is sig"), (level, "is not sig")):
+        table = tables.build(rows_of(scores), "hopper", list(scores), ["v"])
+        text = table_notes.to_markdown(table)
+        assert "over the agents of a cell (8), all trained on one data draw" in text
+        assert "v: " in text
+        assert verdict in text
+    nested = tables.build(rows_of(clear, 2), "hopper", list(clear), ["v"])
+    assert "over agents and data draws (8 agents on 2 draws a cell)" in table_notes.errors(nested)
+
+
+def test_without_a_test_nothing_is_found_worse_and_the_note_says_so():
+    scores = {"high": [9.0], "low": [1.0]}
+    table = tables.build(rows_of(scores), "hopper", list(scores), ["v"])
+    assert all(cell.best for cell in table.cells.values())
+    assert "fewer than two agents in common" in table_notes.bold(table)
+    assert "cannot be tested against low" in table_notes.leaders(table)[0]
+
+
 def test_agents_of_several_settings_are_not_averaged():
     rows = itertools.chain(
         agents("dpo", "base", [1.0], hyperparameters='{"beta": 1}'),
@@ -181,8 +234,18 @@ def test_agents_of_several_settings_are_not_averaged():
 
 def test_an_agent_is_not_counted_twice():
     rows = agents("dpo", "base", [1.0]) * 2
-    with pytest.raises(ValueError, match="more than one final agent of seed 0"):
+    with pytest.raises(ValueError, match="more than one final agent of seed 0 on data draw 0"):
         tables.build(pd.DataFrame(rows), "hopper", ["dpo"], ["base"])
+
+
+def test_a_seed_may_return_on_another_data_draw():
+    rows = pd.DataFrame([*agents("dpo", "base", [1.0, 2.0]), *agents("dpo", "base", [3.0, 4.0])])
+    rows["data_draw"] = [0, 0, 1, 1]
+    table = tables.build(rows, "hopper", ["dpo"], ["base"])
+    assert (
+        table.cells["dpo", "base"].summary.agents,
+        table.cells["dpo", "base"].summary.draws,
+    ) == (4, 2)
 
 
 def test_missing_columns_are_named(results):

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, versions
+from mirrorpo import files, standard_error, versions
 from mirrorpo.simulation import evaluation, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.policy import Policy
@@ -142,8 +142,7 @@ def evaluate(
     """Mean true return of one policy, and its standard error over episodes."""
     stacked = jax.tree.map(lambda x: x[None], policy)
     returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
-    error = float(np.std(returns, ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
-    return float(np.mean(returns, dtype=np.float64)), error
+    return standard_error.mean_and_error(returns)
 
 
 def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
@@ -156,11 +155,11 @@ def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
     quiet, sampled = policy.act(seen.observations, None), jax.numpy.clip(seen.actions, -1.0, 1.0)
     valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
     noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]
-    returns = found.returns[0].astype(np.float64)
+    mean, error = standard_error.mean_and_error(found.returns[0])
     return replace(
         card,
-        return_mean=float(returns.mean()),
-        return_standard_error=float(returns.std(ddof=1) / np.sqrt(len(returns))),
+        return_mean=mean,
+        return_standard_error=error,
         short_episodes=float(np.mean(found.lengths[0] < SHORT_EPISODE)),
         noise=round(float(noise.mean()), 4),
     )

@@ -12,6 +12,7 @@ from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import EPISODES_A_BATCH, check_sizes
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import LIMB_ACTIONS, Task
+from mirrorpo.standard_error import mean_and_error
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,7 @@ class LimbUse:
 
 def estimate(values: np.ndarray) -> Estimate:
     """Mean of `values`, shape (episodes,), and its standard error, in float64."""
-    count = len(values)
-    exact = values.astype(np.float64)
-    error = float(np.std(exact, ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
-    return Estimate(float(np.mean(exact)), error)
+    return Estimate(*mean_and_error(values))
 
 
 def measure(policy: Policy, task: Task, episodes: int = 100, seed: int = 0) -> LimbUse:

@@ -35,7 +35,7 @@ def bench(
     from mirrorpo import files, runs, variants
     from mirrorpo.execution import executor
     from mirrorpo.study import bench as bench_module
-    from mirrorpo.study import tables
+    from mirrorpo.study import table_notes, tables
     from mirrorpo.study.algorithms import split_list
 
     settings = dataclasses.replace(
@@ -60,11 +60,13 @@ def bench(
     )
     console.print(tables.to_rich(table))
     console.print(
-        f"Mean true return ± standard error of {settings.seeds} trained agents, "
-        f"{settings.episodes} episodes each; bold: the best, and all that overlap it. "
-        f"Every agent, its curves and its settings are in {out}."
+        f"Mean true return, {settings.episodes} episodes per agent. {table_notes.errors(table)} "
+        f"{table_notes.bold(table)} Every agent, its curves and its settings are in {out}."
     )
-    markdown = f"{tables.to_markdown(table)}\n\n{tables.to_markdown(table, measure='iqm')}\n"
+    markdown = (
+        f"{tables.to_markdown(table)}\n{table_notes.to_markdown(table)}\n"
+        f"Interquartile mean [95 % interval]:\n\n{tables.to_markdown(table, measure='iqm')}\n"
+    )
     files.write_text(out / "table.md", markdown)
     summary = tables.to_frame(table)
     files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))

@@ -72,8 +72,10 @@ def _show_discovery(name: str, found: Discovery) -> None:
     console.print(f"{name}: found on {_origin(found)}", markup=False)
     if "formula_of" in found.provenance:
         console.print("  a formula in few terms of what the search found, whose score this is:")
+    error = winner["standard_error"]
+    spread = "" if error is None else f" ± {error:.3f}"
     console.print(
-        f"  on validation {winner['score']:.3f} ± {winner['standard_error']:.3f}: 0 is the worse "
+        f"  on validation {winner['score']:.3f}{spread}: 0 is the worse "
         f"source agent's return, 1 the better's; {winner['seeds']} agents on each variant"
     )
     console.print(f"  aggregation of log-probs: {found.objective.aggregation}")

@@ -96,18 +96,19 @@ def _print(found: comparison.Run) -> None:
     console.print(comparison.cost(found))
     for column in _columns(found):
         if column.common:
-            console.print(f"{column.variant}, beside the paper: {column.agreement}")
+            console.print(f"{column.variant}, beside the paper: {column.agreement}.")
 
 
 def _markdown(found: comparison.Run) -> str:
     from mirrorpo.report import comparison
     from mirrorpo.report.page import quantities
-    from mirrorpo.study import tables
+    from mirrorpo.study import table_notes, tables
 
     decimals = quantities.of_task(found.table.task).decimals
     iqm = tables.to_markdown(found.table, "iqm", decimals)
     parts = [
         tables.to_markdown(found.table, decimals=decimals),
+        table_notes.to_markdown(found.table),
         f"Interquartile mean [95 % interval]:\n\n{iqm}",
         comparison.cost(found) + "\n",
     ]

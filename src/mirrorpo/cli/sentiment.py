@@ -63,7 +63,7 @@ def sentiment(
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from mirrorpo.language.trl_names import datasets, transformers
     from mirrorpo.study import sentiment as bench
-    from mirrorpo.study import tables
+    from mirrorpo.study import table_notes, tables
 
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
@@ -79,13 +79,14 @@ def sentiment(
         tables.to_rich(won, decimals=1, title="win rate against the original, % ± standard error")
     )
     console.print(
-        f"Of {settings.seeds} fine-tuned models, {settings.episodes} continuations of test prompts "
-        "each; a win is a higher true reward than the original's continuation of the same prompt; "
-        "bold: the best, and all that overlap it. Every model's KL divergence, variety and "
-        f"perplexity are in {out / 'results.csv'}."
+        f"{settings.episodes} continuations of test prompts per fine-tuned model; a win is a "
+        "higher true reward than the original's continuation of the same prompt. "
+        f"{table_notes.errors(table)} {table_notes.bold(table)} Every model's KL divergence, "
+        f"variety and perplexity are in {out / 'results.csv'}."
     )
     markdown = (
-        f"{tables.to_markdown(table, decimals=1)}\n\n"
+        f"{tables.to_markdown(table, decimals=1)}\n{table_notes.to_markdown(table)}\n"
+        f"Interquartile mean [95 % interval]:\n\n"
         f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n\n"
         f"Win rate against the original, in percent:\n\n{tables.to_markdown(won, decimals=1)}\n"
     )

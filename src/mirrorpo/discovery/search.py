@@ -22,6 +22,7 @@ from mirrorpo.discovery.visited import Visited
 from mirrorpo.execution.executor import Place
 from mirrorpo.objectives import Objective
 from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.standard_error import mean_and_error
 from mirrorpo.training import learner
 
 STATE_FORMAT = "mirrorpo-discovery-state"
@@ -275,14 +276,14 @@ class _Search:
         )
         # An agent that diverged earns what no agent earns: the worse agent's return, or less.
         fitness = np.nan_to_num(score.fitness, nan=min(0.0, _lowest(score.fitness)))
-        mean, error = float(fitness.mean()), _standard_error(fitness)
+        mean, error = mean_and_error(fitness)
         if mean > self.winner_score:
             self.winner, self.winner_score = vector, mean
         line = {
             "generation": self.done,
             "candidate": what,
             "score": mean,
-            "standard_error": error,
+            "standard_error": None if math.isnan(error) else error,
             "returns": {
                 variant: None if not np.isfinite(value) else float(value)
                 for variant, value in zip(
@@ -368,7 +369,3 @@ class _Search:
 def _lowest(values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.min()) if finite.size else 0.0
-
-
-def _standard_error(values: np.ndarray) -> float | None:
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None

@@ -18,6 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_score
 
 from mirrorpo.objectives.closed_form import Term
+from mirrorpo.standard_error import mean_and_error
 
 Terms: TypeAlias = tuple[Term, ...]
 
@@ -302,7 +303,7 @@ def cross_validated(data: Gradients, terms: Terms, seed: int) -> Candidate:
         scoring="neg_mean_squared_error",
     )
     errors = -scores / np.mean(target**2)
-    return Candidate(terms, float(errors.mean()), float(errors.std(ddof=1) / FOLDS**0.5))
+    return Candidate(terms, *mean_and_error(errors))
 
 
 def with_fitted_numbers(data: Gradients, terms: Terms) -> Terms:

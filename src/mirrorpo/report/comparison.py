@@ -1,21 +1,21 @@
-"""A bench beside the paper: scores, both normalised by their source agents, and rank correlation.
+"""A bench beside the paper: scores, both normalised by their source agents, and how far the orders
+agree.
 
 Digits differ with the agents and the simulator's version. What can carry over is the order of
 the algorithms and the size of the gaps relative to the source agents.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from mirrorpo import files, runs
-from mirrorpo.report.paper import RESULTS, PaperTask
+from mirrorpo.report import paper
+from mirrorpo.report.paper import RESULTS
 from mirrorpo.study import records, statistics, tables
-
-FEWEST = 3
-"""Of fewer algorithms the order says nothing: of two it is 1 or -1."""
+from mirrorpo.study.statistics import Concordance, RankAgreement
+from mirrorpo.study.tables import SourceAgent
 
 
 @dataclass(frozen=True)
@@ -62,25 +62,25 @@ class Column:
     Attributes:
         variant: text of the variant.
         rows: (algorithm, our score, our normalised score, the paper's score, the paper's
-            normalised score); scores as text, "–" where there is none.
-        rank_correlation: Spearman's, over the algorithms that both have; NaN below `FEWEST`.
-        common: number of those algorithms.
+            normalised score), each score with its standard error; texts, "–" where there is none.
+        ranks: rank correlations over the algorithms that both have.
+        pairs: over the pairs of them that both tell apart, how many are ordered alike.
     """
 
     variant: str
     rows: tuple[tuple[str, str, str, str, str], ...]
-    rank_correlation: float
-    common: int
+    ranks: RankAgreement
+    pairs: Concordance
+
+    @property
+    def common(self) -> int:
+        """Number of algorithms that both have."""
+        return len(self.ranks.algorithms)
 
     @property
     def agreement(self) -> str:
-        """The rank correlation in words."""
-        if self.common < FEWEST:
-            return f"{self.common} common algorithms, too few for a rank correlation"
-        return (
-            f"Spearman's rank correlation over {self.common} common algorithms: "
-            f"{self.rank_correlation:.2f}"
-        )
+        """Both kinds of agreement in words."""
+        return f"{self.ranks.sentence}. Concordance: {self.pairs.sentence}"
 
 
 def columns(run: Run) -> list[Column]:
@@ -97,47 +97,61 @@ def columns(run: Run) -> list[Column]:
         )
     if len(run.table.sources) != 2:
         raise ValueError("The run has not scored its source agents yet; let it go on first.")
-    paper = RESULTS[task]
     return [
-        _column(run.table, variant, paper)
-        for variant in run.table.variants
-        if variant in paper.scores
+        _column(run, variant) for variant in run.table.variants if variant in RESULTS[task].scores
     ]
 
 
-def _column(table: tables.ResultTable, variant: str, paper: PaperTask) -> Column:
-    theirs = paper.scores[variant]
-    better, worse = (source.mean for source in table.sources)
-    ours, rows = {}, []
-    for algorithm in table.algorithms:
-        cell = table.cells.get((algorithm, variant))
+def _column(run: Run, variant: str) -> Column:
+    task = run.settings["task"]
+    published = RESULTS[task]
+    theirs = published.scores[variant]
+    better, worse = run.table.sources
+    # The paper gives its source agents' returns without errors.
+    their_better, their_worse = (
+        SourceAgent(name, mean, 0.0)
+        for name, mean in (("better", published.better), ("worse", published.worse))
+    )
+    rows = []
+    for algorithm in run.table.algorithms:
+        cell = run.table.cells.get((algorithm, variant))
         score, normalised = tables.NOT_RUN, tables.NOT_RUN
         if cell is not None:
             score = cell.text("mean", 0)
-            if math.isfinite(cell.summary.mean):
-                ours[algorithm] = cell.summary.mean
-                value = statistics.normalised_score(cell.summary.mean, worse, better)
-                normalised = f"{float(value):.2f}"
+            if not cell.summary.diverged:
+                found = (cell.summary.mean, cell.summary.standard_error)
+                normalised = _normalised(*found, better, worse)
         other, other_normalised = tables.NOT_RUN, tables.NOT_RUN
         if algorithm in theirs:
-            mean, error = theirs[algorithm]
-            other = f"{mean:.0f} ± {error:.0f}"
-            value = statistics.normalised_score(mean, paper.worse, paper.better)
-            other_normalised = f"{float(value):.2f}"
+            other = tables.mean_text(*theirs[algorithm], 0)
+            other_normalised = _normalised(*theirs[algorithm], their_better, their_worse)
         rows.append((algorithm, score, normalised, other, other_normalised))
-    common = [name for name in ours if name in theirs]
-    correlation = (
-        statistics.rank_correlation(
-            {name: ours[name] for name in common}, {name: theirs[name][0] for name in common}
-        )
-        if len(common) >= FEWEST
-        else math.nan
+    agents = run.agents[
+        (run.agents["phase"] == tables.FINAL_PHASE)
+        & (run.agents["variant"] == variant)
+        & run.agents["algorithm"].isin(run.table.algorithms)
+    ]
+    reference = paper.table(task, variant)
+    return Column(
+        variant,
+        tuple(rows),
+        statistics.rank_agreement(agents, reference),
+        statistics.concordance(agents, reference),
     )
-    return Column(variant, tuple(rows), correlation, len(common))
+
+
+def _normalised(mean: float, error: float, better: SourceAgent, worse: SourceAgent) -> str:
+    value = float(statistics.normalised_score(mean, worse.mean, better.mean))
+    wide = float(
+        statistics.normalised_error(
+            mean, error, worse.mean, better.mean, worse.standard_error, better.standard_error
+        )
+    )
+    return tables.mean_text(value, wide, 2)
 
 
 def to_markdown(run: Run) -> str:
-    """The comparison as Markdown: one table a variant."""
+    """The comparison as Markdown: one table per variant."""
     parts = []
     for column in columns(run):
         where = RESULTS[run.settings["task"]].table
@@ -146,7 +160,7 @@ def to_markdown(run: Run) -> str:
             f"| algorithm | ours | normalised | paper ({where}) | normalised |\n"
             "| --- | ---: | ---: | ---: | ---: |\n"
             + "".join(f"| {' | '.join(row)} |\n" for row in column.rows)
-            + f"\n{column.agreement}\n"
+            + f"\n{column.agreement}.\n"
         )
     return "\n".join(parts)
 

@@ -7,6 +7,8 @@ Optimization" (arXiv:2411.06568). Hopper: Table 6. Three-Legged Ant: Tables 1 an
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 Score = tuple[float, float]
 """Mean true return over 25 trained agents, and its standard error."""
 
@@ -147,3 +149,13 @@ _TLA = PaperTask(
 
 RESULTS: Mapping[str, PaperTask] = {"hopper": _HOPPER, "tla": _TLA}
 """The paper's results by our task names."""
+
+
+def table(task: str, variant: str) -> pd.DataFrame:
+    """One column of the paper's tables: columns `algorithm`, `mean` and `standard_error`.
+
+    Raises:
+        KeyError: the paper has no such task or variant, see `RESULTS`.
+    """
+    rows = [(name, *score) for name, score in RESULTS[task].scores[variant].items()]
+    return pd.DataFrame(rows, columns=["algorithm", "mean", "standard_error"])

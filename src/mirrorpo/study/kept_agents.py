@@ -9,7 +9,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.objectives import Objective
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
-from mirrorpo.study.statistics import mean_and_error
+from mirrorpo.standard_error import mean_and_error
 from mirrorpo.training_settings import TrainSettings
 
 FOLDER = "agents"

@@ -98,7 +98,7 @@ def win_rates(frame: pd.DataFrame, settings: SentimentSettings, out: Path) -> ta
         for label, own in others.items()
     ]
     # No agent of a run has one where all diverged.
-    won = frame.assign(return_mean=frame.get("win_rate", math.nan))
+    won = frame.assign(score=frame.get("win_rate", math.nan))
     return tables.build(won, TASK, settings.algorithms, settings.variants, sources)
 
 

@@ -13,6 +13,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.preferences import data
 from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.bench import FINAL_EPISODES_SEED
@@ -81,10 +82,10 @@ def run(
     for position, seed in enumerate(seeds):
         diverged = bool(trained.diverged[position])
         score = returns[position].astype(np.float64)
-        error = float(score.std(ddof=1) / np.sqrt(episodes)) if episodes > 1 else float("nan")
+        mean, error = mean_and_error(score)
         result = {
             "seed": seed,
-            "return_mean": None if diverged else float(score.mean()),
+            "return_mean": None if diverged else mean,
             "return_standard_error": None if diverged else error,
             "diverged": diverged,
         }

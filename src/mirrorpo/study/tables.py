@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,25 +11,28 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mirrorpo.study import statistics
-from mirrorpo.study.statistics import Summary
+from mirrorpo.study.statistics import BestOf, Summary
 
 FINAL_PHASE = "final"
 NOT_RUN = "\N{EN DASH}"
 
 Measure = Literal["mean", "iqm"]
 
-_USED = ("task", "variant", "algorithm", "phase", "hyperparameters", "seed", "return_mean")
+_USED = ("task", "variant", "algorithm", "phase", "hyperparameters", "seed", "diverged")
+_TESTED = ("behind", "behind_error", "p_value", "corrected_p", "best")
 _FRAME_COLUMNS = (
     "variant",
     "algorithm",
     "agents",
+    "draws",
     "diverged",
     "mean",
     "standard_error",
+    "error_over",
     "iqm",
     "iqm_low",
     "iqm_high",
-    "best",
+    *_TESTED,
     "hyperparameters",
 )
 
@@ -55,12 +58,21 @@ class Cell:
     Attributes:
         summary: of its agents.
         hyperparameters: of the agents, as JSON text.
-        best: whether its mean is the highest of its variant, or within the standard errors.
-        best_iqm: the same of the interquartile mean and its interval.
+        behind: mean of the best of the variant minus this one's, over the agents that both have of
+            a data draw and seed; 0 for the best itself.
+        behind_error: standard error of `behind`.
+        p_value: of a paired t-test of `behind`; NaN for the best and where there is no test.
+        corrected_p: the same, corrected for the number of algorithms compared with the best.
+        best: whether it is the best, or not found worse: `corrected_p` is not below 5 %.
+        best_iqm: the same of the interquartile mean, by a permutation test.
     """
 
     summary: Summary
     hyperparameters: str
+    behind: float
+    behind_error: float
+    p_value: float
+    corrected_p: float
     best: bool
     best_iqm: bool
 
@@ -88,6 +100,8 @@ class ResultTable:
         variants: the columns, in order.
         sources: the rows above.
         cells: by (algorithm, variant); one that has not run is missing.
+        leaders: by variant, whether the best algorithm is better than the next; missing where
+            fewer than two have a number.
     """
 
     task: str
@@ -95,6 +109,7 @@ class ResultTable:
     variants: tuple[str, ...]
     sources: tuple[SourceAgent, ...]
     cells: dict[tuple[str, str], Cell]
+    leaders: dict[str, BestOf] = field(default_factory=dict)
 
 
 def build(
@@ -108,9 +123,10 @@ def build(
     """The table of one task.
 
     Args:
-        results: one row a trained agent, with columns task, variant, algorithm, phase,
-            hyperparameters (JSON text), seed, return_mean (NaN if it diverged) and diverged.
-            Only rows of `task` and of phase "final" count.
+        results: one row per trained agent, with columns task, variant, algorithm, phase,
+            hyperparameters (JSON text), seed, score or return_mean (NaN if it diverged), diverged
+            and, where there are several data draws, data_draw. Only rows of `task` and of phase
+            "final" count.
         task: name of the task.
         algorithms: the rows, in order; results of others are left out.
         variants: the columns, in order; results of others are left out.
@@ -118,60 +134,66 @@ def build(
         seed: of the bootstrap intervals.
 
     Raises:
-        ValueError: a column is missing; a cell holds a seed twice or agents of several
-            hyper-parameter settings, whose mean would stand for neither.
+        ValueError: a column is missing; a cell holds a seed of one data draw twice, or agents of
+            several hyper-parameter settings, whose mean would stand for neither.
     """
-    missing = [name for name in (*_USED, "diverged") if name not in results.columns]
+    missing = [name for name in _USED if name not in results.columns]
     if missing:
         raise ValueError(f"The results have no column {', '.join(missing)}.")
     counted = results[(results["task"] == task) & (results["phase"] == FINAL_PHASE)]
-    # In the order of seeds, so that the bootstrap does not depend on the order of arrival.
-    groups = dict(list(counted.sort_values("seed").groupby(["algorithm", "variant"])))
+    counted = statistics.agent_rows(counted)
     cells: dict[tuple[str, str], Cell] = {}
+    leaders: dict[str, BestOf] = {}
     for variant in variants:
-        ran = [name for name in algorithms if (name, variant) in groups]
+        column = counted[counted["variant"] == variant]
+        groups = dict(list(column.groupby("algorithm", sort=False)))
+        ran = [name for name in algorithms if name in groups]
         if not ran:
             continue
-        rows = [groups[name, variant] for name in ran]
-        settings = [_one_setting(agents, variant) for agents in rows]
-        found = [
-            statistics.summarise(agents["return_mean"], agents["diverged"], seed) for agents in rows
-        ]
-        best = statistics.best_by_overlap(
-            [summary.mean for summary in found],
-            [summary.standard_error for summary in found],
-        )
-        best_iqm = statistics.best_by_interval(
-            [summary.iqm for summary in found],
-            [summary.iqm_low for summary in found],
-            [summary.iqm_high for summary in found],
-        )
-        for name, summary, setting, *flags in zip(
-            ran, found, settings, best, best_iqm, strict=True
-        ):
-            cells[name, variant] = Cell(summary, setting, *map(bool, flags))
+        rows = pd.concat([groups[name] for name in ran])
+        settings = {name: _one_setting(groups[name], variant) for name in ran}
+        tests = statistics.differences_to_best(rows).set_index("algorithm")
+        of_iqm = statistics.differences_to_best(rows, "iqm").set_index("algorithm")["not_worse"]
+        for name in ran:
+            line = tests.loc[name]
+            cells[name, variant] = Cell(
+                _summary(groups[name], seed),
+                settings[name],
+                float(line["behind"]),
+                float(line["standard_error"]),
+                float(line["p_value"]),
+                float(line["corrected_p"]),
+                bool(line["not_worse"]),
+                bool(of_iqm[name]),
+            )
+        leader = statistics.best_of(rows)
+        if leader is not None:
+            leaders[variant] = leader
     return ResultTable(
         task,
         tuple(algorithms),
         tuple(variants),
         tuple(SourceAgent(*source) for source in sources),
         cells,
+        leaders,
     )
 
 
 def to_frame(table: ResultTable) -> pd.DataFrame:
-    """One row a cell that has run, by variant and algorithm in the table's order.
+    """One row per cell that has run, by variant and algorithm in the table's order.
 
-    Columns: variant, algorithm, agents, diverged, mean, standard_error, iqm, iqm_low, iqm_high,
-    best (by mean and standard error) and hyperparameters. The numbers are NaN where any agent
-    diverged.
+    Columns: variant, algorithm, agents, draws (of the data), diverged, mean, standard_error,
+    error_over ("agents" or "agents and draws"), iqm, iqm_low, iqm_high, behind, behind_error,
+    p_value, corrected_p and best (see `Cell`), and hyperparameters. The numbers are NaN where any
+    agent diverged.
     """
     rows = [
         {
             "variant": variant,
             "algorithm": algorithm,
             **asdict(cell.summary),
-            "best": cell.best,
+            "error_over": cell.summary.error_over,
+            **{name: getattr(cell, name) for name in _TESTED},
             "hyperparameters": cell.hyperparameters,
         }
         for variant in table.variants
@@ -184,7 +206,7 @@ def to_frame(table: ResultTable) -> pd.DataFrame:
 def to_rich(
     table: ResultTable, measure: Measure = "mean", decimals: int = 0, title: str | None = None
 ) -> RichTable:
-    """The table for a terminal, the best of each column in bold.
+    """The table for a terminal; bold: what is not found worse than the best, see `Cell.best`.
 
     Args:
         table: what to show.
@@ -206,7 +228,7 @@ def to_rich(
 
 
 def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
-    """The table in Markdown, the best of each column in bold. Arguments as of `to_rich`."""
+    """The table in Markdown, bold as in `to_rich`. Arguments as of `to_rich`."""
     lines = [
         ["algorithm", *(_escaped(variant) for variant in table.variants)],
         ["---", *("---:" for _ in table.variants)],
@@ -252,12 +274,18 @@ def _one_setting(agents: pd.DataFrame, variant: str) -> str:
             f"{algorithm} on {variant} has final agents of {len(settings)} hyper-parameter "
             f"settings: {'; '.join(settings)}. A table needs one for each cell."
         )
-    twice = agents["seed"][agents["seed"].duplicated()]
+    twice = agents[agents.duplicated(["data_draw", "seed"])]
     if len(twice):
+        draw, seed = twice[["data_draw", "seed"]].iloc[0]
         raise ValueError(
-            f"{algorithm} on {variant} has more than one final agent of seed {twice.iloc[0]}."
+            f"{algorithm} on {variant} has more than one final agent of seed {seed} on data draw "
+            f"{draw}."
         )
     return str(settings[0])
+
+
+def _summary(agents: pd.DataFrame, seed: int) -> Summary:
+    return statistics.summarise(agents["score"], agents["diverged"], seed, agents["data_draw"])
 
 
 def mean_text(mean: float, error: float, decimals: int) -> str:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mirrorpo.standard_error import of_mean
+
 from .log_probs import LogProbs
 
 
@@ -54,9 +56,9 @@ def measure(
     ratios = own.total - original.total
     return Measures(
         reward=float(rewards.mean()),
-        reward_standard_error=_error(rewards),
+        reward_standard_error=of_mean(rewards),
         kl=float(ratios.mean()),
-        kl_standard_error=_error(ratios),
+        kl_standard_error=of_mean(ratios),
         distinct_1=distinct(texts, 1),
         distinct_2=distinct(texts, 2),
         tokens=float(own.tokens.mean()),
@@ -75,7 +77,7 @@ def win_rate(rewards: np.ndarray, of_original: np.ndarray) -> dict[str, float]:
         `win_rate` in percent, ties half, and its standard error over continuations.
     """
     wins = 50.0 + 50.0 * np.sign(rewards - of_original)
-    return {"win_rate": float(wins.mean()), "win_rate_standard_error": _error(wins)}
+    return {"win_rate": float(wins.mean()), "win_rate_standard_error": of_mean(wins)}
 
 
 def distinct(texts: Sequence[str], size: int) -> float:
@@ -86,7 +88,3 @@ def distinct(texts: Sequence[str], size: int) -> float:
         for start in range(len(words) - size + 1)
     ]
     return len(set(runs)) / len(runs) if runs else 0.0
-
-
-def _error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

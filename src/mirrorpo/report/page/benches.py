@@ -19,7 +19,7 @@ from mirrorpo.report.page import quantities, reviews
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.report.page.quantities import Quantities
 from mirrorpo.report.paper import RESULTS
-from mirrorpo.study import records, statistics
+from mirrorpo.study import records, statistics, table_notes
 from mirrorpo.study.tables import FINAL_PHASE, Cell
 
 LOST = 2.0
@@ -37,7 +37,8 @@ class Place:
         algorithm: as the user named it.
         cell: what it scored.
         normalised: 0 at the worse source agent's mean return, 1 at the better's.
-        normalised_error: the mean's standard error on that scale.
+        normalised_error: the mean's standard error on that scale. The source agents' own errors,
+            which all rows of a run share, are not in it: they do not move one row against another.
         rank: among the run's algorithms on the variant, 1 is the best; None if one diverged.
         paper: the paper's mean and standard error; None where it has none.
         wanted: agents that the run was asked for.
@@ -169,6 +170,11 @@ class BenchPart:
             return []
         return reviews.measured(self.folder, self.run.table, self.final)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the errors contain, and whether the best row of each variant really leads."""
+        return [table_notes.errors(self.run.table), *table_notes.leaders(self.run.table)]
+
     def has(self, variant: str) -> bool:
         """Whether any reported agent was trained on a variant."""
         return any(of == variant for _, of in self.run.table.cells)
@@ -265,8 +271,11 @@ def _normalised(part: BenchPart, cell: Cell) -> tuple[float, float]:
     better, worse = (source.mean for source in part.run.table.sources)
     if not better > worse:
         return math.nan, math.nan
-    score = float(statistics.normalised_score(cell.summary.mean, worse, better))
-    return score, cell.summary.standard_error / (better - worse)
+    score, error = cell.summary.mean, cell.summary.standard_error
+    return (
+        float(statistics.normalised_score(score, worse, better)),
+        float(statistics.normalised_error(score, error, worse, better)),
+    )
 
 
 def _ranks(means: Mapping[str, float]) -> dict[str, int]:
