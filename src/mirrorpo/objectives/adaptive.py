@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from . import numerics
 from .arrays import Array, Number, as_array, detach, namespace
 from .base import Batch, Objective, Paper, aggregation, grid
@@ -200,18 +202,28 @@ def _queued(memory: Array, margins: Array) -> Array:
 def _chance_to_be_drawn(log_weight: Array, share: Number) -> Array:
     """Each pair's chance to be among ``share`` of the batch, drawn one by one by weight.
 
-    ``1 - exp(-t w)``, where t makes the chances' mean the share: found by bisection of its
-    logarithm, constant for the gradient.
+    ``1 - exp(-t w)``, where t makes the chances' mean the share. Its logarithm is looked for on
+    a grid, then on a finer one, then by Newton's method.
     """
     xp = namespace(log_weight)
-    log_weight = log_weight - xp.max(log_weight)
-    low = as_array(-40.0, log_weight) + xp.zeros_like(xp.max(log_weight))
-    high = low + 80.0
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        enough = numerics.mean(_drawn(log_weight + middle)) >= share
-        low, high = xp.where(enough, low, middle), xp.where(enough, middle, high)
-    return _drawn(log_weight + high)
+    weights = xp.reshape(log_weight - xp.max(log_weight), (1, -1))
+    share = as_array(share, weights)
+    places = as_array(np.linspace(0.0, 1.0, 64), weights)
+    low, high = as_array(-40.0, weights), as_array(40.0, weights)
+    for _ in range(2):
+        tried = low + (high - low) * places
+        enough = xp.mean(_drawn(weights + xp.reshape(tried, (-1, 1))), axis=-1) >= share
+        low, high = (
+            xp.max(xp.where(enough, xp.full_like(tried, -40.0), tried)),
+            xp.min(xp.where(enough, tried, xp.full_like(tried, 40.0))),
+        )
+    log_t = 0.5 * (low + high)
+    for _ in range(3):
+        rate = numerics.exp(weights + log_t)
+        slope = xp.clip(xp.mean(rate * xp.exp(-rate)), min=_SMALLEST_SPREAD)
+        log_t = log_t - (xp.mean(_drawn(weights + log_t)) - share) / slope
+        log_t = xp.where(log_t < low, low, xp.where(log_t > high, high, log_t))
+    return xp.reshape(_drawn(weights + log_t), log_weight.shape)
 
 
 def _drawn(log_rate: Array) -> Array:
