@@ -122,6 +122,11 @@ class Objective(Component):
         """Which pairs its stage trains on and in which order; None for all, shuffled."""
         return None
 
+    @property
+    def needs_ease(self) -> bool:
+        """Whether training must know each pair's ease, for the loss or for the plan."""
+        return self.uses_ease or self.pair_plan is not None
+
     def __call__(
         self, pairs: PairLogProbs, progress: Number = 0.0, memory: Array | None = None
     ) -> Array:

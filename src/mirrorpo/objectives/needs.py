@@ -30,10 +30,11 @@ class PairPlan:
     preference model that has not seen the pair: 0 is the hardest pair, 1 the easiest.
 
     Attributes:
-        dropped: share of the pairs, the hardest, that are left out; in [0, 1). An epoch has as
-            many steps as without, so it comes back to the others sooner.
-        easy_first: whether each epoch goes from the easiest pair to the hardest; else the order
-            is random.
+        dropped: share of the pairs, the hardest, that are left out, also of an SFT stage before
+            the objective's own; in [0, 1). An epoch has as many steps as without, so it comes back
+            to the others sooner.
+        easy_first: whether each epoch of the objective's own stage goes from the easiest pair to
+            the hardest; else the order is random.
     """
 
     dropped: Number = 0.0
