@@ -58,9 +58,10 @@ def in_order(
     order = jax.random.permutation(key, rows)
     if plan is None or ease is None:
         return order
-    left_out = ease[order] < plan.dropped
-    kept = jnp.maximum(rows - left_out.sum(), 1)
-    order = order[jnp.argsort(left_out, stable=True)][jnp.arange(rows) % kept]
+    # The easiest pair stays, whatever the share.
+    left_out = ease[order] < jnp.minimum(plan.dropped, ease.max())
+    kept_first = order[jnp.argsort(left_out, stable=True)]
+    order = kept_first[jnp.arange(rows) % (rows - left_out.sum())]
     if plan.easy_first:
         order = order[jnp.argsort(-ease[order], stable=True)]
     return order
