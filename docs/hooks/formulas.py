@@ -7,13 +7,13 @@ formula needs comes before it.
 HEAD = (
     "`chosen` and `rejected` are a pair's log-probs; `chosen_ratio` and `rejected_ratio` the same "
     "minus the reference's; `margin` is chosen minus rejected, of log-ratios where there is a "
-    "reference. `mean`, `sum`, `std`, `var`, `sort`, `quantile` and `sparsemax` are over the batch; "
-    "`chances(w, share)` are a pair's chances to be among that share of the batch, drawn by weight "
-    "`exp(w)`; `targets(x, gamma, tau)` have the mean gamma and minimise `mean(-log(sigmoid(x - "
-    "targets)))` plus tau times the divergence of their shares from equal ones; `n` is the number "
-    "of pairs and `t` training's progress. Statistics include earlier batches where an objective "
-    "has a memory. "
-    "`psi`, `Phi`, `g` and `schedule` are functions of your choice, the first two of a log-prob."
+    "reference. `mean`, `sum`, `std`, `var`, `sort`, `quantile` and `sparsemax` are over the "
+    "batch, and over earlier batches where an objective has a memory; `n` is the number of pairs "
+    "and `t` training's progress. `chances(w, share)` are a pair's chances to be among that share "
+    "of the batch, drawn by weight `exp(w)`; `targets(x, gamma, tau)` have the mean gamma and "
+    "minimise `mean(-log(sigmoid(x - targets)))` plus tau times the divergence of their shares "
+    "from equal ones. `psi`, `Phi`, `g` and `schedule` are functions of your choice, the first two "
+    "of a log-prob."
 )
 
 _X = "x = beta * margin"
@@ -116,9 +116,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "-0.5 * (w + l)",
     ),
     "lpo": ("weight * chosen - rejected",),
-    "mixdpo": (
-        "where(ease >= 1 - easy, log(sigmoid(beta * margin)), sft_weight * chosen)",
-    ),
+    "mixdpo": ("where(ease >= 1 - easy, log(sigmoid(beta * margin)), sft_weight * chosen)",),
     "nca": (
         "w, l = beta * chosen_ratio, beta * rejected_ratio",
         "log(sigmoid(w)) + 0.5 * log(sigmoid(-w)) + 0.5 * log(sigmoid(-l))",

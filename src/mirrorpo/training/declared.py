@@ -44,9 +44,7 @@ def plan_of(objective: Objective, own_stage: bool) -> PairPlan | None:
     return plan if plan is None or own_stage else PairPlan(dropped=plan.dropped)
 
 
-def in_order(
-    plan: PairPlan | None, key: jax.Array, ease: jax.Array | None, rows: int
-) -> jax.Array:
+def in_order(plan: PairPlan | None, key: jax.Array, ease: jax.Array | None, rows: int) -> jax.Array:
     """The rows of one epoch in order, shape (rows,).
 
     Args:

@@ -118,7 +118,17 @@ def train_agents(
                 state = optimiser.init(policy.parameters)
             plan = plan_of(objective, own_stage=now is objective)
             policy, state, curve, pairs, parameters = _stage(
-                now, plan, policy, optimiser, state, data, key, epochs, settings, record, keep_epochs
+                now,
+                plan,
+                policy,
+                optimiser,
+                state,
+                data,
+                key,
+                epochs,
+                settings,
+                record,
+                keep_epochs,
             )
             curves.append(curve)
             kept.append(parameters)
