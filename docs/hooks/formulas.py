@@ -7,8 +7,13 @@ formula needs comes before it.
 HEAD = (
     "`chosen` and `rejected` are a pair's log-probs; `chosen_ratio` and `rejected_ratio` the same "
     "minus the reference's; `margin` is chosen minus rejected, of log-ratios where there is a "
-    "reference. `mean`, `std`, `var` and `sort` are over the batch; `t` is training's progress. "
-    "`psi`, `Phi`, `g` and `schedule` are functions of your choice, the first two of a log-prob."
+    "reference. `mean`, `sum`, `std`, `var`, `sort`, `quantile` and `sparsemax` are over the "
+    "batch, and over earlier batches where an objective has a memory; `n` is the number of pairs "
+    "and `t` training's progress. `chances(w, share)` are a pair's chances to be among that share "
+    "of the batch, drawn by weight `exp(w)`; `targets(x, gamma, tau)` have the mean gamma and "
+    "minimise `mean(-log(sigmoid(x - targets)))` plus tau times the divergence of their shares "
+    "from equal ones. `psi`, `Phi`, `g` and `schedule` are functions of your choice, the first two "
+    "of a log-prob."
 )
 
 _X = "x = beta * margin"
@@ -18,6 +23,10 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     "2s-mpo": (
         "d = (Phi(chosen) - Phi(reference_chosen)) - (Phi(rejected) - Phi(reference_rejected))",
         "psi(chosen) + weight * g(beta * d)",
+    ),
+    "alpha-dpo": (
+        "z = (margin - mean(margin)) / std(margin)",
+        "log(sigmoid(beta * (chosen - rejected) - gamma - beta * alpha * z))",
     ),
     "alphapo": (
         "log(sigmoid(beta * (exp(-alpha * rejected) - exp(-alpha * chosen)) / alpha - gamma))",
@@ -41,6 +50,15 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "sigmoid(-d) * log(sigmoid(x)) - sigmoid(d) * max(0, 1 - x)",
     ),
     "bco": ("log(sigmoid(beta * chosen_ratio)) + log(sigmoid(-beta * rejected_ratio))",),
+    "beta-dpo": (
+        "k = chances(-0.5 * ((margin - mean(margin)) / std(margin)) ** 2, kept)",
+        "change = mean(k * margin) / mean(k) - mean(margin)",
+        "k / mean(k) * log(sigmoid(max(beta * (1 + alpha * change), 0.001) * margin))",
+    ),
+    "cal-dpo": (
+        "w, l = chosen_ratio - 1 / (2 * beta), rejected_ratio + 1 / (2 * beta)",
+        "log(sigmoid(margin)) - calibration * (w ** 2 + l ** 2)",
+    ),
     "cdpo": (
         _X,
         "(1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
@@ -51,6 +69,11 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "log(sigmoid(beta * d))",
     ),
     "cpo": ("sft_weight * chosen + log(sigmoid(beta * margin))",),
+    "cpo-smoothed": (
+        _X,
+        "d = (1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
+        "sft_weight * chosen + d",
+    ),
     "dbaql": (
         _X,
         "v = var(x / tau)",
@@ -58,7 +81,13 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     ),
     "discopop": (_X, "sigmoid(-x / tau) * log(sigmoid(x)) - sigmoid(x / tau) * exp(-x)"),
     "dpo": ("log(sigmoid(beta * margin))",),
+    "dpo-filtered": ("log(sigmoid(beta * margin))",),
     "dpo-norm": ("log(sigmoid(beta * margin))",),
+    "dpop": ("log(sigmoid(beta * (margin - penalty * max(0, -chosen_ratio))))",),
+    "dr-dpo": (
+        "p = sigmoid(beta * margin)",
+        "0 * p + beta_prime * log(mean(p ** (1 / beta_prime)))",
+    ),
     "exo": (
         "q = sigmoid(beta * margin)",
         "-q * log(q / (1 - label_smoothing)) - (1 - q) * log((1 - q) / label_smoothing)",
@@ -68,8 +97,18 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "l = log(2 * exp(rejected_ratio) / (1 + exp(rejected_ratio)))",
         "log(sigmoid(beta * (w - l)))",
     ),
+    "focalpo": ("p = sigmoid(beta * margin)", "p ** gamma * log(p)"),
+    "gamma-dpo": (
+        _X,
+        "log(sigmoid(x - targets(x, gamma, tau) + gamma))",
+    ),
+    "gamma-simpo": (
+        _X,
+        "log(sigmoid(x - targets(x, gamma, tau)))",
+    ),
     "hinge": ("-max(0, 1 - beta * margin)",),
     "ipo": ("-(margin - 1 / (2 * tau)) ** 2",),
+    "irpo": ("log(sigmoid(beta * margin)) + alpha * chosen / chosen_length",),
     "kto": (
         "z = max(0, mean(0.5 * (chosen_ratio + rejected_ratio)))",
         "w = chosen_weight * sigmoid(beta * (z - chosen_ratio))",
@@ -77,6 +116,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "-0.5 * (w + l)",
     ),
     "lpo": ("weight * chosen - rejected",),
+    "mixdpo": ("where(ease >= 1 - easy, log(sigmoid(beta * margin)), sft_weight * chosen)",),
     "nca": (
         "w, l = beta * chosen_ratio, beta * rejected_ratio",
         "log(sigmoid(w)) + 0.5 * log(sigmoid(-w)) + 0.5 * log(sigmoid(-l))",
@@ -99,14 +139,47 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "d = (1 - label_smoothing) * log(sigmoid(x)) - label_smoothing * log(sigmoid(-x))",
         "d / (1 - 2 * label_smoothing)",
     ),
+    "ropo": (
+        _X,
+        "4 * alpha / (1 + alpha) ** 2 * (log(sigmoid(x)) - alpha * sigmoid(-x))",
+    ),
+    "rpo": ("log(sigmoid(beta * margin)) + eta * beta * chosen",),
     "rrhf": ("weight * chosen - max(0, -margin)",),
     "sft": ("chosen",),
     "sft-simpo": ("chosen + weight * log(sigmoid(beta * margin - gamma))",),
+    "simper": ("exp(chosen) - exp(rejected)",),
     "simpo": ("log(sigmoid(beta * margin - gamma))",),
+    "simpo-smoothed": (
+        "x = beta * margin - gamma",
+        "(1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
+    ),
     "slic": ("weight * chosen - max(0, delta - margin)",),
+    "slic-filtered": ("weight * chosen - max(0, delta - margin)",),
+    "slic-smoothed": (
+        "d = (1 - label_smoothing) * max(0, delta - margin)",
+        "weight * chosen - d - label_smoothing * max(0, delta + margin)",
+    ),
     "sppo": ("-(chosen_ratio - 1 / (2 * beta)) ** 2 - (rejected_ratio + 1 / (2 * beta)) ** 2",),
     "ta-mpo": (
         "a = schedule(t)",
         "(1 - a) * psi(chosen) + a * g(beta * (Phi(chosen) - Phi(rejected)) - gamma)",
+    ),
+    "tr-dpo": ("log(sigmoid(beta * margin))",),
+    "wdpo": (
+        _X,
+        "a = sparsemax(max(0, -x))",
+        "f = min(1, flip_share * n * a)",
+        "free = where(f < 1, a, 0)",
+        "f = (t >= warm_up) * min(1, f + (flip_share * n - sum(f)) * free / sum(free))",
+        "l = -(1 - f) * log(sigmoid(x)) - f * log(sigmoid(-x))",
+        "share = 0.02 + (winsor_share - 0.02) * mean(sigmoid(-x / mean(abs(x))))",
+        "over = max(0, l - quantile(l, tail))",
+        "r = min(1, where(t >= warm_up, share, 0.15) * n * over / sum(over))",
+        "-(1 - r) * l - r * quantile(l, tail)",
+    ),
+    "wpo": (
+        "w = (chosen - chosen_agreement) / chosen_length",
+        "l = (rejected - rejected_agreement) / rejected_length",
+        "min(1, exp(w + l)) * log(sigmoid(beta * margin))",
     ),
 }

@@ -9,6 +9,7 @@ from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.report.page import explorer
 from tests.docs.test_documents import ROOT
+from tests.objectives.test_formulas import kept_chances, projected, targets
 
 T = 0.3
 
@@ -41,6 +42,13 @@ def computed(lines, objective, pairs):
         "exp": np.exp,
         "abs": np.abs,
         "max": np.maximum,
+        "min": np.minimum,
+        "sum": np.sum,
+        "quantile": np.quantile,
+        "sparsemax": projected,
+        "chances": lambda w, share: kept_chances(np.exp(w), share),
+        "targets": targets,
+        "n": len(pairs.chosen),
         "where": np.where,
         "sort": np.sort,
         "mean": np.mean,
@@ -74,7 +82,8 @@ def test_the_printed_formula_is_the_objective_s_own(name):
     draw = np.random.default_rng(0)
     logs = draw.uniform(-6, -0.5, (4, 64))
     lengths = draw.integers(1, 30, (2, 64)).astype(float)
-    pairs = PairLogProbs(*logs, *lengths)
+    agreement = -draw.uniform(0.5, 3.0, (2, 64)) * lengths
+    pairs = PairLogProbs(*logs, *lengths, *agreement, ease=draw.permutation(64) / 63)
     objective = objectives.get(name, aggregation="sum")
     np.testing.assert_allclose(
         objective(pairs, T), -computed(FORMULAS[name], objective, pairs), rtol=1e-6, atol=1e-9

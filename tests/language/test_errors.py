@@ -51,6 +51,20 @@ def test_something_else_than_a_dataset(dataset, tmp_path):
         made(tmp_path, dataset)
 
 
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        ("tr-dpo", "tr-dpo moves its reference policy .*: take dpo, or TRL's DPOTrainer"),
+        ("mixdpo", "mixdpo ranks the pairs .*train_dataset yourself, and take dpo"),
+        ("slic-filtered", "slic-filtered ranks the pairs .* and take slic"),
+    ],
+)
+def test_an_objective_that_declares_what_texts_do_not_have(objective, message, tmp_path):
+    with pytest.raises(ValueError, match=message) as caught:
+        made(tmp_path, tiny.dataset(), objective)
+    one_line(caught)
+
+
 def test_a_stream_of_pairs(tmp_path):
     with pytest.raises(ValueError, match="train_dataset is a IterableDataset"):
         made(tmp_path, tiny.dataset().to_iterable_dataset())

@@ -70,6 +70,10 @@ CPO_LOSSES = {
         objectives.get("simpo", beta=2.0, gamma=0.8),
         {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 0.8},
     ),
+    "smoothed simpo": (
+        objectives.get("simpo-smoothed", beta=2.0, gamma=0.8, **SMOOTHING),
+        {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 0.8, **SMOOTHING},
+    ),
     "alphapo": (
         objectives.get("alphapo", beta=2.0, gamma=0.8, alpha=0.25),
         {"loss_type": "alphapo", "beta": 2.0, "simpo_gamma": 0.8, "alpha": 0.25},
@@ -88,6 +92,10 @@ def test_losses_without_sft_term_equal_the_cpo_trainers(name, tmp_path):
 
 
 CPO_LOSSES_WITH_SFT = {
+    "smoothed sigmoid": (
+        objectives.get("cpo-smoothed", beta=0.3, sft_weight=0.7 / LENGTH, **SMOOTHING),
+        {"loss_type": "sigmoid", "beta": 0.3, "cpo_alpha": 0.7, **SMOOTHING},
+    ),
     "sigmoid": (
         objectives.get("cpo", beta=0.3, sft_weight=0.7 / LENGTH),
         {"loss_type": "sigmoid", "beta": 0.3, "cpo_alpha": 0.7},
@@ -152,6 +160,47 @@ DPO_LOSSES = {
         {"f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 0.7},
     ),
 }
+
+
+DPO_LOSSES_ALIKE = {
+    "irpo": ({"beta": 0.3, "alpha": 0.7}, {"loss_weights": [1.0, 0.7]}),
+    "rpo": ({"beta": 0.3, "eta": 0.5}, {"loss_weights": [1.0, 0.15 * LENGTH]}),
+}
+
+
+@pytest.mark.parametrize("name", DPO_LOSSES_ALIKE)
+def test_dpo_with_an_sft_term_equals_the_dpo_trainers_weighted_losses(name, tmp_path):
+    ours, settings = DPO_LOSSES_ALIKE[name]
+    objective, other = objectives.get(name, **ours), tiny.model(1)
+    alike = {"sft_stage": False, "ref_model": other, "pairs": tiny.ALIKE}
+    made = tiny.trainer(objective, tmp_path, **alike)
+    expected = theirs(
+        trl.DPOTrainer,
+        trl.DPOConfig,
+        tmp_path,
+        tiny.ALIKE,
+        ref_model=tiny.model(1),
+        loss_type=["sigmoid", "sft"],
+        beta=ours["beta"],
+        **settings,
+    )
+    assert_equal(made, expected)
+
+
+def test_wpo_equals_the_dpo_trainers_weighting(tmp_path):
+    objective = objectives.get("wpo", beta=0.3, weights="free")
+    made = tiny.trainer(objective, tmp_path, sft_stage=False, ref_model=tiny.model(1))
+    expected = theirs(
+        trl.DPOTrainer,
+        trl.DPOConfig,
+        tmp_path,
+        tiny.PAIRS,
+        ref_model=tiny.model(1),
+        loss_type=["sigmoid"],
+        beta=0.3,
+        use_weighting=True,
+    )
+    assert_equal(made, expected)
 
 
 @pytest.mark.parametrize("name", DPO_LOSSES)

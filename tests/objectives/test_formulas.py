@@ -27,6 +27,7 @@ class Case:
         self.w, self.ref_w = sums[0] / n_w, sums[2] / n_w
         self.l, self.ref_l = sums[1] / n_l, sums[3] / n_l
         self.d = self.w - self.l
+        self.step_w, self.step_l = sums[0] / self.n_w, sums[1] / self.n_l
         self.r_w, self.r_l = self.w - self.ref_w, self.l - self.ref_l
         self.rho = self.r_w - self.r_l
 
@@ -76,7 +77,70 @@ def power(ratio, alpha):
     return (1 - ratio**-alpha) / alpha
 
 
+def dr(c, beta, beta_prime):
+    value = -beta_prime * np.log(np.mean(np.exp(-logistic(beta * c.rho) / beta_prime)))
+    return np.full_like(c.rho, value)
+
+
+def projected(v):
+    """The probability vector nearest to v: the one whose common threshold leaves a sum of 1."""
+    low, high = v.min() - 1, v.max()
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.maximum(v - middle, 0).sum() > 1 else (low, middle)
+    return np.maximum(v - low, 0)
+
+
+def winsorised(c, beta, flip_share, winsor_share, tail, warm):
+    z, n = beta * c.rho, len(c.rho)
+    flips, share = np.zeros(n), 0.15
+    if warm:
+        a = projected(np.maximum(logistic(z) - logistic(-z), 0))
+        flips = np.minimum(flip_share * n * a, 1)
+        rest, free = flip_share * n - flips.sum(), flips < 1
+        if rest > 0 and a[free].sum() > 0:
+            flips[free] = np.minimum(flips[free] + rest * a[free] / a[free].sum(), 1)
+        share = 0.02 + (winsor_share - 0.02) * np.mean(sigmoid(-z / np.mean(np.abs(z))))
+    mixed = (1 - flips) * logistic(z) + flips * logistic(-z)
+    cap = np.quantile(mixed, tail)
+    excess = np.maximum(mixed - cap, 0)
+    r = np.minimum(share * n * excess / excess.sum(), 1)
+    return (1 - r) * mixed + r * cap
+
+
+def kept_chances(weights, share):
+    """Chances 1 - exp(-t w) with the wanted mean, by Newton's method."""
+    t = 1.0
+    for _ in range(100):
+        t -= np.mean(1 - np.exp(-t * weights) - share) / np.mean(weights * np.exp(-t * weights))
+    return 1 - np.exp(-t * weights)
+
+
+def beta_dpo(c, beta, alpha, kept, moments=None):
+    mean, std = moments or (np.mean(c.rho), np.std(c.rho, ddof=1))
+    chance = kept_chances(np.exp(-0.5 * ((c.rho - mean) / std) ** 2), kept)
+    used = max(beta * (1 + alpha * (np.average(c.rho, weights=chance) - mean)), 1e-3)
+    return len(chance) * chance / chance.sum() * logistic(used * c.rho)
+
+
+def alpha_dpo(c, beta, gamma, alpha, moments=None):
+    mean, std = moments or (np.mean(c.rho), np.std(c.rho, ddof=1))
+    return logistic(beta * c.d - gamma - beta * alpha * (c.rho - mean) / std)
+
+
+def targets(gaps, gamma, tau):
+    """Exponentiated gradient on the simplex, twenty steps, times gamma and the count."""
+    n = len(gaps)
+    p = np.full(n, 1 / n)
+    for _ in range(20):
+        slope = tau * (1 + np.log(n * p)) + gamma * sigmoid(gamma * n * p - gaps)
+        p = p * np.exp(-min(0.5 / tau, 1) * slope)
+        p = p / p.sum()
+    return gamma * n * p
+
+
 TA = {"beta": 0.4, "gamma": 0.6}
+WDPO = {"flip_share": 0.3, "winsor_share": 0.6, "tail": 0.6}
 FORMULAS = [
     ("sft", {}, lambda c: -c.w),
     ("lpo", {"weight": 1.7}, lambda c: -(1.7 * c.w - c.l)),
@@ -201,6 +265,92 @@ FORMULAS = [
             c.w > c.l, 0.5 * logistic(0.4 * c.rho / 0.3), 2 * hinge(0.4 * c.rho / 0.3)
         ),
     ),
+    (
+        "ropo",
+        {"beta": 0.4, "alpha": 6.0},
+        lambda c: 24 / 49 * (logistic(0.4 * c.rho) + 6 * sigmoid(-0.4 * c.rho)),
+    ),
+    (
+        "focalpo",
+        {"beta": 0.4, "gamma": 0.7},
+        lambda c: sigmoid(0.4 * c.rho) ** 0.7 * logistic(0.4 * c.rho),
+    ),
+    ("dr-dpo", {"beta": 0.4, "beta_prime": 0.6}, lambda c: dr(c, 0.4, 0.6)),
+    (
+        "wdpo",
+        {"beta": 0.4, **WDPO, "warm_up": 0.7},
+        lambda c: winsorised(c, 0.4, **WDPO, warm=True),
+    ),
+    (
+        "wdpo",
+        {"beta": 0.4, **WDPO, "warm_up": 0.71},
+        lambda c: winsorised(c, 0.4, **WDPO, warm=False),
+    ),
+    (
+        "cpo-smoothed",
+        {"beta": 0.4, "sft_weight": 0.7, "label_smoothing": 0.2},
+        lambda c: -0.7 * c.w + 0.8 * logistic(0.4 * c.d) + 0.2 * logistic(-0.4 * c.d),
+    ),
+    (
+        "simpo-smoothed",
+        {"beta": 2.0, "gamma": 0.7, "label_smoothing": 0.2},
+        lambda c: 0.8 * logistic(2 * c.d - 0.7) + 0.2 * logistic(0.7 - 2 * c.d),
+    ),
+    (
+        "slic-smoothed",
+        {"weight": 0.4, "delta": 2.0, "label_smoothing": 0.2},
+        lambda c: -0.4 * c.w + 0.8 * np.maximum(0, 2 - c.d) + 0.2 * np.maximum(0, 2 + c.d),
+    ),
+    (
+        "dpop",
+        {"beta": 0.4, "penalty": 3.0},
+        lambda c: logistic(0.4 * (c.rho - 3 * np.maximum(0, c.ref_w - c.w))),
+    ),
+    (
+        "irpo",
+        {"beta": 0.4, "alpha": 0.7},
+        lambda c: logistic(0.4 * c.rho) - 0.7 * c.step_w,
+    ),
+    ("rpo", {"beta": 0.4, "eta": 0.7}, lambda c: logistic(0.4 * c.rho) - 0.28 * c.w),
+    (
+        "cal-dpo",
+        {"beta": 0.4, "calibration": 0.5},
+        lambda c: logistic(c.rho) + 0.5 * ((c.r_w - 1.25) ** 2 + (c.r_l + 1.25) ** 2),
+    ),
+    ("simper", {}, lambda c: -np.exp(c.w) + np.exp(c.l)),
+    (
+        "beta-dpo",
+        {"beta": 0.4, "alpha": 0.3, "kept": 0.7},
+        lambda c: beta_dpo(c, 0.4, 0.3, 0.7),
+    ),
+    (
+        "alpha-dpo",
+        {"beta": 2.0, "gamma": 0.7, "alpha": 0.3},
+        lambda c: alpha_dpo(c, 2.0, 0.7, 0.3),
+    ),
+    (
+        "gamma-simpo",
+        {"beta": 2.0, "gamma": 0.7, "tau": 0.8},
+        lambda c: logistic(2 * c.d - targets(2 * c.d, 0.7, 0.8)),
+    ),
+    (
+        "gamma-dpo",
+        {"beta": 0.4, "gamma": 0.7, "tau": 0.3},
+        lambda c: logistic(0.4 * c.rho - targets(0.4 * c.rho, 0.7, 0.3) + 0.7),
+    ),
+    ("tr-dpo", {"beta": 0.4}, lambda c: logistic(0.4 * c.rho)),
+    (
+        "wpo",
+        {"beta": 0.4},
+        lambda c: np.exp(c.step_w + c.step_l) * logistic(0.4 * c.rho),
+    ),
+    ("mixdpo", {"beta": 0.4}, lambda c: logistic(0.4 * c.rho)),
+    ("dpo-filtered", {"beta": 0.4}, lambda c: logistic(0.4 * c.rho)),
+    (
+        "slic-filtered",
+        {"weight": 0.4, "delta": 2.0},
+        lambda c: -0.4 * c.w + np.maximum(0, 2 - c.d),
+    ),
     ("1s-mpo", {"weight": 0.4}, lambda c: -c.w + 0.4 * logistic(np.log(odds(c.w) / odds(c.l)))),
     (
         "2s-mpo",
@@ -247,6 +397,9 @@ def test_every_objective_has_a_formula_here(every_name):
 
 
 def test_default_aggregation_is_the_published_one(every_name):
-    means = {"ipo", "orpo", "simpo", "rrhf", "dpo-norm", "alphapo"}
+    means = {
+        *("ipo", "orpo", "simpo", "rrhf", "dpo-norm", "alphapo"),
+        *("simpo-smoothed", "simper", "alpha-dpo", "gamma-simpo"),
+    }
     expected = "mean" if every_name in means else "sum"
     assert objectives.get(every_name).aggregation == expected

@@ -13,14 +13,18 @@ TWO_PHASE = {
     *("2s-mpo", "alphapo", "aot", "aot-unpaired", "apo-down", "apo-zero", "aqfl", "aql", "bco"),
     *("cdpo", "cell", "chipo", "dbaql", "discopop", "dpo", "dpo-norm", "exo", "fdpo", "hinge"),
     *("ipo", "kto", "nca", "padll", "pfl", "rdpo", "robust-dpo", "simpo", "sppo"),
-    "closed-form-reference",
+    *("closed-form-reference", "alpha-dpo", "beta-dpo", "cal-dpo", "dpo-filtered", "dpop"),
+    *("dr-dpo", "focalpo", "gamma-dpo", "gamma-simpo", "irpo", "mixdpo", "ropo", "rpo", "simper"),
+    *("simpo-smoothed", "tr-dpo", "wdpo", "wpo"),
 }
+WITHOUT_REFERENCE = {"simpo", "alphapo", "gamma-simpo", "simper", "simpo-smoothed"}
 
 
 def test_every_name_of_the_design_is_available():
     single_phase = {
         *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
         *("paper-mixed", "paper-noisy", "closed-form"),
+        *("cpo-smoothed", "slic-smoothed", "slic-filtered"),
     }
     own = {
         name
@@ -39,7 +43,7 @@ def test_stages_are_ten_epochs_of_sft_then_two_or_twelve_in_one(every_name):
 
 def test_reference_is_needed_exactly_where_the_loss_uses_it(arrays, every_name):
     objective = objectives.get(every_name)
-    expected = every_name in TWO_PHASE - {"simpo", "alphapo"}
+    expected = every_name in TWO_PHASE - WITHOUT_REFERENCE
     assert objective.needs_reference is expected
     without = objectives.PairLogProbs(*arrays[:2])
     if expected:

@@ -173,6 +173,25 @@ def test_sft_weighted_by_length_equals_the_dpo_trainers_sft(dpo):
     assert loss.item() == pytest.approx(trl_dpo_loss(dpo, "sft", 0.1), rel=1e-5)
 
 
+@pytest.mark.parametrize(("name", "values", "weight"), [("irpo", {"alpha": 0.7}, 0.7)])
+def test_irpo_s_sft_term_weighted_by_length_equals_the_dpo_trainers(dpo, name, values, weight):
+    lengths = dpo.pairs.chosen_length
+    both = objectives.get(name, beta=0.3, **values)(dpo.pairs)
+    preference = objectives.get("dpo", beta=0.3)(dpo.pairs)
+    # TRL averages the SFT term over the batch's tokens.
+    ours = preference.mean() + ((both - preference) * lengths).sum() / lengths.sum()
+    theirs = trl_dpo_loss(dpo, "sigmoid", 0.3) + weight * trl_dpo_loss(dpo, "sft", 0.3)
+    assert ours.item() == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["tr-dpo", "dpo-filtered", "mixdpo", "dr-dpo", "beta-dpo"])
+def test_dpo_with_its_speciality_off_equals_the_dpo_trainers(dpo, name):
+    off = {"dr-dpo": {"beta_prime": 1e4}, "beta-dpo": {"alpha": 0, "kept": 1 - 1e-6}}
+    loss = objectives.get(name, beta=0.3, **off.get(name, {}))(dpo.pairs)
+    expected = trl_dpo_loss(dpo, "sigmoid", 0.3)
+    assert loss.mean().item() == pytest.approx(expected, rel=1e-3)
+
+
 def test_discopop_equals_the_dpo_trainers_at_another_tau(dpo, monkeypatch):
     monkeypatch.setattr(dpo.trainer.args, "discopop_tau", 0.7)
     loss = objectives.get("discopop", beta=0.5, tau=0.7)(dpo.pairs)
@@ -206,6 +225,18 @@ def preference_part(name, pairs, **hyperparameters):
 def test_cpo_preference_part_equals_the_cpo_trainers(dpo):
     ours = preference_part("cpo", dpo.pairs, beta=0.3, sft_weight=1.0)
     theirs = cpo_loss(*logps(dpo.pairs, mean=False), beta=0.3)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_smoothed_cpo_and_simpo_equal_the_cpo_trainers(dpo, smoothing):
+    smoothed = {"label_smoothing": smoothing}
+    ours = preference_part("cpo-smoothed", dpo.pairs, beta=0.3, sft_weight=1.0, **smoothed)
+    theirs = cpo_loss(*logps(dpo.pairs, mean=False), beta=0.3, **smoothed)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    ours = objectives.get("simpo-smoothed", beta=2.0, gamma=0.7, **smoothed)(dpo.pairs)
+    settings = {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 0.7, **smoothed}
+    theirs = cpo_loss(*logps(dpo.pairs, mean=True), **settings)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 

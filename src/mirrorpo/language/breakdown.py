@@ -84,7 +84,8 @@ def _terms(
         sft = -(terms.sft_weight * psi(batch.chosen))
     numbers = {"loss/sft": sft.mean(), "loss/preference": (losses - sft).mean()}
     if terms.sft_weight is not None:
-        numbers["weight/sft"] = terms.sft_weight
+        # Some objectives weigh each pair on its own.
+        numbers["weight/sft"] = torch.as_tensor(terms.sft_weight, dtype=torch.float32).mean()
     if terms.po_weight is not None:
         numbers["weight/preference"] = terms.po_weight
     return numbers

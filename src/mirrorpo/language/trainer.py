@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mirrorpo.objectives import Objective, PairLogProbs
 
 from .breakdown import breakdown
+from .declared import Memory, check_declarations, log_agreement
 from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
@@ -47,7 +48,8 @@ class PreferenceTrainer(CPOTrainer):
 
     Raises:
         ValueError: a dataset without its columns, a prompt that fills `max_length`, an unknown
-            objective, or a model that is no causal language model.
+            objective or one that moves its reference or ranks its pairs, or a model that is no
+            causal language model.
     """
 
     _tag_names: ClassVar[list[str]] = ["mirrorpo"]
@@ -75,6 +77,7 @@ class PreferenceTrainer(CPOTrainer):
         optimizers: tuple[Any, Any] = (None, None),
     ):
         chosen = choose(objective)
+        check_declarations(chosen)
         args = PreferenceConfig() if args is None else args
         if not isinstance(args, PreferenceConfig):
             raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
@@ -98,6 +101,7 @@ class PreferenceTrainer(CPOTrainer):
         self.recipe = Recipe.of(chosen, args.aggregation, args.sft_stage)
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
+        self._memory: Memory | None = None
         self._number_pairs()
 
     def train(
@@ -117,8 +121,9 @@ class PreferenceTrainer(CPOTrainer):
                 raise ValueError(f"{folder} holds no checkpoint to resume from.")
         if checkpoint:
             self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
+            self._memory = Memory.load(Path(checkpoint))
         elif self.state.global_step:
-            self._reference = None
+            self._reference = self._memory = None
         return super().train(checkpoint or None, *args, **kwargs)
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -139,15 +144,23 @@ class PreferenceTrainer(CPOTrainer):
         stage = self._stage()
         progress = stage.progress(self.state.global_step)
         reference = self._reference_of(model, batch, stage)
-        chosen, rejected, *_, router_loss = self._forward(model, batch, stage.objective)
+        chosen, rejected, *logits, router_loss = self._forward(model, batch, stage.objective)
+        labels = batch["chosen_labels"], batch["rejected_labels"]
+        agreement: tuple[Any, Any] = (None, None)
+        if stage.objective.uses_agreement:
+            agreement = (log_agreement(logits[0], labels[0]), log_agreement(logits[1], labels[1]))
         pairs = PairLogProbs(
             chosen,
             rejected,
             *reference,
-            chosen_length=_completion_lengths(batch["chosen_labels"]),
-            rejected_length=_completion_lengths(batch["rejected_labels"]),
+            *map(_completion_lengths, labels),
+            *agreement,
         )
-        losses = stage.objective(pairs, progress)
+        memory = None if self._memory is None else self._memory.of(stage.start, chosen.device)
+        losses = stage.objective(pairs, progress, memory)
+        if stage.objective.memory_size and train_eval == "train":
+            remembered = stage.objective.remember(pairs, memory)
+            self._memory = Memory(remembered.float(), stage.start)
         loss = losses.mean()
         numbers = breakdown(stage.objective, pairs, losses.detach(), progress)
         if self.aux_loss_enabled:  # of a mixture of experts: keeps its router balanced
@@ -269,9 +282,11 @@ class PreferenceTrainer(CPOTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # First, so that no checkpoint that looks complete lacks its reference.
-        if self._reference is not None and self.args.should_save:
+        if self.args.should_save:
             name = f"{transformers.trainer_utils.PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-            self._reference.save(Path(self._get_output_dir(trial=trial)) / name)
+            for kept in (self._reference, self._memory):
+                if kept is not None:
+                    kept.save(Path(self._get_output_dir(trial=trial)) / name)
         super()._save_checkpoint(model, trial)
 
 

@@ -22,16 +22,20 @@ from .discopop import (
 from .extension import Extended
 from .links import (
     Cubic,
+    FocalLogSigmoid,
     Hinge,
     Identity,
     LogSigmoid,
     NegativeReverseKL,
+    NoiseTolerant,
     RobustLogSigmoid,
+    SmoothedHinge,
     SmoothedLogSigmoid,
     Square,
     SquareOrLine,
 )
 from .mirror import MirrorObjective, OneStep, Terms, TwoStep
+from .needs import PairPlan, ReferenceUpdate
 from .networks import MonotoneNetwork
 from .pairs import PairLogProbs
 from .potentials import Rescaled
@@ -64,6 +68,7 @@ __all__ = [
     "Cubic",
     "DynamicBlend",
     "Extended",
+    "FocalLogSigmoid",
     "Hinge",
     "Identity",
     "JensenShannon",
@@ -77,17 +82,21 @@ __all__ = [
     "MirrorObjective",
     "MonotoneNetwork",
     "NegativeReverseKL",
+    "NoiseTolerant",
     "Objective",
     "OneStep",
     "PairLogProbs",
+    "PairPlan",
     "Paper",
     "Power",
     "Probability",
     "Quadratic",
+    "ReferenceUpdate",
     "Rescaled",
     "RobustLogSigmoid",
     "ScalarFunction",
     "Sigmoid",
+    "SmoothedHinge",
     "SmoothedLogSigmoid",
     "Square",
     "SquareOrLine",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from .arrays import Array, Number, as_array, at_least_single, namespace
+import numpy as np
+
+from .arrays import Array, Number, as_array, at_least_single, detach, namespace
 from .component import Component, choice
+from .needs import PairPlan, ReferenceUpdate
 from .pairs import PairLogProbs
 
 SFT_EPOCHS, PREFERENCE_EPOCHS = 10, 2
@@ -39,7 +43,9 @@ class Paper:
 class Batch:
     """Aggregated log-probs of a batch of pairs, each ``(batch,)``, at least single precision.
 
-    The reference's are None if they were not given and the objective does not need them.
+    The reference's are None if they were not given and the objective does not need them. What
+    `PairLogProbs` calls agreement is a mean over steps here, whatever the aggregation. `memory` is
+    what `Objective.remember` returned of the batch before, ``(memory_size,)``, or None.
     """
 
     chosen: Array
@@ -48,6 +54,10 @@ class Batch:
     reference_rejected: Array
     chosen_length: Number
     rejected_length: Number
+    chosen_agreement: Array = None
+    rejected_agreement: Array = None
+    ease: Array = None
+    memory: Array = None
 
 
 def aggregation(default: str) -> Any:
@@ -70,6 +80,15 @@ class Objective(Component):
         paper: its source.
         search_grid: hyper-parameters to search on the control bench (at most 6 combinations),
             where log-probs are means over time.
+        uses_agreement: whether it reads the pairs' agreement, see `PairLogProbs`. Training gives
+            it then; without, it counts as certain.
+        uses_ease: whether it reads the pairs' ease, see `PairPlan`. Training gives it then;
+            without, all pairs are easy.
+        memory_size: how many numbers training carries for it from one batch to the next, see
+            `remember`; 0 for none.
+    Properties that training reads:
+        reference_update: how the reference policy follows the trained one; None if it is fixed.
+        pair_plan: which pairs to train on and in which order; None for all, shuffled.
     Fields:
         aggregation: "sum" uses a sequence's summed log-prob, "mean" divides it by its length, for
             policy and reference alike. The default is the publication's convention.
@@ -78,6 +97,9 @@ class Objective(Component):
     family: ClassVar[str] = "objective"
     needs_reference: ClassVar[bool] = False
     after_sft: ClassVar[bool] = False
+    uses_agreement: ClassVar[bool] = False
+    uses_ease: ClassVar[bool] = False
+    memory_size: ClassVar[int] = 0
     paper: ClassVar[Paper]
     search_grid: ClassVar[Mapping[str, tuple[float, ...]]] = grid()
 
@@ -90,13 +112,32 @@ class Objective(Component):
             return (("sft", SFT_EPOCHS), (self.name, PREFERENCE_EPOCHS))
         return ((self.name, SINGLE_PHASE_EPOCHS),)
 
-    def __call__(self, pairs: PairLogProbs, progress: Number = 0.0) -> Array:
+    @property
+    def reference_update(self) -> ReferenceUpdate | None:
+        """How the reference policy follows the trained one; None if it is fixed."""
+        return None
+
+    @property
+    def pair_plan(self) -> PairPlan | None:
+        """Which pairs its stage trains on and in which order; None for all, shuffled."""
+        return None
+
+    @property
+    def needs_ease(self) -> bool:
+        """Whether training must know each pair's ease, for the loss or for the plan."""
+        return self.uses_ease or self.pair_plan is not None
+
+    def __call__(
+        self, pairs: PairLogProbs, progress: Number = 0.0, memory: Array | None = None
+    ) -> Array:
         """The loss of each pair, to **minimise**.
 
         Args:
             pairs: summed log-probs, each of shape ``(batch,)``.
             progress: how much of training is done, in [0, 1]; only objectives with a schedule
                 use it.
+            memory: what `remember` returned of the batch before, shape ``(memory_size,)``; None
+                if there was none. Only objectives with a ``memory_size`` use it.
 
         Returns:
             An array of shape ``(batch,)`` in the pairs' library. Its batch mean is the published
@@ -109,14 +150,41 @@ class Objective(Component):
         """
         if isinstance(progress, (int, float)) and not 0.0 <= progress <= 1.0:
             raise ValueError(f"{self.name}: progress is {progress!r}, but must be in [0, 1]")
-        batch = self._aggregate(pairs)
+        batch = self._aggregate(pairs, memory)
         return self.loss(batch, as_array(progress, batch.chosen))
 
     @abstractmethod
     def loss(self, batch: Batch, progress: Array) -> Array:
         """The loss of each pair, ``(batch,)``, from aggregated log-probs."""
 
-    def _aggregate(self, pairs: PairLogProbs) -> Batch:
+    def remember(self, pairs: PairLogProbs, memory: Array | None = None) -> Array:
+        """What the next batch is to know of this one, and of those before.
+
+        Args:
+            pairs: the batch that the loss was computed on, with the same policy.
+            memory: what this returned of the batch before; None if there was none.
+
+        Returns:
+            Shape ``(memory_size,)``, constant for the gradient. Entries that nothing is known of
+            yet are NaN.
+        """
+        batch = self._aggregate(pairs, memory)
+        if batch.memory is None:
+            blank = as_array(np.full(self.memory_size, np.nan), batch.chosen)
+            batch = dataclasses.replace(batch, memory=blank)
+        return detach(self.remembered(batch))
+
+    def remembered(self, batch: Batch) -> Array:
+        """`remember` from aggregated log-probs; ``batch.memory`` is given."""
+        return batch.memory
+
+    def per_step(self, batch: Batch) -> tuple[Array, Array]:
+        """Chosen and rejected log-probs as means over steps, whatever the aggregation."""
+        if self.aggregation == "mean":
+            return batch.chosen, batch.rejected
+        return batch.chosen / batch.chosen_length, batch.rejected / batch.rejected_length
+
+    def _aggregate(self, pairs: PairLogProbs, memory: Array | None = None) -> Batch:
         missing = pairs.reference_chosen is None or pairs.reference_rejected is None
         if self.needs_reference and missing:
             raise ValueError(
@@ -132,11 +200,14 @@ class Objective(Component):
             xp = namespace(value)
             return as_array(at_least_single(xp.clip(value, min=1)), like)
 
+        def single(value: Array | None) -> Array:
+            return None if value is None else as_array(at_least_single(value), like)
+
         def log_prob(value: Array | None, steps: Number) -> Array:
-            if value is None:
-                return None
-            value = as_array(at_least_single(value), like)
-            return value / steps if self.aggregation == "mean" else value
+            return single(value) if self.aggregation == "sum" else mean(value, steps)
+
+        def mean(value: Array | None, steps: Number) -> Array:
+            return None if value is None else single(value) / steps
 
         chosen_length, rejected_length = length(pairs.chosen_length), length(pairs.rejected_length)
         return Batch(
@@ -146,4 +217,8 @@ class Objective(Component):
             reference_rejected=log_prob(pairs.reference_rejected, rejected_length),
             chosen_length=chosen_length,
             rejected_length=rejected_length,
+            chosen_agreement=mean(pairs.chosen_agreement, chosen_length),
+            rejected_agreement=mean(pairs.rejected_agreement, rejected_length),
+            ease=single(pairs.ease),
+            memory=single(memory),
         )

@@ -93,6 +93,47 @@ class RobustLogSigmoid(ScalarFunction):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmoothedHinge(ScalarFunction):
+    """The hinge's value if each label were flipped with probability ``label_smoothing``."""
+
+    name: ClassVar[str] = "smoothed-hinge"
+    margin: Number = number(1.0)
+    label_smoothing: Number = number(0.1, at_least=0, below=0.5)
+
+    def __call__(self, x: Array) -> Array:
+        kept, flipped = numerics.relu(self.margin - x), numerics.relu(self.margin + x)
+        return -((1.0 - self.label_smoothing) * kept + self.label_smoothing * flipped)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseTolerant(ScalarFunction):
+    """``4 alpha / (1 + alpha)^2 (log sigmoid(x) - alpha sigmoid(-x))``.
+
+    The second term is bounded, so the slope falls again where a pair is ranked very wrongly. The
+    factor makes the largest slope 1.
+    """
+
+    name: ClassVar[str] = "noise-tolerant"
+    alpha: Number = number(14.0, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        scale = 4.0 * self.alpha / ((1.0 + self.alpha) * (1.0 + self.alpha))
+        return scale * (numerics.log_sigmoid(x) - self.alpha * numerics.sigmoid(-x))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocalLogSigmoid(ScalarFunction):
+    """``p^gamma log p`` with ``p = sigmoid(x)``: less weight on pairs ranked wrongly."""
+
+    name: ClassVar[str] = "focal-log-sigmoid"
+    gamma: Number = number(0.05, at_least=0)
+
+    def __call__(self, x: Array) -> Array:
+        log_p = numerics.log_sigmoid(x)
+        return namespace(x, self.gamma).exp(self.gamma * log_p) * log_p
+
+
+@dataclass(frozen=True, kw_only=True)
 class NegativeReverseKL(ScalarFunction):
     """``-KL(q || p)`` of ``q = (sigmoid(x), sigmoid(-x))`` from smoothed labels ``p``."""
 

@@ -1,11 +1,14 @@
 """Stable elementary functions: finite, with finite gradients, over the whole range of log-probs.
 
-Each takes arrays of any shape and works element by element, except `mean` and `variance`.
+Each takes arrays of any shape and works element by element, except those of the whole batch:
+`mean`, `variance`, `standard_deviation`, `log_mean_exp`, `quantile` and `sparsemax`.
 """
 
 from __future__ import annotations
 
-from .arrays import Array, namespace
+import numpy as np
+
+from .arrays import Array, Number, as_array, detach, namespace
 
 SMALLEST_GAP = 1e-15
 """A log-prob closer to 0 than this counts as this far away: bounds odds and their gradient so
@@ -85,3 +88,39 @@ def standard_deviation(x: Array) -> Array:
     positive = spread > 0
     root = xp.sqrt(xp.where(positive, spread, xp.ones_like(spread)))
     return xp.where(positive, root, xp.zeros_like(root))
+
+
+def log_mean_exp(x: Array) -> Array:
+    """``log(mean(exp(x)))`` over the batch, a scalar."""
+    xp = namespace(x)
+    largest = detach(xp.max(x))
+    return largest + xp.log(xp.mean(xp.exp(x - largest)))
+
+
+def quantile(x: Array, share: Number) -> Array:
+    """The value that a ``share`` in [0, 1] of the batch lies below, a scalar.
+
+    Linear between the two nearest order statistics, as `numpy.quantile` is by default.
+    """
+    xp = namespace(x)
+    ordered = xp.sort(xp.reshape(x, (-1,)))
+    places = as_array(np.arange(ordered.shape[0]), ordered)
+    # A hat around the wanted place has the weights of both neighbours, also where it is traced.
+    distance = xp.abs(places - as_array(share, ordered) * (ordered.shape[0] - 1))
+    return xp.sum(relu(1.0 - distance) * ordered)
+
+
+def sparsemax(x: Array) -> Array:
+    """The point of the probability simplex that is nearest to ``x``; most entries are 0.
+
+    Martins and Astudillo (2016), "From Softmax to Sparsemax", Algorithm 1.
+    """
+    xp = namespace(x)
+    shifted = x - xp.max(x)
+    ordered = -xp.sort(-xp.reshape(shifted, (-1,)))
+    places = as_array(np.arange(1, ordered.shape[0] + 1), ordered)
+    above = 1.0 + places * ordered > xp.cumulative_sum(ordered)
+    inside = xp.where(above, xp.ones_like(ordered), xp.zeros_like(ordered))
+    kept = xp.where(above, ordered, xp.zeros_like(ordered))
+    threshold = (xp.sum(kept) - 1.0) / xp.sum(inside)
+    return relu(shifted - threshold)

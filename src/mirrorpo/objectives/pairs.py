@@ -16,9 +16,14 @@ class PairLogProbs:
         chosen, rejected: the policy's log-probability of each preferred and each other sequence
             (trajectory or completion), **summed** over its steps or tokens. At most 0, except
             that a continuous density may exceed 1.
-        reference_chosen, reference_rejected: the same under the fixed reference policy; only
+        reference_chosen, reference_rejected: the same under the reference policy; only
             objectives with ``needs_reference`` look at them.
         chosen_length, rejected_length: how many steps or tokens were summed; 1 if not given.
+        chosen_agreement, rejected_agreement: the log of the probability that two draws of the
+            policy agree, ``log sum_v pi(v)^2`` (of a density the integral), **summed** over the
+            same steps or tokens; only objectives with ``uses_agreement`` look at them.
+        ease: in [0, 1], see `mirrorpo.objectives.PairPlan`; only objectives with ``uses_ease``
+            look at it.
 
     Arrays are NumPy, JAX or PyTorch. The class is a plain container: it neither copies nor
     converts, and holds tracers as well.
@@ -33,6 +38,9 @@ class PairLogProbs:
     reference_rejected: Array | None = None
     chosen_length: Array | None = None
     rejected_length: Array | None = None
+    chosen_agreement: Array | None = None
+    rejected_agreement: Array | None = None
+    ease: Array | None = None
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 # Importing the modules that define objectives registers them.
-from . import closed_form, discopop, mirror, reference_free, rewards, two_step  # noqa: F401
+from . import (  # noqa: F401
+    adaptive,
+    anchored,
+    closed_form,
+    data_aware,
+    discopop,
+    mirror,
+    noise_tolerant,
+    reference_free,
+    rewards,
+    two_step,
+)
 from .base import Objective
 from .component import registered
 

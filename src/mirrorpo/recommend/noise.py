@@ -16,21 +16,14 @@ Little is known of texts beforehand, and where they do not tell either, the inte
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
+from mirrorpo.preferences.preference_model import cross_fitted_margins
 from mirrorpo.recommend.pairs import Pairs
 
-FOLDS = 5
 MOST_PAIRS = 4000
-FEWEST_PAIRS = 40
 SAMPLES = 2000
 PRIORS = {"trajectories": (1.5, 1.0), "texts": (0.0, 3.0)}
 """Mean and standard deviation of log a. How a robot moves mostly says how well it does: a model is
@@ -75,29 +68,9 @@ def margins(pairs: Pairs, seed: int = 0) -> np.ndarray:
         Shape (pairs,), in units of their own median size.
 
     Raises:
-        ValueError: fewer than `FEWEST_PAIRS` pairs, or than `FOLDS` groups.
+        ValueError: too few pairs, or groups; see `cross_fitted_margins`.
     """
-    if len(pairs) < FEWEST_PAIRS:
-        raise ValueError(
-            f"{len(pairs)} pairs are too few to estimate anything: at least {FEWEST_PAIRS} are "
-            "needed."
-        )
-    if len(np.unique(pairs.group)) < FOLDS:
-        raise ValueError(f"All pairs share fewer than {FOLDS} prompts: none can be held out.")
-    draw = np.random.default_rng(seed)
-    found = np.zeros(len(pairs))
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for known, asked in folds.split(pairs.group, groups=pairs.group):
-        # Labels are balanced by turning half of the pairs around.
-        sign = draw.permutation(np.arange(len(known)) % 2) * 2 - 1
-        turned = _scaled(pairs.difference[known], sign)
-        model = LogisticRegression(C=pairs.regularisation, fit_intercept=False, max_iter=200)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(turned, sign > 0)
-        found[asked] = model.decision_function(pairs.difference[asked])
-    typical = np.median(np.abs(found))
-    return found / typical if typical > 0 else found
+    return cross_fitted_margins(pairs.difference, pairs.group, pairs.regularisation, seed)
 
 
 def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:
@@ -139,10 +112,3 @@ def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:
         float(np.mean(margin < 0)),
         float(np.mean(1.0 - sure)),
     )
-
-
-def _scaled(rows: Any, sign: np.ndarray) -> Any:
-    """Each row times its sign, dense or sparse."""
-    if sparse.issparse(rows):
-        return rows.multiply(sign[:, None]).tocsr()
-    return rows * sign[:, None]

@@ -16,7 +16,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
-from mirrorpo.preferences.data import PreferenceDataset, Trajectories
+from mirrorpo.preferences.data import PreferenceDataset
+from mirrorpo.preferences.preference_model import REGULARISATION, trajectory_difference
 
 REFERENCE_COLUMNS = (
     ("ref_chosen_logps", "ref_rejected_logps"),
@@ -74,19 +75,12 @@ def read(path: Path) -> Pairs:
 
 
 def from_trajectories(dataset: PreferenceDataset) -> Pairs:
-    """Pairs of robots' trajectories.
-
-    A trajectory's features are its length, and mean and standard deviation over time of each
-    observation and action, and the mean size of each action's changes. True returns are not used.
-    """
-    features = _trajectory_features(dataset.trajectories)
-    used = np.concatenate([dataset.chosen, dataset.rejected])
-    scaled = StandardScaler().fit(features[used]).transform(features)
+    """Pairs of robots' trajectories, by the features of `trajectory_difference`."""
     trajectories = dataset.trajectories
     return Pairs(
         "trajectories",
-        scaled[dataset.chosen] - scaled[dataset.rejected],
-        0.1,
+        trajectory_difference(dataset),
+        REGULARISATION,
         trajectories.start[dataset.chosen].astype(int),
         trajectories.length[dataset.chosen].astype(float),
         trajectories.length[dataset.rejected].astype(float),
@@ -143,18 +137,6 @@ def from_rows(rows: Sequence[Mapping[str, Any]], what: str) -> Pairs:
         np.array([a == b for a, b in zip(chosen, rejected, strict=True)]),
         _reference(rows, lengths[:n], lengths[n:]),
     )
-
-
-def _trajectory_features(trajectories: Trajectories) -> np.ndarray:
-    rows = []
-    for index, length in enumerate(trajectories.length):
-        steps = max(int(length), 1)
-        seen = trajectories.observations[index, :steps].astype(np.float64)
-        done = trajectories.actions[index, :steps].astype(np.float64)
-        jumps = np.abs(np.diff(done, axis=0, prepend=done[:1]))
-        moments = (seen.mean(0), seen.std(0), done.mean(0), done.std(0), jumps.mean(0))
-        rows.append(np.concatenate([[steps], *moments]))
-    return np.array(rows)
 
 
 def _layout(text: str) -> list[float]:

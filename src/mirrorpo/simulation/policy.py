@@ -68,6 +68,12 @@ class GaussianActor(nn.Module):
         constant = jnp.sum(log_std) + 0.5 * self.action_size * math.log(2 * math.pi)
         return -0.5 * jnp.sum(z * z, axis=-1) - constant
 
+    def log_agreement(self, observation: jax.Array) -> jax.Array:
+        """Log of the integral of the squared density: how far two draws agree; shape (...)."""
+        mean, log_std = self.moments(observation)
+        constant = jnp.sum(log_std) + 0.5 * self.action_size * math.log(4 * math.pi)
+        return jnp.broadcast_to(-constant, mean.shape[:-1])
+
     def sample(self, observation: jax.Array, key: jax.Array) -> jax.Array:
         """An action, not clipped; shape (..., actions)."""
         mean, log_std = self.moments(observation)
@@ -159,6 +165,12 @@ class Policy:
         """Log-density of actions under other parameters of this policy's shape, summed over
         action dimensions, for normalised observations; shape (...)."""
         result: Any = self.actor.apply(parameters, normalised, action, method="log_prob")
+        return result
+
+    def log_agreement(self, parameters: Any, normalised: jax.Array) -> jax.Array:
+        """Log of the integral of the squared density of actions under other parameters of this
+        policy's shape, for normalised observations; shape (...)."""
+        result: Any = self.actor.apply(parameters, normalised, method="log_agreement")
         return result
 
 

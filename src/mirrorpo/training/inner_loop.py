@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from mirrorpo import objectives
-from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.objectives import Objective, PairLogProbs, PairPlan
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.simulation.policy import Policy, hold_std, new_policy, start_std
+from mirrorpo.training.declared import Carried, first_carried, followed, in_order, plan_of
 from mirrorpo.training_settings import TrainSettings
 
 
@@ -46,6 +47,7 @@ class PairedData(NamedTuple):
         length: valid steps, shape (trajectories,).
         chosen: index of each pair's chosen trajectory, shape (rows,).
         rejected: index of each pair's rejected trajectory, shape (rows,).
+        ease: of each pair, see `objectives.PairPlan`, shape (rows,); None where no objective asks.
     """
 
     observations: Any
@@ -53,6 +55,7 @@ class PairedData(NamedTuple):
     length: Any
     chosen: Any
     rejected: Any
+    ease: Any = None
 
 
 @partial(jax.jit, static_argnames=("settings", "stages", "fresh", "record", "keep_epochs"))
@@ -114,8 +117,19 @@ def train_agents(
             now = objective if name == objective.name else _stage_objective(name, objective)
             if settings.reset_optimiser:
                 state = optimiser.init(policy.parameters)
+            plan = plan_of(objective, own_stage=now is objective)
             policy, state, curve, pairs, parameters = _stage(
-                now, policy, optimiser, state, data, key, epochs, settings, record, keep_epochs
+                now,
+                plan,
+                policy,
+                optimiser,
+                state,
+                data,
+                key,
+                epochs,
+                settings,
+                record,
+                keep_epochs,
             )
             curves.append(curve)
             kept.append(parameters)
@@ -143,6 +157,7 @@ def _stage_objective(name: str, objective: Objective) -> Objective:
 
 def _stage(
     objective: Objective,
+    plan: PairPlan | None,
     policy: Policy,
     optimiser: optax.GradientTransformation,
     state: optax.OptState,
@@ -156,17 +171,24 @@ def _stage(
     """One stage of one agent."""
     rows = data.chosen.shape[0]
     steps_an_epoch = rows // settings.minibatch
-    reference = _reference(policy, data) if objective.needs_reference else None
+    carried = first_carried(objective, policy.parameters)
+    fixed = objective.needs_reference and carried.reference is None
+    reference = _reference(policy, data) if fixed else None
     order_key, time_key = jax.random.split(key)
 
     def loss(
-        parameters: Any, which: jax.Array, progress: jax.Array, key: jax.Array
-    ) -> tuple[jax.Array, tuple[Curves, jax.Array]]:
+        parameters: Any, which: jax.Array, progress: jax.Array, key: jax.Array, carried: Carried
+    ) -> tuple[jax.Array, tuple[Curves, jax.Array, jax.Array | None]]:
         batch = minibatch(data, reference, which, key, settings.time_steps)
         sums, length = log_prob_sums(policy, parameters, batch), batch.length
         reference_sums = (
             None if batch.reference is None else jnp.sum(batch.reference * batch.weight, axis=-1)
         )
+        if carried.reference is not None:
+            reference_sums = log_prob_sums(policy, carried.reference, batch)
+        agreement = (None, None)
+        if objective.uses_agreement:
+            agreement = log_agreement_sums(policy, parameters, batch)
         log_probs = PairLogProbs(
             chosen=sums[0],
             rejected=sums[1],
@@ -174,8 +196,14 @@ def _stage(
             reference_rejected=None if reference_sums is None else reference_sums[1],
             chosen_length=length[0],
             rejected_length=length[1],
+            chosen_agreement=agreement[0],
+            rejected_agreement=agreement[1],
+            ease=data.ease[which] if objective.uses_ease else None,
         )
-        value = jnp.mean(objective(log_probs, progress))
+        value = jnp.mean(objective(log_probs, progress, carried.memory))
+        memory = None
+        if carried.memory is not None:
+            memory = objective.remember(log_probs, carried.memory)
         mean = sums / length
         gain = mean if reference_sums is None else mean - reference_sums / length
         margin = gain[0] - gain[1]
@@ -190,24 +218,29 @@ def _stage(
         unknown = jnp.full_like(mean, jnp.nan)
         seen = (*mean, *(unknown if reference_sums is None else reference_sums / length))
         pairs = jnp.stack([*seen, jnp.broadcast_to(progress, mean[0].shape)], axis=-1)
-        return value, (curves, pairs)
+        return value, (curves, pairs, memory)
 
     def step(carry: Any, item: Any) -> tuple[Any, tuple[Curves, jax.Array | None]]:
-        parameters, state, done = carry
+        parameters, state, done, carried = carry
         which, key = item
         progress = done / (epochs * steps_an_epoch)
-        gradient, (curves, pairs) = jax.grad(loss, has_aux=True)(parameters, which, progress, key)
+        gradient, (curves, pairs, memory) = jax.grad(loss, has_aux=True)(
+            parameters, which, progress, key, carried
+        )
         gradient = hold_std(gradient, settings.std)
         steps, state = optimiser.update(gradient, state)
         rate = _learning_rate(settings, progress)
         updates = jax.tree.map(lambda x: -rate * x, steps)
         curve = curves._replace(gradient_norm=optax.tree.norm(gradient))
-        carry = (optax.apply_updates(parameters, updates), state, done + 1)
+        parameters = optax.apply_updates(parameters, updates)
+        moved = followed(objective.reference_update, carried.reference, parameters, done + 1)
+        carry = (parameters, state, done + 1, Carried(moved, memory))
         return carry, (curve, pairs if record else None)
 
     def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array, Any]]:
         shuffle, times = keys
-        order = jax.random.permutation(shuffle, rows)[: steps_an_epoch * settings.minibatch]
+        order = in_order(plan, shuffle, data.ease, rows)
+        order = order[: steps_an_epoch * settings.minibatch]
         batches = order.reshape(steps_an_epoch, settings.minibatch)
         items = (batches, jax.random.split(times, steps_an_epoch))
         carry, (curve, pairs) = jax.lax.scan(step, carry, items)
@@ -219,8 +252,8 @@ def _stage(
         return carry, (jax.tree.map(jnp.mean, curve), shown, carry[0] if keep_epochs else None)
 
     keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
-    carry = (policy.parameters, state, jnp.float32(0))
-    (parameters, state, _), (curves, pairs, kept) = jax.lax.scan(epoch, carry, keys)
+    carry = (policy.parameters, state, jnp.float32(0), carried)
+    (parameters, state, *_), (curves, pairs, kept) = jax.lax.scan(epoch, carry, keys)
     policy = policy.with_parameters(parameters)
     return policy, state, curves, pairs, kept
 
@@ -282,6 +315,12 @@ def minibatch(
 def log_prob_sums(policy: Policy, parameters: Any, batch: Minibatch) -> jax.Array:
     """Log-probs summed over valid time steps and action dimensions; shape (2, pairs)."""
     per_step = policy.log_prob(parameters, batch.observations, batch.actions)
+    return jnp.sum(per_step * batch.weight, axis=-1)
+
+
+def log_agreement_sums(policy: Policy, parameters: Any, batch: Minibatch) -> jax.Array:
+    """Log-probs that two draws agree, summed over valid time steps; shape (2, pairs)."""
+    per_step = policy.log_agreement(parameters, batch.observations)
     return jnp.sum(per_step * batch.weight, axis=-1)
 
 

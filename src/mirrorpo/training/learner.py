@@ -6,6 +6,7 @@ Many agents - seeds, hyper-parameters, objectives of one class - are one compile
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo.objectives import Objective
+from mirrorpo.preferences import preference_model
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import replicate
 from mirrorpo.runtime.pytrees import stack
@@ -48,6 +50,12 @@ class Prepared:
     data: PairedData
     template: Policy
     fresh: bool
+    dataset: PreferenceDataset
+
+    @cached_property
+    def ranked(self) -> PairedData:
+        """The data with each pair's ease, which takes a preference model: made when asked for."""
+        return self.data._replace(ease=replicate(preference_model.ease(self.dataset)))
 
 
 def prepare(
@@ -73,23 +81,23 @@ def prepare(
             f"{start.action_size} actions; the dataset has {dataset.observation_size} and "
             f"{dataset.action_size}."
         )
-    dataset = dataset.compact()
+    compact = dataset.compact()
     template = start
     if template is None:
-        mean, std = dataset.observation_moments()
+        mean, std = compact.observation_moments()
         template = new_policy(
-            jax.random.key(0), dataset.action_size, mean, std, settings.hidden, settings.initial_std
+            jax.random.key(0), compact.action_size, mean, std, settings.hidden, settings.initial_std
         )
-    observations = dataset.trajectories.observations - np.asarray(template.observation_mean)
+    observations = compact.trajectories.observations - np.asarray(template.observation_mean)
     observations /= np.asarray(template.observation_std)
     data = PairedData(
         observations=observations,
-        actions=dataset.trajectories.actions,
-        length=dataset.trajectories.length,
-        chosen=dataset.chosen,
-        rejected=dataset.rejected,
+        actions=compact.trajectories.actions,
+        length=compact.trajectories.length,
+        chosen=compact.chosen,
+        rejected=compact.rejected,
     )
-    return Prepared(replicate(data), replicate(template), fresh=start is None)
+    return Prepared(replicate(data), replicate(template), start is None, dataset)
 
 
 def train(
@@ -116,8 +124,8 @@ def train(
 
     Raises:
         ValueError: no seeds, or one out of range; another number of objectives than seeds; fewer
-            rows than a minibatch; `start` of another robot; fewer epochs than the objective has
-            stages.
+            rows than a minibatch, or than a preference model needs where the objective asks for
+            one; `start` of another robot; fewer epochs than the objective has stages.
     """
     settings = settings or TrainSettings()
     one_each = [objective] * len(seeds) if isinstance(objective, Objective) else list(objective)
@@ -134,7 +142,7 @@ def train(
         stack(one_each),
         jnp.asarray(seeds, jnp.uint32),
         ready.template,
-        ready.data,
+        ready.ranked if one_each[0].needs_ease else ready.data,
         settings=settings,
         stages=stages,
         fresh=ready.fresh,
@@ -175,7 +183,7 @@ def visited(
         stack([objective] * len(seeds)),
         jnp.asarray(seeds, jnp.uint32),
         prepared.template,
-        prepared.data,
+        prepared.ranked if objective.needs_ease else prepared.data,
         settings=settings,
         stages=stage_epochs(objective, settings.epochs, settings.single_stage),
         fresh=prepared.fresh,

@@ -1,0 +1,83 @@
+"""What an objective declares to training beyond log-probs, on language models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirrorpo import files
+from mirrorpo.objectives import Objective
+
+from .trl_names import torch
+
+FORMAT = "mirrorpo-objective-memory"
+FILE = "objective_memory.safetensors"
+
+
+def check_declarations(objective: Objective) -> None:
+    """Refuse an objective that declares what `PreferenceTrainer` does not do.
+
+    Raises:
+        ValueError: it moves its reference, or it needs its pairs ranked.
+    """
+    if objective.reference_update is not None:
+        raise ValueError(
+            f"{objective.name} moves its reference policy during training, but PreferenceTrainer "
+            "computes a stage's reference once: take dpo, or TRL's DPOTrainer with sync_ref_model."
+        )
+    if objective.needs_ease:
+        raise ValueError(
+            f"{objective.name} ranks the pairs by a preference model of trajectories, and texts "
+            "have none: leave out or order the pairs of train_dataset yourself, and take "
+            f"{'slic' if 'slic' in objective.name else 'dpo'}."
+        )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an objective remembers of this process's batches; see `Objective.remember`.
+
+    Attributes:
+        values: float32, shape (memory_size,).
+        stage: step at which the objective's stage began.
+    """
+
+    values: torch.Tensor
+    stage: int
+
+    def of(self, stage: int, device: Any) -> torch.Tensor | None:
+        """The values for a stage; None if they are another's."""
+        return self.values.to(device) if self.stage == stage else None
+
+    def save(self, folder: Path) -> None:
+        """Write `FILE` to a folder, whole or not at all."""
+        arrays = {"values": self.values.cpu().numpy()}
+        files.save_arrays(folder / FILE, arrays, {"format": FORMAT, "stage": self.stage})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Memory | None":
+        """What `save` wrote to a folder; None if it wrote nothing there.
+
+        Raises:
+            ValueError: a damaged file.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        card = files.load_card(path, FORMAT, "an objective's memory")
+        values = files.load_arrays(path, "an objective's memory")["values"]
+        return cls(torch.from_numpy(np.asarray(values, np.float32)), card["stage"])
+
+
+@torch.no_grad()
+def log_agreement(logits: torch.Tensor, labels: Any) -> torch.Tensor:
+    """Log of ``sum_v pi(v)^2``, summed over each completion's tokens; shape (batch,).
+
+    Args:
+        logits: shape (batch, at least as many tokens as labels, vocabulary).
+        labels: shape (batch, tokens), -100 where a token is not of the completion.
+    """
+    kept = labels[:, 1:] != -100
+    log_probs = logits[:, : kept.shape[1]].float().log_softmax(-1)
+    return (torch.logsumexp(2.0 * log_probs, dim=-1) * kept).sum(-1)

@@ -1,0 +1,134 @@
+"""Losses that hold on to the chosen sequences themselves, besides ranking the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .arrays import Array, Number
+from .base import Batch, Paper, aggregation, grid
+from .component import number
+from .links import Identity
+from .mirror import MirrorObjective, Terms
+from .numerics import log_sigmoid, relu
+from .rewards import RewardObjective
+from .scalars import Probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPOPositive(RewardObjective):
+    """DPO whose margin loses ``penalty`` times what the chosen sequence has lost in log-prob."""
+
+    name: ClassVar[str] = "dpop"
+    paper: ClassVar[Paper] = Paper(
+        "Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive",
+        "Pal, Karkhanis, Dooley, Roberts, Naidu and White",
+        2024,
+        "2402.13228",
+        "eq. (3)",
+    )
+    search_grid = grid(beta=(10.0, 30.0, 100.0), penalty=(5.0, 50.0))
+
+    beta: Number = number(0.3, above=0)
+    penalty: Number = number(50.0, at_least=0)
+
+    def reward_loss(self, chosen: Array, rejected: Array) -> Array:
+        return -log_sigmoid(self.beta * (chosen - rejected - self.penalty * relu(-chosen)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRPO(MirrorObjective):
+    """DPO plus ``alpha`` times the chosen sequence's negative log-likelihood per step.
+
+    The second term is per step whatever the aggregation.
+    """
+
+    name: ClassVar[str] = "irpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Iterative Reasoning Preference Optimization",
+        "Pang, Yuan, Cho, He, Sukhbaatar and Weston",
+        2024,
+        "2404.19733",
+        "eq. (1)",
+    )
+    search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(1.0, 10.0))
+
+    beta: Number = number(0.1, above=0)
+    alpha: Number = number(1.0, at_least=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        per_step = 1.0 if self.aggregation == "mean" else 1.0 / batch.chosen_length
+        return Terms(beta=self.beta, sft_weight=self.alpha * per_step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RPO(MirrorObjective):
+    """DPO plus ``eta beta`` times the chosen sequence's negative log-likelihood."""
+
+    name: ClassVar[str] = "rpo"
+    reference = "difference"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Provably Mitigating Overoptimization in RLHF: Your SFT Loss is Implicitly an Adversarial "
+        "Regularizer",
+        "Liu, Lu, Zhang, Liu, Guo, Yang, Blanchet and Wang",
+        2024,
+        "2405.16436",
+        "Algorithm 2",
+    )
+    search_grid = grid(beta=(10.0, 30.0, 100.0), eta=(0.005, 0.2))
+
+    beta: Number = number(0.01, above=0)
+    eta: Number = number(0.005, at_least=0)
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(beta=self.beta, sft_weight=self.eta * self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalDPO(RewardObjective):
+    """``-log sigmoid(margin)``, and squares that hold the log-ratios at ``± 1 / (2 beta)``.
+
+    The margin of the log-ratios has no scale. ``calibration`` weighs the squares: 1 in the paper,
+    0.5 in the released code.
+    """
+
+    name: ClassVar[str] = "cal-dpo"
+    paper: ClassVar[Paper] = Paper(
+        "Cal-DPO: Calibrated Direct Preference Optimization for Language Model Alignment",
+        "Xiao, Yuan, Zhu, Li and Honavar",
+        2024,
+        "2412.14516",
+        "the Cal-DPO objective",
+    )
+    search_grid = grid(beta=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+
+    beta: Number = number(1e-3, above=0)
+    calibration: Number = number(1.0, at_least=0)
+
+    def reward_loss(self, chosen: Array, rejected: Array) -> Array:
+        target = 0.5 / self.beta
+        high, low = chosen - target, rejected + target
+        return self.calibration * (high * high + low * low) - log_sigmoid(chosen - rejected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimPER(MirrorObjective):
+    """``pi(chosen)^(1/n) - pi(rejected)^(1/n)``, the inverse perplexities; nothing to tune."""
+
+    name: ClassVar[str] = "simper"
+    after_sft: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "SimPER: A Minimalist Approach to Preference Alignment without Hyperparameters",
+        "Xiao, Yuan, Chen, Li, Liang, Ren and Honavar",
+        2025,
+        "2502.00883",
+        "the SimPER objective",
+    )
+
+    aggregation: str = aggregation("mean")
+
+    def terms(self, batch: Batch, progress: Array) -> Terms:
+        return Terms(inverse_potential=Probability(), link=Identity())

@@ -1,0 +1,167 @@
+"""Losses that need more than the pair's log-probs: a moving reference, weights, a data plan.
+
+What each declares to training is in `mirrorpo.objectives.needs`. Called on their own, without
+what training gives them, they are DPO or SLiC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from . import numerics
+from .arrays import Array, Number, detach, namespace
+from .base import Batch, Objective, Paper, grid
+from .component import choice, number
+from .needs import PairPlan, ReferenceUpdate
+from .noise_tolerant import scaled_margin
+from .numerics import log_sigmoid
+from .reference_free import SLiC
+from .two_step import DPO
+
+_FILTER_PAPER = Paper(
+    "Impact of Preference Noise on the Alignment Performance of Generative Language Models",
+    "Gao, Alon and Metzler",
+    2024,
+    "2404.09824",
+    "confidence-based data filtering",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TRDPO(DPO):
+    """DPO whose reference follows the policy.
+
+    After every ``tau`` steps the reference's parameters become ``alpha`` parts of the policy's
+    and ``1 - alpha`` of its own: 1 is the paper's hard update, below 1 its soft one.
+    """
+
+    name: ClassVar[str] = "tr-dpo"
+    paper: ClassVar[Paper] = Paper(
+        "Learn Your Reference Model for Real Good Alignment",
+        "Gorbatovski, Shaposhnikov, Malakhov, Surnachev, Aksenov, Maksimov, Balagansky and "
+        "Gavrilov",
+        2024,
+        "2404.09656",
+        "soft and hard update of the reference",
+    )
+    search_grid = grid(beta=(10.0, 30.0, 100.0), tau=(64.0, 512.0))
+
+    alpha: Number = number(0.6, above=0)
+    tau: Number = number(512.0, at_least=1)
+
+    @property
+    def reference_update(self) -> ReferenceUpdate:
+        return ReferenceUpdate(rate=self.alpha, every=self.tau)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WPO(Objective):
+    """DPO with each pair weighted by how likely the policy itself is to write it.
+
+    The weight is the product of both sequences' probabilities per step, each divided by the
+    probability that two draws of the policy agree (the paper's sampled alignment), constant for
+    the gradient. Without agreements, nothing is divided. ``weights="clipped"`` takes at most 1,
+    as the released code does; "free" is TRL's ``use_weighting``.
+    """
+
+    name: ClassVar[str] = "wpo"
+    needs_reference: ClassVar[bool] = True
+    after_sft: ClassVar[bool] = True
+    uses_agreement: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "WPO: Enhancing RLHF with Weighted Preference Optimization",
+        "Zhou, Agrawal, Zhang, Indurthi, Zhao, Song, Xu and Zhu",
+        2024,
+        "2406.11827",
+        "eq. (2), sampled alignment",
+    )
+    search_grid = grid(beta=(1.0, 10.0, 30.0, 100.0, 300.0))
+
+    beta: Number = number(0.01, above=0)
+    weights: str = choice("clipped", ("clipped", "free"))
+
+    def loss(self, batch: Batch, progress: Array) -> Array:
+        chosen, rejected = self.per_step(batch)
+        if batch.chosen_agreement is not None:
+            chosen = chosen - batch.chosen_agreement
+        if batch.rejected_agreement is not None:
+            rejected = rejected - batch.rejected_agreement
+        weight = detach(numerics.exp(chosen + rejected))
+        if self.weights == "clipped":
+            weight = namespace(weight).clip(weight, max=1.0)
+        return -weight * log_sigmoid(scaled_margin(self.beta, batch))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixDPO(Objective):
+    """DPO on the easy pairs and SFT on the others, from easy to hard.
+
+    ``easy`` is the share of pairs that are easy. The paper ranks pairs by the margin of their
+    ratings; here a preference model that has not seen the pair rates it, see `PairPlan`.
+    """
+
+    name: ClassVar[str] = "mixdpo"
+    needs_reference: ClassVar[bool] = True
+    after_sft: ClassVar[bool] = True
+    uses_ease: ClassVar[bool] = True
+    paper: ClassVar[Paper] = Paper(
+        "Small-Margin Preferences Still Matter - If You Train Them Right",
+        "Pang, Zhu, Di, Zhang, Wang, Qian and Liu",
+        2026,
+        "2602.00954",
+        "the MixDPO objective",
+    )
+    search_grid = grid(beta=(10.0, 30.0, 100.0), easy=(0.5, 0.8))
+
+    beta: Number = number(0.01, above=0)
+    easy: Number = number(0.5, at_least=0, below=1)
+    sft_weight: Number = number(1.0, at_least=0)
+
+    @property
+    def pair_plan(self) -> PairPlan:
+        return PairPlan(easy_first=True)
+
+    def loss(self, batch: Batch, progress: Array) -> Array:
+        preference = -log_sigmoid(scaled_margin(self.beta, batch))
+        if batch.ease is None:
+            return preference
+        xp = namespace(preference, batch.ease, self.easy)
+        easy = batch.ease >= 1.0 - self.easy
+        return xp.where(easy, preference, -self.sft_weight * batch.chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilteredDPO(DPO):
+    """DPO on the pairs that are left when the ``drop`` share of likely wrong labels is left out.
+
+    A preference model that has not seen a pair says how likely its label is, see `PairPlan`.
+    """
+
+    name: ClassVar[str] = "dpo-filtered"
+    paper: ClassVar[Paper] = _FILTER_PAPER
+    search_grid = grid(beta=(10.0, 30.0, 100.0), drop=(0.1, 0.3))
+
+    drop: Number = number(0.2, at_least=0, below=1)
+
+    @property
+    def pair_plan(self) -> PairPlan:
+        return PairPlan(dropped=self.drop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilteredSLiC(SLiC):
+    """SLiC on the pairs that are left when the ``drop`` share of likely wrong labels is left out.
+
+    A preference model that has not seen a pair says how likely its label is, see `PairPlan`.
+    """
+
+    name: ClassVar[str] = "slic-filtered"
+    paper: ClassVar[Paper] = _FILTER_PAPER
+    search_grid = grid(weight=(0.3, 1.0, 3.0), drop=(0.1, 0.3))
+
+    drop: Number = number(0.2, at_least=0, below=1)
+
+    @property
+    def pair_plan(self) -> PairPlan:
+        return PairPlan(dropped=self.drop)
