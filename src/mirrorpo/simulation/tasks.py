@@ -192,7 +192,7 @@ def with_penalty() -> tuple[str, ...]:
 
 
 register("ant", "ant", backend="positional")
-register("tla", "ant", backend="positional", penalty=LimbPenalty("leg_4", coefficient=4.2))
+register("tla", "ant", backend="positional", penalty=LimbPenalty("leg_4", coefficient=4.3))
 register("hopper", "hopper", backend="positional")
 register("walker2d", "walker2d", backend="positional")
 register("halfcheetah", "halfcheetah", backend="positional")
