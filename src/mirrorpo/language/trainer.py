@@ -153,8 +153,10 @@ class PreferenceTrainer(CPOTrainer):
             chosen,
             rejected,
             *reference,
-            *map(_completion_lengths, labels),
-            *agreement,
+            chosen_length=_completion_lengths(labels[0]),
+            rejected_length=_completion_lengths(labels[1]),
+            chosen_agreement=agreement[0],
+            rejected_agreement=agreement[1],
         )
         memory = None if self._memory is None else self._memory.of(stage.start, chosen.device)
         losses = stage.objective(pairs, progress, memory)

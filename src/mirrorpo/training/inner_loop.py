@@ -186,7 +186,7 @@ def _stage(
         )
         if carried.reference is not None:
             reference_sums = log_prob_sums(policy, carried.reference, batch)
-        agreement = (None, None)
+        agreement: Any = (None, None)
         if objective.uses_agreement:
             agreement = log_agreement_sums(policy, parameters, batch)
         log_probs = PairLogProbs(
