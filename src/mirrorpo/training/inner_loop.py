@@ -70,7 +70,7 @@ def train_agents(
     fresh: bool,
     record: int = 0,
     keep_epochs: bool = False,
-) -> tuple[Policy, Curves, jax.Array, Any]:
+) -> tuple[Policy, Curves, jax.Array | None, Any]:
     """Train one agent for each seed and objective, spread over all devices.
 
     Args:
@@ -88,12 +88,13 @@ def train_agents(
     Returns:
         Policies, curves, recorded pairs and the parameters after each epoch, every leaf with a
         leading axis of agents; the pairs have shape (agents, epochs, record, minibatch, 5), see
-        `learner.visited`; the parameters have a second axis of epochs, or are None.
+        `learner.visited`, or are None where `record` is 0; the parameters have a second axis of
+        epochs, or are None.
     """
 
     def one_agent(
         agent: tuple, template: Policy, data: PairedData
-    ) -> tuple[Policy, Curves, jax.Array, Any]:
+    ) -> tuple[Policy, Curves, jax.Array | None, Any]:
         objective, seed = agent
         new_key, *stage_keys = jax.random.split(jax.random.key(seed), 1 + len(stages))
         policy = template
@@ -167,7 +168,7 @@ def _stage(
     settings: TrainSettings,
     record: int,
     keep_epochs: bool,
-) -> tuple[Policy, optax.OptState, Curves, jax.Array, Any]:
+) -> tuple[Policy, optax.OptState, Curves, jax.Array | None, Any]:
     """One stage of one agent."""
     rows = data.chosen.shape[0]
     steps_an_epoch = rows // settings.minibatch
@@ -237,18 +238,16 @@ def _stage(
         carry = (parameters, state, done + 1, Carried(moved, memory))
         return carry, (curve, pairs if record else None)
 
-    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array, Any]]:
+    def epoch(carry: Any, keys: Any) -> tuple[Any, tuple[Curves, jax.Array | None, Any]]:
         shuffle, times = keys
         order = in_order(plan, shuffle, data.ease, rows)
         order = order[: steps_an_epoch * settings.minibatch]
         batches = order.reshape(steps_an_epoch, settings.minibatch)
         items = (batches, jax.random.split(times, steps_an_epoch))
         carry, (curve, pairs) = jax.lax.scan(step, carry, items)
-        if pairs is None:
-            shown = jnp.zeros((0, settings.minibatch, 5))
-        else:
-            # Evenly over the epoch, so that a short stage is seen from its start to its end.
-            shown = pairs[jnp.linspace(0, steps_an_epoch - 1, record).astype(jnp.int32)]
+        # Evenly over the epoch, so that a short stage is seen from its start to its end.
+        at = jnp.linspace(0, steps_an_epoch - 1, record).astype(jnp.int32)
+        shown = None if pairs is None else pairs[at]
         return carry, (jax.tree.map(jnp.mean, curve), shown, carry[0] if keep_epochs else None)
 
     keys = (jax.random.split(order_key, epochs), jax.random.split(time_key, epochs))
