@@ -1,17 +1,18 @@
 import json
 import shutil
-from dataclasses import replace
+from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from rejax.algos.mixins import RMSState
 
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import ppo, training_run
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.training_settings import PPOSettings
 
+OLD_AGENTS = Path(__file__).parents[1] / "data" / "agents-0.1.0"
 TINY = PPOSettings(
     total_steps=4 * 16 * 5,
     environments=16,
@@ -160,17 +161,47 @@ def test_every_shipped_agent_loads_with_its_card():
 def test_the_running_moments_of_ppo_are_those_of_all_batches_together():
     draw = np.random.default_rng(0)
     batches = [draw.normal(3.0, 2.0, size=(50, 4)) for _ in range(3)]
-    state = RMSState(mean=batches[0].mean(0), var=batches[0].var(0), count=50)
+    moments = ppo.Moments(batches[0].mean(0), batches[0].var(0), 50)
     for batch in batches[1:]:
-        state = ppo._update_moments(state, batch)
+        moments = moments.updated(batch)
     together = np.concatenate(batches)
-    np.testing.assert_allclose(state.mean, together.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(state.var, together.var(0), rtol=1e-5)
-    assert state.count == 150
+    np.testing.assert_allclose(moments.mean, together.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(moments.variance, together.var(0), rtol=1e-5)
+    assert moments.count == 150
 
 
-def test_an_agent_with_another_action_unit_than_the_tasks_is_refused(hopper, two_agents):
-    _, card = agent_files.load(two_agents[0])
-    agent_files.check_unit(card, hopper)
-    with pytest.raises(ValueError, match="acts in units of 0\\.25"):
-        agent_files.check_unit(replace(card, action_unit=0.25), hopper)
+def test_an_agent_of_version_0_1_0_loads_with_its_unbounded_mean():
+    policy, card = agent_files.load(OLD_AGENTS / "hopper-bad.safetensors")
+    assert card.name == "hopper-bad"
+    assert policy.mean_limit is None
+    mean, _ = policy.moments(jnp.full(11, 50.0))
+    assert np.isfinite(mean).all()
+
+
+def test_an_agent_of_version_0_1_0_in_units_of_its_own_is_refused():
+    with pytest.raises(ValueError, match=r"acts in units of 0\.25 motor commands"):
+        agent_files.load(OLD_AGENTS / "ant-original.safetensors")
+
+
+def test_advantages_are_the_generalised_ones_and_go_on_at_the_time_limit_alone():
+    """Against the sums written out, for a fall, a time limit and neither."""
+    draw = np.random.default_rng(1)
+    value, after, reward = (draw.normal(size=(3, 4)) for _ in range(3))
+    fell, over = np.zeros((3, 4), bool), np.zeros((3, 4), bool)
+    fell[0, 1] = over[0, 1] = True
+    over[1, 2] = True
+    settings = PPOSettings(discount=0.9, gae_lambda=0.8)
+    nothing = np.zeros((3, 4))
+    batch = ppo.Batch(nothing, nothing, nothing, reward, nothing, fell, over, nothing)
+    found, target = ppo._advantages(value, after, batch, settings)
+    for robot in range(3):
+        for step in range(4):
+            expected, weight = 0.0, 1.0
+            for t in range(step, 4):
+                future = 0.0 if fell[robot, t] else 0.9 * after[robot, t]
+                expected += weight * (reward[robot, t] + future - value[robot, t])
+                if over[robot, t]:
+                    break
+                weight *= 0.9 * 0.8
+            np.testing.assert_allclose(found[robot, step], expected, rtol=1e-5)
+    np.testing.assert_allclose(target, found + value, rtol=1e-6)

@@ -12,9 +12,7 @@ from mirrorpo.simulation.policy import new_policy
 @pytest.fixture(scope="module")
 def penalised():
     """Short episodes on the physics engine that compiles fastest."""
-    return tasks.load(
-        "tla", backend="spring", episode_length=30, penalty_coefficient=3.0, action_unit=1.0
-    )
+    return tasks.load("tla", backend="spring", episode_length=30, penalty_coefficient=3.0)
 
 
 @pytest.fixture(scope="module")

@@ -75,18 +75,3 @@ def test_the_ants_limb_actions_move_that_leg_and_no_other(limb, actions):
         change = np.abs(np.asarray(moved.obs - rest.obs)[joint_velocities])
         leg = 2 * (int(number) - 1)
         assert int(change.argmax()) in (leg, leg + 1), (limb, action, change)
-
-
-def test_a_policys_action_is_scaled_by_the_tasks_unit_and_then_clipped():
-    task = tasks.load("ant", action_unit=0.25)
-    np.testing.assert_allclose(
-        task.command(jnp.array([1.0, -2.0, 8.0, -9.0])), [0.25, -0.5, 1.0, -1.0]
-    )
-    hopper = tasks.load("hopper")
-    np.testing.assert_array_equal(hopper.command(jnp.array([0.3, -7.0])), [jnp.float32(0.3), -1.0])
-
-
-@pytest.mark.parametrize("unit", [0.0, -1.0, float("nan"), float("inf")])
-def test_an_action_unit_that_is_not_positive_is_refused(unit):
-    with pytest.raises(ValueError, match="action_unit must be positive"):
-        tasks.load("ant", action_unit=unit)

@@ -1,0 +1,66 @@
+"""A robot begins on the floor, and is not thrown."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mirrorpo.agents import files as agent_files
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation.evaluation import SHORT_EPISODE
+from mirrorpo.simulation.start_states import _depth_below_floor
+
+ROBOTS = ("ant", "hopper", "walker2d", "halfcheetah")
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_no_start_state_lies_inside_the_floor(robot):
+    task = tasks.load(robot)
+    keys = jax.random.split(jax.random.key(5), 200)
+    states = jax.jit(jax.vmap(task.reset))(keys)
+    depth = jax.jit(jax.vmap(lambda state: _depth_below_floor(task.env, state)))
+    assert float(depth(states.pipeline_state).max()) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", tasks.BACKENDS)
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_no_start_state_lies_inside_the_floor_on_any_backend(robot, backend):
+    task = tasks.load(robot, backend)
+    keys = jax.random.split(jax.random.key(6), 200)
+    states = jax.jit(jax.vmap(task.reset))(keys)
+    depth = jax.jit(jax.vmap(lambda state: _depth_below_floor(task.env, state)))
+    assert float(depth(states.pipeline_state).max()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("task", "agent", "most"),
+    [
+        ("ant", "ant-original", 0.01),
+        ("tla", "ant-original", 0.01),
+        # Not thrown, but clumsy: it stumbles now and then without its fourth leg.
+        ("tla", "tla-target", 0.03),
+        ("hopper", "hopper-expert", 0.01),
+        ("walker2d", "walker2d-expert", 0.01),
+    ],
+)
+def test_few_episodes_of_a_shipped_agent_end_at_once(task, agent, most):
+    policy, _ = agent_files.load(agent)
+    stacked = jax.tree.map(lambda x: x[None], policy)
+    short = replace(tasks.load(task), episode_length=SHORT_EPISODE)
+    lengths = evaluation.score(stacked, short, episodes=500, seed=4).lengths
+    assert np.mean(lengths < SHORT_EPISODE) < most
+
+
+def test_each_policy_may_have_episodes_of_its_own(hopper, two_agents):
+    policy, _ = agent_files.load(two_agents[0])
+    twice = jax.tree.map(lambda x: jnp.stack([x, x]), policy)
+    apart = evaluation.returns(twice, hopper, episodes=3, seed=[1, 2])
+    assert not np.array_equal(apart[0], apart[1])
+    together = evaluation.returns(twice, hopper, episodes=3, seed=2)
+    np.testing.assert_array_equal(together[0], together[1])
+    np.testing.assert_array_equal(together[0], apart[1])
+    with pytest.raises(ValueError, match="2 policies need one seed each, not 3"):
+        evaluation.returns(twice, hopper, episodes=3, seed=[1, 2, 3])

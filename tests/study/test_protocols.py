@@ -1,0 +1,52 @@
+import pytest
+
+from mirrorpo import protocols
+from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.study.settings import BenchSettings
+
+
+def test_the_papers_protocol_is_table_7_with_a_constant_rate_and_no_sft_stage_for_kto():
+    settings = BenchSettings(protocol="paper")
+    training, scoring = settings.training, settings.scoring
+    assert (training.epochs, training.minibatch, training.learning_rate) == (12, 2, 1e-3)
+    assert (training.max_gradient_norm, training.schedule) == (1.3, "constant")
+    assert training.single_stage == ("kto",)
+    assert not training.reset_optimiser
+    assert training.time_steps is None
+    assert (scoring.seeds, scoring.episodes, scoring.data_draws) == (25, 100, 1)
+    assert settings.search_draw == settings.draw_of(0)
+
+
+def test_what_is_given_wins_over_the_protocol():
+    settings = BenchSettings(protocol="paper", schedule="cosine", seeds=3, single_stage=())
+    assert settings.training.schedule == "cosine"
+    assert settings.training.single_stage == ()
+    assert settings.scoring.seeds == 3
+    assert settings.scoring.episodes == 100
+
+
+def test_the_recommended_protocol_tunes_on_data_that_no_score_uses():
+    settings = BenchSettings(seeds=5)
+    scored = {settings.draw_of(seed) for seed in range(5)}
+    assert len(scored) == 2
+    assert settings.search_draw not in scored
+
+
+@pytest.mark.parametrize("kind", [BenchSettings, DiscoverySettings, protocols.Training])
+def test_an_unknown_protocol_names_the_near_one(kind):
+    with pytest.raises(ValueError, match=r"Unknown protocol 'papr'\. Did you mean paper\?"):
+        kind(protocol="papr")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"schedule": "step"}, "schedule must be one of constant, linear, cosine"),
+        ({"std": "fixed:0.1"}, "std must be"),
+        ({"data_draws": 0}, "data_draws must be at least 1"),
+        ({"tune_on": "both"}, "tune_on must be own or score"),
+    ],
+)
+def test_settings_out_of_range_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        BenchSettings(**given)
