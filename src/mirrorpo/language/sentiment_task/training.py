@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
 from mirrorpo import files
 from mirrorpo.language import models
 from mirrorpo.language.run import Record
