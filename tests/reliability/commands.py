@@ -250,7 +250,7 @@ COMMANDS = {
     "data generate": Command(
         lambda given, out: [
             *("data", "generate", "hopper", "--out", out / "data.safetensors", "--rows", 240),
-            *("--variant", "noisy:0.3", "--episode-length", 40, *_agents(given)),
+            *("--variant", "noisy:0.3", "--episode-length", 60, *_agents(given)),
         ],
         lambda out: arrays(out, "data.safetensors"),
     ),

@@ -8,7 +8,7 @@ from brax.envs.base import Env, State
 
 from mirrorpo.simulation import tasks
 
-EPISODE = 40
+EPISODE = 60
 
 
 class Point(Env):
