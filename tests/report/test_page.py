@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo import files, objectives
+from mirrorpo import json_lines, objectives
 from mirrorpo.cli import main, parse
 from mirrorpo.discovery import artefact
 from mirrorpo.discovery.gradient_map import gradient_map
@@ -153,8 +153,8 @@ def test_a_search_s_cost_counts_every_variant_and_the_screening(tmp_path):
     )
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
     lines = [{"generation": n, "fitness": [0.5] * 8, "diverged": 0} for n in range(3)]
-    files.write_json_lines(tmp_path / "metrics.jsonl", lines)
-    files.write_json_lines(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
+    json_lines.write(tmp_path / "metrics.jsonl", lines)
+    json_lines.write(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
     found = reading.read([tmp_path]).searches[0]
     # Eight for a short time, two of them in full, the start and the mean; on two variants.
     assert found.agents == 2 * (3 * (8 + 2 + 2) + 4)

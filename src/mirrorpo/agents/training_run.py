@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from mirrorpo import files, runs, versions
+from mirrorpo import json_lines, runs, typed, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents.ppo import Trainer
 from mirrorpo.runtime.pytrees import load_tree, save_tree
@@ -44,6 +45,7 @@ class Checkpoint:
     path: str
 
 
+@runs.holding()
 def train(
     task: Task,
     settings: PPOSettings,
@@ -101,10 +103,14 @@ def train(
     done = 0
     if state_file.is_file():
         state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
-        done = card["iterations"]
+        done = typed.check(card.get("iterations"), int, f"{state_file}: iterations")
     steps = done * settings.steps_an_iteration
     # The curve after the saved state is about to be made again.
-    files.keep_json_lines(out / runs.METRICS, lambda point: point["environment_steps"] <= steps)
+    json_lines.resume(
+        out / runs.METRICS,
+        partial(typed.build, Checkpoint),
+        lambda point: point.environment_steps <= steps,
+    )
     path = _policy_file(out, steps)
     if done and _reached(trainer.policy(state), task, until_return):
         return path
@@ -136,7 +142,7 @@ def train(
         )
         agent_files.save(path, policy, point_card)
         point = Checkpoint(steps, mean, error, time.monotonic() - began, path.name)
-        files.append_json_line(out / runs.METRICS, asdict(point))
+        json_lines.append(out / runs.METRICS, asdict(point))
         progress(point, iterations * settings.steps_an_iteration)
         if time.monotonic() - saved > save_every_seconds or done == iterations:
             _save_state(state_file, state, done)

@@ -11,6 +11,7 @@ from typing import Any
 
 import tyro
 
+from mirrorpo import damage, locks
 from mirrorpo.cli import (
     agents,
     align,
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. A user's mistake ends in one line on standard error and exit code 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parse(given)()
+        with damage.printed(), locks.holding():
+            parse(given)()
     except (ValueError, FileNotFoundError, PermissionError, ModuleNotFoundError) as error:
         if os.environ.get("MIRRORPO_TRACEBACK"):
             raise

@@ -56,7 +56,8 @@ def align(
     config = run.settings(wanted, out / "checkpoints")
     with config.main_process_first(local=False):
         trained = objectives.to_dict(objective)
-        runs.claim(out, {**dataclasses.asdict(wanted), "trained_objective": trained})
+        settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
+        runs.claim(out, settings, lock=config.process_index == 0)
     final, results = out / "model", out / "results.json"
     if results.is_file():
         console.print(f"{out} is finished: its model is in {final}.")
@@ -68,6 +69,7 @@ def align(
     trainer.save_model(str(final))
     if not trainer.is_world_process_zero():
         return
+    files.sync_tree(final)
     files.write_json(results, scores)
     for key in ("eval_loss", "eval_margin", "eval_accuracy"):
         if key in scores:

@@ -57,6 +57,7 @@ def generate(
             own.better,
             own.worse,
             progress=lambda done, of: report(done, of, f"trajectories on {task}"),
+            waiting=pools.in_line(lambda doing: report(0, 1, doing)),
         )
     dataset = data.label(pool, parsed, seed)
     dataset.save(out)

@@ -32,7 +32,26 @@ def save(path: Path | str, discovery: Discovery) -> None:
     `mirrorpo.objectives.load` reads the file too, and gives the objective alone.
     """
     path = Path(path).with_suffix(".safetensors")
-    objectives.save(discovery.objective, path, notes(discovery))
+    files.write_with_card(
+        path,
+        lambda to: objectives.save(discovery.objective, to, notes(discovery)),
+        _card(discovery),
+    )
+
+
+def complete(path: Path, discovery: Discovery) -> None:
+    """Write the card of a saved discovery where a kill came between the file and it."""
+    if not path.with_suffix(".json").is_file():
+        files.write_with_card(path, lambda to: None, _card(discovery))
+
+
+def generations(discovery: Discovery) -> Any:
+    """How long the search was that found it; None where its provenance does not say."""
+    settings = discovery.provenance.get("settings")
+    return settings.get("generations") if isinstance(settings, Mapping) else None
+
+
+def _card(discovery: Discovery) -> dict[str, Any]:
     low, high = discovery.visited.range
     card = {
         "objective": discovery.objective.name,
@@ -40,9 +59,9 @@ def save(path: Path | str, discovery: Discovery) -> None:
         "log_prob_range": [low, high],
         "margin_range": list(discovery.visited.margin_range),
         **discovery.provenance,
-        "sha256": files.checksum(path),
     }
-    files.write_json(path.with_suffix(".json"), files.as_json(card))
+    found: dict[str, Any] = files.as_json(card)
+    return found
 
 
 def notes(discovery: Discovery) -> dict[str, Any]:
@@ -58,19 +77,15 @@ def load(name_or_path: Path | str) -> Discovery:
             saved without what training visited.
     """
     path = find(name_or_path)
-    beside = path.with_suffix(".json")
-    if path.suffix == ".safetensors" and beside.is_file():
-        expected = files.read_json(beside, "a discovery's card").get("sha256")
-        if expected not in (None, files.checksum(path)):
-            raise ValueError(
-                f"{path} does not match the checksum on its card {beside}: one of the two was "
-                "changed. Restore both from the same source."
-            )
     noted = objectives.load_notes(path)
     if "visited" not in noted:
         raise ValueError(f"{path} is an objective, but not a discovery: nothing visited is in it.")
-    visited = Visited.from_dict(noted.pop("visited"))
-    return Discovery(objectives.load(path), visited, noted)
+    objective = objectives.load(path)
+    try:
+        visited = Visited.from_dict(noted.pop("visited"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a discovery: {error}") from None
+    return Discovery(objective, visited, noted)
 
 
 def shipped() -> tuple[str, ...]:

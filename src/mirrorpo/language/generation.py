@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import json_lines, typed
 
 from .trl_names import torch, transformers
 
@@ -41,6 +42,15 @@ class Decoding:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A line of the file of completions; lines of version 0.1.0 have no number."""
+
+    of: str
+    completions: list[str]
+    batch: int | None = None
 
 
 def as_prompt(tokenizer: Any, instruction: str) -> str:
@@ -94,31 +104,34 @@ def complete(
     if special_tokens is None:
         special_tokens = tokenizer.chat_template is None
     done = _finished(path, prompts, decoding)
-    for number in range(len(done), -(-len(prompts) // decoding.batch_size)):
+    batches = -(-len(prompts) // decoding.batch_size)
+    for number in range(batches):
+        if number in done:
+            continue
         first = number * decoding.batch_size
         report(first, len(prompts))
         batch = list(prompts[first : first + decoding.batch_size])
         texts = _batch(model, tokenizer, batch, decoding, number, special_tokens)
-        files.append_json_line(path, {"of": _digest(batch, decoding), "completions": texts})
-        done.append(texts)
+        json_lines.append(path, asdict(_Batch(_digest(batch, decoding), texts, number)))
+        done[number] = texts
     report(len(prompts), len(prompts))
-    return [text for texts in done for text in texts]
+    return [text for number in range(batches) for text in done[number]]
 
 
-def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-    files.keep_json_lines(path, lambda row: True)
-    if not path.is_file():
-        return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for number, row in enumerate(rows):
+def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> dict[int, list[str]]:
+    """The batches that are done, by their number."""
+    made: dict[int, list[str]] = {}
+    for place, row in enumerate(json_lines.resume(path, partial(typed.build, _Batch))):
+        number = place if row.batch is None else row.batch
         first = number * decoding.batch_size
         batch = prompts[first : first + decoding.batch_size]
-        if row.get("of") != _digest(batch, decoding):
+        if row.of != _digest(batch, decoding) or len(row.completions) != len(batch):
             raise ValueError(
                 f"{path} holds completions of other prompts or settings: remove it, or choose "
                 "another folder."
             )
-    return [row["completions"] for row in rows]
+        made[number] = row.completions
+    return made
 
 
 def _digest(batch: Sequence[str], decoding: Decoding) -> str:

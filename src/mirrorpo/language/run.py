@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import files, json_lines
 from mirrorpo.objectives import Objective
 
 from . import models, stand_ins
@@ -103,11 +103,20 @@ def pairs(recipe: AlignRecipe, split: str) -> Any:
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end, or None."""
-    complete = [
-        (int(path.parent.name.removeprefix("checkpoint-")), str(path.parent))
-        for path in folder.glob("checkpoint-*/trainer_state.json")
-    ]
-    return max(complete)[1] if complete else None
+    # The state is the last file of a checkpoint to be written, but not whole or not at all.
+    states = [*folder.glob("checkpoint-*/trainer_state.json")]
+    for path in sorted(states, key=_steps, reverse=True):
+        try:
+            files.read_object(path, "a checkpoint's state")
+        except ValueError:
+            continue
+        return str(path.parent)
+    return None
+
+
+def _steps(state: Path) -> int:
+    number = state.parent.name.removeprefix("checkpoint-")
+    return int(number) if number.isdecimal() else -1
 
 
 def _adapters(recipe: AlignRecipe) -> Any:
@@ -135,4 +144,4 @@ class Record(transformers.TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            files.write_json_lines(self._path, state.log_history)
+            json_lines.write(self._path, state.log_history)

@@ -66,6 +66,7 @@ class Job:
     episodes_seed: int
 
 
+@runs.holding()
 def run(
     settings: BenchSettings,
     out: Path,
@@ -129,7 +130,8 @@ def run(
             continue
         report("trajectories")
         told = pools.in_words(report)
-        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told)
+        wait = pools.in_line(report)
+        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told, wait)
         if not settings.allow_short:
             data.refuse_short(pool)
         with at(place, Alone(Supply(task, {number: pool}, start))) as workers:
@@ -323,7 +325,7 @@ def _source_agents(
 ) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
-        return [SourceAgent(**row) for row in files.read_json(path, "the source agents' returns")]
+        return files.read_rows(path, "the source agents' returns", SourceAgent)
     rows = []
     for role, name in (("better", own.better), ("worse", own.worse)):
         policy, _ = agent_files.load(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, runs
+from mirrorpo import files, json_lines, runs
 from mirrorpo.language import answers, generation, models
 from mirrorpo.language.answers import Answer, Pair
 from mirrorpo.runtime import cache
@@ -66,11 +66,11 @@ def prepare(
         return [answer for answer in given if answer.instruction in wanted]
     if instructions is None:
         raise ValueError(f"{contestant.name} is to answer instructions: name them by --prompts.")
-    path = out / f"{role}-outputs.json"
+    path, parts = out / f"{role}-outputs.json", out / f"{role}-outputs.part.jsonl"
     if path.is_file():
+        parts.unlink(missing_ok=True)
         return answers.read(path)
     model, tokenizer = models.load(contestant.name, contestant.adapter)
-    parts = out / f"{role}-outputs.part.jsonl"
     texts = generation.complete(
         models.on_device(model),
         tokenizer,
@@ -144,7 +144,7 @@ def compare(
         from . import comparison
 
         found = comparison.preferences(judge, pairs, store, told)
-    files.write_json_lines(
+    json_lines.write(
         out / runs.METRICS,
         [
             {**dataclasses.asdict(pair), "preference": value}

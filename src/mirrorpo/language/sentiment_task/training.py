@@ -2,12 +2,11 @@
 
 import dataclasses
 import math
-import tempfile
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mirrorpo import files
 from mirrorpo.language import models
@@ -54,6 +53,15 @@ class Training:
     curves: Mapping[str, Sequence[float | None]]
 
 
+@dataclass(frozen=True)
+class _Card:
+    """What is written beside an adapter; see `Training`."""
+
+    diverged: bool
+    seconds: float
+    curves: Mapping[str, list[float | None]]
+
+
 def fine_tune(
     settings: TrainSettings,
     objective: Objective,
@@ -73,13 +81,15 @@ def fine_tune(
         report: called with (steps done, all steps).
     """
     if not (folder / CARD).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part.") as part:
-            card = _train(settings, objective, pairs, seed, Path(part) / "new", report)
-            files.write_json(Path(part) / "new" / CARD, card)
-            (Path(part) / "new").rename(folder)
-    card = files.read_json(folder / CARD, "a training's card")
-    return Training(folder / ADAPTER, card["diverged"], card["seconds"], card["curves"])
+        shutil.rmtree(folder, ignore_errors=True)  # half of what a kill has let be dropped
+
+        def write(part: Path) -> None:
+            card = _train(settings, objective, pairs, seed, part, report)
+            files.write_json(part / CARD, asdict(card))
+
+        files.write_folder_atomically(folder, write)
+    card = files.read_as(folder / CARD, "a training's card", _Card)
+    return Training(folder / ADAPTER, card.diverged, card.seconds, card.curves)
 
 
 def _train(
@@ -89,7 +99,7 @@ def _train(
     seed: int,
     folder: Path,
     report: Callable[[float, float], None],
-) -> dict[str, Any]:
+) -> _Card:
     began = time.perf_counter()
     transformers.set_seed(seed)
     model, tokenizer = models.load(settings.model)
@@ -134,7 +144,7 @@ def _train(
     log = trainer.state.log_history
     curves = {name: [_finite(row[name]) for row in log if name in row] for name in _CURVES}
     seconds = round(time.perf_counter() - began, 3)
-    return {"diverged": not finite, "seconds": seconds, "curves": curves}
+    return _Card(not finite, seconds, curves)
 
 
 def _finite(value: float) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import files, runs
+from mirrorpo import files, json_lines, runs
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.study.tables import NOT_RUN
 
@@ -85,7 +85,7 @@ def read(folder: Folder) -> TrainingPart:
     Raises:
         ValueError: its files are damaged.
     """
-    return _READERS[folder.kind](folder, files.read_json_lines(folder.path / runs.METRICS))
+    return _READERS[folder.kind](folder, json_lines.read(folder.path / runs.METRICS))
 
 
 def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
