@@ -1,14 +1,17 @@
 """Run folders: one command, one folder, all its settings, and nothing overwritten."""
 
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, versions
+from mirrorpo import files, places, versions
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+
+_claimed: set[Path] = set()  # by this process, in folders that held no run
 
 
 def claim(
@@ -40,6 +43,7 @@ def claim(
     """
     contents = contents or {}
     path = out / CONFIG
+    places.check(path, f"--out {out}")
     if path.is_file():
         document = files.read_json(path, "a run's configuration")
         found = document.get("settings", {})
@@ -50,6 +54,10 @@ def claim(
             for name in {*found, *wanted}
             if found.get(name) != wanted.get(name) and not (grown and name == may_grow)
         )
+        if names and not _has_begun(out):
+            # What stopped it was a mistake that has been corrected.
+            path.unlink()
+            return claim(out, config, contents, may_grow, state)
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
@@ -82,6 +90,27 @@ def claim(
             "git_commit": versions.git_commit(),
             "machine": versions.machine(),
         },
+    )
+    _claimed.add(out.absolute())
+
+
+def forget_unstarted() -> None:
+    """Remove the folders that this process claimed for runs of which nothing came: of a run that
+    failed before it began nothing is left behind."""
+    for out in _claimed:
+        if out.is_dir() and not _has_begun(out):
+            (out / CONFIG).unlink(missing_ok=True)
+            shutil.rmtree(out, ignore_errors=True)
+    _claimed.clear()
+
+
+def _has_begun(out: Path) -> bool:
+    """Whether a run's folder holds more than its configuration. Hidden files are a run's tools,
+    and an empty file or folder is nothing yet."""
+    return any(
+        path.is_file() and path.stat().st_size > 0
+        for path in out.rglob("*")
+        if path != out / CONFIG and not path.name.startswith(".")
     )
 
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs, versions
+from mirrorpo.divergence import Diverged
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents.ppo import Trainer
 from mirrorpo.runtime.pytrees import load_tree, save_tree
@@ -75,8 +76,8 @@ def train(
         The last policy's file.
 
     Raises:
-        ValueError: `out` holds another run, or the curve alone of this one; or the policy's
-            parameters are not finite.
+        ValueError: `out` holds another run, or the curve alone of this one.
+        Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
@@ -117,9 +118,12 @@ def train(
         policy = trainer.policy(state)
         mean, error = agent_files.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
         if not np.isfinite(mean):
-            raise ValueError(
+            point = Checkpoint(steps, mean, error, time.monotonic() - began, "")
+            lost = {"return_mean": None, "return_standard_error": None, "path": None}
+            files.append_json_line(out / runs.METRICS, asdict(point) | lost)
+            raise Diverged(
                 f"PPO on {task.name} diverged after {steps} steps: the policy is not finite. "
-                "Lower the learning rate or choose another seed."
+                "Lower the learning rate or choose another seed, and another --out."
             )
         path = _policy_file(out, steps)
         point_card = agent_files.AgentCard(

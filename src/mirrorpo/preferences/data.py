@@ -18,6 +18,7 @@ from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
+from mirrorpo.preferences import validation
 from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 
 FORMAT = "mirrorpo-preferences"
@@ -163,21 +164,19 @@ class PreferenceDataset:
 
     @classmethod
     def load(cls, path: Path | str) -> "PreferenceDataset":
-        """Read what `save` wrote.
+        """Read what `save` wrote, and see once that all of it can be trained on.
 
         Raises:
-            ValueError: missing, truncated, foreign or changed file.
+            ValueError: missing, truncated, foreign or changed file; numbers that are not finite,
+                lengths or pairs that point outside, a card of another kind. The message names the
+                place.
         """
         arrays, card = _load(path, FORMAT, "a preference dataset")
         trajectories = _trajectories(arrays, path)
         for name in ("chosen", "rejected"):
             if name not in arrays:
                 raise ValueError(f"{path} is not a preference dataset: it has no {name!r}.")
-            if arrays[name].min() < 0 or arrays[name].max() >= len(trajectories):
-                raise ValueError(
-                    f"{path} is damaged: {name!r} points outside its {len(trajectories)} "
-                    "trajectories."
-                )
+        validation.check_pairs(arrays["chosen"], arrays["rejected"], len(trajectories), path)
         return cls(trajectories, arrays["chosen"], arrays["rejected"], card)
 
 
@@ -367,8 +366,7 @@ def _trajectories(arrays: Mapping[str, np.ndarray], path: Path | str) -> Traject
     missing = set(names) - set(arrays)
     if missing:
         raise ValueError(f"{path} lacks the arrays {', '.join(sorted(missing))}.")
-    if len({len(arrays[name]) for name in names}) != 1:
-        raise ValueError(f"{path} is damaged: its arrays have different numbers of trajectories.")
+    validation.check_trajectories(arrays, path)
     return Trajectories(**{name: arrays[name] for name in names})
 
 
@@ -383,18 +381,23 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
 def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
     card = files.load_card(path, format_name, what)
-    if card.get("format_version", 0) > FORMAT_VERSION:
+    version = card.get("format_version", 0)
+    if not isinstance(version, int):
+        raise ValueError(f"The card of {path} has format_version {version!r:.40}, not a number.")
+    if version > FORMAT_VERSION:
         raise ValueError(
-            f"{path} was written by a newer MirrorPO (format {card['format_version']}; this one "
+            f"{path} was written by a newer MirrorPO (format {version}; this one "
             f"reads up to {FORMAT_VERSION}). Update MirrorPO."
         )
     beside = path.with_suffix(".json")
     if beside.is_file():
-        expected = files.read_json(beside, "a card").get("sha256")
+        said = files.read_json(beside, "a card")
+        expected = said.get("sha256") if isinstance(said, dict) else ""
         if expected not in (None, files.checksum(path)):
             raise ValueError(
                 f"{path} does not match the checksum on its card {beside}: the file is damaged "
                 "or one of the two was changed. Make it again."
             )
     card.pop("format")
+    validation.check_card(card, path)
     return files.load_arrays(path, what), card

@@ -13,8 +13,12 @@ from mirrorpo import files
 class Store:
     """Answers by question, as JSON lines. Threads may share one; processes may share its file.
 
+    What is kept is kept for ever, so only a verdict may be: no failure, no refusal, no answer that
+    nobody can read. Who reads an answer checks its type, as for any file.
+
     Args:
-        path: of the file, new or of an earlier store. Lines that a kill has cut are passed over.
+        path: of the file, new or of an earlier store. Lines that a kill has cut, or that are
+            damaged, are passed over.
     """
 
     def __init__(self, path: Path):
@@ -23,12 +27,12 @@ class Store:
         self._known: dict[str, Any] = {}
         if not path.is_file():
             return
-        content = path.read_text(encoding="utf-8")
-        for line in content.splitlines():
+        content = path.read_text(encoding="utf-8", errors="replace")
+        for line in content.split("\n"):
             try:
                 row = json.loads(line)
                 self._known[row["question"]] = row["answer"]
-            except (json.JSONDecodeError, KeyError, TypeError):
+            except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
                 continue
         if content and not content.endswith("\n"):
             with path.open("a", encoding="utf-8") as file:
