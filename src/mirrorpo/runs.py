@@ -56,8 +56,9 @@ def claim(
         )
         if names and not _has_begun(out):
             # What stopped it was a mistake that has been corrected.
-            path.unlink()
-            return claim(out, config, contents, may_grow, state)
+            shutil.rmtree(out)
+            claim(out, config, contents, may_grow, state)
+            return
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "

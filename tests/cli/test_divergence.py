@@ -110,7 +110,10 @@ def test_train_that_diverged_keeps_its_curves_and_exits_with_3(two_agents, tmp_p
     )
     assert said.startswith("seed 0: diverged\nseed 1: diverged\n")
     assert not (out / "agents").exists()
-    for text in (*(out / "metrics.jsonl").read_text().splitlines(), (out / "results.json").read_text()):
+    for text in (
+        *(out / "metrics.jsonl").read_text().splitlines(),
+        (out / "results.json").read_text(),
+    ):
         without_constants(text)
     part = shown(out)
     assert part.diverged == 2

@@ -35,7 +35,10 @@ class SafetensorError(Exception):
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), "a/b: No space left on device."),
         (OSError(errno.EROFS, "Read-only file system", "a"), "a: Read-only file system. Name"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x: Permission denied. Change"),
-        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/g"), "f/g: Not a directory. A file"),
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/g"),
+            "f/g: Not a directory. A file",
+        ),
         (OSError(errno.EIO, "Input/output error", "/x"), "/x: Input/output error."),
         (OSError("no number"), "no number"),
         (
@@ -70,7 +73,9 @@ def test_a_machine_s_fault_is_one_line_and_code_2(error, line, capsys):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a fault of ours"), KeyError("x"), AssertionError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a fault of ours"), KeyError("x"), AssertionError()]
+)
 def test_a_fault_of_the_program_keeps_its_traceback(error):
     with pytest.raises(type(error)), edge.guarded():
         raise error
@@ -84,19 +89,27 @@ def test_the_variable_keeps_a_mistake_s_traceback(monkeypatch):
 
 def test_a_run_that_never_began_leaves_nothing_behind(tmp_path, capsys):
     out = tmp_path / "deep" / "run"
-    with pytest.raises(SystemExit), edge.guarded():
+
+    def command():
         runs.claim(out, {"data": "wrong"})
         (out / "checkpoints").mkdir()
         raise ValueError("The data are wrong.")
+
+    with pytest.raises(SystemExit), edge.guarded():
+        command()
     assert not out.exists()
 
 
 def test_a_run_that_has_begun_is_kept(tmp_path, capsys):
     out = tmp_path / "run"
-    with pytest.raises(SystemExit), edge.guarded():
+
+    def command():
         runs.claim(out, {"data": "right"})
         (out / runs.METRICS).write_text("{}\n")
         raise ValueError("Later.")
+
+    with pytest.raises(SystemExit), edge.guarded():
+        command()
     assert (out / runs.CONFIG).is_file()
     with pytest.raises(ValueError, match="holds a run with other settings"):
         runs.claim(out, {"data": "other"})
@@ -104,6 +117,7 @@ def test_a_run_that_has_begun_is_kept(tmp_path, capsys):
 
 def test_a_run_that_was_killed_before_it_began_is_taken_over(tmp_path):
     runs.claim(tmp_path / "run", {"data": "wrong"})
+    (tmp_path / "run" / "checkpoints").mkdir()
     runs.claim(tmp_path / "run", {"data": "right"})
     assert '"right"' in (tmp_path / "run" / runs.CONFIG).read_text()
 
@@ -148,7 +162,7 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
     for name in (cache.VARIABLE, "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", no_home)
-    with pytest.raises(ValueError, match="no folder for the cache .*: set MIRRORPO_CACHE to one"):
+    with pytest.raises(ValueError, match=r"no folder for the cache .*: set MIRRORPO_CACHE to one"):
         cache.folder()
 
 

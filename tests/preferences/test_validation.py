@@ -107,7 +107,7 @@ def test_what_lies_behind_a_trajectory_s_end_does_not_matter(tmp_path):
         ({"episode_length": True}, "has episode_length True"),
         ({"penalty": {}}, "a penalty without its coefficient"),
         ({"better": "mine"}, "has better 'mine', but needs an object"),
-        ({"format_version": "one"}, "has format_version 'one', not a number"),
+        ({"format_version": "one"}, "has format_version 'one', but needs a whole number"),
     ],
 )
 def test_a_card_of_another_kind_is_one_line(card, message, tmp_path):

@@ -191,7 +191,7 @@ def test_a_saved_objective_keeps_its_own_values_in_a_bench(tmp_path):
 
 # A loss is tried on a few pairs before it is trained
 
-BODIES = '''
+BODIES = """
 from dataclasses import dataclass
 
 import numpy as np
@@ -207,7 +207,7 @@ class Tried(Objective):
     def loss(self, batch, progress):
         xp = namespace(batch.chosen)
         BODY
-'''
+"""
 
 
 def tried(tmp_path, body, library="jax"):

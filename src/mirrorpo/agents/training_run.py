@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from mirrorpo import files, runs, versions
-from mirrorpo.divergence import Diverged
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents.ppo import Trainer
+from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task

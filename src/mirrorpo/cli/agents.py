@@ -245,7 +245,9 @@ def calibrate(
             "machine": versions.machine(),
         }
         title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
-        files.write_atomically(out / "calibration.csv", lambda part: curve.to_csv(part, index=False))
+        files.write_atomically(
+            out / "calibration.csv", lambda part: curve.to_csv(part, index=False)
+        )
         files.write_json(out / "calibration.json", content)
         calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
     console.print(table)

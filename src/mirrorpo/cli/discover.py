@@ -8,8 +8,8 @@ from pathlib import Path
 import tyro
 
 from mirrorpo.cli.console import console, progress, start_jax
-from mirrorpo.divergence import Diverged
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.divergence import Diverged
 
 
 def discover(

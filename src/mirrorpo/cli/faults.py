@@ -1,4 +1,4 @@
-"""What a machine's faults are called in one line: no space, no permission, no memory, a dead pipe."""
+"""A machine's faults in one line: no space, no permission, no memory."""
 
 import errno
 import re

@@ -92,7 +92,9 @@ def judge(
         if chosen is None:
             console.print(f"{len(prepared[0])} answers of {model} are in {out}.")
             return
-        results = run.compare(prepared[0], prepared[1], chosen, out, difficulty, seed, cache, report)
+        results = run.compare(
+            prepared[0], prepared[1], chosen, out, difficulty, seed, cache, report
+        )
     console.print(results["what"])
     for key, label in (
         ("win_rate", "win rate"),

@@ -80,9 +80,7 @@ def _show_discovery(name: str, found: Discovery) -> None:
     )
     console.print(f"  aggregation of log-probs: {found.objective.aggregation}")
     console.print(f"  training visited log-probs from {low:.3g} to {high:.3g}")
-    console.print(
-        f"  all about its search: {artefact.find(name).with_suffix('.json')}"
-    )
+    console.print(f"  all about its search: {artefact.find(name).with_suffix('.json')}")
     console.print(f"  pictures and a formula: mirrorpo explain {name}")
 
 

@@ -61,8 +61,8 @@ def sentiment(
 
     # TRL's own defaults have names that transformers will drop.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    from mirrorpo.runtime import cache as kept
     from mirrorpo.language.trl_names import datasets, transformers
+    from mirrorpo.runtime import cache as kept
     from mirrorpo.study import sentiment as bench
     from mirrorpo.study import table_notes, tables
 

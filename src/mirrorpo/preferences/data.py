@@ -13,12 +13,12 @@ import numpy as np
 from mirrorpo import files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.preferences import validation
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
-from mirrorpo.preferences import validation
 from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 
 FORMAT = "mirrorpo-preferences"
@@ -167,9 +167,8 @@ class PreferenceDataset:
         """Read what `save` wrote, and see once that all of it can be trained on.
 
         Raises:
-            ValueError: missing, truncated, foreign or changed file; numbers that are not finite,
-                lengths or pairs that point outside, a card of another kind. The message names the
-                place.
+            ValueError: missing, truncated, foreign or changed file, or a fault in its numbers
+                (see `validation`). The message names the place.
         """
         arrays, card = _load(path, FORMAT, "a preference dataset")
         trajectories = _trajectories(arrays, path)
@@ -381,12 +380,10 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
 def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
     card = files.load_card(path, format_name, what)
-    version = card.get("format_version", 0)
-    if not isinstance(version, int):
-        raise ValueError(f"The card of {path} has format_version {version!r:.40}, not a number.")
-    if version > FORMAT_VERSION:
+    validation.check_card(card, path)
+    if card.get("format_version", 0) > FORMAT_VERSION:
         raise ValueError(
-            f"{path} was written by a newer MirrorPO (format {version}; this one "
+            f"{path} was written by a newer MirrorPO (format {card['format_version']}; this one "
             f"reads up to {FORMAT_VERSION}). Update MirrorPO."
         )
     beside = path.with_suffix(".json")
@@ -399,5 +396,4 @@ def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.n
                 "or one of the two was changed. Make it again."
             )
     card.pop("format")
-    validation.check_card(card, path)
     return files.load_arrays(path, what), card

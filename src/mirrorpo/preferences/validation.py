@@ -57,18 +57,23 @@ def check_trajectories(arrays: Mapping[str, np.ndarray], path: Path | str) -> No
             raise ValueError(f"{path} is damaged: {name} have no numbers.")
     _refuse(
         (arrays["length"] < 1) | (arrays["length"] > steps),
-        lambda at: f"{path}: trajectory {at} has length {arrays['length'][at]}, but must have from "
-        f"1 to {steps} steps.",
+        lambda at: (
+            f"{path}: trajectory {at} has length {arrays['length'][at]}, but must have from "
+            f"1 to {steps} steps."
+        ),
     )
     _refuse(
         ~np.isfinite(arrays["returns"]),
-        lambda at: f"{path}: the return of trajectory {at} is {arrays['returns'][at]}, but must be "
-        "finite.",
+        lambda at: (
+            f"{path}: the return of trajectory {at} is {arrays['returns'][at]}, but must be finite."
+        ),
     )
     _refuse(
         (arrays["agent"] != BETTER) & (arrays["agent"] != WORSE),
-        lambda at: f"{path}: trajectory {at} is of agent {arrays['agent'][at]}, but must be of "
-        f"{BETTER} (the better) or {WORSE} (the worse).",
+        lambda at: (
+            f"{path}: trajectory {at} is of agent {arrays['agent'][at]}, but must be of "
+            f"{BETTER} (the better) or {WORSE} (the worse)."
+        ),
     )
     for name in ("observations", "actions"):
         _check_finite(arrays[name], arrays["length"], f"{path}: {name}")
@@ -88,8 +93,10 @@ def check_pairs(chosen: np.ndarray, rejected: np.ndarray, count: int, path: Path
             )
         _refuse(
             (array < 0) | (array >= count),
-            lambda at, name=name, array=array: f"{path} is damaged: {name!r} of pair {at} is "
-            f"{array[at]}, which points outside its {count} trajectories.",
+            lambda at, name=name, array=array: (
+                f"{path} is damaged: {name!r} of pair {at} is "
+                f"{array[at]}, which points outside its {count} trajectories."
+            ),
         )
     if len(chosen) != len(rejected):
         raise ValueError(
@@ -107,6 +114,8 @@ def check_card(card: Mapping[str, Any], path: Path | str) -> None:
     """
     for name, (kinds, wanted) in _CARD.items():
         value = card.get(name)
+        if name in card and value is None and name == "format_version":
+            raise ValueError(f"The card of {path} has format_version null, but needs {wanted}.")
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise ValueError(f"The card of {path} has {name} {value!r:.40}, but needs {wanted}.")
     penalty = card.get("penalty")
@@ -140,6 +149,7 @@ _DIMENSIONS = {
 }
 _FLOATS = ("observations", "actions", "returns")
 _CARD: dict[str, tuple[tuple[type, ...], str]] = {
+    "format_version": ((int,), "a whole number"),
     "task": ((str,), "a text"),
     "backend": ((str,), "a text"),
     "variant": ((str,), "a text"),

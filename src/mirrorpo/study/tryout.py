@@ -39,8 +39,10 @@ def check(objective: Objective, text: str, library: Library) -> None:
         except Exception as error:
             said = " ".join(str(error).split())
             # The base class has said it of the shape already.
-            reason = said if said.startswith(f"{type(objective).__name__}.loss") else (
-                f"{type(objective).__name__}.loss raises {type(error).__name__}: {said:.160}"
+            reason = (
+                said
+                if said.startswith(f"{type(objective).__name__}.loss")
+                else (f"{type(objective).__name__}.loss raises {type(error).__name__}: {said:.160}")
             )
             raise ValueError(f"{text}: {reason}") from error
         for name, values in (("a loss", losses), ("a gradient", gradients)):

@@ -213,9 +213,7 @@ def _without_verdict(
     ]
 
 
-def _notes(
-    known: list[float], controlled: Controlled | None, difficulty: Path | None
-) -> list[str]:
+def _notes(known: list[float], controlled: Controlled | None, difficulty: Path | None) -> list[str]:
     from .length_control import RELIABLE_PAIRS
 
     notes = []
