@@ -81,7 +81,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self._raised = threading.Event()
-        self._swallowed = self._in_hook = False
+        self._swallowed = self._in_hook = self._sent_again = False
         self._swallowed_since: float | None = None
         self._turn = 0
         self._handlers: dict[int, Any] = {}
@@ -114,6 +114,9 @@ class _Watch:
         self._raised.set()
         if self._in_hook:  # would be lost there; `_again` comes once more
             return
+        if self._sent_again and not self._swallowed:  # one too many, while the first is on its way
+            self._sent_again = False
+            return
         self._swallowed = False
         raise Stopped(number)
 
@@ -143,6 +146,7 @@ class _Watch:
             time.sleep(_AGAIN_SECONDS)
             if not self._swallowed or turn != self._turn:
                 return
+            self._sent_again = True
             signal.pthread_kill(main, number)
 
     def _see_to_it(self) -> None:
