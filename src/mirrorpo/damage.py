@@ -1,9 +1,8 @@
 """What is said of damaged files: a warning of one line, never a silent loss."""
 
 import contextlib
-import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -17,14 +16,14 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def printed() -> Iterator[None]:
-    """Print what `say` says as one line on standard error, every time, as a command does."""
+def printed(show_line: Callable[[str], None]) -> Iterator[None]:
+    """Pass what `say` says to `show_line`, every time, as a command does."""
     with warnings.catch_warnings():
         others = warnings.showwarning
 
         def show(message: Any, category: type[Warning], *args: Any, **named: Any) -> None:
             if issubclass(category, DamageWarning):
-                print(f"mirrorpo: {' '.join(str(message).split())}", file=sys.stderr)
+                show_line(str(message))
             else:
                 others(message, category, *args, **named)
 

@@ -4,17 +4,29 @@ A command that writes a run is decorated with `holding`, and claims its folder: 
 can then write to it before the command has ended or died.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, json_lines, locks, versions
+from mirrorpo import files, json_lines, locks, places, versions
 from mirrorpo.locks import holding
 
-__all__ = ["CONFIG", "METRICS", "claim", "default_out", "holding", "refuse_lost_state"]
+__all__ = [
+    "CONFIG",
+    "METRICS",
+    "claim",
+    "default_out",
+    "forget_unstarted",
+    "holding",
+    "refuse_lost_state",
+]
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+
+_LOCKS = (locks.NAME, locks.FALLBACK_NAME)
+_claimed: set[Path] = set()  # by this process, in folders that held no run
 
 
 def claim(
@@ -48,6 +60,8 @@ def claim(
     """
     contents = contents or {}
     path = out / CONFIG
+    if not path.is_file():  # of a finished run, which may be read-only, nothing is written
+        places.check(path, f"--out {out}")
     _refuse_other_files(out)
     if lock:
         files.make_folder(out)
@@ -64,6 +78,12 @@ def claim(
             for name in {*found, *wanted}
             if found.get(name) != wanted.get(name) and not (grown and name == may_grow)
         )
+        if names and not _has_begun(out):
+            # What stopped it was a mistake that has been corrected.
+            if lock:
+                _empty(out)
+                claim(out, config, contents, may_grow, state, lock)
+            return
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
@@ -94,6 +114,38 @@ def claim(
             "machine": versions.machine(),
         },
     )
+    _claimed.add(out.absolute())
+
+
+def forget_unstarted() -> None:
+    """Remove the folders that this process claimed for runs of which nothing came: of a run that
+    failed before it began nothing is left behind."""
+    for out in _claimed:
+        if out.is_dir() and not _has_begun(out):
+            (out / CONFIG).unlink(missing_ok=True)
+            shutil.rmtree(out, ignore_errors=True)
+    _claimed.clear()
+
+
+def _empty(out: Path) -> None:
+    """Remove all of a folder but the lock on it, which this process holds."""
+    for path in out.iterdir():
+        if path.name in _LOCKS:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _has_begun(out: Path) -> bool:
+    """Whether a run's folder holds more than its configuration. Hidden files are a run's tools,
+    and an empty file or folder is nothing yet."""
+    return any(
+        path.is_file() and path.stat().st_size > 0
+        for path in out.rglob("*")
+        if path != out / CONFIG and not path.name.startswith(".")
+    )
 
 
 def _refuse_other_files(out: Path) -> None:
@@ -103,8 +155,7 @@ def _refuse_other_files(out: Path) -> None:
     if not out.is_dir() or (out / CONFIG).is_file():
         return
     begun = {path for path in out.iterdir() if path.name.startswith(f".{CONFIG}.")}
-    own = (locks.NAME, locks.FALLBACK_NAME)
-    if any(path.name not in own for path in {*out.iterdir()} - begun):
+    if any(path.name not in _LOCKS for path in {*out.iterdir()} - begun):
         raise ValueError(
             f"{out} is not empty and holds no run. Choose a new folder for --out: nothing is "
             "overwritten."

@@ -187,3 +187,93 @@ def test_a_saved_objective_keeps_its_own_values_in_a_bench(tmp_path):
     changed = algorithms.load(f"{path}[weight=2]")
     assert (changed.objective.beta, changed.objective.weight) == (0.7, 2.0)
     assert changed.grid_points == [{}]
+
+
+# A loss is tried on a few pairs before it is trained
+
+BODIES = """
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirrorpo.objectives import Objective
+from mirrorpo.objectives.arrays import namespace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried(Objective):
+    name = "tried"
+
+    def loss(self, batch, progress):
+        xp = namespace(batch.chosen)
+        BODY
+"""
+
+
+def tried(tmp_path, body, library="jax"):
+    path = tmp_path / "tried.py"
+    path.write_text(BODIES.replace("BODY", body))
+    return load_algorithm(f"{path}:Tried", library)
+
+
+SHAPE = "but must return the loss of each pair: an array of floating-point numbers of shape (3,)"
+
+
+@pytest.mark.parametrize("library", ["jax", "torch"])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return xp.stack([batch.chosen, batch.rejected], axis=1)", f"shape (3, 2), {SHAPE}"),
+        ("return xp.concat([batch.chosen, batch.rejected])", f"shape (6,), {SHAPE}"),
+        ("return xp.mean(batch.chosen)", f"shape (), {SHAPE}"),
+        ("return xp.astype(batch.chosen > batch.rejected, xp.int32)", f"int32, {SHAPE}"),
+        ("return batch.chosen > batch.rejected", f"bool, {SHAPE}"),
+        ("return None", f"returns None, {SHAPE}"),
+        ("return 1.0", f"returns a float, {SHAPE}"),
+        ("return [1.0, 2.0, 3.0]", f"returns a list, {SHAPE}"),
+        ("return batch.chosen * 0 + float('inf')", "has a loss of inf for ordinary log-probs"),
+        ("return xp.log(batch.chosen)", "has a loss of nan for ordinary log-probs"),
+        ("return xp.sqrt(batch.chosen * 0)", "has a gradient of nan for ordinary log-probs"),
+        ("return batch.nothing", "Tried.loss raises AttributeError: 'Batch' object has no"),
+        ("raise RuntimeError('two\\nlines')", "Tried.loss raises RuntimeError: two lines"),
+    ],
+)
+def test_a_loss_that_cannot_be_trained_is_one_line(body, message, library, tmp_path):
+    if library == "torch":
+        pytest.importorskip("torch")
+    with pytest.raises(ValueError) as caught:
+        tried(tmp_path, body, library)
+    said = str(caught.value).replace("torch.", "")
+    assert message in said
+    assert "tried.py:Tried: Tried.loss" in said
+    assert "\n" not in said
+
+
+def test_a_loss_that_jax_cannot_trace_is_told_before_a_bench_compiles_it(tmp_path):
+    for body in (
+        "return batch.chosen if batch.chosen[0] > 0 else batch.rejected",
+        "return np.exp(np.asarray(batch.chosen))",
+    ):
+        with pytest.raises(ValueError, match=r"Tried\.loss raises Tracer\w+Error"):
+            tried(tmp_path, body)
+
+
+def test_every_objective_of_the_zoo_passes_the_same_trial():
+    from mirrorpo.study import tryout
+
+    for name in objectives.available():
+        tryout.check(objectives.get(name), name, "jax")
+
+
+def test_an_objective_refuses_a_loss_of_another_shape_wherever_it_is_called(tmp_path):
+    good = tried(tmp_path, "return batch.rejected - batch.chosen")
+    assert good(PAIRS).shape == (2,)
+
+    class Bad(type(good)):
+        name = "bad"
+
+        def loss(self, batch, progress):
+            return batch.chosen.sum()
+
+    with pytest.raises(ValueError, match=r"Bad\.loss returns an array of shape \(\)"):
+        Bad()(PAIRS)

@@ -1,9 +1,8 @@
 """A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from mirrorpo import json_lines, runs, typed, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents.ppo import Trainer
+from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
@@ -77,8 +77,8 @@ def train(
         The last policy's file.
 
     Raises:
-        ValueError: `out` holds another run, or the curve alone of this one; or the policy's
-            parameters are not finite.
+        ValueError: `out` holds another run, or the curve alone of this one.
+        Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
@@ -108,8 +108,8 @@ def train(
     # The curve after the saved state is about to be made again.
     json_lines.resume(
         out / runs.METRICS,
-        partial(typed.build, Checkpoint),
-        lambda point: point.environment_steps <= steps,
+        _steps_of,
+        lambda reached: reached <= steps,
     )
     path = _policy_file(out, steps)
     if done and _reached(trainer.policy(state), task, until_return):
@@ -123,9 +123,12 @@ def train(
         policy = trainer.policy(state)
         mean, error = agent_files.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
         if not np.isfinite(mean):
-            raise ValueError(
+            point = Checkpoint(steps, mean, error, time.monotonic() - began, "")
+            lost = {"return_mean": None, "return_standard_error": None, "path": None}
+            json_lines.append(out / runs.METRICS, asdict(point) | lost)
+            raise Diverged(
                 f"PPO on {task.name} diverged after {steps} steps: the policy is not finite. "
-                "Lower the learning rate or choose another seed."
+                "Lower the learning rate or choose another seed, and another --out."
             )
         path = _policy_file(out, steps)
         point_card = agent_files.AgentCard(
@@ -153,6 +156,13 @@ def train(
             _save_state(state_file, state, done)
             break
     return path
+
+
+def _steps_of(row: Mapping[str, Any]) -> int:
+    """The environment steps of a line of the curve. That of a policy that diverged has no score."""
+    if row["return_mean"] is None:
+        return typed.check(row["environment_steps"], int, "environment_steps")
+    return typed.build(Checkpoint, row).environment_steps
 
 
 def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:

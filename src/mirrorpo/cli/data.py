@@ -5,7 +5,9 @@ from typing import Annotated
 
 import tyro
 
+from mirrorpo import places
 from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.runtime import cache
 
 
 def generate(
@@ -40,6 +42,8 @@ def generate(
         raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    places.check(out, f"--out {out}")
+    cache.check()
     start_jax()
     from mirrorpo import variants
     from mirrorpo.agents import sources

@@ -9,6 +9,7 @@ import tyro
 
 from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.divergence import Diverged
 
 
 def discover(
@@ -30,8 +31,10 @@ def discover(
     from mirrorpo import runs, variants
     from mirrorpo.discovery import search
     from mirrorpo.execution import executor
+    from mirrorpo.runtime import cache
     from mirrorpo.study.algorithms import split_list
 
+    cache.check()
     settings = dataclasses.replace(
         settings,
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
@@ -61,3 +64,9 @@ def discover(
         f"{out / search.RESULT}: `mirrorpo bench --algorithms {out / search.RESULT}` measures it, "
         f"`mirrorpo explain {out / search.RESULT}` says what it is."
     )
+    returns = found.provenance["winner"]["returns"]
+    lost = [variant for variant, value in returns.items() if value is None]
+    if lost:
+        raise Diverged(
+            f"Diverged: agents of the best objective, on {', '.join(lost)}. It is no result to use."
+        )

@@ -54,8 +54,13 @@ def recommend(
         seed: of folds and draws.
         out: JSON file for all figures; nothing is written by default.
     """
+    from mirrorpo import files, places
+
+    if out is not None:
+        if out.is_dir():
+            raise ValueError(f"--out {out} is a folder: name a JSON file.")
+        places.check(out, f"--out {out}")
     start_jax()
-    from mirrorpo import files
     from mirrorpo.recommend import advice, conditions, pairs
 
     found = pairs.read(data)
@@ -71,15 +76,16 @@ def recommend(
         name: advice.recommend(facts, advice.evidence(paths), seed)
         for name, paths in evidence.items()
     }
-    for line in _about(facts):
-        console.print(line, markup=False)
-    for name, ranking in ranked.items():
-        for line in _advice(name, ranking):
-            console.print(line, markup=False)
-    if facts.kind == "texts" and ROBOTS in ranked:
-        console.print(_ABOUT_TEXTS, markup=False)
     if out is not None:
         files.write_json(out, _document(facts, ranked))
+    for line in _about(facts):
+        console.print(line)
+    for name, ranking in ranked.items():
+        for line in _advice(name, ranking):
+            console.print(line)
+    if facts.kind == "texts" and ROBOTS in ranked:
+        console.print(_ABOUT_TEXTS)
+    if out is not None:
         console.print(f"{out} holds all figures.")
 
 

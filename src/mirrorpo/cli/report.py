@@ -44,17 +44,17 @@ def report(
             raise ValueError(f"--out {out}: Markdown is of one bench; name a folder for several.")
         _write_markdown(run[0], out)
         return
+    from mirrorpo import files, places, runs
+
+    alone = out is not None and out.suffix == ".html"
+    folder = out or runs.default_out("report", _name(run))
+    page = folder if alone else folder / PAGE
+    places.check(page, f"--out {folder}")
     start_jax()
-    from mirrorpo import files, runs
     from mirrorpo.report import export, export_figures
     from mirrorpo.report.page import reading, render
 
     parts = reading.read(run)
-    for bench in parts.benches:
-        _print(bench.run)
-    alone = out is not None and out.suffix == ".html"
-    folder = out or runs.default_out("report", _name(run))
-    page = folder if alone else folder / PAGE
     if not alone:
         runs.claim(folder, {"command": "report", "runs": [str(path) for path in run]})
     with progress("steps") as told:
@@ -68,6 +68,8 @@ def report(
             if figures:
                 for name in export_figures.write(parts, folder / "figures"):
                     told(3, 4, f"figures of {name}")
+    for bench in parts.benches:
+        _print(bench.run)
     console.print(f"{page}: {len(run)} run{'s' if len(run) > 1 else ''} on one page.")
 
 
@@ -77,12 +79,13 @@ def _name(paths: tuple[Path, ...]) -> str:
 
 
 def _write_markdown(run: Path, out: Path) -> None:
-    from mirrorpo import files
+    from mirrorpo import files, places
     from mirrorpo.report import comparison
 
+    places.check(out, f"--out {out}")
     found = comparison.read(run)
-    _print(found)
     files.write_text(out, _markdown(found))
+    _print(found)
     console.print(f"{out} holds the tables.")
 
 

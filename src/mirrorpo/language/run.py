@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import files, json_lines
+from mirrorpo.divergence import finite_or_none
 from mirrorpo.objectives import Objective
 
 from . import models, stand_ins
@@ -131,8 +132,17 @@ def _adapters(recipe: AlignRecipe) -> Any:
     )
 
 
+def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the log; JSON has no NaN, and null is no number either."""
+    return {
+        name: finite_or_none(value) if isinstance(value, float) else value
+        for name, value in row.items()
+    }
+
+
 class Record(transformers.TrainerCallback):
-    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well."""
+    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
+    that is not finite is null there."""
 
     def __init__(self, path: Path, report: Report):
         self._path = path
@@ -144,4 +154,4 @@ class Record(transformers.TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            json_lines.write(self._path, state.log_history)
+            json_lines.write(self._path, [_as_json(row) for row in state.log_history])

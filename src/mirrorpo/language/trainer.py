@@ -1,5 +1,6 @@
 """`PreferenceTrainer`: TRL's pair trainer with any MirrorPO objective in place of its losses."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,6 +46,9 @@ class PreferenceTrainer(CPOTrainer):
         ref_model: another model as the reference; None for the policy itself, as above.
         peft_config: of adapters to train in place of the model, such as `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
+
+    Attributes:
+        lost_at: the step from which on numbers were not finite; None while they are.
 
     Raises:
         ValueError: a dataset without its columns, a prompt that fills `max_length`, an unknown
@@ -102,6 +106,7 @@ class PreferenceTrainer(CPOTrainer):
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
         self._memory: Memory | None = None
+        self.lost_at: int | None = None
         self._number_pairs()
 
     def train(
@@ -169,8 +174,48 @@ class PreferenceTrainer(CPOTrainer):
             router = self.aux_loss_coef * router_loss
             loss = loss + router
             numbers["loss/router"] = router.detach()
-        prefix = "eval_" if train_eval == "eval" else ""
-        return loss, {f"{prefix}{name}": value for name, value in self._averaged(numbers).items()}
+        if train_eval == "eval":
+            return loss, {f"eval_{name}": value for name, value in self._averaged(numbers).items()}
+        # transformers would log a running sum, in which one NaN stays for ever.
+        averaged = self._averaged({**numbers, "loss": loss.detach()})
+        self._see_whether_lost(averaged)
+        return loss, averaged
+
+    def diverged(self) -> bool:
+        """Whether training has left numbers that are not finite: in a trained parameter, or in the
+        log-probs of the first pairs, as where parameters are finite and too large. All processes
+        call it together."""
+        count = min(self.args.per_device_eval_batch_size, len(self.train_dataset))
+        rows = [self.train_dataset[row] for row in range(count)]
+        model = self.model_wrapped
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.no_grad(), self.compute_loss_context_manager():
+                found = self.concatenated_forward(model, self.data_collator(rows))[:2]
+        finally:
+            model.train(was_training)
+        good = all(bool(values.isfinite().all()) for values in found)
+        return not (self._agreed(good) and self._parameters_are_finite())
+
+    def _see_whether_lost(self, numbers: dict[str, float]) -> None:
+        """Stop, and log it now, once no step can bring finite numbers back. Half precision may
+        have a bad step and recover: its scaler leaves the parameters as they are."""
+        if all(math.isfinite(value) for value in numbers.values()):
+            self.lost_at = None
+            return
+        self.lost_at = self.state.global_step if self.lost_at is None else self.lost_at
+        if not self._parameters_are_finite():
+            self.control.should_log = self.control.should_training_stop = True
+
+    def _parameters_are_finite(self) -> bool:
+        trained = (value for value in self.model.parameters() if value.requires_grad)
+        return self._agreed(all(bool(value.isfinite().all()) for value in trained))
+
+    def _agreed(self, good: bool) -> bool:
+        """Whether all processes say yes."""
+        bad = torch.tensor(float(not good), device=self.accelerator.device)
+        return self.accelerator.reduce(bad, reduction="sum").item() == 0.0
 
     @staticmethod
     def get_batch_logps(logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 from mirrorpo import damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.preferences import validation
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
@@ -163,25 +164,18 @@ class PreferenceDataset:
 
     @classmethod
     def load(cls, path: Path | str) -> "PreferenceDataset":
-        """Read what `save` wrote.
+        """Read what `save` wrote, and see once that all of it can be trained on.
 
         Raises:
-            ValueError: missing, truncated, foreign or changed file.
+            ValueError: missing, truncated, foreign or changed file, or a fault in its numbers
+                (see `validation`). The message names the place.
         """
         arrays, card = _load(path, FORMAT, "a preference dataset")
         trajectories = _trajectories(arrays, path)
         for name in ("chosen", "rejected"):
             if name not in arrays:
                 raise ValueError(f"{path} is not a preference dataset: it has no {name!r}.")
-            if not arrays[name].size or arrays[name].shape != arrays["chosen"].shape:
-                raise ValueError(f"{path} is damaged: {name!r} has no pairs, or not as many.")
-            if arrays[name].dtype.kind != "i" or arrays[name].ndim != 1:
-                raise ValueError(f"{path} is damaged: {name!r} does not number trajectories.")
-            if arrays[name].min() < 0 or arrays[name].max() >= len(trajectories):
-                raise ValueError(
-                    f"{path} is damaged: {name!r} points outside its {len(trajectories)} "
-                    "trajectories."
-                )
+        validation.check_pairs(arrays["chosen"], arrays["rejected"], len(trajectories), path)
         return cls(trajectories, arrays["chosen"], arrays["rejected"], card)
 
 
@@ -369,15 +363,7 @@ def _trajectories(arrays: Mapping[str, np.ndarray], path: Path | str) -> Traject
     missing = set(names) - set(arrays)
     if missing:
         raise ValueError(f"{path} lacks the arrays {', '.join(sorted(missing))}.")
-    for name in names:
-        dimensions = 3 if name in ("observations", "actions") else 1
-        if arrays[name].ndim != dimensions or arrays[name].dtype.kind not in "if":
-            raise ValueError(f"{path} is damaged: {name!r} has another shape or type.")
-    if len({len(arrays[name]) for name in names}) != 1:
-        raise ValueError(f"{path} is damaged: its arrays have different numbers of trajectories.")
-    steps = arrays["observations"].shape[1]
-    if steps != arrays["actions"].shape[1] or (arrays["length"] > steps).any():
-        raise ValueError(f"{path} is damaged: its trajectories have different numbers of steps.")
+    validation.check_trajectories(arrays, path)
     return Trajectories(**{name: arrays[name] for name in names})
 
 
@@ -391,6 +377,7 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
 def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
     card = files.load_card(path, format_name, what)
+    validation.check_card(card, path)
     files.check_version(path, card, FORMAT_VERSION)
     files.check_card(path, what)
     card.pop("format")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mirrorpo import objectives
 from mirrorpo.objectives import Objective
 from mirrorpo.study.plugins import is_saved, load_algorithm
+from mirrorpo.study.tryout import Library
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Algorithm:
         ]
 
 
-def load(text: str) -> Algorithm:
-    """An algorithm from its text.
+def load(text: str, library: Library = "jax") -> Algorithm:
+    """An algorithm from its text, to be trained by `library`.
 
     ``dpo``, ``dpo[beta=0.3]``, ``ta-mpo[schedule=quadratic]``, ``./my_loss.py:MyLoss`` or
     ``./my_loss.py:MyLoss[scale=2]``. Values that are not given are searched or tuned.
@@ -59,7 +60,7 @@ def load(text: str) -> Algorithm:
     """
     name, bracket, inside = text.strip().partition("[")
     if not bracket:
-        objective = load_algorithm(name, aggregation="mean")
+        objective = load_algorithm(name, library, aggregation="mean")
         return Algorithm(text, objective, _own(name, objective))
     if not inside.endswith("]"):
         raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
@@ -69,7 +70,7 @@ def load(text: str) -> Algorithm:
         if not equals or not key.strip():
             raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
         values[key.strip()] = _number_or_text(value.strip())
-    objective = load_algorithm(name, aggregation="mean", **values)
+    objective = load_algorithm(name, library, aggregation="mean", **values)
     return Algorithm(text, objective, _own(name, objective) | frozenset(values))
 
 

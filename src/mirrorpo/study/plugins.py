@@ -16,25 +16,28 @@ from mirrorpo import objectives
 from mirrorpo.discovery import artefact
 from mirrorpo.objectives import Objective
 from mirrorpo.objectives.component import registered
+from mirrorpo.study import tryout
+from mirrorpo.study.tryout import Library
 
 _MODULE_PREFIX = "mirrorpo_user_objective"
 
 
-def load_algorithm(text: str, **overrides: Any) -> Objective:
-    """The objective that `text` names.
+def load_algorithm(text: str, library: Library = "jax", **overrides: Any) -> Objective:
+    """The objective that `text` names. One of a user's own class has been tried on a few pairs.
 
     Args:
         text: a name of `mirrorpo.objectives.available()`; a name of
             `mirrorpo.discovery.shipped()`; the file of a saved objective, ending in .safetensors
             or .json; or PATH.py:CLASS for a subclass of `mirrorpo.objectives.Objective` in a file
             of your own. That file is run: name only files that you trust.
+        library: that is to train it.
         **overrides: hyper-parameters or `aggregation`; all others keep their defaults.
 
     Raises:
         ValueError: an unknown name; no such file; a file that fails when run, or names an
             objective as another one is named; no such class, or one that is not a complete
-            objective with a name of its own; a wrong override. The message is one line and says
-            which.
+            objective with a name of its own; a wrong override; a loss that raises, or is not a
+            finite number for each pair. The message is one line and says which.
     """
     path, colon, class_name = text.rpartition(":")
     if is_saved(text):
@@ -48,9 +51,11 @@ def load_algorithm(text: str, **overrides: Any) -> Objective:
     module = _run_file(Path(path))
     cls = _find_class(module, class_name, path)
     try:
-        return cls(**overrides)
-    except (TypeError, ValueError) as error:
+        made = cls(**overrides)
+    except Exception as error:
         raise ValueError(f"{text} cannot be made: {_one_line(error)}") from error
+    tryout.check(made, text, library)
+    return made
 
 
 def is_saved(text: str) -> bool:

@@ -66,7 +66,7 @@ def run(
         ValueError: an unknown name, a setting out of range, a folder of another run, or a model
             that cannot be loaded. Names are checked before anything is computed.
     """
-    algorithms = [load(text) for text in settings.algorithms]
+    algorithms = [load(text, "torch") for text in settings.algorithms]
     for algorithm in algorithms:
         Recipe.of(algorithm.objective, settings.aggregation, True).plan(settings.steps, 0)
     prompts.train(settings.rows)

@@ -11,7 +11,8 @@ import numpy as np
 from mirrorpo import files, json_lines, runs, typed
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
-from mirrorpo.preferences import data
+from mirrorpo.divergence import finite_or_none
+from mirrorpo.preferences import data, validation
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents
@@ -76,13 +77,16 @@ def run(
     """Train one agent for each seed, save it and score it.
 
     Returns:
-        For each agent: seed, return_mean, return_standard_error (None where it diverged),
-        diverged. `out` then holds agents/seed-N.safetensors, metrics.jsonl with each agent's
-        curves, and results.json. A finished run is read back, not repeated.
+        For each agent: seed, return_mean, return_standard_error (None where it diverged, the
+        latter also for one episode), diverged. `out` then holds agents/seed-N.safetensors,
+        metrics.jsonl with each agent's curves, and results.json. A finished run is read back, not
+        repeated.
 
     Raises:
         ValueError: see `learner.train`, `runs.claim` and `data.PreferenceDataset.load`.
     """
+    dataset = data.PreferenceDataset.load(path)
+    validation.check_names_task(dataset.card, path)
     task = task_of(path)
     own = sources.SOURCES.get(task.name)
     start_name = start_from or (own.start if own else None)
@@ -104,14 +108,16 @@ def run(
         return [asdict(row) for row in files.read_rows(results_file, "results", Result)]
     trained = learner.train(
         algorithm.objective,
-        data.PreferenceDataset.load(path),
+        dataset,
         seeds=seeds,
         settings=settings,
         start=start,
     )
-    returns = evaluation.returns(
-        trained.policies, task, episodes, FINAL_EPISODES_SEED, deterministic
-    )
+    returns = np.full((len(seeds), episodes), np.nan)
+    if not trained.diverged.all():
+        returns = evaluation.returns(
+            trained.policies, task, episodes, FINAL_EPISODES_SEED, deterministic
+        )
     results: list[Result] = []
     lines = []
     curves = jax.tree.map(np.asarray, trained.curves)
@@ -123,12 +129,12 @@ def run(
             Result(
                 seed=seed,
                 return_mean=None if diverged else mean,
-                return_standard_error=None if diverged else error,
+                return_standard_error=None if diverged else finite_or_none(error),
                 diverged=diverged,
             )
         )
         for epoch, stage in enumerate(trained.stages):
-            values = {k: float(v[position, epoch]) for k, v in curves._asdict().items()}
+            values = {k: finite_or_none(v[position, epoch]) for k, v in curves._asdict().items()}
             lines.append({"seed": seed, "epoch": epoch + 1, "stage": stage, **values})
         if not diverged:
             policy = jax.tree.map(lambda x, at=position: x[at], trained.policies)

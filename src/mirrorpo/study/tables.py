@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
 from mirrorpo.study.statistics import BestOf, Summary
 
@@ -177,6 +179,25 @@ def build(
         cells,
         leaders,
     )
+
+
+def refuse_diverged(table: ResultTable, out: Path) -> None:
+    """See that no agent of a table diverged; called when all results are written.
+
+    Args:
+        table: of a finished bench.
+        out: its folder, for the message.
+
+    Raises:
+        Diverged: one did. The message names its cell.
+    """
+    lost = [
+        f"{algorithm} on {variant} ({cell.summary.diverged} of {cell.summary.agents} agents)"
+        for (algorithm, variant), cell in table.cells.items()
+        if cell.summary.diverged
+    ]
+    if lost:
+        raise Diverged(f"Diverged: {', '.join(lost)}. All results are in {out}.")
 
 
 def to_frame(table: ResultTable) -> pd.DataFrame:

@@ -13,8 +13,12 @@ from mirrorpo import json_lines, typed
 class Store:
     """Answers by question, as JSON lines. Threads may share one; processes may share its file.
 
+    What is kept is kept for ever, so only a verdict may be: no failure, no refusal, no answer that
+    nobody can read. Who reads an answer checks its type, as for any file.
+
     Args:
-        path: of the file, new or of an earlier store. A line that a kill has cut is passed over.
+        path: of the file, new or of an earlier store. Lines that a kill has cut, or that are
+            damaged, are passed over.
     """
 
     def __init__(self, path: Path):

@@ -42,7 +42,7 @@ class Training:
 
     Attributes:
         folder: of the adapter.
-        diverged: whether a parameter is not finite.
+        diverged: whether a parameter is not finite, or the log-probs that it gives.
         seconds: wall time of the training.
         curves: logged values over training, by name.
     """
@@ -138,13 +138,10 @@ def _train(
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train()
     trainer.model.save_pretrained(folder / ADAPTER)
-    finite = all(
-        bool(value.isfinite().all()) for value in trainer.model.parameters() if value.requires_grad
-    )
     log = trainer.state.log_history
     curves = {name: [_finite(row[name]) for row in log if name in row] for name in _CURVES}
     seconds = round(time.perf_counter() - began, 3)
-    return _Card(not finite, seconds, curves)
+    return _Card(trainer.diverged(), seconds, curves)
 
 
 def _finite(value: float) -> float | None:
