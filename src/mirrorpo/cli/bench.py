@@ -32,16 +32,17 @@ def bench(
             --rollouts` finds it.
     """
     start_jax()
-    from mirrorpo import files, runs, variants
+    from mirrorpo import files, plain_text, runs, variants
     from mirrorpo.execution import executor
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import users_own
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study import table_notes, tables
-    from mirrorpo.study.algorithms import split_list
 
     settings = dataclasses.replace(
         settings,
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
-        algorithms=split_list(settings.algorithms),
+        algorithms=users_own(split_list(settings.algorithms)),
     )
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -69,4 +70,4 @@ def bench(
     )
     files.write_text(out / "table.md", markdown)
     summary = tables.to_frame(table)
-    files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    plain_text.write_csv(out / "summary.csv", summary)

@@ -11,6 +11,7 @@ import numpy as np
 from mirrorpo import files, runs
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.discovery import shapes
 from mirrorpo.preferences import data
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.standard_error import mean_and_error
@@ -64,6 +65,7 @@ def run(
             "deterministic": deterministic,
         },
     )
+    shapes.remember(out, algorithm.text, algorithm.objective, {})
     results_file = out / "results.json"
     if results_file.is_file():
         return files.read_json(results_file, "results")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import files, runs
+from mirrorpo import bounded, files, runs
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.study.tables import NOT_RUN
 
@@ -85,7 +85,9 @@ def read(folder: Folder) -> TrainingPart:
     Raises:
         ValueError: its files are damaged.
     """
-    return _READERS[folder.kind](folder, files.read_json_lines(folder.path / runs.METRICS))
+    path = folder.path / runs.METRICS
+    bounded.check_size(path, "the log of a training", bounded.LOG)
+    return _READERS[folder.kind](folder, files.read_json_lines(path))
 
 
 def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
