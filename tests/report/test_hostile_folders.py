@@ -11,11 +11,12 @@ import pytest
 
 from mirrorpo import files, objectives, runs
 from mirrorpo.cli import main
+from mirrorpo.cli import report as cli_report
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.user_text import UserText
-from mirrorpo.report import export_figures
-from mirrorpo.report.page import choices, mathml, reading, render
+from mirrorpo.report import export, export_figures
+from mirrorpo.report.page import choices, explorer, mathml, reading, render
 from tests.report.bench_folders import real_lines, write_bench
 from tests.report.hostile_folders import (
     BREAK_OUT,
@@ -35,14 +36,35 @@ SHORT = 40
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    """A report of every hostile folder: its folder, and what code would have written."""
+    """What `mirrorpo report` writes of every hostile folder, with few objectives in the explorer;
+    what code would have written; and the modules of users' code that were loaded."""
     folder = tmp_path_factory.mktemp("hostile")
-    ran = folder / "ran"
+    ran, out = folder / "ran", folder / "report"
     found = hostile_runs(folder, ran)
     before = set(sys.modules)
-    main(["report", *map(str, found), "--out", str(folder / "report")])
+    parts = reading.sound(reading.read(found), cli_report._attempt)
+    assert [run.name for run in parts.damaged] == []
+    offered, _ = choices.offered(parts)
+    others = offered[: len(offered) - len(explorer.zoo())]
+    few = [*others, *(choice for choice in offered if choice.label in ("cpo", "dpo"))]
+    content = explorer.document(few)
+    page = render._filled(parts, f"mirrorpo report {SCRIPT}", [], [], content, [0, len(few) - 1])
+    files.write_text(out / "report.html", page)
+    export.write_tables(parts, out / "tables")
+    for bench in parts.benches:
+        name = files.file_name(bench.folder.name)
+        files.write_text(out / "tables" / f"{name}.md", cli_report._markdown(bench.run))
     loaded = {name for name in set(sys.modules) - before if "mirrorpo_user_objective" in name}
-    return folder / "report", ran, loaded
+    return out, ran, loaded
+
+
+@pytest.mark.slow
+def test_the_command_shows_hostile_folders_and_runs_nothing_of_them(tmp_path):
+    ran = tmp_path / "ran"
+    found = hostile_runs(tmp_path, ran)
+    main(["report", *map(str, found), "--out", str(tmp_path / "report"), "--all-figures"])
+    assert (tmp_path / "report" / "report.html").is_file()
+    assert not ran.exists()
 
 
 def test_no_code_that_a_run_folder_names_or_holds_is_run(hostile):
