@@ -16,11 +16,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from mirrorpo import typed
+from mirrorpo import bounded, typed
 
 Row = TypeVar("Row")
 
 _DIGEST = "content_sha256"
+_LONGEST_NAME = 150
 
 PART = ".part"
 """How the names of what is being written end."""
@@ -138,12 +139,12 @@ def read_json(path: Path | str, what: str) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return bounded.parse_json(bounded.read_text(path, what))
     except FileNotFoundError:
         raise ValueError(f"Cannot read {what} at {path}: the file does not exist.") from None
     except IsADirectoryError:
         raise ValueError(f"Cannot read {what} at {path}: it is a folder.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(
             f"{path} is not {what}: it is not valid JSON ({error}). It may be truncated or "
             "another kind of file."
@@ -247,9 +248,9 @@ def load_card(path: Path | str, format_name: str, what: str) -> dict[str, Any]:
     with _open(path, what) as file:
         metadata = file.metadata() or {}
     try:
-        card = json.loads(metadata["card"])
+        card = bounded.parse_json(metadata["card"])
         found = card["format"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"{path} is not {what}: it is a safetensors file without MirrorPO's card."
         ) from None
@@ -306,6 +307,7 @@ def _digest(arrays: Mapping[str, np.ndarray], card: str) -> str:
 def _open(path: Path | str, what: str) -> Any:
     if not Path(path).is_file():
         raise ValueError(f"Cannot read {what} at {path}: the file does not exist.")
+    bounded.check_header(Path(path))
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
@@ -317,7 +319,12 @@ def _open(path: Path | str, what: str) -> Any:
 
 def file_name(text: str) -> str:
     """A name of anything as the name, or the beginning of the name, of a file."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    # File systems take 255 bytes, and endings come on top. What is cut is told apart by its digest.
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{name.encode()[: _LONGEST_NAME - 13].decode('utf-8', 'ignore')}-{digest}"
 
 
 def checksum(path: Path | str) -> str:

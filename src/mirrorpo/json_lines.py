@@ -6,12 +6,12 @@ is damage: it is said with its number, and costs no other line.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from mirrorpo import damage, files, locks
+from mirrorpo import bounded, damage, files, locks
 
 Row = TypeVar("Row")
 
@@ -90,17 +90,15 @@ def append(path: Path | str, row: Mapping[str, Any]) -> None:
 def _read(path: Path, parse: Callable[[Mapping[str, Any]], Row]) -> _Found[Row]:
     if not path.is_file():
         return _Found([], [], True)
-    # By b"\n" alone: a text may hold other ends of lines, such as U+2028.
-    *lines, last = path.read_bytes().split(b"\n")
     texts: list[bytes] = []
     rows: list[Row] = []
-    damaged = 0
-    for number, text in enumerate([*lines, *([last] if last else [])], 1):
+    damaged, ended = 0, True
+    for number, (text, ended) in enumerate(_lines(path), 1):
         try:
             row = parse(_object(text))
         except _UNREADABLE as error:
             damaged += 1
-            if number <= len(lines):
+            if ended:
                 reason = str(error) or type(error).__name__
                 damage.say(
                     f"{path}: line {number} is damaged ({reason:.100}) and is left out; the "
@@ -109,11 +107,25 @@ def _read(path: Path, parse: Callable[[Mapping[str, Any]], Row]) -> _Found[Row]:
             continue
         texts.append(text)
         rows.append(row)
-    return _Found(texts, rows, not damaged and not last)
+    return _Found(texts, rows, not damaged and ended)
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a file, and whether each is ended. Of one beyond the limit comes its beginning,
+    which `_object` refuses."""
+    with path.open("rb") as file:
+        # By b"\n" alone: a text may hold other ends of lines, such as U+2028.
+        while line := file.readline(bounded.LINE + 2):
+            rest = line
+            while len(rest) > bounded.LINE and not rest.endswith(b"\n"):
+                rest = file.readline(bounded.LINE + 2)
+            yield line.removesuffix(b"\n"), (rest or line).endswith(b"\n")
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    row = json.loads(text.decode("utf-8"))
+    if len(text) > bounded.LINE:
+        raise ValueError(f"longer than {bounded.LINE // bounded.MEBIBYTE} MiB")
+    row = bounded.parse_json(text.decode("utf-8"))
     if not isinstance(row, dict):
         raise TypeError("not a JSON object")
     return row

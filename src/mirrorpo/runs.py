@@ -184,5 +184,8 @@ def refuse_lost_state(out: Path, state: Path) -> None:
 
 
 def default_out(command: str, name: str) -> Path:
-    """The folder of a run whose user named none: the same command finds it again."""
-    return Path("runs") / f"{command}-{name}"
+    """The folder of a run whose user named none: the same command finds it again.
+
+    It is a folder of `runs`, whatever the name holds: a name may come from a file.
+    """
+    return Path("runs") / files.file_name(f"{command}-{name}")

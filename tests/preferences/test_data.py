@@ -102,11 +102,25 @@ def test_noise_can_be_added_to_mixed_quality():
         ("bad-judge:0", "positive"),
         ("bad-judge:inf", "finite"),
         ("", "Unknown variant"),
+        ("noisy:0.4999999999999999", "below 0.5"),
+        ("noisy:0.1+noisy:0.2", "noisy is given twice"),
+        ("mixed-quality+mixed-quality", "mixed-quality is given twice"),
+        ("bad-judge:5+noisy:0.1+bad-judge:6", "bad-judge is given twice"),
     ],
 )
 def test_bad_variants_say_what_is_wrong(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["noisy:0.1", "noisy:0.123456789", "noisy:0.4999994", "bad-judge:1234567", "noisy:1e-20"],
+)
+def test_a_variant_s_text_gives_the_same_variant_again(text):
+    variant = parse(text)
+    assert parse(str(variant)) == variant
+    assert str(parse("noisy:0.10")) == "noisy:0.1"
 
 
 @pytest.mark.parametrize("rows", [0, -1, 4001])

@@ -40,18 +40,20 @@ def align(
     from mirrorpo import files, objectives, runs
     from mirrorpo.language import recipe as recipes
     from mirrorpo.language import run, stand_ins
-    from mirrorpo.study.plugins import load_algorithm
+    from mirrorpo.objectives import naming
+    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.study import tryout
 
     values = {}
     for text in changes:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise ValueError(f"--set {text!r}: write key=value, as in learning_rate=1e-5.")
-        values[key] = recipes.parse(value)
+        values[key] = UserText(value.strip()) if key == "objective" else recipes.parse(value)
     if seed is not None:
         values["seed"] = seed
     wanted = recipes.load(recipe, values)
-    objective = load_algorithm(wanted.objective, "torch", **wanted.objective_parameters)
+    objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if smoke:
         wanted = stand_ins.shrink(wanted)
     run.datasets.disable_progress_bars()

@@ -1,5 +1,6 @@
 """``mirrorpo discover``: search a preference objective by the return of the agents it trains."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -29,10 +30,10 @@ def discover(
     """
     start_jax()
     from mirrorpo import runs, variants
-    from mirrorpo.discovery import search
+    from mirrorpo.discovery import kept_formula, search
     from mirrorpo.execution import executor
+    from mirrorpo.objectives.naming import split_list
     from mirrorpo.runtime import cache
-    from mirrorpo.study.algorithms import split_list
 
     cache.check()
     settings = dataclasses.replace(
@@ -58,6 +59,13 @@ def discover(
                 f"{line['candidate']} of generation {line['generation']}: validation score "
                 f"{line['score']:.3f}{spread} of {line['seeds']} agents; true return {returns}"
             )
+    with contextlib.suppress(ValueError):  # of a gradient that no formula has
+        formula = kept_formula.remember(out / search.RESULT, found)
+        console.print(
+            f"In few terms: {formula.text}; its gradient is off by "
+            f"{100 * formula.relative_error:.2g} % (root mean square).",
+            markup=False,
+        )
     console.print(
         f"{found.provenance['agents_trained']} agents in "
         f"{found.provenance['seconds'] / 60:.1f} min. The best on validation is "

@@ -50,10 +50,11 @@ def explain(
     from mirrorpo.discovery.closed_form_fit import closed_form
     from mirrorpo.discovery.gradient_map import depends_on_progress, gradient_map
     from mirrorpo.discovery.member_functions import MOMENTS, member_functions
+    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.report import explain_plots
     from mirrorpo.study import algorithms
 
-    loaded = algorithms.load(objective).objective
+    loaded = algorithms.load(UserText(objective)).objective
     settings = {
         "objective": objective,
         "max_terms": max_terms,

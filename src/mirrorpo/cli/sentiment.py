@@ -50,7 +50,7 @@ def sentiment(
         out: run folder; by default runs/sentiment-MODEL-... named by the settings.
         cache: folder of samples, target and pool; the user's cache by default.
     """
-    from mirrorpo import files, runs
+    from mirrorpo import files, plain_text, runs
 
     settings = _in_full(dataclasses.replace(settings, **SMOKE) if smoke else settings)
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
@@ -82,7 +82,7 @@ def sentiment(
     )
     files.write_text(out / "table.md", markdown)
     summary = tables.to_frame(table)
-    files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    plain_text.write_csv(out / "summary.csv", summary)
     console.print(
         tables.to_rich(table, decimals=1, title="mean true reward in points ± standard error")
     )
@@ -101,9 +101,10 @@ def sentiment(
 def _in_full(settings: SentimentSettings) -> SentimentSettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
-    from mirrorpo.study.algorithms import split_list
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import users_own
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return dataclasses.replace(
-        settings, variants=spelled, algorithms=split_list(settings.algorithms)
+        settings, variants=spelled, algorithms=users_own(split_list(settings.algorithms))
     )

@@ -38,9 +38,10 @@ def train(
         raise ValueError(f"seeds must be at least 1, not {seeds}.")
     start_jax()
     from mirrorpo import runs
+    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import algorithms, single_run
 
-    algorithm = algorithms.load(objective)
+    algorithm = algorithms.load(UserText(objective))
     name = f"{algorithm.objective.name}-{data.stem}-seed{seed}"
     out = out or runs.default_out("train", name)
     results = single_run.run(

@@ -1,6 +1,5 @@
 """A discovered objective as one file: what it is, where it holds, and where it comes from."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from mirrorpo import files, objectives
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import Objective, found
+from mirrorpo.objectives.found import find as find
 
 
 @dataclass(frozen=True)
@@ -91,23 +91,3 @@ def load(name_or_path: Path | str) -> Discovery:
 def shipped() -> tuple[str, ...]:
     """The names of the discoveries that come with the package."""
     return tuple(found.shipped())
-
-
-def find(name_or_path: Path | str) -> Path:
-    """The file of a discovery, by shipped name or by path.
-
-    Raises:
-        ValueError: neither; the message names the near ones.
-    """
-    text = str(name_or_path)
-    own = found.shipped()
-    if text in own:
-        return own[text]
-    if Path(text).is_file():
-        return Path(text)
-    near = difflib.get_close_matches(text, own, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(
-        f"No discovered objective named {text!r}, and no such file.{hint} "
-        f"Shipped: {', '.join(own) or 'none'}."
-    )

@@ -2,13 +2,16 @@
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mirrorpo import bounded
+
 INCLUDE = "include"
+_MOST_FILES = 100
 
 BELONGINGS = {
     "objective": ("objective_parameters",),
@@ -71,6 +74,9 @@ class AlignRecipe:
                 raise ValueError(f"{name} is {value!r}, but must be a {wanted}.")
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"dtype is {self.dtype!r}, but must be float32, bfloat16 or float16.")
+        seed = self.training.get("seed", 0)
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ValueError(f"seed is {seed!r}, but must be a whole number.")
         if self.lora_r < 0:
             raise ValueError(f"lora_r is {self.lora_r}, but must be at least 0.")
         if self.lora_r and not self.lora_target_modules:
@@ -92,7 +98,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
         ValueError: no such file, not YAML, a key that is missing or is a near miss of a recipe's,
             or a value of the wrong kind. The message names the file.
     """
-    content = _read(path, ())
+    content = _read(path, (), itertools.count(1))
     changed: dict[str, Any] = {}
     for key, value in (changes or {}).items():
         outer, dot, inner = key.partition(".")
@@ -130,18 +136,19 @@ def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:
 
 def parse(text: str) -> Any:
     """A value as YAML reads it, and numbers such as 5e-5, which YAML takes for text."""
-    yaml: Any = import_module("yaml")  # has no types
     try:
-        return _numbers(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{text!r} is not a YAML value: {' '.join(str(error).split())}") from None
+        return _numbers(bounded.parse_yaml(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r:.60} is not a YAML value: {error}") from None
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...], count: Iterator[int]) -> dict[str, Any]:
+    if next(count) > _MOST_FILES:
+        raise ValueError(f"{above[0]} includes more than {_MOST_FILES} files.")
     if path.resolve() in above:
         raise ValueError(f"{path} includes itself.")
     try:
-        content = parse(path.read_text(encoding="utf-8"))
+        content = parse(bounded.read_text(path, "a recipe", bounded.YAML_DOCUMENT))
     except OSError as error:
         raise ValueError(f"No recipe at {path}: {error.strerror}.") from None
     except ValueError as error:
@@ -153,7 +160,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         raise ValueError(f"{path}: {INCLUDE} must be a list of files.")
     whole: dict[str, Any] = {}
     for name in names:
-        whole = _joined(whole, _read(path.parent / name, (*above, path.resolve())))
+        whole = _joined(whole, _read(path.parent / name, (*above, path.resolve()), count))
     return _joined(whole, content)
 
 

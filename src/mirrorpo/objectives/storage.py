@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj
 
+from mirrorpo.bounded import parse_json, read_text
 from mirrorpo.files import check_card, load_arrays, load_card, save_arrays, write_text
 
 from .base import Objective
@@ -125,12 +126,12 @@ def _read_document(path: str | os.PathLike[str]) -> Any:
 
 def _read_json(path: str | os.PathLike[str]) -> Any:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(Path(path), "a saved objective")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a saved objective: not JSON text") from error
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return parse_json(text)
+    except ValueError as error:
         if not text.strip():
             reason = "the file is empty"
         elif text.lstrip().startswith("{"):

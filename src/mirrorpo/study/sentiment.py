@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, json_lines, runs, typed, variants
+from mirrorpo import files, json_lines, plain_text, runs, typed, variants
 from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
@@ -80,7 +80,7 @@ def run(
             bench.measure(variant, algorithm)
     frame = bench.log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
-    files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
+    plain_text.write_csv(out / "results.csv", frame)
     return bench.log, sources
 
 

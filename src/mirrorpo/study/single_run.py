@@ -11,6 +11,7 @@ import numpy as np
 from mirrorpo import files, json_lines, runs, typed
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.preferences import data, validation
 from mirrorpo.simulation import evaluation, tasks
@@ -103,6 +104,7 @@ def run(
             "deterministic": deterministic,
         },
     )
+    shapes.remember(out, algorithm.text, algorithm.objective, {})
     results_file = out / "results.json"
     if results_file.is_file():
         return [asdict(row) for row in files.read_rows(results_file, "results", Result)]

@@ -11,6 +11,7 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mirrorpo import plain_text
 from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
 from mirrorpo.study.statistics import BestOf, Summary
@@ -251,12 +252,12 @@ def to_rich(
 def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
     """The table in Markdown, bold as in `to_rich`. Arguments as of `to_rich`."""
     lines = [
-        ["algorithm", *(_escaped(variant) for variant in table.variants)],
+        ["algorithm", *(plain_text.in_markdown(variant) for variant in table.variants)],
         ["---", *("---:" for _ in table.variants)],
     ]
     for label, cells in _rows(table, measure, decimals):
         shown = [f"**{text}**" if bold else text for text, bold in cells]
-        lines.append([_escaped(label), *shown])
+        lines.append([plain_text.in_markdown(label), *shown])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -317,7 +318,3 @@ def mean_text(mean: float, error: float, decimals: int) -> str:
 def _number(value: float, decimals: int) -> str:
     # Adding 0 turns the -0 that rounding leaves into 0.
     return "?" if math.isnan(value) else f"{np.round(value, decimals) + 0.0:.{decimals}f}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -1,5 +1,6 @@
 """A user's objective on a few pairs, before hours are spent on it: does it give losses at all?"""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,11 @@ _LOG_PROBS = {
     "reference_rejected": (-13.5, -18.0, -27.0),
 }
 _PROGRESS = (0.0, 0.5)
+
+
+def by(library: Library) -> Callable[[Objective, str], None]:
+    """The trial of an objective that `library` is to train, see `check`."""
+    return lambda objective, text: check(objective, text, library)
 
 
 def check(objective: Objective, text: str, library: Library) -> None:

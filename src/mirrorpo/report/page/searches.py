@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import json_lines, runs
+from mirrorpo import bounded, json_lines, runs
 from mirrorpo.discovery import artefact, search
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.report.page.folders import Folder
@@ -84,6 +84,8 @@ def read(folder: Folder) -> SearchPart:
         ValueError: a damaged objective's file.
     """
     result = folder.path / search.RESULT
+    bounded.check_size(folder.path / runs.METRICS, "the log of a search", bounded.LOG)
+    bounded.check_size(result, "a search's result", bounded.DOCUMENT)
     return SearchPart(
         folder,
         json_lines.read(folder.path / runs.METRICS),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import files, json_lines, runs
+from mirrorpo import bounded, files, json_lines, runs
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.study.tables import NOT_RUN
 
@@ -87,7 +87,9 @@ def read(folder: Folder) -> TrainingPart:
     Raises:
         ValueError: its files are damaged.
     """
-    return _READERS[folder.kind](folder, json_lines.read(folder.path / runs.METRICS))
+    path = folder.path / runs.METRICS
+    bounded.check_size(path, "the log of a training", bounded.LOG)
+    return _READERS[folder.kind](folder, json_lines.read(path))
 
 
 def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:

@@ -1,10 +1,15 @@
+import ast
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import component
-from mirrorpo.study import algorithms, tuned
-from mirrorpo.study.plugins import load_algorithm
+from mirrorpo.objectives.naming import NamesCode, parse, resolve
+from mirrorpo.objectives.user_text import UserText
+from mirrorpo.study import algorithms, tryout, tuned
 
 PAIRS = objectives.PairLogProbs(np.array([-1.0, -3.0]), np.array([-2.0, -2.0]))
 
@@ -58,43 +63,43 @@ def write(tmp_path):
 
 def one_line_error(text, **overrides):
     with pytest.raises(ValueError) as caught:
-        load_algorithm(text, **overrides)
+        resolve(UserText(text), **overrides)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 def test_a_name_of_the_zoo_gives_its_objective():
-    assert load_algorithm("dpo") == objectives.get("dpo")
+    assert resolve("dpo") == objectives.get("dpo")
 
 
 def test_overrides_reach_objectives_of_both_kinds(write):
-    assert load_algorithm("dpo", aggregation="mean", beta=0.7) == objectives.get(
+    assert resolve("dpo", aggregation="mean", beta=0.7) == objectives.get(
         "dpo", aggregation="mean", beta=0.7
     )
     path = write()
-    found = load_algorithm(f"{path}:PlainMargin", aggregation="mean", slope=3.0)
+    found = resolve(UserText(f"{path}:PlainMargin"), aggregation="mean", slope=3.0)
     assert (found.aggregation, found.slope) == ("mean", 3.0)
 
 
 def test_a_class_in_a_file_works_like_any_objective(write):
-    found = load_algorithm(f"{write()}:PlainMargin")
+    found = resolve(UserText(f"{write()}:PlainMargin"))
     assert isinstance(found, objectives.Objective)
     np.testing.assert_allclose(found(PAIRS), [-2.0, 2.0])
     assert found.stages == (("own-margin", 12),)
 
 
 def test_the_same_file_gives_equal_objectives_and_an_edited_one_its_new_code(write):
-    text = f"{write()}:PlainMargin"
-    assert load_algorithm(text) == load_algorithm(text)
+    text = UserText(f"{write()}:PlainMargin")
+    assert resolve(text) == resolve(text)
     write(slope=5.0)
-    np.testing.assert_allclose(load_algorithm(text)(PAIRS), [-5.0, 5.0])
+    np.testing.assert_allclose(resolve(text)(PAIRS), [-5.0, 5.0])
 
 
 def test_files_of_one_name_in_two_folders_do_not_mix(write, tmp_path):
     (tmp_path / "other").mkdir()
-    first = load_algorithm(f"{write('plugin-first')}:PlainMargin")
-    second = load_algorithm(f"{write('plugin-second', file='other/own.py')}:PlainMargin")
+    first = resolve(UserText(f"{write('plugin-first')}:PlainMargin"))
+    second = resolve(UserText(f"{write('plugin-second', file='other/own.py')}:PlainMargin"))
     assert (first.name, second.name) == ("plugin-first", "plugin-second")
 
 
@@ -153,7 +158,7 @@ def test_an_objective_needs_a_name_of_its_own(write):
 
 
 def test_a_taken_name_is_refused(write):
-    load_algorithm(f"{write()}:PlainMargin")
+    resolve(UserText(f"{write()}:PlainMargin"))
     for name in ("own-margin", "dpo"):
         message = one_line_error(f"{write(name, file='other.py')}:PlainMargin")
         assert f"the name {name!r} of PlainMargin is taken" in message
@@ -213,7 +218,7 @@ class Tried(Objective):
 def tried(tmp_path, body, library="jax"):
     path = tmp_path / "tried.py"
     path.write_text(BODIES.replace("BODY", body))
-    return load_algorithm(f"{path}:Tried", library)
+    return resolve(UserText(f"{path}:Tried"), tryout.by(library))
 
 
 SHAPE = "but must return the loss of each pair: an array of floating-point numbers of shape (3,)"
@@ -259,8 +264,6 @@ def test_a_loss_that_jax_cannot_trace_is_told_before_a_bench_compiles_it(tmp_pat
 
 
 def test_every_objective_of_the_zoo_passes_the_same_trial():
-    from mirrorpo.study import tryout
-
     for name in objectives.available():
         tryout.check(objectives.get(name), name, "jax")
 
@@ -277,3 +280,95 @@ def test_an_objective_refuses_a_loss_of_another_shape_wherever_it_is_called(tmp_
 
     with pytest.raises(ValueError, match=r"Bad\.loss returns an array of shape \(\)"):
         Bad()(PAIRS)
+
+
+CODE = "touch = open({path!r}, 'w').close()\n"
+
+
+@pytest.mark.parametrize("named", ["{file}:PlainMargin", "{file}:PlainMargin[slope=2]"])
+def test_code_is_run_only_if_the_user_typed_its_name(tmp_path, named):
+    ran, file = tmp_path / "ran", tmp_path / "evil.py"
+    file.write_text(CODE.format(path=str(ran)))
+    text = named.format(file=file)
+    # What JSON, YAML or any other reader gives is a plain str, even of a typed one.
+    for plain in (
+        text,
+        json.loads(json.dumps(UserText(text))),
+        str(UserText(text)),
+        UserText(text).strip(),
+    ):
+        with pytest.raises(NamesCode, match="Only code that you name"):
+            algorithms.load(plain)
+    assert not ran.exists()
+    with pytest.raises(ValueError, match="has no class"):
+        algorithms.load(UserText(text))
+    assert ran.exists()
+
+
+def calls(name):
+    """Where the package calls a function of this name, by file within the package."""
+    source = Path(objectives.__file__).parents[1]
+    return {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if name in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", ""))
+    }
+
+
+def test_only_the_command_line_and_the_front_door_mark_text_as_typed():
+    marking = calls("UserText") | calls("users_own")
+    assert {name.split("/")[0] for name in marking} <= {"cli", "objectives", "__init__.py"}
+    # Files of a user's code are run by two functions, for objectives and for judges.
+    assert calls("exec_module") == {"objectives/user_code.py"}
+    assert calls("run_path") == {"language/judging/scores.py"}
+    assert not calls("exec")
+    assert not calls("__import__")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("dpo", "dpo", {}),
+        (" dpo[beta=0.3] ", "dpo", {"beta": 0.3}),
+        ("ta-mpo[schedule=linear, beta = 2]", "ta-mpo", {"schedule": "linear", "beta": 2.0}),
+        ("a[1]/mine.json[weight=2]", "a[1]/mine.json", {"weight": 2.0}),
+    ],
+)
+def test_a_text_is_a_name_and_values(text, name, values):
+    found = parse(text)
+    assert (found.name, dict(found.values)) == (name, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("dpo[beta=1,beta=2]", "beta is given twice"),
+        ("dpo[beta=1, beta =1]", "beta is given twice"),
+        ("dpo[beta=1", "not closed"),
+        ("dpo[]", "write name=value"),
+        ("dpo[beta]", "write name=value"),
+        ("dpo[beta=nan]", "not a finite number"),
+        ("dpo[beta=1e999]", "not a finite number"),
+    ],
+)
+def test_values_that_say_two_things_or_nothing_are_refused(text, told):
+    with pytest.raises(ValueError, match=told):
+        algorithms.load(text)
+
+
+def test_the_aggregation_that_the_user_gives_is_taken():
+    assert algorithms.load("dpo").objective.aggregation == "mean"
+    assert algorithms.load("dpo[aggregation=sum]").objective.aggregation == "sum"
+    with pytest.raises(ValueError, match="must be one of: 'sum', 'mean'"):
+        algorithms.load("dpo[aggregation=max]")
+
+
+def test_a_file_in_a_folder_with_brackets_is_found(tmp_path):
+    folder = tmp_path / "x[v2]"
+    folder.mkdir()
+    objectives.save(objectives.get("dpo", beta=7.0), folder / "mine.json")
+    assert algorithms.load(str(folder / "mine.json")).objective.beta == 7.0
+    assert algorithms.load(f"{folder / 'mine.json'}[beta=2]").objective.beta == 2.0
