@@ -15,6 +15,7 @@ def align(
     out: Path | None = None,
     seed: int | None = None,
     changes: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    layout: Annotated[str | None, tyro.conf.arg(name="format")] = None,
     smoke: bool = False,
 ) -> None:
     """Fine-tune a language model on preference pairs, as a YAML recipe says (extra `llm`).
@@ -28,6 +29,8 @@ def align(
         seed: in place of the recipe's.
         changes: values in place of the recipe's, as in `--set learning_rate=1e-5
             objective_parameters.gamma=2`.
+        layout: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
+            hh, orca, sharegpt, shp or kto; see docs/howto/pairs.md.
         smoke: four steps on a tiny random model and sixteen pairs, to see that the recipe works.
     """
     # TRL's own defaults have names that transformers will drop.
@@ -45,6 +48,8 @@ def align(
         values[key] = recipes.parse(value)
     if seed is not None:
         values["seed"] = seed
+    if layout is not None:
+        values["dataset_format"] = layout
     wanted = recipes.load(recipe, values)
     objective = load_algorithm(wanted.objective, **wanted.objective_parameters)
     if smoke:
@@ -54,15 +59,20 @@ def align(
     name = "-".join((*folders, recipe.stem)) + ("-smoke" if smoke else "")
     out = out or runs.default_out("align", f"{name}-seed{wanted.training.get('seed', 42)}")
     config = run.settings(wanted, out / "checkpoints")
+    final, results = out / "model", out / "results.json"
+    # Before anything is written: a row that states no pair leaves no folder behind.
+    data = None if results.is_file() else run.pairs(wanted)
     with config.main_process_first(local=False):
         trained = objectives.to_dict(objective)
         runs.claim(out, {**dataclasses.asdict(wanted), "trained_objective": trained})
-    final, results = out / "model", out / "results.json"
-    if results.is_file():
+    if data is None:
         console.print(f"{out} is finished: its model is in {final}.")
         return
+    if config.process_index == 0:
+        for note in data.notes:
+            console.print(note, markup=False)
     with progress("steps") as report:
-        trainer = run.trainer(wanted, objective, config, out / "metrics.jsonl", report)
+        trainer = run.trainer(wanted, objective, config, data, out / "metrics.jsonl", report)
         trainer.train(run.last_checkpoint(out / "checkpoints"))
         scores = trainer.evaluate() if wanted.dataset_test_split is not None else {}
     trainer.save_model(str(final))

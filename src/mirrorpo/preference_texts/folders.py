@@ -164,8 +164,9 @@ def _one_place(path: Path, label: str, group: list[Path]) -> None:
     kinds = sorted({formats.kind(file) or "" for file in group})
     folders = sorted({str(file.parent) for file in group})
     if len(folders) > 1:
-        raise ValueError(f"{path} holds several datasets with a split {label}: name one of "
-                         f"{names(folders)}.")
+        raise ValueError(
+            f"{path} holds several datasets with a split {label}: name one of {names(folders)}."
+        )
     if len(kinds) > 1:
         raise ValueError(
             f"{path} holds {label} as {' and '.join(kinds)}, which may be the same rows twice: "

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import itertools
 import json
 import re
 import sys
@@ -120,8 +119,10 @@ def _json(path: Path, text: str) -> Rows:
     lines = text.split("\n")
     is_list = text.lstrip()[:1] == "["
     if is_list and (kind(path) == ".json" or sum(1 for part in lines if part.strip()) == 1):
-        places = (Place(str(path), number) for number in itertools.count(1))
-        return [(place, _object(row, place)) for row, place in zip(_parsed(text, path), places)]
+        placed = [
+            (Place(str(path), number), row) for number, row in enumerate(_parsed(text, path), 1)
+        ]
+        return [(place, _object(row, place)) for place, row in placed]
     if kind(path) == ".json" and text.strip():
         try:
             whole = json.loads(text, object_pairs_hook=_once)
@@ -210,10 +211,8 @@ def _cell(text: str, place: Place) -> Any:
 
 def _table(path: Path, what: str) -> Rows:
     try:
-        if what == ".parquet":
-            table = arrow.parquet.ParquetFile(path).read()
-        else:
-            table = _arrow(path)
+        is_parquet = what == ".parquet"
+        table = arrow.parquet.ParquetFile(path).read() if is_parquet else _arrow(path)
     except arrow.ArrowException as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as {what}: {reason:.200}") from None

@@ -128,7 +128,7 @@ def _kto(rows: Rows) -> Rows:
             raise ValueError(f"{place}: label is {found(label)}, but must be true or false.")
         good = label in (True, "true", "True")
         answers[repr(row.get("prompt"))][good].append((place, row))
-    made = [
+    made: Rows = [
         (place, {**good, "chosen": good.get("completion"), "rejected": bad.get("completion")})
         for by_label in answers.values()
         for (place, good), (_, bad) in zip(by_label[True], by_label[False], strict=False)

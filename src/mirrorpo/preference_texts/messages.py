@@ -143,7 +143,7 @@ def _calls(value: Any, where: str) -> list[Mapping[str, Any]]:
     """Tool calls with their arguments as objects: templates write those as JSON themselves."""
     if not isinstance(value, list | tuple) or not all(isinstance(call, Mapping) for call in value):
         raise ValueError(f"{where} is {found(value)}, but must be a list of calls.")
-    calls = []
+    calls: list[Mapping[str, Any]] = []
     for number, call in enumerate(value):
         own = call.get("function", call)
         if not isinstance(own, Mapping) or not isinstance(own.get("name"), str):

@@ -144,7 +144,11 @@ def _renamed(rows: Rows, how: Reading, source: str) -> Rows:
             place,
             {
                 **{key: value for key, value in given.items() if key not in taken},
-                **{name: given[own] for name, own in how.columns.items() if own in given},
+                **{
+                    name: given[own]
+                    for name, own in how.columns.items()
+                    if own is not None and own in given
+                },
             },
         )
         for place, given in rows
@@ -189,9 +193,7 @@ def _all_or_none(made: list[PreferenceRow]) -> None:
         )
 
 
-def _without_repeated_prompts(
-    made: list[PreferenceRow], said: Counter[str]
-) -> list[PreferenceRow]:
+def _without_repeated_prompts(made: list[PreferenceRow], said: Counter[str]) -> list[PreferenceRow]:
     """Texts whose answers all begin with their prompts: each prompt is taken once.
 
     One answer may quote its question. If all do, the column holds whole texts.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import files, runs
-from mirrorpo.language import answers, generation, models
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
 from mirrorpo.runtime import cache
 
@@ -74,7 +74,7 @@ def prepare(
     texts = generation.complete(
         models.on_device(model),
         tokenizer,
-        [generation.as_prompt(tokenizer, text) for text in instructions],
+        [chat.as_prompt(tokenizer, text) for text in instructions],
         decoding,
         parts,
         lambda done, of: report(done, of, f"Answers of the {role}"),
