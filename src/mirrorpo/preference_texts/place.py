@@ -1,10 +1,12 @@
 """Where a row stands, and how values are shown in messages: short, and on one line."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 _LONGEST = 60
-_MOST_NAMES = 20
+_LONGEST_LIST = 240
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ def quoted(text: str) -> str:
     return repr(short)
 
 
-def names(keys: Any) -> str:
-    """Column or key names, joined by commas; those after the twentieth are counted."""
-    listed = [str(key) for key in keys]
+def names(keys: Iterable[Any]) -> str:
+    """Column or key names, joined by commas; those that would make it long are counted."""
+    listed = [" ".join(str(key).split()) for key in keys]
     shown = [name if len(name) <= _LONGEST else name[:_LONGEST] + "..." for name in listed]
-    more = len(shown) - _MOST_NAMES
-    text = ", ".join(shown[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    return " ".join(text.split())
+    ends = list(itertools.accumulate(len(name) for name in shown))
+    most = max(sum(end <= _LONGEST_LIST for end in ends), 1)
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more

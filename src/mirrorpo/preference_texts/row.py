@@ -163,6 +163,8 @@ def _whole_prompt(
                 f"{place}: there is no prompt, and chosen and rejected do not begin with one."
             )
         return head
+    if isinstance(prompt, str) and head and not prompt.strip():
+        return head
     if isinstance(prompt, str):
         if any((message["content"] or "").strip() == prompt.strip() for message in head):
             said[_AGAIN] += 1
