@@ -105,7 +105,9 @@ def row(draw):
         made |= {side: [*again, *made[side]] for side in ("chosen", "rejected")}
         if draw(some.booleans()):
             del made["prompt"]
-    shape = draw(some.sampled_from(["messages", "messages", "texts", "text prompt", "text answers"]))
+    shape = draw(
+        some.sampled_from(["messages", "messages", "texts", "text prompt", "text answers"])
+    )
     if shape in ("texts", "text prompt") and "prompt" in made:
         made["prompt"] = question[-1]["content"]
     if shape in ("texts", "text answers"):
@@ -357,7 +359,7 @@ def test_answers_that_are_cut_are_counted(tmp_path, caplog):
     assert "train_dataset: 2 chosen and 0 rejected answers of 3 pairs do not fit" in caplog.text
 
 
-def test_a_trainer_takes_hub_layouts_too_and_names_a_wrong_row(tmp_path):
+def test_a_trainer_takes_hub_layouts_too_and_names_a_wrong_row(tmp_path, caplog):
     data = [
         {"question": f"{n}?", "system": "", "chosen": "yes", "rejected": "no"} for n in range(3)
     ]
@@ -371,7 +373,9 @@ def test_a_trainer_takes_hub_layouts_too_and_names_a_wrong_row(tmp_path):
             processing_class=tokenizer(),
         )
 
-    ids = made(data).train_dataset[1]["chosen_input_ids"]
+    with caplog.at_level(logging.WARNING):
+        ids = made(data).train_dataset[1]["chosen_input_ids"]
+    assert caplog.text.count("train_dataset: read in the layout orca: question is the prompt") == 1
     assert tokenizer().decode(ids) == "<user>1?<end><assistant>yes<end><eos>"
     with pytest.raises(ValueError, match="train_dataset, row 2: rejected is null"):
         made([*data[:2], {**data[2], "rejected": None}])

@@ -14,7 +14,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.cli import main
 from mirrorpo.preferences import data
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
-from mirrorpo.preference_texts import reading
+from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.report import export
 from mirrorpo.report.page import reading
 from mirrorpo.simulation import tasks
@@ -122,7 +122,7 @@ def texts(count=200, rate=0.0, seed=0):
 
 
 def of_texts(rows):
-    return pairs.from_texts(reading.from_rows(rows, "texts"))
+    return pairs.from_texts(from_rows(rows, "texts"))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])
@@ -131,6 +131,21 @@ def test_noise_of_texts(rate):
     assert abs(found.noise.rate - rate) < 0.08
     assert found.kind == "texts"
     assert (found.longer_chosen > 0.8) == (rate == 0.0)
+
+
+def test_pairs_whose_sides_are_the_same_are_no_labels(tmp_path):
+    rows = texts(60)
+    alike = [
+        {**row, "rejected": row["chosen"], "prompt": f"again {n}"} for n, row in enumerate(rows)
+    ]
+    found = conditions.estimate(of_texts([*rows, *alike]))
+    assert found.identical == 0.5
+    assert found.near_equal >= 0.5
+    # Neither right nor wrong: counted as labels, half of all would have a margin of nothing.
+    assert found.noise.rate < 0.05
+    assert found.noise.disagreement == conditions.estimate(of_texts(rows)).noise.disagreement
+    with pytest.raises(ValueError, match="Only 20 of 80 pairs differ between chosen and rejected"):
+        conditions.estimate(of_texts([*rows[:20], *alike]))
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "arrow", "messages"])
@@ -315,7 +330,7 @@ def test_a_model_s_scores_are_its_own_losses(conversation, tmp_path):
         )
         asking.save_pretrained(tmp_path)
         stand_ins.model().save_pretrained(tmp_path)
-    found = pair_scores.mean_log_probs(name, reading.from_rows(rows, "texts").rows)
+    found = pair_scores.mean_log_probs(name, from_rows(rows, "texts").rows)
     assert found.shape == (5, 2)
     model, tokenizer = stand_ins.model().eval(), stand_ins.tokenizer()
     prompt = "a question" if conversation else rows[3]["prompt"]
@@ -335,7 +350,7 @@ def test_a_pair_that_the_model_cannot_take_is_named():
 
     rows = texts(2)
     rows[1]["rejected"] *= 40
-    rows = reading.from_rows(rows, "texts").rows
+    rows = from_rows(rows, "texts").rows
     with pytest.raises(ValueError, match=r"texts, row 1 has \d+ tokens, but the model takes 512"):
         pair_scores.mean_log_probs(stand_ins.NAME, rows)
 

@@ -51,6 +51,12 @@ def checked(dataset: Any, what: str, first: int = 0, how: Reading | None = None)
     return reading.check(rows, what, how)
 
 
+def say_notes(texts: PreferenceTexts) -> None:
+    """Log what the reader says of rows that no command has read."""
+    for note in texts.notes:
+        logger.warning("%s", note)
+
+
 def rendered(texts: PreferenceTexts, tokenizer: Any) -> Any:
     """The texts of all pairs, as `chat.render` writes them, for TRL to tokenise.
 

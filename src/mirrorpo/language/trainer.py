@@ -12,7 +12,7 @@ from .declared import Memory, check_declarations, log_agreement
 from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
-from .rows import PLACE, ROW, checked, digest, number_rows, rendered, select_pairs
+from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Recipe, Stage, stage_at
 from .trl_names import (
@@ -86,9 +86,11 @@ class PreferenceTrainer(CPOTrainer):
             raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
             raise ValueError(f"{type(model).__name__} is no causal language model.")
-        self._texts = {"train": checked(train_dataset, "train_dataset")}
-        if eval_dataset is not None:
-            self._texts["eval"] = checked(eval_dataset, "eval_dataset")
+        given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
+        self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
+        for name, texts in self._texts.items():
+            if texts is not given[name]:
+                say_notes(texts)
         if processing_class is None:
             processing_class = models.tokenizer_of(model, args.trust_remote_code)
         models.with_padding(processing_class)
