@@ -7,9 +7,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from mirrorpo.language import answers, generation, models
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
-from mirrorpo.language import chat
 from mirrorpo.language.chat import CHATML
 
 PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]

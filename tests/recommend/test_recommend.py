@@ -12,9 +12,9 @@ import pytest
 
 from mirrorpo.agents import files as agent_files
 from mirrorpo.cli import main
+from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
-from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.report import export
 from mirrorpo.report.page import reading
 from mirrorpo.simulation import tasks
