@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirrorpo.preferences.preference_model import FEWEST_PAIRS
 from mirrorpo.recommend import noise
 from mirrorpo.recommend.noise import NoiseEstimate
 from mirrorpo.recommend.pairs import Pairs
@@ -72,10 +73,10 @@ def estimate(pairs: Pairs, seed: int = 0) -> Conditions:
     """
     # Where both sides are the same, a label means nothing, and can be neither right nor wrong.
     differing = ~pairs.identical
-    if not differing.all() and differing.sum() < noise.FEWEST_PAIRS:
+    if not differing.all() and differing.sum() < FEWEST_PAIRS:
         raise ValueError(
             f"Only {differing.sum()} of {len(pairs)} pairs differ between chosen and rejected: at "
-            f"least {noise.FEWEST_PAIRS} must."
+            f"least {FEWEST_PAIRS} must."
         )
     margin = noise.margins(pairs.some(differing), seed)
     quality = np.zeros(len(pairs))
