@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from mirrorpo.language import answers, generation, models
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
-from mirrorpo.language.run import CHATML
+from mirrorpo.language.chat import CHATML
 
 PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]
 
@@ -142,9 +142,9 @@ def test_a_prompt_that_fills_the_context_is_named(loaded, tmp_path):
 
 def test_a_chat_template_wraps_the_instruction_once(loaded):
     tokenizer = models.load("smoke")[1]
-    assert generation.as_prompt(tokenizer, "Hi.") == "Hi."
+    assert chat.as_prompt(tokenizer, "Hi.") == "Hi."
     tokenizer.chat_template = "<u>{{ messages[0]['content'] }}</u>"
-    assert generation.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
+    assert chat.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
 
 
 @pytest.mark.parametrize(

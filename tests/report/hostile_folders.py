@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from mirrorpo import files, runs
+from mirrorpo import files, json_lines, runs
 from mirrorpo.discovery.search import RESULT
 from tests.report.bench_folders import TABLE6, real_lines, write_bench
 from tests.report.language_folders import write_align, write_judged, write_reviews
@@ -115,7 +115,7 @@ def hostile_language_runs(folder):
     wrote."""
     reviews = write_reviews(folder / "reviews")
     samples = [{"algorithm": SCRIPT, "prompt": IMAGE, "text": BREAK_OUT, "reward": 1.0}]
-    files.write_json_lines(reviews / "samples" / "original.jsonl", samples)
+    json_lines.write(reviews / "samples" / "original.jsonl", samples)
     (reviews / "sources.json").write_text(
         (reviews / "sources.json").read_text().replace("better: target", "better: " + IMAGE)
     )

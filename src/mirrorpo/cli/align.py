@@ -20,6 +20,7 @@ def align(
     out: Path | None = None,
     seed: int | None = None,
     changes: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    layout: Annotated[str | None, tyro.conf.arg(name="format")] = None,
     smoke: bool = False,
 ) -> None:
     """Fine-tune a language model on preference pairs, as a YAML recipe says (extra `llm`).
@@ -33,6 +34,8 @@ def align(
         seed: in place of the recipe's.
         changes: values in place of the recipe's, as in `--set learning_rate=1e-5
             objective_parameters.gamma=2`.
+        layout: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
+            hh, orca, sharegpt, shp or kto; see docs/howto/pairs.md.
         smoke: four steps on a tiny random model and sixteen pairs, to see that the recipe works.
     """
     # TRL's own defaults have names that transformers will drop.
@@ -52,6 +55,8 @@ def align(
         values[key] = UserText(value.strip()) if key == "objective" else recipes.parse(value)
     if seed is not None:
         values["seed"] = seed
+    if layout is not None:
+        values["dataset_format"] = layout
     wanted = recipes.load(recipe, values)
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if smoke:
@@ -59,17 +64,22 @@ def align(
     run.datasets.disable_progress_bars()
     out = out or runs.default_out("align", _name(recipe, wanted, smoke))
     config = run.settings(wanted, out / "checkpoints")
+    final, results = out / "model", out / "results.json"
+    # Before anything is written: a row that states no pair leaves no folder behind.
+    data = None if results.is_file() else run.pairs(wanted)
     with config.main_process_first(local=False):
         trained = objectives.to_dict(objective)
         settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
         runs.claim(out, settings, lock=config.process_index == 0)
-    final, results = out / "model", out / "results.json"
-    if results.is_file():
+    if data is None:
         _refuse_diverged(files.read_json(results, "results"), out)
         console.print(f"{out} is finished: its model is in {final}.")
         return
+    if config.process_index == 0:
+        for note in data.notes:
+            console.print(note)
     with progress("steps") as report:
-        trainer = run.trainer(wanted, objective, config, out / "metrics.jsonl", report)
+        trainer = run.trainer(wanted, objective, config, data, out / "metrics.jsonl", report)
         trainer.train(run.last_checkpoint(out / "checkpoints"))
         scores: dict[str, Any] = {}
         if trainer.diverged():
@@ -80,7 +90,8 @@ def align(
         trainer.save_model(str(final))
     if not trainer.is_world_process_zero():
         return
-    files.sync_tree(final)
+    if final.is_dir():
+        files.sync_tree(final)
     files.write_json(results, scores)
     _refuse_diverged(scores, out)
     for key in ("eval_loss", "eval_margin", "eval_accuracy"):

@@ -53,14 +53,6 @@ class _Batch:
     batch: int | None = None
 
 
-def as_prompt(tokenizer: Any, instruction: str) -> str:
-    """An instruction in the tokenizer's chat template; as it is where there is none."""
-    if tokenizer.chat_template is None:
-        return instruction
-    message = [{"role": "user", "content": instruction}]
-    return tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-
-
 def without_turn_end(tokenizer: Any, text: str) -> str:
     """A completion up to where the chat template ends a turn.
 
@@ -82,27 +74,23 @@ def complete(
     decoding: Decoding,
     path: Path,
     report: Callable[[int, int], None] = lambda done, of: None,
-    special_tokens: bool | None = None,
 ) -> list[str]:
     """One completion of each prompt.
 
     Args:
         model: a causal language model.
         tokenizer: its own; needs a padding token.
-        prompts: whole prompts, chat template included.
+        prompts: whole prompts, with their chat template and the token that begins a text, as of
+            `chat.as_prompt`: no special tokens are added.
         decoding: see there. Completions are drawn from the model's own distribution: settings
             such as top-k or a penalty for repetition that come with the model are off.
         path: JSON lines, one a batch, written as they are finished. The same call goes on from
             there, to the same completions.
         report: called with (prompts done, all prompts).
-        special_tokens: whether the tokenizer adds those that begin a text; None for where it has
-            no chat template, which would have written them.
 
     Raises:
         ValueError: `path` holds completions of other prompts, or a prompt leaves no room.
     """
-    if special_tokens is None:
-        special_tokens = tokenizer.chat_template is None
     done = _finished(path, prompts, decoding)
     batches = -(-len(prompts) // decoding.batch_size)
     for number in range(batches):
@@ -111,7 +99,7 @@ def complete(
         first = number * decoding.batch_size
         report(first, len(prompts))
         batch = list(prompts[first : first + decoding.batch_size])
-        texts = _batch(model, tokenizer, batch, decoding, number, special_tokens)
+        texts = _batch(model, tokenizer, batch, decoding, number)
         json_lines.append(path, asdict(_Batch(_digest(batch, decoding), texts, number)))
         done[number] = texts
     report(len(prompts), len(prompts))
@@ -145,14 +133,13 @@ def _batch(
     prompts: list[str],
     decoding: Decoding,
     number: int,
-    special_tokens: bool,
 ) -> list[str]:
     given = tokenizer(
         prompts,
         return_tensors="pt",
         padding=True,
         padding_side="left",
-        add_special_tokens=special_tokens,
+        add_special_tokens=False,
         return_token_type_ids=False,
     ).to(model.device)
     longest = getattr(model.config, "max_position_embeddings", None)

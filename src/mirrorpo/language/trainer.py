@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from mirrorpo.objectives import Objective, PairLogProbs
 
+from . import models
 from .breakdown import breakdown
 from .declared import Memory, check_declarations, log_agreement
 from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
-from .rows import ROW, check_columns, digest, number_rows, select_pairs
+from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Recipe, Stage, stage_at
 from .trl_names import (
@@ -40,7 +41,9 @@ class PreferenceTrainer(CPOTrainer):
         objective: an `Objective`, a name of `mirrorpo.objectives.available()` or of
             `mirrorpo.discovery.shipped()`, or the file of a saved objective.
         args: settings; None for the defaults.
-        train_dataset: with the columns prompt, chosen and rejected, as texts or as messages.
+        train_dataset: with the columns prompt, chosen and rejected, as texts or as messages, or in
+            another layout that `preference_texts` knows; or `PreferenceTexts` of its reader. With
+            a tokenizer that has a chat template, a text is a message too: see `chat`.
         eval_dataset: the same, or None.
         processing_class: the tokenizer; None for the model's own.
         ref_model: another model as the reference; None for the policy itself, as above.
@@ -51,9 +54,9 @@ class PreferenceTrainer(CPOTrainer):
         lost_at: the step from which on numbers were not finite; None while they are.
 
     Raises:
-        ValueError: a dataset without its columns, a prompt that fills `max_length`, an unknown
-            objective or one that moves its reference or ranks its pairs, or a model that is no
-            causal language model.
+        ValueError: a row that states no pair, or that the chat template does not take; a prompt
+            that fills `max_length`; an unknown objective, or one that moves its reference or ranks
+            its pairs; or a model that is no causal language model.
     """
 
     _tag_names: ClassVar[list[str]] = ["mirrorpo"]
@@ -87,14 +90,21 @@ class PreferenceTrainer(CPOTrainer):
             raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
             raise ValueError(f"{type(model).__name__} is no causal language model.")
-        check_columns(train_dataset, "train_dataset")
-        if eval_dataset is not None:
-            check_columns(eval_dataset, "eval_dataset")
+        given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
+        self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
+        for name, texts in self._texts.items():
+            if texts is not given[name]:
+                say_notes(texts)
+        if processing_class is None:
+            processing_class = models.tokenizer_of(model, args.trust_remote_code)
+        models.with_padding(processing_class)
+        # All text before TRL sees it: TRL would take no tools, and some questions for answers.
+        written = {name: rendered(own, processing_class) for name, own in self._texts.items()}
         super().__init__(
             model=model,
             args=args,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=written["train"],
+            eval_dataset=written.get("eval"),
             processing_class=processing_class,
             peft_config=peft_config,
             callbacks=callbacks,
@@ -130,6 +140,13 @@ class PreferenceTrainer(CPOTrainer):
         elif self.state.global_step:
             self._reference = self._memory = None
         return super().train(checkpoint or None, *args, **kwargs)
+
+    def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
+        """As TRL's, with a row's place in its errors."""
+        try:
+            return super().tokenize_row(feature, model)
+        except ValueError as error:
+            raise ValueError(f"{feature[PLACE]} cannot be tokenised: {error}") from None
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self.args.reset_optimizer and 0 < self.state.global_step == self._stage().start:
@@ -270,17 +287,23 @@ class PreferenceTrainer(CPOTrainer):
     # Reference
 
     def _number_pairs(self) -> None:
-        self.train_dataset = self._selected(self.train_dataset, "train_dataset", 0)
+        self.train_dataset = self._selected(self.train_dataset, "train", 0)
         self._pairs = self.train_dataset
         if self.eval_dataset is not None:
             first = self.train_dataset.num_rows
-            self.eval_dataset = self._selected(self.eval_dataset, "eval_dataset", first)
+            self.eval_dataset = self._selected(self.eval_dataset, "eval", first)
             self._pairs = datasets.concatenate_datasets([self.train_dataset, self.eval_dataset])
         needed = any(objective.needs_reference for objective in self.recipe.objectives)
         self._data = digest(self._pairs) if needed else ""
 
-    def _selected(self, dataset: Any, what: str, first: int) -> Any:
-        pairs = select_pairs(dataset, self.max_length, self.args.long_prompts, what)
+    def _selected(self, dataset: Any, which: str, first: int) -> Any:
+        pairs = select_pairs(
+            dataset,
+            self._texts[which],
+            self.max_length,
+            self.args.long_prompts,
+            self.processing_class.eos_token_id,
+        )
         return number_rows(pairs, first)
 
     def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.language import answers, generation, models
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
 from mirrorpo.runtime import cache
 
@@ -80,7 +80,7 @@ def prepare(
     texts = generation.complete(
         models.on_device(model),
         tokenizer,
-        [generation.as_prompt(tokenizer, text) for text in instructions],
+        [chat.as_prompt(tokenizer, text) for text in instructions],
         decoding,
         parts,
         lambda done, of: report(done, of, f"Answers of the {role}"),

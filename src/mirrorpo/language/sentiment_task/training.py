@@ -13,8 +13,9 @@ from mirrorpo.language import models
 from mirrorpo.language.run import Record
 from mirrorpo.language.settings import PreferenceConfig
 from mirrorpo.language.trainer import PreferenceTrainer
-from mirrorpo.language.trl_names import datasets, peft, torch, transformers
+from mirrorpo.language.trl_names import peft, torch, transformers
 from mirrorpo.objectives import Objective
+from mirrorpo.preference_texts import reading
 
 from .settings import logging_steps
 
@@ -104,6 +105,7 @@ def _train(
     transformers.set_seed(seed)
     model, tokenizer = models.load(settings.model)
     tokenizer.bos_token = None  # prompts have it already, where the tokenizer adds one
+    tokenizer.chat_template = None  # continuations are no answers: prompts are read as they are
     trainer = PreferenceTrainer(
         model,
         dataclasses.replace(objective, aggregation=settings.aggregation),
@@ -125,7 +127,7 @@ def _train(
             dataloader_pin_memory=torch.cuda.is_available(),
             seed=seed,
         ),
-        train_dataset=datasets.Dataset.from_list([dict(pair) for pair in pairs]),
+        train_dataset=reading.from_rows(pairs, "the pool of continuations"),
         processing_class=tokenizer,
         peft_config=peft.LoraConfig(
             r=settings.lora_r,
