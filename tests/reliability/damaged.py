@@ -179,7 +179,19 @@ def _runs(folder: Path) -> list[Kind]:
     log = folder / "agents.jsonl"
     for seed in range(4):
         record = records.AgentRecord(
-            "hopper", "base", "dpo", "final", "{}", seed, 1.5, None, 2, False, 0.1, 0.2, {"kl": 1.0}
+            "hopper",
+            "base",
+            "dpo",
+            "final",
+            "{}",
+            seed,
+            1.5,
+            None,
+            2,
+            False,
+            0.1,
+            0.2,
+            measures={"kl": 1.0},
         )
         records.Log(log).add(record, {"stage": ["dpo"], "loss": [1.0, None]})
     curve = folder / "curve.jsonl"

@@ -30,7 +30,7 @@ from tests.report.hostile_folders import (
 )
 
 ELEMENTS = set(mathml._ELEMENTS)
-SHORT = 40
+SHORT = 12
 """Damaged folders of the fast suite; the slow one takes all."""
 
 

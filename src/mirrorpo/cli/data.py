@@ -45,7 +45,7 @@ def generate(
     places.check(out, f"--out {out}")
     cache.check()
     start_jax()
-    from mirrorpo import variants
+    from mirrorpo import files, variants
     from mirrorpo.agents import sources
     from mirrorpo.preferences import data, pools
     from mirrorpo.simulation import tasks
@@ -64,6 +64,8 @@ def generate(
             waiting=pools.in_line(lambda doing: report(0, 1, doing)),
         )
     dataset = data.label(pool, parsed, seed)
+    for name in (out.name, out.with_suffix(".json").name):
+        files.remove_leftovers(out.parent, f"{name}.")
     dataset.save(out)
     console.print(f"{out}: {dataset.rows} pairs, variant {parsed}.")
 

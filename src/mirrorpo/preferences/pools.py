@@ -54,15 +54,15 @@ def cached(
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path = (folder or cache.folder() / "pools") / f"{task.name}-{rows}-{digest}.safetensors"
-    pool = _load(path)
-    if pool is not None:
-        return pool
     parts = path.with_suffix(".parts")
+    pool = _load(path)
+    if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:
+        return pool
     files.make_folder(path.parent)
     with locks.alone(path, waiting):
         pool = _load(path)  # which the process that was waited for has made
+        files.remove_leftovers(path.parent, path.stem)
         if pool is None:
-            files.remove_leftovers(path.parent, path.stem)
             pool = data.simulate(task, rows, seed, better, worse, parts, progress)
             pool.save(path)
         shutil.rmtree(parts, ignore_errors=True)
