@@ -73,6 +73,7 @@ def trajectories(path: Path) -> Source:
 def reviews(path: Path) -> Source:
     """Pairs of continuations; a prompt's second copies make a pair of their own."""
     from mirrorpo import files, variants
+    from mirrorpo.preference_texts import reading
     from mirrorpo.recommend import pairs
 
     content = files.read_json(path, "a pool of continuations")
@@ -90,7 +91,9 @@ def reviews(path: Path) -> Source:
             {"prompt": prompt, "chosen": said[better], "rejected": said[other]}
             for prompt, better, other in zip(prompts, chosen, rejected, strict=False)
         ]
-        return pairs.from_rows(texts, str(path)), rewards[chosen] - rewards[rejected]
+        return pairs.from_texts(reading.from_rows(texts, str(path))), rewards[chosen] - rewards[
+            rejected
+        ]
 
     return draw
 

@@ -19,7 +19,7 @@ def main(out: Path = Path("runs/short-search"), **sizes) -> list[Path]:
         The pictures.
     """
     start_jax()
-    from mirrorpo import files
+    from mirrorpo import json_lines
     from mirrorpo.discovery import search
     from mirrorpo.discovery.gradient_map import gradient_map
     from mirrorpo.discovery.member_functions import member_functions
@@ -41,7 +41,7 @@ def main(out: Path = Path("runs/short-search"), **sizes) -> list[Path]:
     settings = DiscoverySettings(variants=("noisy:0.3",), learn=("g",), **{**small, **sizes})
     found = search.discover(settings, out)
     pictures = [out / name for name in ("fitness.png", "gradient-map.png", "functions.png")]
-    lines = [files.read_json_lines(out / name) for name in ("metrics.jsonl", search.VALIDATIONS)]
+    lines = [json_lines.read(out / name) for name in ("metrics.jsonl", search.VALIDATIONS)]
     run_plots.save(run_plots.fitness(*lines), pictures[0])
     maps = [gradient_map(found.objective, found.visited)]
     explain_plots.save_gradient_maps(pictures[1], maps, found.visited, "found")

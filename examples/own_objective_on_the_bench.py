@@ -6,8 +6,10 @@ The same on the command line: mirrorpo bench --algorithms sft,orpo,examples/my_l
 from pathlib import Path
 
 from mirrorpo.cli.console import start_jax
+from mirrorpo.objectives.user_text import UserText
 
-MY_LOSS = f"{Path(__file__).parent / 'my_loss.py'}:SoftLPO"
+# `UserText` says that the name is yours, and not from a file: the code that it names is run.
+MY_LOSS = UserText(f"{Path(__file__).parent / 'my_loss.py'}:SoftLPO")
 
 
 def main(out: Path = Path("runs/own-objective"), **sizes) -> str:

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from mirrorpo import files, runs
+from mirrorpo import json_lines, runs
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution import executor
@@ -45,7 +45,7 @@ def measure(
         out = Path(folder) / "search"
         with executor.place(ray) as place:
             search.discover(settings, out, place=place)
-        first, second, _ = files.read_json_lines(out / runs.METRICS)
+        first, second, _ = json_lines.read(out / runs.METRICS)
     trained, evaluated = second["train_seconds"], second["evaluate_seconds"]
     return {
         "seconds": second["seconds"],

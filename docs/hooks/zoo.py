@@ -11,7 +11,7 @@ from formulas import FORMULAS, HEAD
 from matplotlib.figure import Figure
 
 from mirrorpo import objectives
-from mirrorpo.discovery import artefact
+from mirrorpo.discovery import artefact, shapes
 from mirrorpo.report import export, run_plots
 from mirrorpo.report.page import benches, explorer, reading
 
@@ -218,15 +218,15 @@ def picture(choice: explorer.Choice) -> bytes:
         objective = objectives.get(
             choice.label, **{**fields_of(objective), name: values[0], "aggregation": "mean"}
         )
-    _, chosen, rejected = explorer.maps(objective, 0.5)
+    _, chosen, rejected = shapes.maps(objective, 0.5)
     size = np.hypot(chosen, rejected)
     shown = np.log10(np.maximum(size, size.max() * 1e-4)) if size.max() > 20 * size.min() else size
     figure = Figure(figsize=(2.6, 2.6), dpi=100, layout="constrained")
     axis = figure.subplots()
-    ends = [explorer.LOW, explorer.HIGH]
+    ends = [shapes.LOW, shapes.HIGH]
     axis.imshow(shown.T, origin="lower", extent=[*ends, *ends], cmap="viridis")
     some = slice(4, None, 8)
-    places = explorer.grid_axis()[some]
+    places = shapes.axis()[some]
     length = np.maximum(size[some, some], 1e-12)
     axis.quiver(
         *np.meshgrid(places, places, indexing="ij"),

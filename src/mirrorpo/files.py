@@ -1,32 +1,119 @@
 """Files that are never half-written, and errors that say which file is wrong and what to do."""
 
+import errno
 import hashlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from mirrorpo import bounded, typed
+
+Row = TypeVar("Row")
+
+_DIGEST = "content_sha256"
+_LONGEST_NAME = 150
+
+PART = ".part"
+"""How the names of what is being written end."""
+
 
 def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
-    """Call `write` on a temporary name in the same folder, then rename it to `path`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
+    """Write a file whole or not at all.
+
+    `write` is called with the path of a file in a temporary folder beside `path`. The file is
+    synced to disk and renamed to `path`, and the folder is synced. What a kill leaves behind,
+    `remove_leftovers` finds. The file has the permissions that the user's umask gives a new one.
+    """
+    _put(Path(path), write)
+
+
+def write_folder_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
+    """Write a folder that does not exist whole or not at all, as `write_atomically` a file.
+
+    `write` is called with the path of an empty folder.
+    """
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        write(folder)
+
+    _put(Path(path), fill)
+
+
+def _put(path: Path, write: Callable[[Path], object]) -> None:
+    make_folder(path.parent)
+    # A folder and not a file: some writers make temporary files of their own beside theirs.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    part.mkdir()
     try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        new = part / path.name
+        write(new)
+        if new.is_file():
+            # Some writers make files that only their owner may read.
+            new.chmod(part.stat().st_mode & 0o666)
+        sync_tree(new)
+        os.replace(new, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    sync(path.parent)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes have left half-written, where this process alone writes.
+
+    Args:
+        folder: to look in, with all folders within it.
+        name: how the names of the files begin whose leftovers are meant, in the folder itself;
+            None for all files.
+    """
+    found = folder.rglob(f".*{PART}") if name is None else folder.glob(f".{name}*{PART}")
+    for part in [*found]:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they do not exist; synced to disk."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Sync a file's content, or a folder's names, to disk."""
+    if path.is_dir() and sys.platform == "win32":
+        return  # whose folders cannot be opened
+    # Windows syncs what is open for writing; elsewhere a file may be there to read alone.
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a file system that syncs no folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Sync a file, or all that is in a folder."""
+    for found in path.rglob("*") if path.is_dir() else ():
+        if found.exists():  # a link may lead nowhere
+            sync(found)
+    sync(path)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -52,65 +139,104 @@ def read_json(path: Path | str, what: str) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return bounded.parse_json(bounded.read_text(path, what))
     except FileNotFoundError:
         raise ValueError(f"Cannot read {what} at {path}: the file does not exist.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except IsADirectoryError:
+        raise ValueError(f"Cannot read {what} at {path}: it is a folder.") from None
+    except ValueError as error:
         raise ValueError(
             f"{path} is not {what}: it is not valid JSON ({error}). It may be truncated or "
             "another kind of file."
         ) from None
 
 
-def write_json_lines(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a JSON-lines file atomically."""
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+def read_object(path: Path | str, what: str) -> dict[str, Any]:
+    """Read a JSON object.
 
-
-def append_json_line(path: Path | str, row: Mapping[str, Any]) -> None:
-    """Append one row to a JSON-lines file and flush it to disk."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_json_lines(path: Path | str) -> list[Any]:
-    """The lines of a JSON-lines file up to the first that a kill has cut; none where there is no
-    file. The file may be being written."""
-    path = Path(path)
-    found: list[Any] = []
-    if not path.is_file():
-        return found
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
+    Raises:
+        ValueError: as `read_json`, or the file holds a list, a text, a number or null.
+    """
+    found = read_json(path, what)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is not {what}: it holds no JSON object.")
     return found
 
 
-def keep_json_lines(path: Path | str, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Drop the other lines of a JSON-lines file, and a last one that a kill has cut. A file that
-    does not exist is none."""
-    path = Path(path)
-    if not path.is_file():
-        return
-    write_json_lines(path, [row for row in read_json_lines(path) if wanted(row)])
+def read_as(path: Path | str, what: str, kind: type[Row]) -> Row:
+    """Read a JSON object as a `kind`; see `typed.build`.
+
+    Raises:
+        ValueError: as `read_json`, or the file holds no `kind`.
+    """
+    try:
+        return typed.build(kind, read_object(path, what))
+    except typed.WrongTypeError as error:
+        raise ValueError(f"{path} is not {what}: {error}.") from None
+
+
+def read_rows(path: Path | str, what: str, kind: type[Row]) -> list[Row]:
+    """Read a JSON list of objects, each as a `kind`; see `typed.build`.
+
+    Raises:
+        ValueError: as `read_json`; not a list; or a row that is no `kind`.
+    """
+    found = read_json(path, what)
+    if not isinstance(found, list):
+        raise ValueError(f"{path} is not {what}: it holds no JSON list.")
+    try:
+        return [typed.build(kind, row) for row in found]
+    except typed.WrongTypeError as error:
+        raise ValueError(f"{path} is not {what}: {error}.") from None
 
 
 def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> str:
-    """Write arrays as safetensors with a JSON card in its header.
+    """Write arrays as safetensors with a JSON card in its header, and a checksum of both.
 
     Returns:
         The SHA-256 checksum of the file.
     """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    metadata = {"card": json.dumps(card)}
+    text = json.dumps(card)
+    metadata = {"card": text, _DIGEST: _digest(contiguous, text)}
     write_atomically(path, lambda part: save_file(contiguous, part, metadata=metadata))
     return checksum(path)
+
+
+def write_with_card(path: Path, write: Callable[[Path], object], card: Mapping[str, Any]) -> None:
+    """Write a file that says all about itself, and beside it a readable card with its checksum.
+
+    The old card goes first and the new one comes last: whenever this is killed, the file is whole,
+    and a card that is there is that of the file.
+
+    Args:
+        path: of the file; the card has the same name with the ending .json.
+        write: writes the file, atomically.
+        card: what the card says, as JSON.
+    """
+    beside = path.with_suffix(".json")
+    if beside.exists():
+        beside.unlink()
+        sync(beside.parent)
+    write(path)
+    write_json(beside, {**card, "sha256": checksum(path)})
+
+
+def check_card(path: Path, what: str) -> None:
+    """See that a file is the one that the card beside it, if there is one, was written with.
+
+    Raises:
+        ValueError: the card is damaged, or has another checksum.
+    """
+    beside = path.with_suffix(".json")
+    if beside == path or not beside.is_file():
+        return
+    expected = read_object(beside, f"the card of {what}").get("sha256")
+    if expected not in (None, checksum(path)):
+        raise ValueError(
+            f"{path} does not match the checksum on its card {beside}: one of the two is damaged "
+            "or was changed. Restore both from the same source, or make them again."
+        )
 
 
 def load_card(path: Path | str, format_name: str, what: str) -> dict[str, Any]:
@@ -122,9 +248,9 @@ def load_card(path: Path | str, format_name: str, what: str) -> dict[str, Any]:
     with _open(path, what) as file:
         metadata = file.metadata() or {}
     try:
-        card = json.loads(metadata["card"])
+        card = bounded.parse_json(metadata["card"])
         found = card["format"]
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"{path} is not {what}: it is a safetensors file without MirrorPO's card."
         ) from None
@@ -133,21 +259,55 @@ def load_card(path: Path | str, format_name: str, what: str) -> dict[str, Any]:
     return card
 
 
+def check_version(path: Path | str, card: Mapping[str, Any], newest: int) -> None:
+    """Raise ValueError where a card's format version is newer than `newest`, or is no number."""
+    found = card.get("format_version", 0)
+    if not isinstance(found, int):
+        raise ValueError(f"{path} is damaged: its format version is {found!r:.40}.")
+    if found > newest:
+        raise ValueError(
+            f"{path} was written by a newer MirrorPO (format {found}; this one reads up to "
+            f"{newest}). Update MirrorPO."
+        )
+
+
 def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
     """All arrays of a safetensors file.
 
     Raises:
-        ValueError: missing, truncated or not safetensors.
+        ValueError: missing, truncated, not safetensors, or changed since `save_arrays` wrote it.
     """
     with _open(path, what) as file:
+        metadata = file.metadata() or {}
         # safe_open's handle has keys(), but is not a mapping.
         names = list(file.keys())
-        return {name: file.get_tensor(name) for name in names}
+        try:
+            arrays = {name: file.get_tensor(name) for name in names}
+        except (SafetensorError, TypeError, ValueError, AttributeError, MemoryError) as error:
+            raise ValueError(f"{path} is not {what}: its arrays are damaged ({error}).") from None
+    expected = metadata.get(_DIGEST)
+    if expected is not None and expected != _digest(arrays, metadata.get("card", "")):
+        raise ValueError(
+            f"{path} is damaged: what it holds does not match its own checksum. Restore it, or "
+            "make it again."
+        )
+    return arrays
+
+
+def _digest(arrays: Mapping[str, np.ndarray], card: str) -> str:
+    """SHA-256 of a card and of arrays with their names, types and shapes."""
+    found = hashlib.sha256(card.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {arrays[name].shape}".encode())
+        found.update(array.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def _open(path: Path | str, what: str) -> Any:
     if not Path(path).is_file():
         raise ValueError(f"Cannot read {what} at {path}: the file does not exist.")
+    bounded.check_header(Path(path))
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
@@ -159,7 +319,12 @@ def _open(path: Path | str, what: str) -> Any:
 
 def file_name(text: str) -> str:
     """A name of anything as the name, or the beginning of the name, of a file."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    # File systems take 255 bytes, and endings come on top. What is cut is told apart by its digest.
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{name.encode()[: _LONGEST_NAME - 13].decode('utf-8', 'ignore')}-{digest}"
 
 
 def checksum(path: Path | str) -> str:

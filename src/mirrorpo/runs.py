@@ -1,14 +1,32 @@
-"""Run folders: one command, one folder, all its settings, and nothing overwritten."""
+"""Run folders: one command, one folder, all its settings, and nothing overwritten.
 
-import math
+A command that writes a run is decorated with `holding`, and claims its folder: no other process
+can then write to it before the command has ended or died.
+"""
+
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, versions
+from mirrorpo import files, json_lines, locks, places, versions
+from mirrorpo.locks import holding
+
+__all__ = [
+    "CONFIG",
+    "METRICS",
+    "claim",
+    "default_out",
+    "forget_unstarted",
+    "holding",
+    "refuse_lost_state",
+]
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+
+_LOCKS = (locks.NAME, locks.FALLBACK_NAME)
+_claimed: set[Path] = set()  # by this process, in folders that held no run
 
 
 def claim(
@@ -17,8 +35,9 @@ def claim(
     contents: Mapping[str, str] | None = None,
     may_grow: str | None = None,
     state: Path | None = None,
+    lock: bool = True,
 ) -> None:
-    """Make a folder this run's own, or see that it is already.
+    """Make a folder this run's own, or see that it is already, and hold it until `holding` ends.
 
     The configuration is written with command, versions, commit and machine; only `config` and
     `contents` decide whether a later command continues the run.
@@ -33,45 +52,57 @@ def claim(
         may_grow: the setting that says how far the run goes. With a larger number of it the run
             continues, and its configuration says so.
         state: what a run that grows goes on from.
+        lock: False in those processes of one run that do not write its files.
 
     Raises:
-        ValueError: the folder holds a run with other settings or contents, or files that are no
-            run; or the run grows and its state is lost.
+        ValueError: another process holds the folder; it holds a run with other settings or
+            contents, or files that are no run; or the run grows and its state is lost.
     """
     contents = contents or {}
     path = out / CONFIG
+    if not path.is_file():  # of a finished run, which may be read-only, nothing is written
+        places.check(path, f"--out {out}")
+    _refuse_other_files(out)
+    if lock:
+        files.make_folder(out)
+        locks.hold(out)
     if path.is_file():
-        document = files.read_json(path, "a run's configuration")
-        found = document.get("settings", {})
+        document = files.read_object(path, "a run's configuration")
+        found, before = document.get("settings"), document.get("contents", {})
+        if not isinstance(found, dict) or not isinstance(before, dict):
+            raise ValueError(f"{path} is not a run's configuration: it holds no settings of a run.")
         wanted = files.as_json(dict(config))
-        grown = may_grow is not None and found.get(may_grow, math.inf) < wanted[may_grow]
+        grown = may_grow is not None and _is_less(found.get(may_grow), wanted[may_grow])
         names = sorted(
             name
             for name in {*found, *wanted}
             if found.get(name) != wanted.get(name) and not (grown and name == may_grow)
         )
+        if names and not _has_begun(out):
+            # What stopped it was a mistake that has been corrected.
+            if lock:
+                _empty(out)
+                claim(out, config, contents, may_grow, state, lock)
+            return
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
                 "another --out, or repeat that run's own command to continue it."
             )
-        before = document.get("contents", {})
         changed = [name for name, sum_ in contents.items() if before.get(name, sum_) != sum_]
         if changed:
             raise ValueError(
                 f"{out} holds a run that began with another content of {', '.join(changed)}. "
                 "Choose another --out, or restore what it was."
             )
+        if lock:
+            files.remove_leftovers(out)
         if grown:
             if state is not None:
                 refuse_lost_state(out, state)
             files.write_json(path, {**document, "settings": wanted})
         return
-    if out.is_dir() and any(out.iterdir()):
-        raise ValueError(
-            f"{out} is not empty and holds no run. Choose a new folder for --out: nothing is "
-            "overwritten."
-        )
+    files.remove_leftovers(out)
     files.write_json(
         path,
         {
@@ -83,6 +114,56 @@ def claim(
             "machine": versions.machine(),
         },
     )
+    _claimed.add(out.absolute())
+
+
+def forget_unstarted() -> None:
+    """Remove the folders that this process claimed for runs of which nothing came: of a run that
+    failed before it began nothing is left behind."""
+    for out in _claimed:
+        if out.is_dir() and not _has_begun(out):
+            (out / CONFIG).unlink(missing_ok=True)
+            shutil.rmtree(out, ignore_errors=True)
+    _claimed.clear()
+
+
+def _empty(out: Path) -> None:
+    """Remove all of a folder but the lock on it, which this process holds."""
+    for path in out.iterdir():
+        if path.name in _LOCKS:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _has_begun(out: Path) -> bool:
+    """Whether a run's folder holds more than its configuration. Hidden files are a run's tools,
+    and an empty file or folder is nothing yet."""
+    return any(
+        path.is_file() and path.stat().st_size > 0
+        for path in out.rglob("*")
+        if path != out / CONFIG and not path.name.startswith(".")
+    )
+
+
+def _refuse_other_files(out: Path) -> None:
+    """See that a folder holds a run, or nothing but what a kill left before it held one."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file. Choose a new folder for --out: nothing is overwritten.")
+    if not out.is_dir() or (out / CONFIG).is_file():
+        return
+    begun = {path for path in out.iterdir() if path.name.startswith(f".{CONFIG}.")}
+    if any(path.name not in _LOCKS for path in {*out.iterdir()} - begun):
+        raise ValueError(
+            f"{out} is not empty and holds no run. Choose a new folder for --out: nothing is "
+            "overwritten."
+        )
+
+
+def _is_less(found: Any, wanted: float) -> bool:
+    return isinstance(found, int | float) and found < wanted
 
 
 def refuse_lost_state(out: Path, state: Path) -> None:
@@ -95,7 +176,7 @@ def refuse_lost_state(out: Path, state: Path) -> None:
     Raises:
         ValueError: there is a log and no such file. Beginning anew would empty the log.
     """
-    if not state.exists() and files.read_json_lines(out / METRICS):
+    if not state.exists() and json_lines.read(out / METRICS):
         raise ValueError(
             f"{out} holds the log of a run, but not {state.relative_to(out)}, from which it would "
             "go on. Choose another --out to begin anew, or restore that file."
@@ -103,5 +184,8 @@ def refuse_lost_state(out: Path, state: Path) -> None:
 
 
 def default_out(command: str, name: str) -> Path:
-    """The folder of a run whose user named none: the same command finds it again."""
-    return Path("runs") / f"{command}-{name}"
+    """The folder of a run whose user named none: the same command finds it again.
+
+    It is a folder of `runs`, whatever the name holds: a name may come from a file.
+    """
+    return Path("runs") / files.file_name(f"{command}-{name}")

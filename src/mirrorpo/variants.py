@@ -10,6 +10,9 @@ import numpy as np
 
 BETTER, WORSE = 0, 1
 COPIES = 2
+_MOST_NOISE = 0.4999995
+"""What six digits tell from 0.5. Of data with more noise no one could learn a preference."""
+
 _NAMES = ("base", "noisy", "mixed-quality", "bad-judge")
 
 
@@ -29,7 +32,7 @@ class Variant:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise < 0.5:
+        if not 0.0 <= self.noise <= _MOST_NOISE:
             raise ValueError(
                 f"The noise of a variant must be at least 0 and below 0.5, not {self.noise}: at "
                 "0.5 labels carry no preference, above it they are reversed."
@@ -44,9 +47,9 @@ class Variant:
         if self.mixed:
             parts.append("mixed-quality")
         if self.noise:
-            parts.append(f"noisy:{self.noise:g}")
+            parts.append(f"noisy:{_text(self.noise)}")
         if self.temperature != 1.0:
-            parts.append(f"bad-judge:{self.temperature:g}")
+            parts.append(f"bad-judge:{_text(self.temperature)}")
         return "+".join(parts) or "base"
 
 
@@ -57,11 +60,16 @@ def parse(text: str) -> Variant:
     `mixed-quality+noisy:0.1`.
 
     Raises:
-        ValueError: unknown name, or a number that is missing, not a number or out of range.
+        ValueError: unknown name, one that is given twice, or a number that is missing, not a
+            number or out of range.
     """
     variant = Variant()
+    seen: set[str] = set()
     for part in text.split("+"):
         name, _, number = part.strip().partition(":")
+        if name in seen:
+            raise ValueError(f"Variant {text!r}: {name} is given twice. Give it once.")
+        seen.add(name)
         if name not in _NAMES:
             near = difflib.get_close_matches(name, _NAMES, n=2, cutoff=0.4)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
@@ -86,6 +94,12 @@ def parse(text: str) -> Variant:
         elif name == "mixed-quality":
             variant = replace(variant, mixed=True)
     return variant
+
+
+def _text(number: float) -> str:
+    """The shortest usual spelling that gives the same number again."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def draw_pairs(rewards: np.ndarray, variant: Variant, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -143,3 +143,25 @@ def test_another_run_is_not_overwritten(tmp_path, capsys):
     align(SHORT[1], "--smoke", "--out", tmp_path)
     error = failed(capsys, SHORT[1], "--smoke", "--out", tmp_path, "--seed", 1)
     assert "holds a run with other settings (training differ)" in error
+
+
+def test_code_is_run_for_a_recipe_only_if_the_user_typed_its_name(tmp_path, capsys):
+    ran, code = tmp_path / "ran", tmp_path / "evil.py"
+    code.write_text(f"open({str(ran)!r}, 'w').close()\n")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        f"model_name_or_path: x\ndataset_name: y\nobjective: {code}:X\nseed: 1\n", encoding="utf-8"
+    )
+    out = tmp_path / "run"
+    assert "Only code that you name" in failed(capsys, path, "--smoke", "--out", out)
+    assert not ran.exists()
+    typed = ("--smoke", "--out", out, "--set", f"objective={code}:X")
+    assert "has no class 'X'" in failed(capsys, path, *typed)
+    assert ran.exists()
+
+
+@pytest.mark.parametrize("seed", ["1/../../../../x", "'1'", "1.5", "[1]", "true"])
+def test_a_seed_that_is_no_whole_number_is_refused(seed, tmp_path, capsys):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"model_name_or_path: x\ndataset_name: y\nobjective: dpo\nseed: {seed}\n")
+    assert "but must be a whole number" in failed(capsys, path)

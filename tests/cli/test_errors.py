@@ -36,7 +36,7 @@ def sources(two_agents):
         (("--rows", "0"), "rows must be at least 1"),
         (("--seeds", "0"), "seeds must be at least 1"),
         (("--seeds", "-3"), "seeds must be at least 1"),
-        (("--seed", "-1"), "seed must be between 0"),
+        (("--data-seed", "-1"), "data_seed must be between 0"),
         (("--epochs", "1"), "at least 2 epochs"),
         (("--minibatch", "0"), "minibatch must be at least 1"),
         (("--rows", "1", "--minibatch", "2"), "fewer than a minibatch"),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,93 @@ def test_another_comparison_is_not_overwritten(folder, capsys):
     rows = json.loads((folder / "good.json").read_text())
     (folder / "good.json").write_text(json.dumps([{**row, "output": "Fine."} for row in rows]))
     assert "holds a run with other settings (contestants differ)" in failed(capsys, *both)
+
+
+CASES = Path(__file__).parents[1] / "data" / "answers"
+WON = "win rate: 90.0 ± 6.6 % [75.0, 100.0]"
+LONG = 8000
+
+# Every file of answers against every kind of judge: the line that is said, and the exit code.
+TABLE = {
+    # model, baseline: vader, a function, a model whose context is short
+    ("mine.json", "theirs.json"): (0, "win rate of mine against theirs on 20 instructions"),
+    ("mine-inst.json", "theirs.json"): (0, "win rate of Llama-2 [/INST] v1 against theirs on 20"),
+    ("mine-tag.json", "theirs.json"): (0, "win rate of dpo[beta=0.1] against theirs on 20"),
+    ("a-dots.json", "theirs.json"): (0, "win rate of mine against theirs on 20 instructions"),
+    ("a-len.json", "t-len.json"): (0, "win rate of mine against theirs on 6 instructions"),
+    ("a-broken.jsonl", "theirs.json"): (2, "a-broken.jsonl is not a file of answers: line 13"),
+    ("a-surrogate.json", "theirs.json"): (2, "the output of row 6 holds '\\ud83d' at character 11"),
+    ("p-none.json", "theirs.json"): (2, "row 1 has no instruction and no output"),
+    ("t-len.json", "theirs.json"): (2, "The answers do not match: the baseline has none to 6"),
+}
+
+
+@pytest.mark.parametrize("kind", ["vader", "function", "model"])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case[0])
+def test_every_case_of_answers_is_judged_or_refused_in_one_line(
+    case, kind, tmp_path, capsys, monkeypatch
+):
+    from mirrorpo.language.judging import length_control
+    from tests.language import judge_server
+
+    monkeypatch.setattr(length_control, "RESAMPLES", 2)
+    code, line = TABLE[case]
+    (tmp_path / "own.py").write_text("def score(instruction, output):\n    return len(output)\n")
+    with judge_server.serve() as server:
+        server.too_long = LONG
+        (tmp_path / "judge.yaml").write_text(
+            f"model: longer\nendpoint: {server.address}\nretries: 0\n"
+        )
+        by = {
+            "vader": "vader",
+            "function": tmp_path / "own.py:score",
+            "model": tmp_path / "judge.yaml",
+        }[kind]
+        out = tmp_path / "x[v2]"
+        both = (CASES / case[0], "--baseline", CASES / case[1], "--judge", by)
+        arguments = (*both, "--out", out, "--cache", tmp_path / "cache")
+        if code:
+            assert line in failed(capsys, *arguments)
+            assert not out.exists(), "a run that never began leaves nothing behind"
+            assert not server.calls
+            return
+        judge(*arguments)
+    captured = capsys.readouterr()
+    refused = kind == "model" and case[0] == "a-dots.json"
+    assert line.replace("on 20", "on 19" if refused else "on 20") in captured.out
+    assert f"Every verdict is in {out / 'metrics.jsonl'}." in captured.out
+    assert "WARNING" not in captured.err
+    assert "Warning" not in captured.err
+    assert len(captured.err.splitlines()) <= 4
+    results = json.loads((out / "results.json").read_text())
+    assert results["without_verdict"] == refused
+    if refused:
+        assert "1 of 20 pairs have no verdict and are left out: " in captured.out
+        assert "refuses, with status 400" in captured.out
+        rows = [json.loads(row) for row in (out / "metrics.jsonl").read_text().splitlines()]
+        assert ["refused" in row for row in rows].count(True) == 1
+    if case[0] == "a-len.json":
+        assert "one pair" not in captured.out
+    elif kind == "vader":
+        assert WON in captured.out
+
+
+def test_prompts_that_no_answer_is_to_are_one_line(tmp_path, capsys):
+    arguments = (CASES / "mine.json", "--baseline", CASES / "theirs.json")
+    line = failed(capsys, *arguments, "--prompts", CASES / "p-none.json", "--out", tmp_path / "run")
+    assert "mine.json has no answer to 1 of the 1 instructions of --prompts, such as 'som" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_after_the_file_is_corrected_the_same_folder_can_be_used(folder, capsys):
+    rows = json.loads((folder / "bad.json").read_text())
+    (folder / "bad.json").write_text(json.dumps(rows[1:]))
+    both = (folder / "good.json", "--baseline", folder / "bad.json", "--out", folder / "run")
+    assert "The answers do not match" in failed(capsys, *both)
+    assert not (folder / "run").exists()
+    (folder / "bad.json").write_text(json.dumps(rows))
+    judge(*both)
+    assert (folder / "run" / "results.json").is_file()
 
 
 @pytest.mark.parametrize("missing", ["trl", "alpaca_eval"])

@@ -18,6 +18,9 @@ class Judge(ThreadingHTTPServer):
         stop_after: verdicts after which every request gets status 400; None for never.
         verdict: in place of the label.
         body: in place of a chat completion.
+        too_long: characters of a question from which on it gets status 400; None for never.
+        drip_seconds: between two bytes of an answer, whose last never comes; None for at once.
+        silent_after: verdicts after which no answer begins; None for never.
     """
 
     daemon_threads = True
@@ -31,6 +34,10 @@ class Judge(ThreadingHTTPServer):
         self.stop_after = None
         self.verdict = None
         self.body = None
+        self.too_long = None
+        self.drip_seconds = None
+        self.silent_after = None
+        self.released = threading.Event()
 
     @property
     def address(self):
@@ -45,6 +52,7 @@ def serve():
     try:
         yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
 
@@ -65,17 +73,40 @@ class _Handler(BaseHTTPRequestHandler):
                 status = server.failures.pop(0)
             elif server.stop_after is not None and len(server.calls) >= server.stop_after:
                 status = 400
-            if status == 200:
+            elif server.too_long is not None and len(json.dumps(request)) > server.too_long:
+                self._send(400, {"error": {"message": "maximum context length exceeded"}})
+                return
+            silent = server.silent_after is not None and len(server.calls) >= server.silent_after
+            if status == 200 and not silent:
                 server.calls.append(request)
+        if silent:
+            server.released.wait()
+            return
         if status != 200:
             self._send(status, {"error": {"message": "not now"}})
+        elif server.drip_seconds is not None:
+            self._drip()
         elif server.body is not None:
             self._send(200, server.body)
         else:
             self._send(200, _completion(server.verdict or _longer(request)))
 
+    def _drip(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        try:
+            for _ in range(999):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                if self.server.released.wait(self.server.drip_seconds):
+                    return
+        except OSError:
+            pass
+
     def _send(self, status, content):
-        body = json.dumps(content).encode()
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

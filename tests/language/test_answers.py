@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from mirrorpo.language import answers, generation, models
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
-from mirrorpo.language.run import CHATML
+from mirrorpo.language.chat import CHATML
 
 PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]
 
@@ -50,11 +50,11 @@ def test_answers_are_read_back_as_written(tmp_path):
         ("[", "not valid JSON"),
         ("{}", "must hold a list"),
         ("[]", "at least one row"),
-        ('[{"instruction": "One?"}]', "row 0 has no output"),
-        ('[{"text": "One?"}]', "row 0 has no instruction and no output"),
+        ('[{"instruction": "One?"}]', "row 1 has no output"),
+        ('[{"text": "One?"}]', "row 1 has no instruction and no output"),
         (
             '[{"instruction": "One?", "output": "a"}, {"instruction": "One?", "output": "b"}]',
-            "rows 0 and 1 have the same instruction",
+            "row 1 and row 2 have the same instruction",
         ),
     ],
 )
@@ -142,9 +142,9 @@ def test_a_prompt_that_fills_the_context_is_named(loaded, tmp_path):
 
 def test_a_chat_template_wraps_the_instruction_once(loaded):
     tokenizer = models.load("smoke")[1]
-    assert generation.as_prompt(tokenizer, "Hi.") == "Hi."
+    assert chat.as_prompt(tokenizer, "Hi.") == "Hi."
     tokenizer.chat_template = "<u>{{ messages[0]['content'] }}</u>"
-    assert generation.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
+    assert chat.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
 
 
 @pytest.mark.parametrize(
@@ -190,3 +190,29 @@ def test_an_adapter_without_its_base_is_one_line(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(ValueError, match="does not name its base model"):
         models.load(str(tmp_path))
+
+
+def test_a_fault_is_named_with_its_line_in_the_file(tmp_path):
+    path = tmp_path / "answers.JSONL"
+    good = '{"instruction": "Q%d", "output": "A"}'
+    path.write_bytes(b"\xef\xbb\xbf" + f"{good % 1}\r\n\r\n{good % 2}\r\n[]\r\n".encode())
+    with pytest.raises(ValueError, match="line 4 has no instruction and no output"):
+        answers.read(path)
+    path.write_text(f"{good % 1}\n\n{good % 2}\n{{\n")
+    with pytest.raises(ValueError, match="line 4 is not valid JSON"):
+        answers.read(path)
+    path.write_text(f"{good % 1}\n\n{good % 1}\n")
+    with pytest.raises(ValueError, match="line 1 and line 3 have the same instruction"):
+        answers.read(path)
+    path.write_bytes(b"\xff\xfea\x00")
+    with pytest.raises(ValueError, match="it is not UTF-8"):
+        answers.read(path)
+
+
+@pytest.mark.parametrize("key", ["instruction", "output", "generator"])
+def test_half_a_surrogate_pair_is_refused_with_its_place(key, tmp_path):
+    path = tmp_path / "answers.json"
+    row = {"instruction": "Q", "output": "A", "generator": "m"}
+    path.write_text(json.dumps([row, {**row, "instruction": "R", key: "cut \ud83d"}]))
+    with pytest.raises(ValueError, match=rf"the {key} of row 2 holds '\\ud83d' at character 5"):
+        answers.read(path)

@@ -42,7 +42,7 @@ def model_judge(server, **changes):
 
 def test_a_model_judge_is_asked_once_for_each_pair_in_either_order(server, tmp_path):
     store = Store(tmp_path / "calls.jsonl")
-    found = comparison.preferences(model_judge(server), PAIRS, store)
+    found = comparison.verdicts(model_judge(server), PAIRS, store).preferences
     assert found == pytest.approx(LONGER, abs=1e-4)
     assert len(server.calls) == len(PAIRS) == len(store)
     first = [
@@ -56,11 +56,11 @@ def test_a_model_judge_is_asked_once_for_each_pair_in_either_order(server, tmp_p
 
 def test_nothing_is_asked_twice(server, tmp_path):
     for _ in range(2):
-        comparison.preferences(model_judge(server), PAIRS, Store(tmp_path / "calls.jsonl"))
+        comparison.verdicts(model_judge(server), PAIRS, Store(tmp_path / "calls.jsonl"))
     assert len(server.calls) == len(PAIRS)
     # Another answer to one of the instructions is another question.
     changed = [Pair(PAIRS[0].instruction, "new", "answers"), *PAIRS[1:]]
-    comparison.preferences(model_judge(server), changed, Store(tmp_path / "calls.jsonl"))
+    comparison.verdicts(model_judge(server), changed, Store(tmp_path / "calls.jsonl"))
     assert len(server.calls) == len(PAIRS) + 1
 
 
@@ -68,13 +68,13 @@ def test_a_judge_that_stops_in_the_middle_is_gone_on_with(server, tmp_path):
     server.stop_after = 7
     path = tmp_path / "calls.jsonl"
     with pytest.raises(ValueError, match=r"refuses, with status 400: .*not now") as caught:
-        comparison.preferences(model_judge(server), PAIRS, Store(path))
+        comparison.verdicts(model_judge(server), PAIRS, Store(path))
     assert "\n" not in str(caught.value)
     assert len(Store(path)) == len(server.calls) == 7
     with path.open("a") as file:
         file.write('{"question": "cut by a ki')
     server.stop_after = None
-    found = comparison.preferences(model_judge(server), PAIRS, Store(path))
+    found = comparison.verdicts(model_judge(server), PAIRS, Store(path)).preferences
     assert found == pytest.approx(LONGER, abs=1e-4)
     assert len(server.calls) == len(PAIRS)
     assert len(Store(path)) == len(PAIRS)
@@ -113,7 +113,7 @@ def test_kill_minus_nine_pays_for_nothing_twice(server, tmp_path):
 
 def test_a_busy_judge_is_asked_again(server, tmp_path):
     server.failures = [429, 500]
-    found = comparison.preferences(model_judge(server), PAIRS[:2], Store(tmp_path / "a"))
+    found = comparison.verdicts(model_judge(server), PAIRS[:2], Store(tmp_path / "a")).preferences
     assert found == pytest.approx(LONGER[:2], abs=1e-4)
     assert (server.tries, len(server.calls)) == (4, 2)
 
@@ -121,14 +121,14 @@ def test_a_busy_judge_is_asked_again(server, tmp_path):
 def test_a_judge_that_is_down_is_one_line(tmp_path):
     judge = settings.ModelJudge(model="m", endpoint="http://127.0.0.1:9/v1", retries=0)
     with pytest.raises(ValueError, match=r"at http://127\.0\.0\.1:9/v1 does not answer") as caught:
-        comparison.preferences(judge, PAIRS, Store(tmp_path / "a"))
+        comparison.verdicts(judge, PAIRS, Store(tmp_path / "a"))
     assert "\n" not in str(caught.value)
 
 
 def test_a_judge_that_answers_nonsense_is_stopped_early(server, tmp_path):
     server.verdict = "Both are\nlovely"
     with pytest.raises(ValueError, match=r"no verdict .* such as 'Both are.*lovely'") as caught:
-        comparison.preferences(model_judge(server, workers=1), PAIRS, Store(tmp_path / "a"))
+        comparison.verdicts(model_judge(server, workers=1), PAIRS, Store(tmp_path / "a"))
     assert "\n" not in str(caught.value)
     assert len(server.calls) < len(PAIRS), "not all calls are paid before anyone looks"
 
@@ -137,19 +137,20 @@ def test_a_judge_that_answers_nonsense_is_stopped_early(server, tmp_path):
 def test_something_else_than_a_chat_completion_is_one_line(server, body, tmp_path):
     server.body = body
     with pytest.raises(ValueError, match="sends no chat completion") as caught:
-        comparison.preferences(model_judge(server), PAIRS, Store(tmp_path / "a"))
+        comparison.verdicts(model_judge(server), PAIRS, Store(tmp_path / "a"))
     assert "\n" not in str(caught.value)
 
 
 def test_equal_answers_are_a_draw_without_a_call(server, tmp_path):
     pair = Pair("Same?", "yes", "yes")
-    assert comparison.preferences(model_judge(server), [pair], Store(tmp_path / "a")) == [0.5]
+    found = comparison.verdicts(model_judge(server), [pair], Store(tmp_path / "a"))
+    assert found.preferences == [0.5]
     assert not server.calls
 
 
 def test_an_unknown_annotator_is_one_line(server, tmp_path):
     with pytest.raises(ValueError, match="alpaca_eval has no annotator 'gpt5'"):
-        comparison.preferences(model_judge(server, annotator="gpt5"), PAIRS, Store(tmp_path / "a"))
+        comparison.verdicts(model_judge(server, annotator="gpt5"), PAIRS, Store(tmp_path / "a"))
 
 
 @pytest.mark.parametrize(

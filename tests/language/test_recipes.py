@@ -1,7 +1,10 @@
 """Every recipe in recipes/ can be read and states what the paper states."""
 
+import dataclasses
+import json
 from pathlib import Path
 
+import pandas
 import pytest
 
 from mirrorpo import objectives
@@ -129,27 +132,92 @@ def test_an_unknown_setting_names_the_near_one(tmp_path):
 
 
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
-    recipe = recipes.load(write(tmp_path, WHOLE), {"model_name_or_path": str(tmp_path / "none")})
+    changes = {"model_name_or_path": str(tmp_path / "none"), "dataset_name": stand_ins.NAME}
+    recipe = recipes.load(write(tmp_path, WHOLE), changes)
     with pytest.raises(ValueError, match=r"The model .*none cannot be loaded: ") as caught:
         run.trainer(
             recipe,
             objectives.get("ta-mpo"),
             run.settings(recipe, tmp_path),
+            run.pairs(recipe),
             tmp_path / "metrics.jsonl",
             lambda done, total, doing: None,
         )
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "folder"])
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "csv", "folder"])
 def test_pairs_come_from_files_and_folders(suffix, tmp_path):
     path = tmp_path / f"pairs.{suffix}"
     whole = stand_ins.pairs("train")
-    {"jsonl": whole.to_json, "parquet": whole.to_parquet, "folder": whole.save_to_disk}[suffix](
-        str(path)
-    )
+    write_to = {
+        "jsonl": whole.to_json,
+        "parquet": whole.to_parquet,
+        "csv": lambda name: pandas.DataFrame(
+            {side: [json.dumps(value) for value in whole[side]] for side in whole.column_names}
+        ).to_csv(name, index=False),
+        "folder": whole.save_to_disk,
+    }
+    write_to[suffix](str(path))
     recipe = recipes.load(write(tmp_path, WHOLE), {"dataset_name": str(path)})
-    assert run.pairs(recipe, "train")[:] == whole[:]
+    found = run.pairs(recipe).train
+    given = run.pairs(recipes.load(write(tmp_path, WHOLE), {"dataset_name": "smoke"})).train
+    assert [(row.prompt, row.chosen, row.rejected) for row in found.rows] == [
+        (row.prompt, row.chosen, row.rejected) for row in given.rows
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["none.jsonl", "./none", "~/none", "a/b/none", "/none", "none.Parquet", "none.csv.gz"]
+)
+def test_a_path_that_is_not_there_is_never_looked_for_on_a_hub(name, tmp_path, monkeypatch):
+    def fail(*arguments, **named):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(run.datasets, "load_dataset", fail)
+    recipe = recipes.load(write(tmp_path, WHOLE), {"dataset_name": name})
+    with pytest.raises(ValueError, match=r"No dataset at .*none.*: it does not exist"):
+        run.pairs(recipe)
+
+
+def test_what_is_on_disk_is_read_there_even_under_a_hubs_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stand_ins.pairs("train").save_to_disk("owner/name")
+    recipe = recipes.load(write(tmp_path, WHOLE), {"dataset_name": "owner/name"})
+    assert len(run.pairs(recipe).train.rows) == 16
+
+
+def test_layers_to_adapt_are_names_or_all_linear_ones(tmp_path):
+    recipe = recipes.load(write(tmp_path, f"{WHOLE}lora_r: 2\nlora_target_modules: all-linear\n"))
+    changes = {"model_name_or_path": "smoke", "dataset_name": "smoke"}
+    recipe = dataclasses.replace(recipe, **changes, chat_template="chatml")
+    config = run.settings(dataclasses.replace(recipe, training={"use_cpu": True}), tmp_path)
+    made = run.trainer(
+        recipe, objectives.get("cpo"), config, run.pairs(recipe), tmp_path / "m", lambda *_: None
+    )
+    adapted = {
+        name.split(".lora_")[0].rpartition(".")[2]
+        for name, weight in made.model.named_parameters()
+        if weight.requires_grad
+    }
+    attention, middle = {"q_proj", "k_proj", "v_proj", "o_proj"}, {"up_proj", "down_proj"}
+    assert adapted == attention | middle | {"gate_proj"}
+    for wrong in ("q_proj", "[1, 2]", "{a: b}"):
+        with pytest.raises(ValueError, match="must be a list of layers' names, or all-linear"):
+            recipes.load(write(tmp_path, f"{WHOLE}lora_r: 2\nlora_target_modules: {wrong}\n"))
+
+
+def test_a_layout_and_column_names_go_with_their_dataset(tmp_path):
+    path = write(
+        tmp_path, f"{WHOLE}dataset_format: hh\ndataset_columns: {{prompt: q, images: null}}\n"
+    )
+    recipe = recipes.load(path)
+    assert recipe.dataset_format == "hh"
+    assert recipe.dataset_columns == {"prompt": "q", "images": None}
+    other = recipes.load(path, {"dataset_name": "other.jsonl"})
+    assert (other.dataset_format, other.dataset_columns) == ("auto", {})
+    with pytest.raises(ValueError, match="dataset_columns: prompt is 3, but must be a column"):
+        recipes.load(write(tmp_path, f"{WHOLE}dataset_columns: {{prompt: 3}}\n"))
 
 
 def test_the_stand_in_tokenizer_gives_texts_back():

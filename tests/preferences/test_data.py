@@ -1,11 +1,15 @@
 import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
 import pytest
 
 from mirrorpo.agents.files import load
-from mirrorpo.preferences import data, facts
+from mirrorpo.damage import DamageWarning
+from mirrorpo.preferences import data, facts, pools
 from mirrorpo.simulation import rollout, tasks
 from mirrorpo.variants import Variant, parse
 
@@ -98,11 +102,25 @@ def test_noise_can_be_added_to_mixed_quality():
         ("bad-judge:0", "positive"),
         ("bad-judge:inf", "finite"),
         ("", "Unknown variant"),
+        ("noisy:0.4999999999999999", "below 0.5"),
+        ("noisy:0.1+noisy:0.2", "noisy is given twice"),
+        ("mixed-quality+mixed-quality", "mixed-quality is given twice"),
+        ("bad-judge:5+noisy:0.1+bad-judge:6", "bad-judge is given twice"),
     ],
 )
 def test_bad_variants_say_what_is_wrong(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["noisy:0.1", "noisy:0.123456789", "noisy:0.4999994", "bad-judge:1234567", "noisy:1e-20"],
+)
+def test_a_variant_s_text_gives_the_same_variant_again(text):
+    variant = parse(text)
+    assert parse(str(variant)) == variant
+    assert str(parse("noisy:0.10")) == "noisy:0.1"
 
 
 @pytest.mark.parametrize("rows", [0, -1, 4001])
@@ -167,18 +185,79 @@ def test_an_interrupted_simulation_goes_on_to_the_same_pool(hopper, two_agents, 
         np.testing.assert_array_equal(
             getattr(again.trajectories, name), getattr(pool.trajectories, name)
         )
-    assert not parts.exists()
 
 
-def test_parts_of_other_settings_are_refused(hopper, two_agents, tmp_path):
-    def stop(done, of):
-        raise KeyboardInterrupt
-
+def test_a_part_that_is_damaged_or_of_another_pool_is_said_and_made_again(
+    hopper, two_agents, pool, tmp_path
+):
     arguments = {"better": two_agents[0], "worse": two_agents[1], "parts": tmp_path / "parts"}
-    with pytest.raises(KeyboardInterrupt):
-        data.simulate(hopper, 10, seed=0, progress=stop, **arguments)
-    with pytest.raises(ValueError, match="other settings"):
-        data.simulate(hopper, 10, seed=1, **arguments)
+    data.simulate(hopper, 120, seed=3, **arguments)
+    _, second = sorted(arguments["parts"].iterdir())
+    second.write_bytes(second.read_bytes()[:-100])
+    with pytest.warns(DamageWarning, match=r"part-00001.* It is simulated again") as said:
+        again = data.simulate(hopper, 120, seed=3, **arguments)
+    assert len(said) == 1
+    np.testing.assert_array_equal(again.trajectories.returns, pool.trajectories.returns)
+    with pytest.warns(DamageWarning, match="is a part of another pool. It is simulated again"):
+        other = data.simulate(hopper, 120, seed=4, **arguments)
+    assert not np.array_equal(other.trajectories.returns, pool.trajectories.returns)
+
+
+@pytest.fixture
+def cached(hopper, two_agents, tmp_path):
+    return lambda: pools.cached(hopper, 120, 3, *two_agents, tmp_path / "cache")
+
+
+def test_what_a_kill_leaves_beside_a_pool_does_not_keep_it_from_being_made(cached, pool, tmp_path):
+    cached()
+    (path,) = (tmp_path / "cache").glob("*.safetensors")
+    parts = path.with_suffix(".parts")
+    parts.mkdir()
+    path.unlink()
+    for name in (
+        parts / ".part-00000.safetensors.ab.part",
+        path.with_name(f".{path.name}.cd.part"),
+    ):
+        name.write_bytes(b"half")
+    made = cached()
+    np.testing.assert_array_equal(made.trajectories.returns, pool.trajectories.returns)
+    assert sorted((tmp_path / "cache").iterdir()) == [path.with_suffix(".json"), path]
+
+
+def test_a_damaged_pool_of_the_cache_is_said_and_made_again(cached, pool, tmp_path):
+    cached()
+    (path,) = (tmp_path / "cache").glob("*.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000])
+    with pytest.warns(DamageWarning, match="It is simulated again"):
+        made = cached()
+    np.testing.assert_array_equal(made.trajectories.returns, pool.trajectories.returns)
+    assert path.read_bytes() == whole
+
+
+def test_two_that_want_one_pool_at_once_simulate_it_once(
+    hopper, two_agents, pool, tmp_path, monkeypatch
+):
+    simulated, waited, simulate = [], [], data.simulate
+
+    def slowly(*arguments):
+        simulated.append(1)
+        while not waited:  # the other is there
+            time.sleep(0.01)
+        return simulate(*arguments)
+
+    monkeypatch.setattr(data, "simulate", slowly)
+    folder = tmp_path / "cache"
+
+    def want(rest):
+        return pools.cached(hopper, 120, 3, *two_agents, folder, waiting=waited.append)
+
+    with ThreadPoolExecutor() as threads:
+        both = list(threads.map(want, range(2)))
+    assert len(simulated) == 1
+    assert f"process {os.getpid()} on" in waited[0]
+    for one in both:
+        np.testing.assert_array_equal(one.trajectories.returns, pool.trajectories.returns)
 
 
 def test_a_saved_dataset_comes_back_whole_and_holds_only_what_it_uses(pool, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from mirrorpo.agents import files as agent_files
 from mirrorpo.cli import main
+from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data
 from mirrorpo.recommend import advice, conditions, noise, pairs, reference
 from mirrorpo.report import export
@@ -120,18 +121,37 @@ def texts(count=200, rate=0.0, seed=0):
     return rows
 
 
+def of_texts(rows):
+    return pairs.from_texts(from_rows(rows, "texts"))
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.2])
 def test_noise_of_texts(rate):
-    found = conditions.estimate(pairs.from_rows(texts(rate=rate), "texts"))
+    found = conditions.estimate(of_texts(texts(rate=rate)))
     assert abs(found.noise.rate - rate) < 0.08
     assert found.kind == "texts"
     assert (found.longer_chosen > 0.8) == (rate == 0.0)
 
 
-@pytest.mark.parametrize("form", ["jsonl", "json", "parquet", "arrow", "messages"])
+def test_pairs_whose_sides_are_the_same_are_no_labels(tmp_path):
+    rows = texts(60)
+    alike = [
+        {**row, "rejected": row["chosen"], "prompt": f"again {n}"} for n, row in enumerate(rows)
+    ]
+    found = conditions.estimate(of_texts([*rows, *alike]))
+    assert found.identical == 0.5
+    assert found.near_equal >= 0.5
+    # Neither right nor wrong: counted as labels, half of all would have a margin of nothing.
+    assert found.noise.rate < 0.05
+    assert found.noise.disagreement == conditions.estimate(of_texts(rows)).noise.disagreement
+    with pytest.raises(ValueError, match="Only 20 of 80 pairs differ between chosen and rejected"):
+        conditions.estimate(of_texts([*rows[:20], *alike]))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "arrow", "messages"])
 def test_texts_are_read_alike_from_every_format(tmp_path, form):
     rows = texts(60)
-    expected = pairs.from_rows(rows, "rows")
+    expected = of_texts(rows)
     if form == "messages":
         rows = [
             {
@@ -146,6 +166,8 @@ def test_texts_are_read_alike_from_every_format(tmp_path, form):
     path = tmp_path / f"data.{form}"
     if form == "json":
         path.write_text(json.dumps(rows))
+    elif form == "csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
     elif form == "parquet":
         pd.DataFrame(rows).to_parquet(path)
     elif form == "arrow":
@@ -286,23 +308,34 @@ def test_for_texts_the_benches_of_a_language_model_come_first_and_apart(tmp_path
 
 
 @pytest.mark.parametrize("conversation", [False, True])
-def test_a_model_s_scores_are_its_own_losses(conversation):
+def test_a_model_s_scores_are_its_own_losses(conversation, tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
     from mirrorpo.language import pair_scores, stand_ins
     from mirrorpo.language.trl_names import torch
 
     rows = texts(5)
+    name, begin, middle, end = stand_ins.NAME, "", "", ""
     if conversation:
         asked = {"role": "user", "content": "a question"}
         for row in rows:
             del row["prompt"]
             for side in ("chosen", "rejected"):
                 row[side] = [asked, {"role": "assistant", "content": row[side]}]
-    found = pair_scores.mean_log_probs(stand_ins.NAME, rows)
+        name, begin, middle, end = str(tmp_path), "<u>", "</u><a>", "</a>"
+        asking = stand_ins.tokenizer()
+        asking.chat_template = (
+            "{% for m in messages %}{% set letter = m.role[0] %}"
+            "<{{ letter }}>{{ m.content }}</{{ letter }}>{% endfor %}"
+            "{% if add_generation_prompt %}<a>{% endif %}"
+        )
+        asking.save_pretrained(tmp_path)
+        stand_ins.model().save_pretrained(tmp_path)
+    found = pair_scores.mean_log_probs(name, from_rows(rows, "texts").rows)
     assert found.shape == (5, 2)
     model, tokenizer = stand_ins.model().eval(), stand_ins.tokenizer()
     prompt = "a question" if conversation else rows[3]["prompt"]
     answer = rows[3]["rejected"][-1]["content"] if conversation else rows[3]["rejected"]
+    prompt, answer = f"{begin}{prompt}{middle}", f"{answer}{end}"
     ids = torch.tensor([tokenizer(prompt + answer)["input_ids"]])
     labels = ids.clone()
     labels[:, : len(tokenizer(prompt)["input_ids"])] = -100
@@ -317,7 +350,8 @@ def test_a_pair_that_the_model_cannot_take_is_named():
 
     rows = texts(2)
     rows[1]["rejected"] *= 40
-    with pytest.raises(ValueError, match=r"Pair 1 has \d+ tokens, but the model takes 512"):
+    rows = from_rows(rows, "texts").rows
+    with pytest.raises(ValueError, match=r"texts, row 1 has \d+ tokens, but the model takes 512"):
         pair_scores.mean_log_probs(stand_ins.NAME, rows)
 
 
@@ -338,7 +372,7 @@ def test_a_model_scores_texts_and_no_trajectories(tmp_path, capsys, pool):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"prompt": "a", "chosen": "b"}\n', "no column 'rejected'"),
+        ('{"prompt": "a", "chosen": "b"}\n', "no column rejected"),
         ("", "holds no pairs"),
         ("not json\n", "cannot be read"),
         ('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 3, "too few"),

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from mirrorpo import files, runs
+from mirrorpo import files, json_lines, runs
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.records import AgentRecord, Log
 
@@ -87,7 +87,7 @@ def write_align(folder, *, steps=40, finished=True):
         lines.append({**numbers, "step": step})
         if step % 20 == 0:
             lines.append({**{f"eval_{name}": of for name, of in numbers.items()}, "step": step})
-    files.write_json_lines(folder / runs.METRICS, lines)
+    json_lines.write(folder / runs.METRICS, lines)
     if finished:
         files.write_json(
             folder / "results.json", {"eval_loss": 1.0, "eval_margin": 2.0, "eval_accuracy": 1.0}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mirrorpo.cli import main, parse
+from mirrorpo.objectives.naming import split_list
 from mirrorpo.report import export
 from mirrorpo.report.page import chart_data, reading
 from mirrorpo.report.page.commands import command_line
-from mirrorpo.study.algorithms import split_list
 from mirrorpo.study.tables import NOT_RUN
 from tests.report.language_folders import write_align, write_reviews
 

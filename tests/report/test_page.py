@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo import files, objectives
+from mirrorpo import json_lines, objectives
 from mirrorpo.cli import main, parse
-from mirrorpo.discovery import artefact
+from mirrorpo.discovery import artefact, shapes
 from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
+from mirrorpo.objectives.naming import split_list
 from mirrorpo.report import export, export_figures, run_plots
 from mirrorpo.report.page import benches, choices, explorer, folders, mathml, reading
 from mirrorpo.report.page.commands import command_line
 from mirrorpo.study import tuned
-from mirrorpo.study.algorithms import split_list
 from mirrorpo.study.records import Log
 from tests.report.bench_folders import TABLE6, real_lines, write_bench
 from tests.report.language_folders import write_align
@@ -153,8 +153,8 @@ def test_a_search_s_cost_counts_every_variant_and_the_screening(tmp_path):
     )
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
     lines = [{"generation": n, "fitness": [0.5] * 8, "diverged": 0} for n in range(3)]
-    files.write_json_lines(tmp_path / "metrics.jsonl", lines)
-    files.write_json_lines(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
+    json_lines.write(tmp_path / "metrics.jsonl", lines)
+    json_lines.write(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
     found = reading.read([tmp_path]).searches[0]
     # Eight for a short time, two of them in full, the start and the mean; on two variants.
     assert found.agents == 2 * (3 * (8 + 2 + 2) + 4)
@@ -215,7 +215,7 @@ def test_the_explorer_s_values_are_the_objective_s_own(name):
     choice = explorer.of(name, objectives.get(name, aggregation="mean"))
     document = explorer.document([choice])
     (entry,) = document["objectives"]
-    visited = Visited.grid(explorer.LOW, explorer.HIGH, needs_reference=entry["needs_reference"])
+    visited = Visited.grid(shapes.LOW, shapes.HIGH, needs_reference=entry["needs_reference"])
     for number in (0, len(entry["points"]) - 1):
         values = {
             field["name"]: field["values"][0 if number == 0 else -1] for field in entry["grid"]
@@ -226,8 +226,8 @@ def test_the_explorer_s_values_are_the_objective_s_own(name):
                 objective,
                 visited,
                 progress,
-                explorer.POINTS,
-                (explorer.REFERENCE, explorer.REFERENCE),
+                shapes.POINTS,
+                (shapes.REFERENCE, shapes.REFERENCE),
             )
             _, chosen, rejected = entry["points"][number]["maps"][moment]
             for place, expected in ((chosen, found.chosen), (rejected, found.rejected)):

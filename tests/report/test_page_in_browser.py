@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives, runs
+from mirrorpo.discovery import shapes
 from mirrorpo.objectives import PairLogProbs
-from mirrorpo.report.page import explorer, reading, render
+from mirrorpo.report.page import reading, render
 from tests.report.bench_folders import TABLE6
 from tests.report.language_folders import write_align, write_judged, write_reviews
 
@@ -246,7 +247,7 @@ def python_values(objective, chosen, rejected, progress):
     """Loss and derivatives in float64, the derivatives by central differences."""
 
     def loss(x, y):
-        reference = [np.array([explorer.REFERENCE])] * 2 if objective.needs_reference else []
+        reference = [np.array([shapes.REFERENCE])] * 2 if objective.needs_reference else []
         return float(objective(PairLogProbs(np.array([x]), np.array([y]), *reference), progress)[0])
 
     h = 1e-5
@@ -260,7 +261,7 @@ def python_values(objective, chosen, rejected, progress):
 def test_the_explorer_shows_the_python_objectives_values(opened):
     page = opened("one").page
     draw = random.Random(0)
-    axis = explorer.grid_axis()
+    axis = shapes.axis()
     for name in ("cpo", "orpo", "dpo", "ipo", "simpo", "kto", "ta-mpo", "fdpo", "sppo"):
         grid = objectives.get(name).search_grid
         for side in ("a", "b"):

@@ -12,9 +12,12 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.agents import files as agent_files
+from mirrorpo.discovery import shapes
+from mirrorpo.objectives.naming import split_list
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.study import bench, records
-from mirrorpo.study.algorithms import load, split_list
+from mirrorpo.study.algorithms import load
 from mirrorpo.study.settings import BenchSettings
 
 
@@ -172,12 +175,16 @@ def test_a_run_does_not_go_on_with_another_content_of_the_same_file(two_agents, 
 
 def test_a_users_own_objective_joins_the_table_and_its_search(two_agents, tmp_path, cache):
     mine = Path(__file__).parents[2] / "examples" / "my_loss.py"
-    settings = tiny(two_agents, algorithms=("sft", f"{mine}:SoftLPO"), variants=("base",))
+    settings = tiny(two_agents, algorithms=("sft", UserText(f"{mine}:SoftLPO")), variants=("base",))
     log, _ = bench.run(settings, tmp_path / "run", cache=cache)
     frame = log.frame()
     rows = frame[frame.algorithm == f"{mine}:SoftLPO"]
     assert (rows.phase == "final").sum() == 3
     assert {json.loads(text)["scale"] for text in rows.hyperparameters} == {0.3, 1.0, 3.0}
+    # Kept with the run, which is looked at without the user's code.
+    kept = shapes.recall(tmp_path / "run")
+    assert list(kept) == [f"{mine}:SoftLPO"]
+    assert kept[f"{mine}:SoftLPO"].grid == {"scale": (0.3, 1.0, 3.0)}
 
 
 def test_a_diverged_agent_is_a_row_without_a_number(two_agents, tmp_path, cache):

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, standard_error, versions
+from mirrorpo import files, standard_error, typed, versions
 from mirrorpo.simulation import evaluation, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.policy import Policy
@@ -67,8 +67,8 @@ def save(path: Path | str, policy: Policy, card: AgentCard) -> None:
         "mean_limit": policy.mean_limit,
         **asdict(card),
     }
-    digest = files.save_arrays(path, pack(policy), content)
-    files.write_json(path.with_suffix(".json"), {**content, "sha256": digest})
+    arrays = pack(policy)
+    files.write_with_card(path, lambda to: files.save_arrays(to, arrays, content), content)
 
 
 def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
@@ -79,29 +79,21 @@ def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
     """
     path = find(name_or_path)
     card = files.load_card(path, FORMAT, "an agent file")
-    if card["format_version"] > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} was written by a newer MirrorPO (agent format {card['format_version']}; "
-            f"this one reads up to {FORMAT_VERSION}). Update MirrorPO."
-        )
-    beside = path.with_suffix(".json")
-    if beside.is_file():
-        expected = files.read_json(beside, "an agent's card").get("sha256")
-        if expected not in (None, files.checksum(path)):
-            raise ValueError(
-                f"{path} does not match the checksum on its card {beside}: one of the two was "
-                "changed. Restore both from the same source."
-            )
+    files.check_version(path, card, FORMAT_VERSION)
+    files.check_card(path, "an agent")
     unit = card.get("action_unit", 1.0)
     if unit != 1.0:
         raise ValueError(
-            f"{path} was made by MirrorPO 0.1.0 and acts in units of {unit:g} motor "
+            f"{path} was made by MirrorPO 0.1.0 and acts in units of {unit!r:.20} motor "
             "commands, which are no longer supported: take one of the shipped agents, or train one."
         )
-    # Version 0.1.0 knew no bound of the mean.
-    policy = unpack(files.load_arrays(path, "an agent file"), card.get("mean_limit"))
-    known = AgentCard.__dataclass_fields__
-    return policy, AgentCard(**{key: value for key, value in card.items() if key in known})
+    arrays = files.load_arrays(path, "an agent file")
+    try:
+        # Version 0.1.0 knew no bound of the mean.
+        limit = typed.check(card.get("mean_limit"), float | None, "mean_limit")
+        return unpack(arrays, limit), typed.build(AgentCard, card, unknown=True)
+    except ValueError as error:
+        raise ValueError(f"{path} is not an agent file: {error}") from None
 
 
 def find(name_or_path: Path | str) -> Path:
@@ -186,18 +178,19 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
     """The policy of `pack`'s arrays, with its bound of the mean; see `GaussianActor`.
 
     Raises:
-        ValueError: arrays are missing.
+        ValueError: arrays are missing, or do not fit each other.
     """
     parameters: dict[str, Any] = {}
     for name, value in arrays.items():
-        if "." in name:
-            layer, kind = name.split(".")
+        layer, dot, kind = name.partition(".")
+        if dot:
             parameters.setdefault(layer, {})[kind] = jax.numpy.asarray(value)
     missing = {"raw_std", "observation_mean", "observation_std"} - set(arrays)
     if missing or "mean" not in parameters or "layers_0" not in parameters:
         raise ValueError(
             f"Not a policy: arrays are missing ({', '.join(sorted(missing)) or 'layers'})."
         )
+    _check_sizes(arrays, len(parameters) - 1)
     parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
     return Policy(
         {"params": parameters},
@@ -205,3 +198,23 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
         jax.numpy.asarray(arrays["observation_std"]),
         mean_limit,
     )
+
+
+def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int) -> None:
+    """Raise ValueError where a policy's arrays are of another type than float32, or of sizes that
+    do not follow from one another."""
+    wrong = [name for name, array in arrays.items() if array.dtype != np.float32]
+    size = arrays["observation_mean"].shape
+    shapes = {"observation_std": size}
+    for layer in (*(f"layers_{number}" for number in range(layers)), "mean"):
+        kernel = arrays.get(f"{layer}.kernel", np.empty(0))
+        if kernel.ndim != 2 or kernel.shape[:1] != size:
+            wrong.append(f"{layer}.kernel")
+            break
+        size = kernel.shape[1:]
+        shapes[f"{layer}.bias"] = size
+    else:
+        shapes["raw_std"] = size
+    wrong += [name for name, s in shapes.items() if name not in arrays or arrays[name].shape != s]
+    if wrong:
+        raise ValueError(f"Not a policy: {wrong[0]} is missing or does not fit the other arrays.")

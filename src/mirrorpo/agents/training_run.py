@@ -1,7 +1,7 @@
 """A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, runs, versions
+from mirrorpo import json_lines, runs, typed, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents.ppo import Trainer
+from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
@@ -44,6 +45,7 @@ class Checkpoint:
     path: str
 
 
+@runs.holding()
 def train(
     task: Task,
     settings: PPOSettings,
@@ -75,8 +77,8 @@ def train(
         The last policy's file.
 
     Raises:
-        ValueError: `out` holds another run, or the curve alone of this one; or the policy's
-            parameters are not finite.
+        ValueError: `out` holds another run, or the curve alone of this one.
+        Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
@@ -101,10 +103,14 @@ def train(
     done = 0
     if state_file.is_file():
         state, card = load_tree(state_file, state, STATE_FORMAT, "a PPO state")
-        done = card["iterations"]
+        done = typed.check(card.get("iterations"), int, f"{state_file}: iterations")
     steps = done * settings.steps_an_iteration
     # The curve after the saved state is about to be made again.
-    files.keep_json_lines(out / runs.METRICS, lambda point: point["environment_steps"] <= steps)
+    json_lines.resume(
+        out / runs.METRICS,
+        _steps_of,
+        lambda reached: reached <= steps,
+    )
     path = _policy_file(out, steps)
     if done and _reached(trainer.policy(state), task, until_return):
         return path
@@ -117,9 +123,12 @@ def train(
         policy = trainer.policy(state)
         mean, error = agent_files.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
         if not np.isfinite(mean):
-            raise ValueError(
+            point = Checkpoint(steps, mean, error, time.monotonic() - began, "")
+            lost = {"return_mean": None, "return_standard_error": None, "path": None}
+            json_lines.append(out / runs.METRICS, asdict(point) | lost)
+            raise Diverged(
                 f"PPO on {task.name} diverged after {steps} steps: the policy is not finite. "
-                "Lower the learning rate or choose another seed."
+                "Lower the learning rate or choose another seed, and another --out."
             )
         path = _policy_file(out, steps)
         point_card = agent_files.AgentCard(
@@ -136,7 +145,7 @@ def train(
         )
         agent_files.save(path, policy, point_card)
         point = Checkpoint(steps, mean, error, time.monotonic() - began, path.name)
-        files.append_json_line(out / runs.METRICS, asdict(point))
+        json_lines.append(out / runs.METRICS, asdict(point))
         progress(point, iterations * settings.steps_an_iteration)
         if time.monotonic() - saved > save_every_seconds or done == iterations:
             _save_state(state_file, state, done)
@@ -147,6 +156,13 @@ def train(
             _save_state(state_file, state, done)
             break
     return path
+
+
+def _steps_of(row: Mapping[str, Any]) -> int:
+    """The environment steps of a line of the curve. That of a policy that diverged has no score."""
+    if row["return_mean"] is None:
+        return typed.check(row["environment_steps"], int, "environment_steps")
+    return typed.build(Checkpoint, row).environment_steps
 
 
 def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import io
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import tyro
 
+from mirrorpo import damage, locks
 from mirrorpo.cli import (
     agents,
     align,
@@ -25,7 +25,8 @@ from mirrorpo.cli import (
     sentiment,
     train,
 )
-from mirrorpo.cli.console import fail
+from mirrorpo.cli.console import fail, warn
+from mirrorpo.cli.edge import guarded
 
 Command = Callable[..., None]
 
@@ -60,16 +61,10 @@ _GROUPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command. A user's mistake ends in one line on standard error and exit code 2."""
+    """Run one command; `edge.guarded` says how it ends where something goes wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+    with damage.printed(warn), locks.holding(), guarded():
         parse(given)()
-    except (ValueError, FileNotFoundError, PermissionError, ModuleNotFoundError) as error:
-        if os.environ.get("MIRRORPO_TRACEBACK"):
-            raise
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail("Interrupted. The same command continues where it stopped.", code=130)
 
 
 def parse(given: list[str]) -> Callable[[], None]:

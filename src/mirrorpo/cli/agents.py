@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from mirrorpo import places
 from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.training_settings import PPOSettings
 
@@ -198,6 +199,8 @@ def calibrate(
     """
     if out is not None and out.exists() and (out.is_file() or any(out.iterdir())):
         raise ValueError(f"--out {out} is not a new folder: nothing is overwritten.")
+    if out is not None:
+        places.check(out, f"--out {out}")
     start_jax()
     from rich.table import Table
 
@@ -223,6 +226,30 @@ def calibrate(
             f"{row.return_mean:.1f}",
             f"{row.return_standard_error:.1f}",
         )
+    if out is not None:
+        content = {
+            "agent": card.name,
+            "agent_sha256": files.checksum(agent_files.find(agent)),
+            "task": task,
+            "backend": loaded.backend,
+            "limb": found.limb,
+            "target": target,
+            "episodes": episodes,
+            "seed": seed,
+            "coefficient": asdict(found.coefficient),
+            "plain_return": asdict(found.plain_return),
+            "limb_squared_sum": asdict(found.limb_use),
+            "measured": {"coefficient": rounded, "seed": seed + 1, **asdict(check)},
+            "versions": versions.installed(),
+            "git_commit": versions.git_commit(),
+            "machine": versions.machine(),
+        }
+        title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
+        files.write_atomically(
+            out / "calibration.csv", lambda part: curve.to_csv(part, index=False)
+        )
+        files.write_json(out / "calibration.json", content)
+        calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
     console.print(table)
     console.print(
         f"Coefficient {found.coefficient.value:.4g} ± {found.coefficient.standard_error:.2g} "
@@ -234,30 +261,8 @@ def calibrate(
         f"{found.limb} over an episode {_with_error(found.limb_use, 1)}."
     )
     console.print(f"Measured at {rounded:g} on {episodes} fresh episodes: {_with_error(check, 1)}.")
-    if out is None:
-        return
-    content = {
-        "agent": card.name,
-        "agent_sha256": files.checksum(agent_files.find(agent)),
-        "task": task,
-        "backend": loaded.backend,
-        "limb": found.limb,
-        "target": target,
-        "episodes": episodes,
-        "seed": seed,
-        "coefficient": asdict(found.coefficient),
-        "plain_return": asdict(found.plain_return),
-        "limb_squared_sum": asdict(found.limb_use),
-        "measured": {"coefficient": rounded, "seed": seed + 1, **asdict(check)},
-        "versions": versions.installed(),
-        "git_commit": versions.git_commit(),
-        "machine": versions.machine(),
-    }
-    title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
-    files.write_atomically(out / "calibration.csv", lambda part: curve.to_csv(part, index=False))
-    files.write_json(out / "calibration.json", content)
-    calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
-    console.print(f"{out} holds calibration.csv, calibration.json and calibration.png.")
+    if out is not None:
+        console.print(f"{out} holds calibration.csv, calibration.json and calibration.png.")
 
 
 def limbs(
@@ -316,9 +321,9 @@ def limbs(
         "return, no penalty",
         *(_with_error(limb_use.estimate(use.returns), 0) for use in uses.values()),
     )
-    console.print(table)
     files.write_atomically(beside, lambda part: limb_plot.to_frame(uses).to_csv(part, index=False))
     limb_plot.save(out, uses, penalised, title)
+    console.print(table)
     console.print(f"{out} holds the plot, {beside} its numbers.")
 
 
@@ -386,3 +391,4 @@ def _check_new_file(path: Path, *endings: str) -> None:
         raise ValueError(f"--out {path}: end the name in {' or '.join(endings)}.")
     if path.exists():
         raise ValueError(f"--out {path} exists already: nothing is overwritten.")
+    places.check(path, f"--out {path}")

@@ -32,16 +32,19 @@ def bench(
             --rollouts` finds it.
     """
     start_jax()
-    from mirrorpo import files, runs, variants
+    from mirrorpo import files, plain_text, runs, variants
     from mirrorpo.execution import executor
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import users_own
+    from mirrorpo.runtime import cache as kept
     from mirrorpo.study import bench as bench_module
     from mirrorpo.study import table_notes, tables
-    from mirrorpo.study.algorithms import split_list
 
+    kept.check(cache)
     settings = dataclasses.replace(
         settings,
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
-        algorithms=split_list(settings.algorithms),
+        algorithms=users_own(split_list(settings.algorithms)),
     )
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -58,15 +61,16 @@ def bench(
     table = tables.build(
         log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
     )
-    console.print(tables.to_rich(table))
-    console.print(
-        f"Mean true return, {settings.episodes} episodes per agent. {table_notes.errors(table)} "
-        f"{table_notes.bold(table)} Every agent, its curves and its settings are in {out}."
-    )
     markdown = (
         f"{tables.to_markdown(table)}\n{table_notes.to_markdown(table)}\n"
         f"Interquartile mean [95 % interval]:\n\n{tables.to_markdown(table, measure='iqm')}\n"
     )
     files.write_text(out / "table.md", markdown)
     summary = tables.to_frame(table)
-    files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    plain_text.write_csv(out / "summary.csv", summary)
+    console.print(tables.to_rich(table))
+    console.print(
+        f"Mean true return, {settings.episodes} episodes per agent. {table_notes.errors(table)} "
+        f"{table_notes.bold(table)} Every agent, its curves and its settings are in {out}."
+    )
+    tables.refuse_diverged(table, out)

@@ -1,9 +1,17 @@
-"""What commands print: one console, one progress bar, one line for an error."""
+"""What commands print: one console, one progress bar, one line for an error.
 
+Names of files, models, losses and answers come from outside. Here, in one place, they are kept
+from being more than text: no markup, no emoji codes, no control characters of a terminal, and
+nothing that the terminal's encoding cannot show stops a command.
+"""
+
+import codecs
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -14,17 +22,65 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 
 LINE_EVERY_SECONDS = 30.0
 
-console = Console(highlight=False, soft_wrap=True)
+# Control characters other than the end of a line, other ends of lines, and those that reorder
+# what follows them.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_PLAIN = {"\u00b1": "+-", "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u2192": "->"}
+_ERRORS = "mirrorpo-plain"
+
+
+def visible(text: str) -> str:
+    """Text with its control characters as escapes, so that a terminal does not obey them."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class PlainConsole(Console):
+    """A console that takes no text for markup and passes no control character on."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(highlight=False, markup=False, emoji=False, **settings)
+
+    def render(self, *given: Any, **named: Any) -> Iterable[Segment]:
+        for segment in super().render(*given, **named):
+            if segment.control:  # rich's own, of a progress bar
+                yield segment
+            else:
+                yield Segment(visible(segment.text), segment.style)
+
+
+console = PlainConsole(soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Print one line on standard error."""
+    line = visible(" ".join(message.split()))
+    print(f"mirrorpo: {line}", file=sys.stderr)
 
 
 def fail(message: str, code: int = 2) -> None:
     """Print one line on standard error and exit."""
-    line = " ".join(message.split())
-    print(f"mirrorpo: {line}", file=sys.stderr)
+    warn(message)
     raise SystemExit(code)
+
+
+def printable_streams() -> None:
+    """Let standard output and error show what their encoding lacks in other characters."""
+    codecs.register_error(_ERRORS, _in_plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = (_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lacking)
+    return "".join(shown), error.end
 
 
 class Report:
@@ -51,7 +107,7 @@ class Report:
         rate = (done - self._at_start) / max(now - self._began, 1e-9)
         left = f", {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
         print(
-            f"{doing}: {done:,.0f} of {total:,.0f} {self._unit} "
+            f"{visible(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
             f"after {_clock(now - self._began)}{left}",
             file=sys.stderr,
             flush=True,
@@ -68,7 +124,7 @@ def _clock(seconds: float) -> str:
 def progress(unit: str) -> Iterator[Report]:
     """A `Report` with counts of `unit`, elapsed time and time left."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
@@ -76,7 +132,7 @@ def progress(unit: str) -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
     )
-    terminal = Console(stderr=True)
+    terminal = PlainConsole(stderr=True)
     with Progress(
         *columns, console=terminal, refresh_per_second=2, disable=not terminal.is_terminal
     ) as bar:
@@ -84,7 +140,11 @@ def progress(unit: str) -> Iterator[Report]:
 
 
 def start_jax() -> None:
-    """All cores as devices, and compiled programs kept for the next command."""
+    """All cores as devices, and compiled programs kept for the next command.
+
+    Raises:
+        ValueError: JAX finds no device of the kind that the user asks for.
+    """
     import contextlib
     import importlib
     import io
@@ -102,3 +162,22 @@ def start_jax() -> None:
         # MuJoCo prints that its optional GPU back end is not installed.
         importlib.import_module("mujoco.mjx")
     keep_compiled_programs()
+    _see_devices()
+
+
+def _see_devices() -> None:
+    """Start JAX's back end now: that there is none is no news for the middle of a run."""
+    import os
+
+    import jax
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        wanted = f"JAX_PLATFORMS={asked}" if asked else "its devices"
+        # JAX has an assertion without a word for a kind that is known, and not there.
+        said = str(error).split(" (you may")[0].rstrip(".") or "there is no such device"
+        raise ValueError(
+            f"JAX cannot start with {wanted}: {said}. Unset JAX_PLATFORMS to take what there is."
+        ) from None

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import tyro
 
+from mirrorpo import places
 from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.runtime import cache
 
 
 def generate(
@@ -40,8 +42,10 @@ def generate(
         raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    places.check(out, f"--out {out}")
+    cache.check()
     start_jax()
-    from mirrorpo import variants
+    from mirrorpo import files, variants
     from mirrorpo.agents import sources
     from mirrorpo.preferences import data, pools
     from mirrorpo.simulation import tasks
@@ -57,8 +61,11 @@ def generate(
             own.better,
             own.worse,
             progress=lambda done, of: report(done, of, f"trajectories on {task}"),
+            waiting=pools.in_line(lambda doing: report(0, 1, doing)),
         )
     dataset = data.label(pool, parsed, seed)
+    for name in (out.name, out.with_suffix(".json").name):
+        files.remove_leftovers(out.parent, f"{name}.")
     dataset.save(out)
     console.print(f"{out}: {dataset.rows} pairs, variant {parsed}.")
 

@@ -1,5 +1,6 @@
 """``mirrorpo discover``: search a preference objective by the return of the agents it trains."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -9,6 +10,7 @@ import tyro
 
 from mirrorpo.cli.console import console, progress, start_jax
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.divergence import Diverged
 
 
 def discover(
@@ -28,10 +30,12 @@ def discover(
     """
     start_jax()
     from mirrorpo import runs, variants
-    from mirrorpo.discovery import search
+    from mirrorpo.discovery import kept_formula, search
     from mirrorpo.execution import executor
-    from mirrorpo.study.algorithms import split_list
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.runtime import cache
 
+    cache.check()
     settings = dataclasses.replace(
         settings,
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
@@ -55,9 +59,22 @@ def discover(
                 f"{line['candidate']} of generation {line['generation']}: validation score "
                 f"{line['score']:.3f}{spread} of {line['seeds']} agents; true return {returns}"
             )
+    with contextlib.suppress(ValueError):  # of a gradient that no formula has
+        formula = kept_formula.remember(out / search.RESULT, found)
+        console.print(
+            f"In few terms: {formula.text}; its gradient is off by "
+            f"{100 * formula.relative_error:.2g} % (root mean square).",
+            markup=False,
+        )
     console.print(
         f"{found.provenance['agents_trained']} agents in "
         f"{found.provenance['seconds'] / 60:.1f} min. The best on validation is "
         f"{out / search.RESULT}: `mirrorpo bench --algorithms {out / search.RESULT}` measures it, "
         f"`mirrorpo explain {out / search.RESULT}` says what it is."
     )
+    returns = found.provenance["winner"]["returns"]
+    lost = [variant for variant, value in returns.items() if value is None]
+    if lost:
+        raise Diverged(
+            f"Diverged: agents of the best objective, on {', '.join(lost)}. It is no result to use."
+        )

@@ -50,19 +50,11 @@ def explain(
     from mirrorpo.discovery.closed_form_fit import closed_form
     from mirrorpo.discovery.gradient_map import depends_on_progress, gradient_map
     from mirrorpo.discovery.member_functions import MOMENTS, member_functions
+    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.report import explain_plots
     from mirrorpo.study import algorithms
 
-    loaded = algorithms.load(objective).objective
-    discovery = _discovery(objective)
-    visited = _visited(discovery, loaded.needs_reference, low, high)
-    fit = closed_form(loaded, visited, max_terms, seed)
-    moments = MOMENTS if depends_on_progress(loaded, visited) else MOMENTS[:1]
-    maps = [gradient_map(loaded, visited, progress) for progress in moments]
-    curves: tuple[Curve, ...] = ()
-    if isinstance(loaded, objectives.MirrorObjective):
-        curves = member_functions(loaded, visited)
-
+    loaded = algorithms.load(UserText(objective)).objective
     settings = {
         "objective": objective,
         "max_terms": max_terms,
@@ -73,6 +65,15 @@ def explain(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     out = out or runs.default_out("explain", f"{loaded.name}-{digest}")
     runs.claim(out, settings)
+    discovery = _discovery(objective)
+    visited = _visited(discovery, loaded.needs_reference, low, high)
+    fit = closed_form(loaded, visited, max_terms, seed)
+    moments = MOMENTS if depends_on_progress(loaded, visited) else MOMENTS[:1]
+    maps = [gradient_map(loaded, visited, progress) for progress in moments]
+    curves: tuple[Curve, ...] = ()
+    if isinstance(loaded, objectives.MirrorObjective):
+        curves = member_functions(loaded, visited)
+
     title = f"{objective}\nsize of the gradient; arrows: where training moves a pair"
     for ending in ("png", "svg"):
         explain_plots.save_gradient_maps(out / f"gradient_map.{ending}", maps, visited, title)
@@ -85,8 +86,8 @@ def explain(
     files.write_json(out / "explain.json", _document(objective, visited, fit, maps, curves))
 
     for line in _lines(objective, visited, fit, maps, curves):
-        console.print(line, markup=False)
-    console.print(f"{out} holds the pictures, the formula and its error.", markup=False)
+        console.print(line)
+    console.print(f"{out} holds the pictures, the formula and its error.")
 
 
 def _discovery(text: str) -> Discovery | None:

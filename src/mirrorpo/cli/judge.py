@@ -56,7 +56,10 @@ def judge(
     from mirrorpo import runs
     from mirrorpo.language import answers, generation
     from mirrorpo.language.judging import run
+    from mirrorpo.runtime import cache as kept
 
+    if baseline is not None:
+        kept.check(cache)
     decoding = generation.Decoding(max_new_tokens, temperature, top_p, batch_size, seed)
     chosen = run.load_judge(by) if baseline is not None else None
     instructions = None if prompts is None else answers.read_instructions(prompts)
@@ -72,7 +75,9 @@ def judge(
     }
     for contestant in contestants:
         if contestant.is_file:
-            answers.read(Path(contestant.name))
+            given = answers.read(Path(contestant.name))
+            if instructions is not None:
+                answers.select(given, instructions, Path(contestant.name))
         elif instructions is None:
             raise ValueError(f"{contestant.name} is a model: name what it answers by --prompts.")
     name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
@@ -80,21 +85,23 @@ def judge(
     runs.claim(out, settings)
     _without_bars()
     with progress("done") as report:
-        given = [
+        prepared = [
             run.prepare(contestant, instructions, decoding, out, role, report)
             for contestant, role in zip(contestants, ("model", "baseline"), strict=False)
         ]
         if chosen is None:
-            console.print(f"{len(given[0])} answers of {model} are in {out}.")
+            console.print(f"{len(prepared[0])} answers of {model} are in {out}.")
             return
-        results = run.compare(given[0], given[1], chosen, out, difficulty, seed, cache, report)
+        results = run.compare(
+            prepared[0], prepared[1], chosen, out, difficulty, seed, cache, report
+        )
     console.print(results["what"])
     for key, label in (
         ("win_rate", "win rate"),
         ("length_controlled_win_rate", "length-controlled win rate"),
     ):
         if results[key] is not None:
-            console.print(f"{label}: {_text(results[key])}")
+            console.print(f"{label}: {_text(results[key], results['pairs'])}")
     for note in results["notes"]:
         console.print(note)
     console.print(f"Every verdict is in {out / runs.METRICS}.")
@@ -111,9 +118,10 @@ def _identity(contestant: Any) -> dict[str, str | None]:
     return found
 
 
-def _text(rate: dict[str, float | None]) -> str:
+def _text(rate: dict[str, float | None], pairs: int) -> str:
     if rate["standard_error"] is None:
-        return f"{rate['value']:.1f} % (one pair: no error)"
+        why = "one pair" if pairs == 1 else "not defined on too many resamples of so few pairs"
+        return f"{rate['value']:.1f} % (no error: {why})"
     return (
         f"{rate['value']:.1f} ± {rate['standard_error']:.1f} % "
         f"[{rate['low']:.1f}, {rate['high']:.1f}]"

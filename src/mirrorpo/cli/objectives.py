@@ -69,7 +69,7 @@ def _show_discovery(name: str, found: Discovery) -> None:
 
     winner = found.provenance["winner"]
     low, high = found.visited.range
-    console.print(f"{name}: found on {_origin(found)}", markup=False)
+    console.print(f"{name}: found on {_origin(found)}")
     if "formula_of" in found.provenance:
         console.print("  a formula in few terms of what the search found, whose score this is:")
     error = winner["standard_error"]
@@ -80,9 +80,7 @@ def _show_discovery(name: str, found: Discovery) -> None:
     )
     console.print(f"  aggregation of log-probs: {found.objective.aggregation}")
     console.print(f"  training visited log-probs from {low:.3g} to {high:.3g}")
-    console.print(
-        f"  all about its search: {artefact.find(name).with_suffix('.json')}", markup=False
-    )
+    console.print(f"  all about its search: {artefact.find(name).with_suffix('.json')}")
     console.print(f"  pictures and a formula: mirrorpo explain {name}")
 
 

@@ -13,6 +13,7 @@ import tyro
 from mirrorpo.cli.console import console, start_jax
 
 if TYPE_CHECKING:
+    from mirrorpo.preference_texts.reading import PreferenceTexts
     from mirrorpo.recommend.advice import Recommendation
     from mirrorpo.recommend.conditions import Conditions
 
@@ -33,6 +34,9 @@ def recommend(
     policy: str | None = None,
     model: str | None = None,
     results: tuple[Path, ...] = (),
+    layout: Annotated[str, tyro.conf.arg(name="format")] = "auto",
+    columns: tuple[str, ...] = (),
+    split: str | None = None,
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
@@ -43,26 +47,38 @@ def recommend(
 
     Args:
         data: a dataset of `mirrorpo data generate` (.safetensors), or texts with the columns
-            prompt, chosen and rejected: .parquet, .jsonl, .json, or a folder saved by `datasets`.
-            Columns ref_chosen_logps and ref_rejected_logps, a reference's summed log-probs, are
-            used where they are there.
+            prompt, chosen and rejected: .jsonl, .json, .csv, .parquet, or a folder; see
+            docs/howto/pairs.md. Columns ref_chosen_logps and ref_rejected_logps, a reference's
+            summed log-probs, are used where they are there.
         policy: for robots, the reference policy's name or file, for how likely the data are.
         model: for texts, the reference model, for the same (extra `llm`): a folder, a hub's name,
             or smollm2. It scores at most 512 pairs, drawn by the seed.
         results: tables of bench results, tables/results.csv of `mirrorpo report`, in place of
             those that come with MirrorPO.
+        layout: how texts are laid out: auto, pairs, hh, orca, sharegpt, shp or kto.
+        columns: names of a dataset of texts for prompt, chosen and rejected, as in `--columns
+            prompt=question images=null`; null leaves one out.
+        split: of a folder of texts, or a part of it, as in train[:1000].
         seed: of folds and draws.
         out: JSON file for all figures; nothing is written by default.
     """
+    from mirrorpo import files, places
+
+    if out is not None:
+        if out.is_dir():
+            raise ValueError(f"--out {out} is a folder: name a JSON file.")
+        places.check(out, f"--out {out}")
+    texts = None if data.suffix == ".safetensors" else _texts(data, split, layout, columns)
+    if texts is None and (columns or split or layout != "auto"):
+        raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
     start_jax()
-    from mirrorpo import files
     from mirrorpo.recommend import advice, conditions, pairs
 
-    found = pairs.read(data)
+    found = pairs.read(data) if texts is None else pairs.from_texts(texts)
     if policy is not None:
         found = dataclasses.replace(found, reference=_under_policy(data, policy, found.kind))
     if model is not None:
-        found = dataclasses.replace(found, reference=_under_model(data, model, found.kind, seed))
+        found = dataclasses.replace(found, reference=_under_model(texts, model, seed))
     facts = conditions.estimate(found, seed)
     evidence = {GIVEN: list(results)} if results else {ROBOTS: advice.shipped("robots")}
     if found.kind == "texts" and not results:
@@ -71,16 +87,32 @@ def recommend(
         name: advice.recommend(facts, advice.evidence(paths), seed)
         for name, paths in evidence.items()
     }
-    for line in _about(facts):
-        console.print(line, markup=False)
-    for name, ranking in ranked.items():
-        for line in _advice(name, ranking):
-            console.print(line, markup=False)
-    if facts.kind == "texts" and ROBOTS in ranked:
-        console.print(_ABOUT_TEXTS, markup=False)
     if out is not None:
         files.write_json(out, _document(facts, ranked))
+    for line in () if texts is None else texts.notes:
+        console.print(line)
+    for line in _about(facts):
+        console.print(line)
+    for name, ranking in ranked.items():
+        for line in _advice(name, ranking):
+            console.print(line)
+    if facts.kind == "texts" and ROBOTS in ranked:
+        console.print(_ABOUT_TEXTS)
+    if out is not None:
         console.print(f"{out} holds all figures.")
+
+
+def _texts(data: Path, split: str | None, layout: str, columns: tuple[str, ...]) -> PreferenceTexts:
+    from mirrorpo.preference_texts import reading
+
+    names: dict[str, str | None] = {}
+    for text in columns:
+        name, equals, own = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--columns {text!r}: write name=column, as in prompt=question.")
+        names[name] = None if own in ("", "null", "none") else own
+    how = reading.Reading(layout, names, "--format", "--columns")
+    return reading.read(data, split, how, reference=True)
 
 
 def _under_policy(data: Path, name: str, kind: str) -> Any:
@@ -96,18 +128,15 @@ def _under_policy(data: Path, name: str, kind: str) -> Any:
     return reference.log_probs(PreferenceDataset.load(data), agent_files.load(name)[0])
 
 
-def _under_model(data: Path, name: str, kind: str, seed: int) -> Any:
+def _under_model(texts: PreferenceTexts | None, name: str, seed: int) -> Any:
     import numpy as np
 
-    from mirrorpo.recommend import pairs
-
-    if kind != "texts":
+    if texts is None:
         raise ValueError("--model is for texts. Robots' trajectories are scored by --policy.")
     from mirrorpo.language import pair_scores
 
-    rows = pairs.text_rows(data)
-    drawn = np.random.default_rng(seed).permutation(len(rows))[:_SCORED]
-    return pair_scores.mean_log_probs(name, [rows[i] for i in drawn])
+    drawn = np.random.default_rng(seed).permutation(len(texts.rows))[:_SCORED]
+    return pair_scores.mean_log_probs(name, [texts.rows[i] for i in drawn])
 
 
 def _about(facts: Conditions) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +13,10 @@ from mirrorpo.cli.console import console, progress, start_jax
 
 if TYPE_CHECKING:
     from mirrorpo.report import comparison
+    from mirrorpo.report.page.reading import Parts
 
 PAGE = "report.html"
+_MOST_DRAWN = 12
 
 
 def report(
@@ -21,6 +24,7 @@ def report(
     out: Path | None = None,
     rollouts: int = 0,
     figures: bool = True,
+    all_figures: bool = False,
 ) -> None:
     """Show runs, finished or not: benches beside the paper, and one HTML page of everything.
 
@@ -33,7 +37,8 @@ def report(
         out: folder to write; by default runs/report-RUN. Or one file: ending in .md for the tables
             of one bench alone, in .html for the page alone.
         rollouts: agents of each run folder that the page shows moving, a few seconds each.
-        figures: write the figures as files too.
+        figures: write the figures as files too, of at most 12 runs.
+        all_figures: write the figures of more runs, too: some seconds each.
     """
     if not run:
         raise ValueError("Name at least one run folder.")
@@ -44,17 +49,19 @@ def report(
             raise ValueError(f"--out {out}: Markdown is of one bench; name a folder for several.")
         _write_markdown(run[0], out)
         return
-    start_jax()
-    from mirrorpo import files, runs
-    from mirrorpo.report import export, export_figures
-    from mirrorpo.report.page import reading, render
+    from mirrorpo import files, places, runs
 
-    parts = reading.read(run)
-    for bench in parts.benches:
-        _print(bench.run)
     alone = out is not None and out.suffix == ".html"
     folder = out or runs.default_out("report", _name(run))
     page = folder if alone else folder / PAGE
+    places.check(page, f"--out {folder}")
+    start_jax()
+    from mirrorpo.report import export, export_figures
+    from mirrorpo.report.page import render
+
+    parts = _read(run)
+    for damaged in parts.damaged:
+        console.print(f"{damaged.path} is damaged, and left out: {damaged.damage}")
     if not alone:
         runs.claim(folder, {"command": "report", "runs": [str(path) for path in run]})
     with progress("steps") as told:
@@ -65,10 +72,39 @@ def report(
             for bench in parts.benches:
                 name = files.file_name(bench.folder.name)
                 files.write_text(folder / "tables" / f"{name}.md", _markdown(bench.run))
-            if figures:
-                for name in export_figures.write(parts, folder / "figures"):
+            if all_figures or (figures and len(run) <= _MOST_DRAWN):
+                for name, failure in export_figures.write(parts, folder / "figures"):
                     told(3, 4, f"figures of {name}")
-    console.print(f"{page}: {len(run)} run{'s' if len(run) > 1 else ''} on one page.")
+                    if failure is not None:
+                        console.print(f"No figures of {name}: {failure}")
+    for bench in parts.benches:
+        _print(bench.run)
+    shown = len(run) - len(parts.damaged)
+    console.print(f"{page}: {shown} run{'s' if shown > 1 else ''} on one page.")
+
+
+def _read(run: tuple[Path, ...]) -> Parts:
+    """The sound parts of run folders."""
+    from mirrorpo.report.page import reading
+
+    with progress("runs") as told:
+        told(0, len(run), "reading")
+        done = itertools.count(1)
+
+        def attempt(parts: Parts) -> None:
+            told(next(done), len(run), f"reading {parts.folders[0].name}")
+            _attempt(parts)
+
+        return reading.sound(reading.read(run), attempt)
+
+
+def _attempt(parts: Parts) -> None:
+    """Make all that a report says of some parts, to see that it can be made."""
+    from mirrorpo.report.page import render
+
+    render.attempt(parts)
+    for bench in parts.benches:
+        _markdown(bench.run)
 
 
 def _name(paths: tuple[Path, ...]) -> str:
@@ -77,12 +113,18 @@ def _name(paths: tuple[Path, ...]) -> str:
 
 
 def _write_markdown(run: Path, out: Path) -> None:
-    from mirrorpo import files
+    from mirrorpo import files, places
     from mirrorpo.report import comparison
+    from mirrorpo.report.page import reading
 
-    found = comparison.read(run)
+    places.check(out, f"--out {out}")
+    try:
+        found = comparison.read(run)
+        tables = _markdown(found)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{run} is damaged: {reading.told(error)}") from None
+    files.write_text(out, tables)
     _print(found)
-    files.write_text(out, _markdown(found))
     console.print(f"{out} holds the tables.")
 
 
@@ -96,7 +138,7 @@ def _print(found: comparison.Run) -> None:
     console.print(comparison.cost(found))
     for column in _columns(found):
         if column.common:
-            console.print(f"{column.variant}, beside the paper: {column.agreement}.")
+            console.print(f"{column.variant}, beside the paper: {column.agreement}.", markup=False)
 
 
 def _markdown(found: comparison.Run) -> str:

@@ -50,7 +50,7 @@ def sentiment(
         out: run folder; by default runs/sentiment-MODEL-... named by the settings.
         cache: folder of samples, target and pool; the user's cache by default.
     """
-    from mirrorpo import files, runs
+    from mirrorpo import files, plain_text, runs
 
     settings = _in_full(dataclasses.replace(settings, **SMOKE) if smoke else settings)
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
@@ -62,9 +62,11 @@ def sentiment(
     # TRL's own defaults have names that transformers will drop.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from mirrorpo.language.trl_names import datasets, transformers
+    from mirrorpo.runtime import cache as kept
     from mirrorpo.study import sentiment as bench
     from mirrorpo.study import table_notes, tables
 
+    kept.check(cache)
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     with progress("agents") as report:
@@ -72,6 +74,15 @@ def sentiment(
     frame = log.frame()
     table = tables.build(frame, bench.TASK, settings.algorithms, settings.variants, sources)
     won = bench.win_rates(frame, settings, out)
+    markdown = (
+        f"{tables.to_markdown(table, decimals=1)}\n{table_notes.to_markdown(table)}\n"
+        f"Interquartile mean [95 % interval]:\n\n"
+        f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n\n"
+        f"Win rate against the original, in percent:\n\n{tables.to_markdown(won, decimals=1)}\n"
+    )
+    files.write_text(out / "table.md", markdown)
+    summary = tables.to_frame(table)
+    plain_text.write_csv(out / "summary.csv", summary)
     console.print(
         tables.to_rich(table, decimals=1, title="mean true reward in points ± standard error")
     )
@@ -84,23 +95,16 @@ def sentiment(
         f"{table_notes.errors(table)} {table_notes.bold(table)} Every model's KL divergence, "
         f"variety and perplexity are in {out / 'results.csv'}."
     )
-    markdown = (
-        f"{tables.to_markdown(table, decimals=1)}\n{table_notes.to_markdown(table)}\n"
-        f"Interquartile mean [95 % interval]:\n\n"
-        f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n\n"
-        f"Win rate against the original, in percent:\n\n{tables.to_markdown(won, decimals=1)}\n"
-    )
-    files.write_text(out / "table.md", markdown)
-    summary = tables.to_frame(table)
-    files.write_atomically(out / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    tables.refuse_diverged(table, out)
 
 
 def _in_full(settings: SentimentSettings) -> SentimentSettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
-    from mirrorpo.study.algorithms import split_list
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import users_own
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return dataclasses.replace(
-        settings, variants=spelled, algorithms=split_list(settings.algorithms)
+        settings, variants=spelled, algorithms=users_own(split_list(settings.algorithms))
     )

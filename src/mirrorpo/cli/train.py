@@ -7,6 +7,7 @@ import tyro
 
 from mirrorpo import protocols
 from mirrorpo.cli.console import console, start_jax
+from mirrorpo.divergence import Diverged
 
 
 def train(
@@ -37,9 +38,10 @@ def train(
         raise ValueError(f"seeds must be at least 1, not {seeds}.")
     start_jax()
     from mirrorpo import runs
+    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import algorithms, single_run
 
-    algorithm = algorithms.load(objective)
+    algorithm = algorithms.load(UserText(objective))
     name = f"{algorithm.objective.name}-{data.stem}-seed{seed}"
     out = out or runs.default_out("train", name)
     results = single_run.run(
@@ -55,9 +57,17 @@ def train(
     for result in results:
         if result["diverged"]:
             console.print(f"seed {result['seed']}: diverged")
-        else:
-            console.print(
-                f"seed {result['seed']}: true return {result['return_mean']:.0f} ± "
-                f"{result['return_standard_error']:.0f} ({episodes} episodes)"
-            )
+            continue
+        error = result["return_standard_error"]
+        spread = "" if error is None else f" ± {error:.0f}"
+        console.print(
+            f"seed {result['seed']}: true return {result['return_mean']:.0f}{spread} "
+            f"({episodes} episodes)"
+        )
     console.print(f"Agents and training curves are in {out}.")
+    lost = [str(result["seed"]) for result in results if result["diverged"]]
+    if lost:
+        raise Diverged(
+            f"Diverged: {len(lost)} of {len(results)} agents (seed {', '.join(lost)}), which are "
+            f"not saved. Their curves are in {out}."
+        )

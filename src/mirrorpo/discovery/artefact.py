@@ -1,6 +1,5 @@
 """A discovered objective as one file: what it is, where it holds, and where it comes from."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from mirrorpo import files, objectives
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import Objective, found
+from mirrorpo.objectives.found import find as find
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,26 @@ def save(path: Path | str, discovery: Discovery) -> None:
     `mirrorpo.objectives.load` reads the file too, and gives the objective alone.
     """
     path = Path(path).with_suffix(".safetensors")
-    objectives.save(discovery.objective, path, notes(discovery))
+    files.write_with_card(
+        path,
+        lambda to: objectives.save(discovery.objective, to, notes(discovery)),
+        _card(discovery),
+    )
+
+
+def complete(path: Path, discovery: Discovery) -> None:
+    """Write the card of a saved discovery where a kill came between the file and it."""
+    if not path.with_suffix(".json").is_file():
+        files.write_with_card(path, lambda to: None, _card(discovery))
+
+
+def generations(discovery: Discovery) -> Any:
+    """How long the search was that found it; None where its provenance does not say."""
+    settings = discovery.provenance.get("settings")
+    return settings.get("generations") if isinstance(settings, Mapping) else None
+
+
+def _card(discovery: Discovery) -> dict[str, Any]:
     low, high = discovery.visited.range
     card = {
         "objective": discovery.objective.name,
@@ -40,9 +59,9 @@ def save(path: Path | str, discovery: Discovery) -> None:
         "log_prob_range": [low, high],
         "margin_range": list(discovery.visited.margin_range),
         **discovery.provenance,
-        "sha256": files.checksum(path),
     }
-    files.write_json(path.with_suffix(".json"), files.as_json(card))
+    found: dict[str, Any] = files.as_json(card)
+    return found
 
 
 def notes(discovery: Discovery) -> dict[str, Any]:
@@ -58,41 +77,17 @@ def load(name_or_path: Path | str) -> Discovery:
             saved without what training visited.
     """
     path = find(name_or_path)
-    beside = path.with_suffix(".json")
-    if path.suffix == ".safetensors" and beside.is_file():
-        expected = files.read_json(beside, "a discovery's card").get("sha256")
-        if expected not in (None, files.checksum(path)):
-            raise ValueError(
-                f"{path} does not match the checksum on its card {beside}: one of the two was "
-                "changed. Restore both from the same source."
-            )
     noted = objectives.load_notes(path)
     if "visited" not in noted:
         raise ValueError(f"{path} is an objective, but not a discovery: nothing visited is in it.")
-    visited = Visited.from_dict(noted.pop("visited"))
-    return Discovery(objectives.load(path), visited, noted)
+    objective = objectives.load(path)
+    try:
+        visited = Visited.from_dict(noted.pop("visited"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a discovery: {error}") from None
+    return Discovery(objective, visited, noted)
 
 
 def shipped() -> tuple[str, ...]:
     """The names of the discoveries that come with the package."""
     return tuple(found.shipped())
-
-
-def find(name_or_path: Path | str) -> Path:
-    """The file of a discovery, by shipped name or by path.
-
-    Raises:
-        ValueError: neither; the message names the near ones.
-    """
-    text = str(name_or_path)
-    own = found.shipped()
-    if text in own:
-        return own[text]
-    if Path(text).is_file():
-        return Path(text)
-    near = difflib.get_close_matches(text, own, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(
-        f"No discovered objective named {text!r}, and no such file.{hint} "
-        f"Shipped: {', '.join(own) or 'none'}."
-    )

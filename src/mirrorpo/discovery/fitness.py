@@ -100,7 +100,9 @@ class Bench:
         self.validation_draw = draw(settings.data_seed, "validation")
         pooled = {
             number: pools.cached(
-                self.task, rows, number, own.better, own.worse, progress=pools.in_words(report)
+                *(self.task, rows, number, own.better, own.worse),
+                progress=pools.in_words(report),
+                waiting=pools.in_line(report),
             )
             for number, rows in (
                 (self.fitness_draw, self.rows),

@@ -1,6 +1,5 @@
 """The search: generations of agents, validation on fresh seeds, and a run that can be killed."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from mirrorpo import files, runs, versions
+from mirrorpo import files, json_lines, runs, typed, versions
 from mirrorpo.agents import sources
 from mirrorpo.discovery import artefact, space, strategy
 from mirrorpo.discovery.artefact import Discovery
@@ -36,6 +35,17 @@ VALIDATION_SEED_BASE = 5_000_000
 RANGE_MARGIN = 0.25
 VISITED_PAIRS = 2000
 
+# What a search saves of its own beside the arrays, by type.
+_SAVED = {
+    "done": int,
+    "best_advantage": float,
+    "best_generation": int,
+    "best_validated": int,
+    "winner_score": float,
+    "agents": int,
+    "seconds": float,
+}
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -52,6 +62,7 @@ class Progress:
     doing: str
 
 
+@runs.holding()
 def discover(
     settings: DiscoverySettings,
     out: Path,
@@ -82,7 +93,8 @@ def discover(
     runs.claim(out, asdict(settings), own.checksums(), "generations", out / STATE)
     if (out / RESULT).is_file():
         found = artefact.load(out / RESULT)
-        if found.provenance["settings"]["generations"] == settings.generations:
+        if artefact.generations(found) == settings.generations:
+            artefact.complete(out / RESULT, found)
             return found
     runs.refuse_lost_state(out, out / STATE)
     search = _Search(settings, out, progress)
@@ -136,7 +148,7 @@ class _Search:
                 self._save()
             while self.done < self.settings.generations:
                 line = self._generation()
-                files.append_json_line(self.out / runs.METRICS, line)
+                json_lines.append(self.out / runs.METRICS, line)
                 for name, value in line.items():
                     if isinstance(value, (int, float)):
                         writer.add_scalar(name, value, self.done)
@@ -294,18 +306,16 @@ class _Search:
             "diverged": int((~np.isfinite(score.fitness)).sum()),
             "seconds": round(score.train_seconds + score.evaluate_seconds, 2),
         }
-        files.append_json_line(self.out / VALIDATIONS, line)
+        json_lines.append(self.out / VALIDATIONS, line)
 
     def _validations(self) -> list[Mapping[str, Any]]:
-        text = (self.out / VALIDATIONS).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return json_lines.read(self.out / VALIDATIONS, _validation)
 
     def _scout(self) -> space.Ranges:
         """The ranges that training with the start visits, widened."""
         path = self.out / "scout.json"
         if path.is_file():
-            found = files.read_json(path, "a search's ranges")
-            return space.Ranges(tuple(found["log_prob"]), tuple(found["margin"]))
+            return files.read_as(path, "a search's ranges", space.Ranges)
         objective = space.member(self.settings)
         points = self._visited(objective, self.fitness_budget, self.bench.draws(0))
         if not len(points):
@@ -332,16 +342,7 @@ class _Search:
 
     def _save(self) -> None:
         tree = {"strategy": self.state, "best": self.best, "winner": self.winner}
-        card = {
-            "format": STATE_FORMAT,
-            "done": self.done,
-            "best_advantage": self.best_advantage,
-            "best_generation": self.best_generation,
-            "best_validated": self.best_validated,
-            "winner_score": self.winner_score,
-            "agents": self.agents,
-            "seconds": self.seconds,
-        }
+        card = {"format": STATE_FORMAT, **{name: getattr(self, name) for name in _SAVED}}
         save_tree(self.out / STATE, tree, card)
 
     def _resume(self) -> None:
@@ -355,15 +356,30 @@ class _Search:
             tree, card = load_tree(path, tree, STATE_FORMAT, "a discovery's state")
             self.state = tree["strategy"]
             self.best, self.winner = np.asarray(tree["best"]), np.asarray(tree["winner"])
-            self.done = card["done"]
-            for name in card.keys() - {"format", "done"}:
-                setattr(self, name, card[name])
+            for name, kind in _SAVED.items():
+                setattr(self, name, typed.check(card.get(name), kind, f"{path}: {name}"))
         # What was written after the saved state is about to be computed again.
-        files.keep_json_lines(self.out / runs.METRICS, lambda line: line["generation"] < self.done)
-        validated = path.is_file()
-        files.keep_json_lines(
-            self.out / VALIDATIONS, lambda line: validated and line["generation"] <= self.done
+        json_lines.resume(
+            self.out / runs.METRICS, _generation, lambda line: line["generation"] < self.done
         )
+        validated = path.is_file()
+        json_lines.resume(
+            self.out / VALIDATIONS,
+            _validation,
+            lambda line: validated and line["generation"] <= self.done,
+        )
+
+
+def _generation(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line of the log, checked as far as a search relies on it."""
+    typed.check(line["generation"], int, "generation")
+    return line
+
+
+def _validation(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line of the validations, checked as far as a search relies on it."""
+    typed.check(line["score"], float, "score")
+    return _generation(line)
 
 
 def _lowest(values: np.ndarray) -> float:

@@ -1,12 +1,14 @@
 """Instructions and answers as files: JSON or JSON lines, in the layout of alpaca_eval."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import files
+
+_TEXTS = ("instruction", "output")
 
 
 @dataclass(frozen=True)
@@ -37,42 +39,61 @@ def read_instructions(path: Path) -> list[str]:
     """Instructions of a .json or .jsonl file: texts, or objects with the key ``instruction``.
 
     Raises:
-        ValueError: no such file, not JSON, none in it, a row without its text, or one twice.
+        ValueError: no such file, not JSON, none in it, a row without its text or with one that is
+            no Unicode, or an instruction twice. The message names file and row.
     """
-    rows = _rows(path, "file of instructions")
-    found = []
-    for number, row in enumerate(rows):
+    found = {}
+    for where, row in _rows(path, "file of instructions"):
         text = row.get("instruction") if isinstance(row, dict) else row
         if not isinstance(text, str) or not text.strip():
             raise ValueError(
-                f"{path}: row {number} has no instruction: write a text, or an object with the key "
+                f"{path}: {where} has no instruction: write a text, or an object with the key "
                 "instruction."
             )
-        found.append(text)
+        _check_text(text, f"{path}: the instruction of {where}")
+        found[where] = text
     _no_repeats(found, path)
-    return found
+    return list(found.values())
 
 
 def read(path: Path) -> list[Answer]:
     """Answers of a .json or .jsonl file, as alpaca_eval and `write` lay them out.
 
     Raises:
-        ValueError: no such file, not JSON, none in it, a row that lacks a text, or an instruction
-            twice.
+        ValueError: no such file, not JSON, none in it, a row that lacks a text or has one that is
+            no Unicode, or an instruction twice. The message names file and row.
     """
-    found = []
-    for number, row in enumerate(_rows(path, "file of answers")):
+    found = {}
+    for where, row in _rows(path, "file of answers"):
         given = row if isinstance(row, dict) else {}
-        missing = [key for key in ("instruction", "output") if not isinstance(given.get(key), str)]
+        missing = [key for key in _TEXTS if not isinstance(given.get(key), str)]
         if missing:
             raise ValueError(
-                f"{path}: row {number} has no {' and no '.join(missing)}: answers have the keys "
+                f"{path}: {where} has no {' and no '.join(missing)}: answers have the keys "
                 "instruction, output and generator."
             )
         name = str(given.get("generator") or path.stem)
-        found.append(Answer(given["instruction"], given["output"], name))
-    _no_repeats([answer.instruction for answer in found], path)
-    return found
+        for key, text in (*((key, given[key]) for key in _TEXTS), ("generator", name)):
+            _check_text(text, f"{path}: the {key} of {where}")
+        found[where] = Answer(given["instruction"], given["output"], name)
+    _no_repeats({where: answer.instruction for where, answer in found.items()}, path)
+    return list(found.values())
+
+
+def select(given: Sequence[Answer], instructions: Sequence[str], path: Path) -> list[Answer]:
+    """Those answers of a file that are to `instructions`, in their order.
+
+    Raises:
+        ValueError: the file has no answer to one of them.
+    """
+    known = {answer.instruction: answer for answer in given}
+    missing = [text for text in instructions if text not in known]
+    if missing:
+        raise ValueError(
+            f"{path} has no answer to {len(missing)} of the {len(instructions)} instructions of "
+            f"--prompts, such as {missing[0]!r:.80}."
+        )
+    return [known[text] for text in instructions]
 
 
 def write(path: Path, answers: Sequence[Answer]) -> None:
@@ -103,28 +124,58 @@ def match(candidate: Sequence[Answer], baseline: Sequence[Answer]) -> list[Pair]
     ]
 
 
-def _rows(path: Path, what: str) -> list[Any]:
-    if path.suffix == ".jsonl":
-        try:
-            # Not splitlines: a text may hold other ends of lines, such as U+2028, as they are.
-            lines = path.read_text(encoding="utf-8").split("\n")
-            rows = [json.loads(line) for line in lines if line.strip()]
-        except FileNotFoundError:
-            raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.") from None
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is not a {what}: not valid JSON lines ({error}).") from None
+def _rows(path: Path, what: str) -> list[tuple[str, Any]]:
+    """Rows of a file, each with the words for where it stands: "row 3", or in JSON lines "line
+    3", both counted from 1."""
+    if path.suffix.lower() == ".jsonl":
+        found = list(_lines(path, what))
     else:
         rows = files.read_json(path, f"a {what}")
-    if not isinstance(rows, list) or not rows:
+        if not isinstance(rows, list):
+            raise ValueError(f"{path} is not a {what}: it must hold a list with at least one row.")
+        found = [(f"row {number}", row) for number, row in enumerate(rows, 1)]
+    if not found:
         raise ValueError(f"{path} is not a {what}: it must hold a list with at least one row.")
-    return rows
+    return found
 
 
-def _no_repeats(texts: Sequence[str], path: Path) -> None:
-    seen: dict[str, int] = {}
-    for number, text in enumerate(texts):
+def _lines(path: Path, what: str) -> Iterator[tuple[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a {what}: it is not UTF-8 ({error}).") from None
+    # Not splitlines: a text may hold other ends of lines, such as U+2028, as they are.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield f"line {number}", json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            said = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            raise ValueError(
+                f"{path} is not a {what}: line {number} is not valid JSON ({said})."
+            ) from None
+
+
+def _check_text(text: str, what: str) -> None:
+    """Raise ValueError for half a surrogate pair, which no tokenizer and no judge can be sent."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        lone = text[error.start : error.end]
+        raise ValueError(
+            f"{what} holds {lone!r} at character {error.start + 1}, half of a surrogate pair: the "
+            "text was cut in the middle of a character. Correct it, or take the row out."
+        ) from None
+
+
+def _no_repeats(texts: Mapping[str, str], path: Path) -> None:
+    seen: dict[str, str] = {}
+    for where, text in texts.items():
         if text in seen:
             raise ValueError(
-                f"{path}: rows {seen[text]} and {number} have the same instruction: keep one."
+                f"{path}: {seen[text]} and {where} have the same instruction: keep one."
             )
-        seen[text] = number
+        seen[text] = where

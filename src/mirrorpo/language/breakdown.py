@@ -47,7 +47,8 @@ def breakdown(
     Returns:
         `progress`; `logps/...` and `logps_per_token/...` of chosen and rejected completions;
         `margin`, the difference of their log-probs in the objective's aggregation, relative to the
-        reference where it has one; `accuracy`, the share of positive margins. Of members of the
+        reference where it has one; `accuracy`, the share of positive margins, NaN where a margin
+        is. Of members of the
         mirror family also `loss/sft` and `loss/preference`, which add up to the loss, and
         `weight/sft` and `weight/preference` (the latter is alpha(t) of a temporally-aware one).
     """
@@ -63,7 +64,8 @@ def breakdown(
         "logps_per_token/chosen": per_token.chosen.mean(),
         "logps_per_token/rejected": per_token.rejected.mean(),
         "margin": margin.mean(),
-        "accuracy": (margin > 0).float().mean(),
+        # A comparison with NaN is no, and would count as a wrong pair.
+        "accuracy": torch.where(margin.isnan(), margin, (margin > 0).float()).mean(),
     }
     if isinstance(objective, MirrorObjective):
         numbers.update(_terms(objective, batch, losses, progress))

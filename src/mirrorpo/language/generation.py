@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import json_lines, typed
 
 from .trl_names import torch, transformers
 
@@ -43,12 +44,13 @@ class Decoding:
             raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
 
 
-def as_prompt(tokenizer: Any, instruction: str) -> str:
-    """An instruction in the tokenizer's chat template; as it is where there is none."""
-    if tokenizer.chat_template is None:
-        return instruction
-    message = [{"role": "user", "content": instruction}]
-    return tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+@dataclass(frozen=True)
+class _Batch:
+    """A line of the file of completions; lines of version 0.1.0 have no number."""
+
+    of: str
+    completions: list[str]
+    batch: int | None = None
 
 
 def without_turn_end(tokenizer: Any, text: str) -> str:
@@ -72,53 +74,52 @@ def complete(
     decoding: Decoding,
     path: Path,
     report: Callable[[int, int], None] = lambda done, of: None,
-    special_tokens: bool | None = None,
 ) -> list[str]:
     """One completion of each prompt.
 
     Args:
         model: a causal language model.
         tokenizer: its own; needs a padding token.
-        prompts: whole prompts, chat template included.
+        prompts: whole prompts, with their chat template and the token that begins a text, as of
+            `chat.as_prompt`: no special tokens are added.
         decoding: see there. Completions are drawn from the model's own distribution: settings
             such as top-k or a penalty for repetition that come with the model are off.
         path: JSON lines, one a batch, written as they are finished. The same call goes on from
             there, to the same completions.
         report: called with (prompts done, all prompts).
-        special_tokens: whether the tokenizer adds those that begin a text; None for where it has
-            no chat template, which would have written them.
 
     Raises:
         ValueError: `path` holds completions of other prompts, or a prompt leaves no room.
     """
-    if special_tokens is None:
-        special_tokens = tokenizer.chat_template is None
     done = _finished(path, prompts, decoding)
-    for number in range(len(done), -(-len(prompts) // decoding.batch_size)):
+    batches = -(-len(prompts) // decoding.batch_size)
+    for number in range(batches):
+        if number in done:
+            continue
         first = number * decoding.batch_size
         report(first, len(prompts))
         batch = list(prompts[first : first + decoding.batch_size])
-        texts = _batch(model, tokenizer, batch, decoding, number, special_tokens)
-        files.append_json_line(path, {"of": _digest(batch, decoding), "completions": texts})
-        done.append(texts)
+        texts = _batch(model, tokenizer, batch, decoding, number)
+        json_lines.append(path, asdict(_Batch(_digest(batch, decoding), texts, number)))
+        done[number] = texts
     report(len(prompts), len(prompts))
-    return [text for texts in done for text in texts]
+    return [text for number in range(batches) for text in done[number]]
 
 
-def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-    files.keep_json_lines(path, lambda row: True)
-    if not path.is_file():
-        return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for number, row in enumerate(rows):
+def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> dict[int, list[str]]:
+    """The batches that are done, by their number."""
+    made: dict[int, list[str]] = {}
+    for place, row in enumerate(json_lines.resume(path, partial(typed.build, _Batch))):
+        number = place if row.batch is None else row.batch
         first = number * decoding.batch_size
         batch = prompts[first : first + decoding.batch_size]
-        if row.get("of") != _digest(batch, decoding):
+        if row.of != _digest(batch, decoding) or len(row.completions) != len(batch):
             raise ValueError(
                 f"{path} holds completions of other prompts or settings: remove it, or choose "
                 "another folder."
             )
-    return [row["completions"] for row in rows]
+        made[number] = row.completions
+    return made
 
 
 def _digest(batch: Sequence[str], decoding: Decoding) -> str:
@@ -132,14 +133,13 @@ def _batch(
     prompts: list[str],
     decoding: Decoding,
     number: int,
-    special_tokens: bool,
 ) -> list[str]:
     given = tokenizer(
         prompts,
         return_tensors="pt",
         padding=True,
         padding_side="left",
-        add_special_tokens=special_tokens,
+        add_special_tokens=False,
         return_token_type_ids=False,
     ).to(model.device)
     longest = getattr(model.config, "max_position_embeddings", None)

@@ -46,6 +46,37 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
     return model, tokenizer
 
 
+def with_padding(tokenizer: Any) -> Any:
+    """A tokenizer that has a padding token: its own, or the token that ends a text.
+
+    Labels and attention masks say what is padding, so the token itself changes nothing.
+
+    Raises:
+        ValueError: it has neither.
+    """
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise ValueError(
+                f"The tokenizer {tokenizer.name_or_path or type(tokenizer).__name__} has neither a "
+                "padding token nor one that ends a text: set pad_token in its "
+                "tokenizer_config.json."
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def tokenizer_of(model: Any, trust_remote_code: bool = False) -> Any:
+    """The tokenizer that comes with a model, given as an object or by its folder or hub's name.
+
+    Raises:
+        ValueError: it cannot be loaded.
+    """
+    name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
+    read = transformers.AutoTokenizer.from_pretrained
+    found = loaded("tokenizer", name, lambda: read(name, trust_remote_code=trust_remote_code))
+    return with_padding(found)
+
+
 def on_device(model: Any) -> Any:
     """A model on the GPU, where there is one."""
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -76,4 +107,4 @@ def _load(name: str, dtype: str | None) -> tuple[Any, Any]:
 
 def _tokenizer(name: str) -> Any:
     read = transformers.AutoTokenizer.from_pretrained
-    return loaded("tokenizer", name, lambda: read(name))
+    return with_padding(loaded("tokenizer", name, lambda: read(name)))

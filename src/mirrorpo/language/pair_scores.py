@@ -2,74 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mirrorpo.preference_texts.row import PreferenceRow
+
 from . import models
-from .generation import as_prompt
+from .chat import begun, render
 from .sentiment_task.log_probs import measure
-from .sentiment_task.texts import begun
 
 _BATCH = 4
 
 
-def mean_log_probs(name: str, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Log-probs of the chosen and rejected completions, given their prompts, means over tokens.
+def mean_log_probs(name: str, rows: Sequence[PreferenceRow]) -> np.ndarray:
+    """Log-probs of the chosen and rejected answers, given their prompts, means over tokens.
 
-    A model with a chat template sees the prompt in it, any other as plain text.
+    A model reads them as in training: by its chat template, where it has one; see `chat`.
 
     Args:
         name: of the model, as of `models.load`.
-        rows: with prompt, chosen and rejected: texts, or lists of messages of which the last is
-            the completion; without a prompt, the messages before it are.
+        rows: of the reader, `preference_texts.reading`.
 
     Returns:
         Shape (rows, 2), in nats.
 
     Raises:
-        ValueError: the model cannot be loaded, or a pair is longer than it takes.
+        ValueError: the model cannot be loaded, its template does not take a row, or a pair is
+            longer than it takes.
     """
     model, tokenizer = models.load(name)
     model = models.on_device(model)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    prompts = [_prompt(tokenizer, row) for row in rows]
+    written = [render(tokenizer, row) for row in rows]
+    prompts = [begun(tokenizer, part.prompt) for part in written]
     columns = []
-    for side in ("chosen", "rejected"):
-        texts = [_completion(row[side]) for row in rows]
-        _check_lengths(model, tokenizer, prompts, texts)
+    for texts in ([part.chosen for part in written], [part.rejected for part in written]):
+        _check_lengths(model, tokenizer, rows, prompts, texts)
         columns.append(measure(model, tokenizer, prompts, texts, _BATCH).mean)
     return np.stack(columns, axis=1)
 
 
-def _completion(value: Any) -> str:
-    return value if isinstance(value, str) else str(value[-1]["content"])
-
-
-def _prompt(tokenizer: Any, row: Mapping[str, Any]) -> str:
-    given = row.get("prompt")
-    if given is None:
-        given = "" if isinstance(row["chosen"], str) else list(row["chosen"][:-1])
-    if not isinstance(given, str):
-        if tokenizer.chat_template is not None:
-            return tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=True)
-        given = "\n".join(str(message["content"]) for message in given)
-    elif given and tokenizer.chat_template is not None:
-        return as_prompt(tokenizer, given)
-    # A text without a prompt still needs a token before it.
-    return begun(tokenizer, [given])[0] or tokenizer.eos_token
-
-
 def _check_lengths(
-    model: Any, tokenizer: Any, prompts: Sequence[str], texts: Sequence[str]
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[PreferenceRow],
+    prompts: Sequence[str],
+    texts: Sequence[str],
 ) -> None:
     longest = getattr(model.config, "max_position_embeddings", None)
-    for number, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
+    for row, prompt, text in zip(rows, prompts, texts, strict=True):
         size = len(tokenizer(prompt + text, add_special_tokens=False)["input_ids"])
         if longest is not None and size > longest:
             raise ValueError(
-                f"Pair {number} has {size} tokens, but the model takes {longest}: leave such pairs "
+                f"{row.place} has {size} tokens, but the model takes {longest}: leave such pairs "
                 "out, or name a model that takes longer texts."
             )

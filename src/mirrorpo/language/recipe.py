@@ -2,17 +2,26 @@
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mirrorpo import bounded
+
 INCLUDE = "include"
+_MOST_FILES = 100
+ALL_LINEAR = "all-linear"
 
 BELONGINGS = {
     "objective": ("objective_parameters",),
-    "dataset_name": ("dataset_train_split", "dataset_test_split"),
+    "dataset_name": (
+        "dataset_train_split",
+        "dataset_test_split",
+        "dataset_format",
+        "dataset_columns",
+    ),
 }
 """What goes with a value when another replaces it: it says something of the old one alone."""
 
@@ -23,15 +32,22 @@ class AlignRecipe:
 
     Attributes:
         model_name_or_path: a causal language model of a hub, or its folder.
-        dataset_name: preference pairs of a hub, a .json, .jsonl or .parquet file, or a folder
-            written by `datasets.Dataset.save_to_disk`.
+        dataset_name: preference pairs: a file or a folder that `preference_texts` reads, or a
+            hub's name. What is there on disk is never looked for on a hub.
         objective: a name or a file, as `mirrorpo train` takes it.
         objective_parameters: its hyper-parameters; those left out keep their defaults.
         dtype: in which the model is loaded: "float32", "bfloat16" or "float16".
-        chat_template: "chatml", or a template's text; None for the tokenizer's own.
-        dataset_train_split, dataset_test_split: of a hub's dataset; None for no test pairs.
+        chat_template: "chatml", a template's text, "none" for no template, or None for the
+            tokenizer's own. Where there is one, prompts that are texts are in it too; see `chat`.
+        dataset_train_split, dataset_test_split: of a folder or a hub's dataset, or a part of one,
+            as in ``train[:90%]``; None for no test pairs.
+        dataset_format: a layout's name, or "auto"; see `preference_texts.layouts`.
+        dataset_columns: the dataset's names of prompt, chosen, rejected, where they are others;
+            None leaves a column out.
         lora_r: rank of the adapters to train; 0 trains the whole model.
-        lora_alpha, lora_dropout, lora_target_modules: of the adapters.
+        lora_alpha, lora_dropout: of the adapters.
+        lora_target_modules: names of the layers to adapt, or "all-linear" for all linear ones but
+            the last.
         training: fields of `PreferenceConfig`.
     """
 
@@ -43,10 +59,12 @@ class AlignRecipe:
     chat_template: str | None = None
     dataset_train_split: str = "train"
     dataset_test_split: str | None = None
+    dataset_format: str = "auto"
+    dataset_columns: Mapping[str, str | None] = field(default_factory=dict)
     lora_r: int = 0
     lora_alpha: int = 16
     lora_dropout: float = 0.0
-    lora_target_modules: tuple[str, ...] = ()
+    lora_target_modules: tuple[str, ...] | str = ()
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,10 +77,11 @@ class AlignRecipe:
             "chat_template": (str, type(None)),
             "dataset_train_split": (str,),
             "dataset_test_split": (str, type(None)),
+            "dataset_format": (str,),
+            "dataset_columns": (Mapping,),
             "lora_r": (int,),
             "lora_alpha": (int,),
             "lora_dropout": (int, float),
-            "lora_target_modules": (tuple,),
         }
         for name, allowed in kinds.items():
             value = getattr(self, name)
@@ -71,10 +90,32 @@ class AlignRecipe:
                 raise ValueError(f"{name} is {value!r}, but must be a {wanted}.")
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"dtype is {self.dtype!r}, but must be float32, bfloat16 or float16.")
+        seed = self.training.get("seed", 0)
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ValueError(f"seed is {seed!r}, but must be a whole number.")
+        self._check_columns()
+        self._check_layers()
         if self.lora_r < 0:
             raise ValueError(f"lora_r is {self.lora_r}, but must be at least 0.")
         if self.lora_r and not self.lora_target_modules:
             raise ValueError("lora_r is set, but lora_target_modules names no layers to adapt.")
+
+    def _check_columns(self) -> None:
+        for name, own in self.dataset_columns.items():
+            if not isinstance(name, str) or not isinstance(own, str | None):
+                raise ValueError(
+                    f"dataset_columns: {name} is {own!r}, but must be a column's name, or null to "
+                    "leave it out."
+                )
+
+    def _check_layers(self) -> None:
+        given = self.lora_target_modules
+        names = isinstance(given, tuple) and all(isinstance(name, str) for name in given)
+        if not names and given != ALL_LINEAR:
+            raise ValueError(
+                f"lora_target_modules is {given!r}, but must be a list of layers' names, or "
+                f"{ALL_LINEAR}."
+            )
 
 
 def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
@@ -92,7 +133,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
         ValueError: no such file, not YAML, a key that is missing or is a near miss of a recipe's,
             or a value of the wrong kind. The message names the file.
     """
-    content = _read(path, ())
+    content = _read(path, (), itertools.count(1))
     changed: dict[str, Any] = {}
     for key, value in (changes or {}).items():
         outer, dot, inner = key.partition(".")
@@ -130,18 +171,19 @@ def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:
 
 def parse(text: str) -> Any:
     """A value as YAML reads it, and numbers such as 5e-5, which YAML takes for text."""
-    yaml: Any = import_module("yaml")  # has no types
     try:
-        return _numbers(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{text!r} is not a YAML value: {' '.join(str(error).split())}") from None
+        return _numbers(bounded.parse_yaml(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r:.60} is not a YAML value: {error}") from None
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...], count: Iterator[int]) -> dict[str, Any]:
+    if next(count) > _MOST_FILES:
+        raise ValueError(f"{above[0]} includes more than {_MOST_FILES} files.")
     if path.resolve() in above:
         raise ValueError(f"{path} includes itself.")
     try:
-        content = parse(path.read_text(encoding="utf-8"))
+        content = parse(bounded.read_text(path, "a recipe", bounded.YAML_DOCUMENT))
     except OSError as error:
         raise ValueError(f"No recipe at {path}: {error.strerror}.") from None
     except ValueError as error:
@@ -153,7 +195,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         raise ValueError(f"{path}: {INCLUDE} must be a list of files.")
     whole: dict[str, Any] = {}
     for name in names:
-        whole = _joined(whole, _read(path.parent / name, (*above, path.resolve())))
+        whole = _joined(whole, _read(path.parent / name, (*above, path.resolve()), count))
     return _joined(whole, content)
 
 

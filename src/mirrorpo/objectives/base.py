@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+from array_api_compat import is_array_api_obj
 
 from .arrays import Array, Number, as_array, at_least_single, detach, namespace
 from .component import Component, choice
@@ -145,13 +146,15 @@ class Objective(Component):
 
         Raises:
             ValueError: if reference log-probs are needed but missing, or progress is outside
-                [0, 1].
+                [0, 1]; or if `loss` returns something else than a real number for each pair.
             TypeError: if the pairs are not arrays.
         """
         if isinstance(progress, (int, float)) and not 0.0 <= progress <= 1.0:
             raise ValueError(f"{self.name}: progress is {progress!r}, but must be in [0, 1]")
         batch = self._aggregate(pairs, memory)
-        return self.loss(batch, as_array(progress, batch.chosen))
+        losses = self.loss(batch, as_array(progress, batch.chosen))
+        self._check_losses(losses, tuple(batch.chosen.shape))
+        return losses
 
     @abstractmethod
     def loss(self, batch: Batch, progress: Array) -> Array:
@@ -183,6 +186,22 @@ class Objective(Component):
         if self.aggregation == "mean":
             return batch.chosen, batch.rejected
         return batch.chosen / batch.chosen_length, batch.rejected / batch.rejected_length
+
+    def _check_losses(self, losses: Array, shape: tuple[int, ...]) -> None:
+        """Refuse what a mean would hide: a loss of another shape is that of no pair. Shapes and
+        types are known while a program is traced, so this costs training nothing."""
+        if not is_array_api_obj(losses):
+            found = "None" if losses is None else f"a {type(losses).__name__}"
+        elif tuple(losses.shape) != shape:
+            found = f"an array of shape {tuple(losses.shape)}"
+        elif not namespace(losses).isdtype(losses.dtype, "real floating"):
+            found = f"an array of {losses.dtype}"
+        else:
+            return
+        raise ValueError(
+            f"{type(self).__name__}.loss returns {found}, but must return the loss of each pair: "
+            f"an array of floating-point numbers of shape {shape}"
+        )
 
     def _aggregate(self, pairs: PairLogProbs, memory: Array | None = None) -> Batch:
         missing = pairs.reference_chosen is None or pairs.reference_rejected is None

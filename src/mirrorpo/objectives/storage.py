@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj
 
-from mirrorpo.files import load_arrays, load_card, save_arrays, write_text
+from mirrorpo.bounded import parse_json, read_text
+from mirrorpo.files import check_card, load_arrays, load_card, save_arrays, write_text
 
 from .base import Objective
 from .component import is_array, is_function, registered
@@ -65,10 +66,12 @@ def load(path: str | os.PathLike[str]) -> Objective:
     Raises:
         ValueError: if the file is cut short, is not JSON or safetensors, is another format or a
             newer version, names an unknown objective, function or hyper-parameter, or its arrays
-            do not fit. The message says which.
+            do not fit, or the card beside it has another checksum. The message says which.
         OSError: if the file cannot be read.
     """
     document = _read_document(path)
+    if _is_safetensors(path):
+        check_card(Path(path), "a saved objective")
     tensors = load_arrays(Path(path), "a saved objective") if _is_safetensors(path) else {}
     try:
         return _objective(document, tensors)
@@ -123,12 +126,12 @@ def _read_document(path: str | os.PathLike[str]) -> Any:
 
 def _read_json(path: str | os.PathLike[str]) -> Any:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(Path(path), "a saved objective")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a saved objective: not JSON text") from error
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return parse_json(text)
+    except ValueError as error:
         if not text.strip():
             reason = "the file is empty"
         elif text.lstrip().startswith("{"):

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo import files, versions
+from mirrorpo import damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.preferences import validation
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
@@ -163,21 +164,18 @@ class PreferenceDataset:
 
     @classmethod
     def load(cls, path: Path | str) -> "PreferenceDataset":
-        """Read what `save` wrote.
+        """Read what `save` wrote, and see once that all of it can be trained on.
 
         Raises:
-            ValueError: missing, truncated, foreign or changed file.
+            ValueError: missing, truncated, foreign or changed file, or a fault in its numbers
+                (see `validation`). The message names the place.
         """
         arrays, card = _load(path, FORMAT, "a preference dataset")
         trajectories = _trajectories(arrays, path)
         for name in ("chosen", "rejected"):
             if name not in arrays:
                 raise ValueError(f"{path} is not a preference dataset: it has no {name!r}.")
-            if arrays[name].min() < 0 or arrays[name].max() >= len(trajectories):
-                raise ValueError(
-                    f"{path} is damaged: {name!r} points outside its {len(trajectories)} "
-                    "trajectories."
-                )
+        validation.check_pairs(arrays["chosen"], arrays["rejected"], len(trajectories), path)
         return cls(trajectories, arrays["chosen"], arrays["rejected"], card)
 
 
@@ -198,7 +196,8 @@ def simulate(
         seed: of start states and action noise.
         better: agent's name or file; None for the task's own.
         worse: agent's name or file; None for the task's own.
-        parts: folder for finished parts; the same call continues from them after a kill.
+        parts: folder for finished parts, which stay there; the same call continues from them
+            after a kill. A part that is damaged, or of another pool, is said and made again.
         progress: called with (parts done, number of parts).
 
     Raises:
@@ -241,10 +240,6 @@ def simulate(
         name: np.concatenate([piece[name] for piece in pieces])[: rows * 2 * COPIES]
         for name in pieces[0]
     }
-    if parts is not None:
-        for block in range(blocks):
-            _part(parts, block).unlink(missing_ok=True)
-        parts.rmdir()
     return Pool(Trajectories(**arrays), card)
 
 
@@ -350,12 +345,13 @@ def _load_part(parts: Path | None, block: int, card: Mapping[str, Any]) -> dict 
     if parts is None or not _part(parts, block).is_file():
         return None
     path = _part(parts, block)
-    if files.load_card(path, "part", "a part of a pool").get("of") != card:
-        raise ValueError(
-            f"{path} belongs to a pool with other settings. Choose another output, or remove "
-            f"the folder {parts}."
-        )
-    return files.load_arrays(path, "a part of a pool")
+    try:
+        if files.load_card(path, "part", "a part of a pool").get("of") != card:
+            raise ValueError(f"{path} is a part of another pool.")
+        return files.load_arrays(path, "a part of a pool")
+    except ValueError as error:
+        damage.say(f"{error} It is simulated again.")
+        return None
 
 
 def _arrays(trajectories: Trajectories) -> dict[str, np.ndarray]:
@@ -367,8 +363,7 @@ def _trajectories(arrays: Mapping[str, np.ndarray], path: Path | str) -> Traject
     missing = set(names) - set(arrays)
     if missing:
         raise ValueError(f"{path} lacks the arrays {', '.join(sorted(missing))}.")
-    if len({len(arrays[name]) for name in names}) != 1:
-        raise ValueError(f"{path} is damaged: its arrays have different numbers of trajectories.")
+    validation.check_trajectories(arrays, path)
     return Trajectories(**{name: arrays[name] for name in names})
 
 
@@ -376,25 +371,14 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: data are written as safetensors; end the name so.")
-    digest = files.save_arrays(path, arrays, card)
-    files.write_json(path.with_suffix(".json"), {**card, "sha256": digest})
+    files.write_with_card(path, lambda to: files.save_arrays(to, arrays, card), card)
 
 
 def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
     card = files.load_card(path, format_name, what)
-    if card.get("format_version", 0) > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} was written by a newer MirrorPO (format {card['format_version']}; this one "
-            f"reads up to {FORMAT_VERSION}). Update MirrorPO."
-        )
-    beside = path.with_suffix(".json")
-    if beside.is_file():
-        expected = files.read_json(beside, "a card").get("sha256")
-        if expected not in (None, files.checksum(path)):
-            raise ValueError(
-                f"{path} does not match the checksum on its card {beside}: the file is damaged "
-                "or one of the two was changed. Make it again."
-            )
+    validation.check_card(card, path)
+    files.check_version(path, card, FORMAT_VERSION)
+    files.check_card(path, what)
     card.pop("format")
     return files.load_arrays(path, what), card

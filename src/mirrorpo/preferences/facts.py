@@ -123,4 +123,4 @@ def recall(run: Path) -> list[Facts]:
     path = run / DATASETS
     if not path.is_file():
         return []
-    return [Facts(**row) for row in files.read_json(path, "facts of datasets")]
+    return files.read_rows(path, "facts of datasets", Facts)

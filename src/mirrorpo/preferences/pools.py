@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from mirrorpo import files, versions
+from mirrorpo import damage, files, locks, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
@@ -17,6 +18,11 @@ def in_words(report: Callable[[str], None]) -> Callable[[int, int], None]:
     return lambda done, of: report(f"trajectories ({100 * done // of} %)")
 
 
+def in_line(report: Callable[[str], None]) -> Callable[[str], None]:
+    """A `waiting` of `cached` that tells `report` who is waited for, in words."""
+    return lambda holder: report(f"waiting for the trajectories of {holder}")
+
+
 def cached(
     task: Task,
     rows: int,
@@ -25,12 +31,14 @@ def cached(
     worse: str | Path,
     folder: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    waiting: Callable[[str], None] = lambda holder: None,
 ) -> data.Pool:
     """The pool of these settings from the cache, simulated first where it is not there yet.
 
     The file's name is made from the task, the agents' checksums, rows, seed and the versions
-    of the simulator, so a pool is never taken for another. An interrupted simulation goes on.
-    `progress` is called after each part of a simulation.
+    of the simulator, so a pool is never taken for another. An interrupted simulation goes on; one
+    that another process is at is waited for. A pool or a part that is damaged is said and made
+    again. `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """
     simulator = {
         name: version
@@ -46,16 +54,27 @@ def cached(
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path = (folder or cache.folder() / "pools") / f"{task.name}-{rows}-{digest}.safetensors"
-    if path.is_file():
-        return data.Pool.load(path)
-    pool = data.simulate(
-        task,
-        rows,
-        seed,
-        better,
-        worse,
-        parts=path.with_suffix(".parts"),
-        progress=progress,
-    )
-    pool.save(path)
+    parts = path.with_suffix(".parts")
+    pool = _load(path)
+    if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:
+        return pool
+    files.make_folder(path.parent)
+    with locks.alone(path, waiting):
+        pool = _load(path)  # which the process that was waited for has made
+        files.remove_leftovers(path.parent, path.stem)
+        if pool is None:
+            pool = data.simulate(task, rows, seed, better, worse, parts, progress)
+            pool.save(path)
+        shutil.rmtree(parts, ignore_errors=True)
     return pool
+
+
+def _load(path: Path) -> data.Pool | None:
+    """A pool of the cache; None where it is not there, or is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return data.Pool.load(path)
+    except ValueError as error:
+        damage.say(f"{error} It is simulated again.")
+        return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirrorpo.preferences.preference_model import FEWEST_PAIRS
 from mirrorpo.recommend import noise
 from mirrorpo.recommend.noise import NoiseEstimate
 from mirrorpo.recommend.pairs import Pairs
@@ -41,7 +42,7 @@ class Conditions:
     Attributes:
         kind: "trajectories" or "texts".
         pairs: how many there are.
-        noise: the rate of wrong labels.
+        noise: the rate of wrong labels, of the pairs whose two sequences differ.
         near_equal: share of pairs of nearly equal quality, see `NEAR`.
         longer_chosen: share of pairs whose chosen is longer, of those that differ in length; NaN
             where none does.
@@ -68,9 +69,18 @@ def estimate(pairs: Pairs, seed: int = 0) -> Conditions:
         seed: of folds and bootstrap.
 
     Raises:
-        ValueError: too few pairs, see `noise.margins`.
+        ValueError: too few pairs that differ, see `noise.margins`.
     """
-    margin = noise.margins(pairs, seed)
+    # Where both sides are the same, a label means nothing, and can be neither right nor wrong.
+    differing = ~pairs.identical
+    if not differing.all() and differing.sum() < FEWEST_PAIRS:
+        raise ValueError(
+            f"Only {differing.sum()} of {len(pairs)} pairs differ between chosen and rejected: at "
+            f"least {FEWEST_PAIRS} must."
+        )
+    margin = noise.margins(pairs.some(differing), seed)
+    quality = np.zeros(len(pairs))
+    quality[differing] = margin
     differ = pairs.chosen_length != pairs.rejected_length
     longer = (pairs.chosen_length > pairs.rejected_length)[differ]
     ratio = np.log(np.maximum(pairs.chosen_length, 1) / np.maximum(pairs.rejected_length, 1))
@@ -78,7 +88,7 @@ def estimate(pairs: Pairs, seed: int = 0) -> Conditions:
         pairs.kind,
         len(pairs),
         noise.estimate(margin, pairs.kind, seed),
-        near_equal_share(margin),
+        near_equal_share(quality),
         float(longer.mean()) if differ.any() else float("nan"),
         float(np.exp(ratio.mean())),
         float(pairs.identical.mean()),

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirrorpo import files, runs
+from mirrorpo import bounded, files, plain_text, runs
 from mirrorpo.report import paper
 from mirrorpo.report.paper import RESULTS
 from mirrorpo.study import records, statistics, tables
 from mirrorpo.study.statistics import Concordance, RankAgreement
 from mirrorpo.study.tables import SourceAgent
+
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,15 @@ def read(out: Path) -> Run:
     Raises:
         ValueError: the folder holds no bench.
     """
-    settings = files.read_json(out / runs.CONFIG, "a run's configuration").get("settings", {})
+    config = files.read_json(out / runs.CONFIG, "a run's configuration")
+    settings = config.get("settings") if isinstance(config, dict) else None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{out / runs.CONFIG} holds no settings of a run.")
     if "algorithms" not in settings or "variants" not in settings:
         raise ValueError(f"{out} is not a folder of `mirrorpo bench`.")
+    for name in ("algorithms", "variants"):
+        _check_names(out, name, settings[name])
+    bounded.check_size(out / runs.METRICS, "the log of a bench", bounded.LOG)
     agents = records.to_frame(record for record, _ in records.read(out / runs.METRICS))
     path = out / "sources.json"
     sources = files.read_json(path, "the source agents' returns") if path.is_file() else []
@@ -53,6 +61,13 @@ def read(out: Path) -> Run:
         [tables.SourceAgent(**row) for row in sources],
     )
     return Run(settings, table, agents)
+
+
+def _check_names(out: Path, what: str, names: object) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{out / runs.CONFIG}: {what} is not a list of names.")
+    if len(names) > _MOST_NAMES:
+        raise ValueError(f"{out / runs.CONFIG}: {what} has more than {_MOST_NAMES} names.")
 
 
 @dataclass(frozen=True)
@@ -156,10 +171,12 @@ def to_markdown(run: Run) -> str:
     for column in columns(run):
         where = RESULTS[run.settings["task"]].table
         parts.append(
-            f"### {column.variant}\n\n"
+            f"### {plain_text.in_markdown(column.variant)}\n\n"
             f"| algorithm | ours | normalised | paper ({where}) | normalised |\n"
             "| --- | ---: | ---: | ---: | ---: |\n"
-            + "".join(f"| {' | '.join(row)} |\n" for row in column.rows)
+            + "".join(
+                f"| {' | '.join(map(plain_text.in_markdown, row))} |\n" for row in column.rows
+            )
             + f"\n{column.agreement}.\n"
         )
     return "\n".join(parts)

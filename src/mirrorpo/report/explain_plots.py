@@ -16,6 +16,7 @@ from mirrorpo import files
 from mirrorpo.discovery.gradient_map import GradientMap
 from mirrorpo.discovery.member_functions import Curve
 from mirrorpo.discovery.visited import Visited
+from mirrorpo.plain_text import in_figure
 
 _DPI = 150
 _COLOURS = "viridis"
@@ -84,7 +85,7 @@ def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
     for axis, (title, found) in zip(axes, maps, strict=False):
         image = _draw_map(axis, found, _norm(found.size))
         text = "\n".join(wrap(title, _TITLE_WIDTH, break_long_words=False))
-        axis.set_title(text.replace("$", r"\$"), fontsize=8)
+        axis.set_title(in_figure(text), fontsize=8)
         figure.colorbar(image, ax=axis)
     return figure
 
@@ -179,7 +180,7 @@ def _draw_dots(axis: Axes, visited: Visited) -> None:
 
 
 def _save(figure: Figure, title: str, path: Path) -> None:
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11)
+    figure.suptitle(in_figure(title), fontsize=11)
     files.write_atomically(
         path, lambda part: figure.savefig(part, format=path.suffix.removeprefix("."))
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirrorpo import files
+from mirrorpo import files, plain_text
 from mirrorpo.report import side_tables
 from mirrorpo.report.page.benches import Place
 from mirrorpo.report.page.reading import Parts
@@ -107,7 +107,7 @@ def write_tables(parts: Parts, folder: Path) -> None:
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:
-    files.write_atomically(path, lambda part: frame.to_csv(part, index=False))
+    plain_text.write_csv(path, frame)
 
 
 def _in_layout(table: tables.ResultTable) -> pd.DataFrame:

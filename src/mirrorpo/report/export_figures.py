@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,41 +13,69 @@ from mirrorpo.discovery.gradient_map import gradient_map
 from mirrorpo.discovery.member_functions import member_functions
 from mirrorpo.objectives import MirrorObjective
 from mirrorpo.report import explain_plots, run_plots
-from mirrorpo.report.page import choices, explorer
+from mirrorpo.report.page import choices, explorer, reading
+from mirrorpo.report.page.benches import BenchPart
 from mirrorpo.report.page.reading import Parts
 from mirrorpo.report.page.searches import SearchPart
+from mirrorpo.report.page.trainings import TrainingPart
 
 GRADIENT_MAPS = "gradient-maps"
 _FORMS = (".png", ".svg")
 
 
-def write(parts: Parts, folder: Path) -> Iterator[str]:
-    """Write each figure of runs to a folder; yields the name of what is done."""
+def write(parts: Parts, folder: Path) -> Iterator[tuple[str, str | None]]:
+    """Write each figure of runs to a folder.
+
+    Yields:
+        The name of what is done, and why it could not be drawn; None where it could.
+    """
+    for name, draw in _jobs(parts, folder):
+        try:
+            draw()
+        # What a run folder holds may be more than a figure can show.
+        except Exception as error:
+            yield name, reading.told(error)
+        else:
+            yield name, None
+
+
+def _jobs(parts: Parts, folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     for bench in parts.benches:
-        if bench.run.table.cells:
-            name = files.file_name(bench.folder.name)
-            _both(run_plots.every_agent(bench), folder / f"{name}-agents")
-            if bench.curves:
-                _both(run_plots.training_curves(bench), folder / f"{name}-curves")
-        yield bench.folder.name
+        yield bench.folder.name, partial(_of_bench, bench, folder)
     for search in parts.searches:
-        if search.generations:
-            figure = run_plots.fitness(search.generations, search.validations)
-            _both(figure, folder / f"{files.file_name(search.folder.name)}-fitness")
-        _write_found(search, folder)
-        yield search.folder.name
+        yield search.folder.name, partial(_of_search, search, folder)
     for training in parts.trainings:
-        if training.charts:
-            figure = run_plots.charts(training.charts)
-            _both(figure, folder / f"{files.file_name(training.name)}-curves")
-        yield training.name
+        yield training.name, partial(_of_training, training, folder)
+    yield "the gradient maps", partial(_side_by_side, parts, folder)
+
+
+def _of_bench(bench: BenchPart, folder: Path) -> None:
+    if not bench.run.table.cells:
+        return
+    name = files.file_name(bench.folder.name)
+    _both(run_plots.every_agent(bench), folder / f"{name}-agents")
+    if bench.curves:
+        _both(run_plots.training_curves(bench), folder / f"{name}-curves")
+
+
+def _of_search(search: SearchPart, folder: Path) -> None:
+    if search.generations:
+        figure = run_plots.fitness(search.generations, search.validations)
+        _both(figure, folder / f"{files.file_name(search.folder.name)}-fitness")
+    _write_found(search, folder)
+
+
+def _of_training(training: TrainingPart, folder: Path) -> None:
+    if training.charts:
+        figure = run_plots.charts(training.charts)
+        _both(figure, folder / f"{files.file_name(training.name)}-curves")
+
+
+def _side_by_side(parts: Parts, folder: Path) -> None:
     offered, compared = choices.offered(parts)
-    if compared:
-        maps = [
-            (label, explorer.first_map(offered[index], point)) for label, index, point in compared
-        ]
+    maps = [(label, explorer.first_map(offered[index], point)) for label, index, point in compared]
+    if maps:
         _both(explain_plots.side_by_side(maps), folder / GRADIENT_MAPS)
-    yield "the gradient maps"
 
 
 def _write_found(search: SearchPart, folder: Path) -> None:

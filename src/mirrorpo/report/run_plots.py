@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mirrorpo import files
+from mirrorpo.plain_text import in_figure
 from mirrorpo.report import labels
 from mirrorpo.report.page.benches import BenchPart
 from mirrorpo.report.page.trainings import Chart
@@ -49,7 +50,9 @@ def every_agent(bench: BenchPart) -> Figure:
     axes = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
     for axis, variant in zip(axes, variants, strict=True):
         _draw_agents(axis, bench, variant)
-    axes[0].set_yticks(range(len(algorithms)), list(labels.of(algorithms).values()))
+    axes[0].set_yticks(
+        range(len(algorithms)), [in_figure(label) for label in labels.of(algorithms).values()]
+    )
     axes[0].invert_yaxis()
     return figure
 
@@ -68,7 +71,7 @@ def training_curves(bench: BenchPart) -> Figure:
     axes = figure.subplots(len(variants), len(titles), squeeze=False)
     colours = matplotlib.colormaps["tab10" if len(bench.run.table.algorithms) <= 10 else "tab20"]
     for row, variant in zip(axes, variants, strict=True):
-        row[0].set_ylabel(variant)
+        row[0].set_ylabel(in_figure(variant))
         for axis, (name, title) in zip(row, titles, strict=True):
             near: list[float] = []
             for position, algorithm in enumerate(bench.run.table.algorithms):
@@ -78,7 +81,9 @@ def training_curves(bench: BenchPart) -> Figure:
                     near += [] if lost else [value for value in values if np.isfinite(value)]
                     x = bench.curve_step * np.arange(1, len(values) + 1)
                     colour = colours(position % colours.N)
-                    axis.plot(x, values, color=colour, label=shown[algorithm], linewidth=1.4)
+                    axis.plot(
+                        x, values, color=colour, label=in_figure(shown[algorithm]), linewidth=1.4
+                    )
             axis.set(title=title, xlabel=bench.quantities.argument)
             if bench.shown_from(variant) is not None and near:
                 edge = 0.05 * (max(near) - min(near)) or 1.0
@@ -103,7 +108,9 @@ def charts(drawn: Sequence[Chart]) -> Figure:
             points = [point for point in chart.points if point["name"] == name]
             y = [np.nan if point["y"] is None else point["y"] for point in points]
             marker = "o" if len(points) == 1 else ""
-            axis.plot([p["x"] for p in points], y, marker=marker, label=name, linewidth=1.4)
+            axis.plot(
+                [p["x"] for p in points], y, marker=marker, label=in_figure(name), linewidth=1.4
+            )
         axis.set_title(chart.caption, fontsize=9)
         axis.set_xlabel(chart.argument)
         axis.grid(color="#EEEEEE", linewidth=0.8)
@@ -167,7 +174,7 @@ def _draw_agents(axis: Axes, bench: BenchPart, variant: str) -> None:
             axis.errorbar(
                 found.mean, row, xerr=np.nan_to_num(found.standard_error), fmt="k|", capsize=2
             )
-    axis.set(title=variant, xlabel=bench.quantities.score)
+    axis.set(title=in_figure(variant), xlabel=bench.quantities.score)
     if low is not None:
         axis.set_xlim(left=low)
     axis.xaxis.set_major_locator(MaxNLocator(4))

@@ -43,7 +43,12 @@ def use_all_cores(devices: int | None = None) -> None:
 
 
 def keep_compiled_programs() -> None:
-    """Keep what takes long to compile in the user's cache, for this process and later ones."""
+    """Keep what takes long to compile in the user's cache, for this process and later ones.
+
+    Where the cache cannot be written nothing is kept, and JAX need not say so of each program.
+    """
+    if not cache.is_usable():
+        return
     jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 

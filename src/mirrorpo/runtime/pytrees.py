@@ -107,6 +107,12 @@ def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, 
         if name not in arrays:
             raise ValueError(f"{path} is not {what} of this version: it lacks {name}.")
         new = arrays[name]
+        plain = _plain(old)
+        if new.shape != plain.shape or new.dtype != plain.dtype:
+            raise ValueError(
+                f"{path} is not {what} of these settings: {name} is {new.dtype}{list(new.shape)}, "
+                f"not {plain.dtype}{list(plain.shape)}."
+            )
         if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key):
             return jax.device_put(jax.random.wrap_key_data(jnp.asarray(new)), old.sharding)
         return jax.device_put(new, old.sharding)

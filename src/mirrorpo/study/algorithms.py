@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from mirrorpo import objectives
-from mirrorpo.objectives import Objective
-from mirrorpo.study.plugins import is_saved, load_algorithm
+from mirrorpo.objectives import Objective, naming
+from mirrorpo.study import tryout
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Algorithm:
 
     Attributes:
         text: as the user named it; the row's label.
-        objective: aggregates log-probs by their mean over time, as the whole control bench.
+        objective: aggregates log-probs by their mean over time, as the whole control bench, unless
+            the user gave another aggregation.
         given: names of the hyper-parameters that are not searched: those whose values the user
             gave, and all of a saved objective.
     """
@@ -47,55 +48,20 @@ class Algorithm:
         ]
 
 
-def load(text: str) -> Algorithm:
-    """An algorithm from its text.
+def load(text: str, library: tryout.Library = "jax") -> Algorithm:
+    """An algorithm from its text, to be trained by `library`.
 
     ``dpo``, ``dpo[beta=0.3]``, ``ta-mpo[schedule=quadratic]``, ``./my_loss.py:MyLoss`` or
-    ``./my_loss.py:MyLoss[scale=2]``. Values that are not given are searched or tuned.
+    ``./my_loss.py:MyLoss[scale=2]``. Values that are not given are searched or tuned. A file of
+    code is run only if the user typed its name, see `mirrorpo.objectives.user_text`.
 
     Raises:
-        ValueError: unknown objective or hyper-parameter, a value that is no number, a file that
-            cannot be imported.
+        ValueError: unknown objective or hyper-parameter, a value that is no number, one given
+            twice, a file that cannot be imported, or code that the user did not name.
     """
-    name, bracket, inside = text.strip().partition("[")
-    if not bracket:
-        objective = load_algorithm(name, aggregation="mean")
-        return Algorithm(text, objective, _own(name, objective))
-    if not inside.endswith("]"):
-        raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
-    values = {}
-    for item in inside[:-1].split(","):
-        key, equals, value = item.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
-        values[key.strip()] = _number_or_text(value.strip())
-    objective = load_algorithm(name, aggregation="mean", **values)
-    return Algorithm(text, objective, _own(name, objective) | frozenset(values))
-
-
-def _own(name: str, objective: Objective) -> frozenset[str]:
-    """The hyper-parameters that a saved objective brings values for: all; none of others."""
-    return frozenset(objective.search_grid) if is_saved(name) else frozenset()
-
-
-def split_list(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Items of a list that is separated by commas, spaces or both; commas in brackets stay."""
-    items: list[str] = []
-    for text in texts:
-        depth, item = 0, ""
-        for character in text:
-            depth += (character == "[") - (character == "]")
-            if character == "," and depth == 0:
-                items.append(item)
-                item = ""
-            else:
-                item += character
-        items.append(item)
-    return tuple(item.strip() for item in items if item.strip())
-
-
-def _number_or_text(value: str) -> float | str:
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    named = naming.parse(text)
+    values = {"aggregation": "mean", **named.values}
+    objective = naming.resolve(named.name, tryout.by(library), **values)
+    own = frozenset(objective.search_grid) if naming.is_saved(named.name) else frozenset()
+    # A saved objective brings values for all of its hyper-parameters.
+    return Algorithm(str(text), objective, own | frozenset(named.values))

@@ -16,9 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, runs, variants
+from mirrorpo import files, plain_text, runs, variants
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
+from mirrorpo.discovery import shapes
 from mirrorpo.execution.batch import Order, Scored, Supply
 from mirrorpo.execution.executor import Alone, Place, Workers, at
 from mirrorpo.objectives import Objective
@@ -66,6 +67,7 @@ class Job:
     episodes_seed: int
 
 
+@runs.holding()
 def run(
     settings: BenchSettings,
     out: Path,
@@ -109,6 +111,8 @@ def run(
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
     runs.claim(out, {**asdict(settings), **asdict(own)}, contents | own.checksums())
+    for algorithm in algorithms:
+        shapes.remember(out, algorithm.text, algorithm.objective, algorithm.search_grid)
     log = Log(out / runs.METRICS)
     total = len(faults) * sum(
         _search_size(algorithm, settings) + settings.scoring.seeds for algorithm in algorithms
@@ -129,7 +133,8 @@ def run(
             continue
         report("trajectories")
         told = pools.in_words(report)
-        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told)
+        wait = pools.in_line(report)
+        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told, wait)
         if not settings.allow_short:
             data.refuse_short(pool)
         with at(place, Alone(Supply(task, {number: pool}, start))) as workers:
@@ -140,7 +145,7 @@ def run(
                 cell.measure(phase, number, algorithms, workers)
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
-    files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
+    plain_text.write_csv(out / "results.csv", frame)
     content = {"task": settings.task, "algorithms": tuned.found(frame)}
     files.write_json(out / "tuned.json", {**content, "settings": asdict(settings)})
     return log, source_agents
@@ -323,7 +328,7 @@ def _source_agents(
 ) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
-        return [SourceAgent(**row) for row in files.read_json(path, "the source agents' returns")]
+        return files.read_rows(path, "the source agents' returns", SourceAgent)
     rows = []
     for role, name in (("better", own.better), ("worse", own.worse)):
         policy, _ = agent_files.load(name)

@@ -1,14 +1,14 @@
 """One row a trained agent, appended as it is finished, so that a killed bench loses nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mirrorpo import files
+from mirrorpo import damage, json_lines, typed
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ def hyperparameters_text(values: Mapping[str, Any]) -> str:
 def read(path: Path) -> list[tuple[AgentRecord, dict[str, Any]]]:
     """Every agent of a log, with its training curves: a value an epoch by name.
 
-    The file is only read, so a bench may be writing it. A last line that is cut is left out; a
-    log that does not exist is empty.
+    See `json_lines.read` for logs that are being written, are cut, damaged or do not exist.
     """
-    return [(AgentRecord(**row["agent"]), row["curves"]) for _, row in _whole_lines(path)]
+    return json_lines.read(path, _parse)
 
 
 def to_frame(records: Iterable[AgentRecord]) -> pd.DataFrame:
@@ -81,18 +80,9 @@ def to_frame(records: Iterable[AgentRecord]) -> pd.DataFrame:
     return frame.astype({"return_mean": float, "return_standard_error": float})
 
 
-def _whole_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines up to the first that is cut, with their end, and what they say."""
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            row = json.loads(line) if line.endswith("\n") else None
-        except json.JSONDecodeError:
-            row = None
-        if row is None:
-            return
-        yield line, row
+def _parse(row: Mapping[str, Any]) -> tuple[AgentRecord, dict[str, Any]]:
+    curves = typed.check(row["curves"], Mapping[str, Sequence[Any]], "curves")
+    return typed.build(AgentRecord, row["agent"]), curves
 
 
 class Log:
@@ -101,16 +91,16 @@ class Log:
     def __init__(self, path: Path):
         self.path = path
         self._records: dict[tuple, AgentRecord] = {}
-        if path.is_file():
-            self._read()
+        json_lines.resume(path, _parse, self._is_new)
 
-    def _read(self) -> None:
-        # A kill may have cut the last line: leave it out, and out of the file.
-        whole = list(_whole_lines(self.path))
-        for _, row in whole:
-            record = AgentRecord(**row["agent"])
-            self._records[record.key] = record
-        files.write_text(self.path, "".join(line for line, _ in whole))
+    def _is_new(self, line: tuple[AgentRecord, dict[str, Any]]) -> bool:
+        """Remember an agent; one that the log has twice, of two processes at once, counts once."""
+        record, _ = line
+        if record.key in self._records:
+            damage.say(f"{self.path}: {record.key} is there twice; the second is left out.")
+            return False
+        self._records[record.key] = record
+        return True
 
     def __contains__(self, key: tuple) -> bool:
         return key in self._records
@@ -123,7 +113,7 @@ class Log:
 
     def add(self, record: AgentRecord, curves: Mapping[str, Sequence]) -> None:
         """Append one agent and flush it to disk."""
-        files.append_json_line(self.path, {"agent": asdict(record), "curves": dict(curves)})
+        json_lines.append(self.path, {"agent": asdict(record), "curves": dict(curves)})
         self._records[record.key] = record
 
     def frame(self) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, runs, variants
+from mirrorpo import files, json_lines, plain_text, runs, typed, variants
 from mirrorpo.language.sentiment_task import measures, prompts, training
 from mirrorpo.language.sentiment_task.agents import Scored, score
 from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
@@ -41,6 +41,7 @@ SAMPLES = "samples"
 Report = Callable[[float, float, str], None]
 
 
+@runs.holding()
 def run(
     settings: SentimentSettings,
     out: Path,
@@ -65,7 +66,7 @@ def run(
         ValueError: an unknown name, a setting out of range, a folder of another run, or a model
             that cannot be loaded. Names are checked before anything is computed.
     """
-    algorithms = [load(text) for text in settings.algorithms]
+    algorithms = [load(text, "torch") for text in settings.algorithms]
     for algorithm in algorithms:
         Recipe.of(algorithm.objective, settings.aggregation, True).plan(settings.steps, 0)
     prompts.train(settings.rows)
@@ -79,7 +80,7 @@ def run(
             bench.measure(variant, algorithm)
     frame = bench.log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
-    files.write_atomically(out / "results.csv", lambda path: frame.to_csv(path, index=False))
+    plain_text.write_csv(out / "results.csv", frame)
     return bench.log, sources
 
 
@@ -142,7 +143,7 @@ class _Bench:
                 self._keep(name, name, scored)
             files.write_json(self._out / SOURCE_MEASURES, others)
             files.write_json(path, [row._asdict() for row in rows])
-        return [SourceAgent(**row) for row in files.read_json(path, "the sources' rewards")]
+        return files.read_rows(path, "the sources' rewards", SourceAgent)
 
     def measure(self, variant: str, algorithm: Algorithm) -> None:
         """Search, then score."""
@@ -173,9 +174,10 @@ class _Bench:
     ) -> AgentRecord:
         """One agent's record, read back or measured now."""
         key = (variant, algorithm.text, phase, hyperparameters_text(point), seed)
-        if key in self.log:
-            return self.log.get(key)
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        if key in self.log:
+            self._drop_model(name)  # where a kill has kept it from being dropped
+            return self.log.get(key)
         doing = f"{variant}: {algorithm.text} ({phase})"
         trained = self._train(variant, replace(algorithm.objective, **point), seed, name, doing)
         found = None
@@ -203,14 +205,17 @@ class _Bench:
             measures=others,
         )
         self.log.add(record, trained.curves)
-        if not self._settings.keep_models:
-            shutil.rmtree(self._out / "agents" / name)
+        self._drop_model(name)
         return record
+
+    def _drop_model(self, name: str) -> None:
+        if not self._settings.keep_models:
+            shutil.rmtree(self._out / "agents" / name, ignore_errors=True)
 
     def _keep(self, name: str, algorithm: str, found: Scored) -> None:
         """Write down a model's continuations of test prompts."""
         rows = zip(found.prompts, found.texts, found.rewards, strict=True)
-        files.write_json_lines(
+        json_lines.write(
             self._out / SAMPLES / f"{name}.jsonl",
             [
                 {"algorithm": algorithm, "prompt": p, "text": t, "reward": float(r)}
@@ -220,8 +225,14 @@ class _Bench:
 
     def _rewards_of_original(self) -> np.ndarray:
         """Of its continuations of the test prompts, in their order."""
-        rows = files.read_json_lines(self._out / SAMPLES / f"{ORIGINAL}.jsonl")
-        return np.array([row["reward"] for row in rows])
+        path = self._out / SAMPLES / f"{ORIGINAL}.jsonl"
+        found = json_lines.read(path, lambda row: typed.check(row["reward"], float, "reward"))
+        if len(found) != self._settings.episodes:
+            raise ValueError(
+                f"{path} is damaged: it holds {len(found)} of {self._settings.episodes} "
+                "continuations. Remove it and sources.json: the same command makes them again."
+            )
+        return np.array(found)
 
     def _train(
         self, variant: str, objective: Objective, seed: int, name: str, doing: str

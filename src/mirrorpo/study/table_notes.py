@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+from mirrorpo import plain_text
 from mirrorpo.study.tables import Cell, ResultTable
 
 
@@ -40,7 +41,8 @@ def leaders(table: ResultTable) -> list[str]:
 
 def to_markdown(table: ResultTable) -> str:
     """All notes as Markdown, to stand below a table."""
-    lines = [f"{errors(table)} {bold(table)}", "", *(f"- {line}" for line in leaders(table))]
+    found = [f"- {plain_text.in_markdown(line)}" for line in leaders(table)]
+    lines = [f"{errors(table)} {bold(table)}", "", *found]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mirrorpo import plain_text
+from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
 from mirrorpo.study.statistics import BestOf, Summary
 
@@ -179,6 +182,25 @@ def build(
     )
 
 
+def refuse_diverged(table: ResultTable, out: Path) -> None:
+    """See that no agent of a table diverged; called when all results are written.
+
+    Args:
+        table: of a finished bench.
+        out: its folder, for the message.
+
+    Raises:
+        Diverged: one did. The message names its cell.
+    """
+    lost = [
+        f"{algorithm} on {variant} ({cell.summary.diverged} of {cell.summary.agents} agents)"
+        for (algorithm, variant), cell in table.cells.items()
+        if cell.summary.diverged
+    ]
+    if lost:
+        raise Diverged(f"Diverged: {', '.join(lost)}. All results are in {out}.")
+
+
 def to_frame(table: ResultTable) -> pd.DataFrame:
     """One row per cell that has run, by variant and algorithm in the table's order.
 
@@ -230,12 +252,12 @@ def to_rich(
 def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
     """The table in Markdown, bold as in `to_rich`. Arguments as of `to_rich`."""
     lines = [
-        ["algorithm", *(_escaped(variant) for variant in table.variants)],
+        ["algorithm", *(plain_text.in_markdown(variant) for variant in table.variants)],
         ["---", *("---:" for _ in table.variants)],
     ]
     for label, cells in _rows(table, measure, decimals):
         shown = [f"**{text}**" if bold else text for text, bold in cells]
-        lines.append([_escaped(label), *shown])
+        lines.append([plain_text.in_markdown(label), *shown])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -296,7 +318,3 @@ def mean_text(mean: float, error: float, decimals: int) -> str:
 def _number(value: float, decimals: int) -> str:
     # Adding 0 turns the -0 that rounding leaves into 0.
     return "?" if math.isnan(value) else f"{np.round(value, decimals) + 0.0:.{decimals}f}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")

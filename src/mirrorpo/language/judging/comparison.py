@@ -1,8 +1,9 @@
 """alpaca_eval's comparison of two models' answers by a language model."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirrorpo.language.answers import Pair
 
@@ -12,13 +13,25 @@ from .settings import ModelJudge
 from .store import Store
 
 
-def preferences(
+class Verdicts(NamedTuple):
+    """What a judge says of pairs.
+
+    Attributes:
+        preferences: how much it prefers the candidate, in [0, 1]; None without a verdict.
+        reasons: why the judge refused a pair, by the pair's position.
+    """
+
+    preferences: list[float | None]
+    reasons: dict[int, str]
+
+
+def verdicts(
     judge: ModelJudge,
     pairs: Sequence[Pair],
     store: Store,
     report: Callable[[int, int], None] = lambda done, of: None,
-) -> list[float | None]:
-    """For each pair how much the judge prefers the candidate, in [0, 1]; None without a verdict.
+) -> Verdicts:
+    """What the judge says of each pair, its refusals included.
 
     Which answer is shown first is drawn for each instruction, as in alpaca_eval. Two equal answers
     are 0.5, without a call.
@@ -27,6 +40,7 @@ def preferences(
         ValueError: an unknown annotator configuration, or as `endpoint.Caller`.
     """
     _check_configuration(judge.annotator)
+    callers: list[Caller] = []
 
     class Annotator(PairwiseAnnotator):
         """The stock annotator, with its calls made by `Caller`."""
@@ -39,7 +53,8 @@ def preferences(
                         f"The annotator {judge.annotator} puts several pairs in one call: choose "
                         "another."
                     )
-                single.fn_completions = Caller(judge, store, _reader(single), report)
+                callers.append(Caller(judge, store, _reader(single), report))
+                single.fn_completions = callers[-1]
 
     rows = [{"instruction": pair.instruction, "generator": "model"} for pair in pairs]
     with silence():
@@ -66,7 +81,15 @@ def preferences(
     found = {row["instruction"]: row["preference"] for row in annotations}
     # alpaca_eval's preferences go from 1, the baseline's, to 2.
     values = [found[pair.instruction] for pair in pairs]
-    return [None if value is None or math.isnan(value) else value - 1.0 for value in values]
+    given = [None if value is None or math.isnan(value) else value - 1.0 for value in values]
+    refusals = [refusal for caller in callers for refusal in caller.refusals]
+    reasons = {
+        number: refusal.reason
+        for number, (pair, value) in enumerate(zip(pairs, given, strict=True))
+        for refusal in refusals
+        if value is None and all(text in refusal.prompt for text in dataclasses.astuple(pair))
+    }
+    return Verdicts(given, reasons)
 
 
 def _reader(single: Any) -> Callable[[dict[str, Any]], bool]:

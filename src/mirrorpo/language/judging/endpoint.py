@@ -1,10 +1,12 @@
 """Calls to an OpenAI-compatible endpoint: retried, written down, never made twice."""
 
+import asyncio
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from . import calls
 from .alpaca_names import openai, prompt_to_messages
 from .settings import ModelJudge
 from .store import Store
@@ -23,17 +25,43 @@ _ITS_OWN = (
     "sleep_time",
 )
 _FIRST_ANSWERS = 8
+_REFUSALS_IN_A_ROW = 8
 _UNREADABLE_SHARE = 0.1
+# Statuses that are about what was asked, such as a text that is too long for the judge, and not
+# about who asks or whether the judge is there.
+_ABOUT_THE_QUESTION = (400, 413, 414, 422)
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A question that the judge does not answer.
+
+    Attributes:
+        prompt: as it was asked.
+        reason: the status and what the judge says, in one line.
+    """
+
+    prompt: str
+    reason: str
 
 
 class Caller:
     """Asks a judge; has the signature of alpaca_eval's decoders.
 
+    What is written down is an answer with a verdict, and nothing else. A refusal depends on how
+    the endpoint is set up, and an answer without a verdict may be a bad moment of the judge: the
+    next command asks those again.
+
     Args:
         judge: where and how to call.
         store: of the calls made before, by this or an earlier process.
         is_readable: whether an answer holds a verdict, given as alpaca_eval's parsers see it.
-        report: called with (calls answered, all calls), those in the store included.
+        report: called with (calls answered, all calls), those in the store included; from another
+            thread than the caller's.
+
+    Attributes:
+        refusals: the questions that the judge refused. They count as without a verdict.
     """
 
     def __init__(
@@ -47,24 +75,20 @@ class Caller:
         self._store = store
         self._is_readable = is_readable
         self._report = report
-        self._client = openai.OpenAI(
-            base_url=judge.endpoint,
-            api_key=os.environ.get(judge.api_key_variable) or "none",
-            max_retries=judge.retries,
-            timeout=judge.timeout,
-        )
+        self._key = _key(judge.api_key_variable)
+        self.refusals: list[Refusal] = []
 
     def __call__(self, prompts: Sequence[str], **settings: Any) -> dict[str, list[Any]]:
-        """Answers to all prompts, in order.
+        """Answers to all prompts, in order; a blank one where the judge refuses.
 
         Args:
             prompts: in alpaca_eval's chat format.
             **settings: an annotator configuration's `completions_kwargs`.
 
         Raises:
-            ValueError: the judge is down, refuses, answers something else than a chat completion,
-                or has no verdict
-                in all of its first answers or in more than a tenth of all.
+            ValueError: the judge is down, refuses all that it is asked, answers something else
+                than a chat completion, or has no verdict in all of its first answers or in more
+                than a tenth of all.
         """
         if any(settings.get(name) for name in ("tokens_to_favor", "tokens_to_avoid")):
             raise ValueError(
@@ -80,30 +104,44 @@ class Caller:
             {"model": self._judge.model, "messages": prompt_to_messages(prompt), **own}
             for prompt in prompts
         ]
-        answers = [self._store.get(self._question(request)) for request in requests]
-        left = [number for number, answer in enumerate(answers) if answer is None]
-        self._report(len(prompts) - len(left), len(prompts))
-        with ThreadPoolExecutor(self._judge.workers) as pool:
-            calls = {pool.submit(self._call, requests[number]): number for number in left}
-            try:
-                for done, call in enumerate(as_completed(calls), 1):
-                    answers[calls[call]] = call.result()
-                    self._report(len(prompts) - len(left) + done, len(prompts))
-                    if done == _FIRST_ANSWERS:
-                        known = [answer for answer in answers if answer is not None]
-                        self._check_verdicts(known, len(known) - 1)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        self._check_verdicts(answers, int(_UNREADABLE_SHARE * len(answers)))
+        answers: list[dict[str, Any] | None] = [self._known(request) for request in requests]
+        calls.run(_Asking(self, prompts, requests, answers).all())
+        given = [answer for answer in answers if answer is not None]
+        self.check_verdicts(given, int(_UNREADABLE_SHARE * len(given)))
+        complete = [{"text": " "} if answer is None else answer for answer in answers]
         return {
-            "completions": [answer["text"] for answer in answers],
-            "completions_all": answers,
-            "price_per_example": [0.0] * len(answers),
-            "time_per_example": [0.0] * len(answers),
+            "completions": [answer["text"] for answer in complete],
+            "completions_all": complete,
+            "price_per_example": [0.0] * len(complete),
+            "time_per_example": [0.0] * len(complete),
         }
 
-    def _check_verdicts(self, answers: Sequence[dict[str, Any]], most: int) -> None:
+    def client(self) -> Any:
+        """A client for one event loop."""
+        judge = self._judge
+        return openai.AsyncOpenAI(
+            base_url=judge.endpoint,
+            api_key=self._key,
+            max_retries=judge.retries,
+            timeout=judge.timeout,
+            http_client=calls.BoundedClient(judge.timeout, timeout=judge.timeout),
+        )
+
+    @property
+    def workers(self) -> int:
+        """Calls at once."""
+        return self._judge.workers
+
+    def report(self, done: int, of: int) -> None:
+        """Tell how far it is."""
+        self._report(done, of)
+
+    def check_verdicts(self, answers: Sequence[dict[str, Any]], most: int) -> None:
+        """See that the judge can judge.
+
+        Raises:
+            ValueError: more than `most` of the answers hold no verdict.
+        """
         bad = [answer for answer in answers if not self._is_readable(answer)]
         if len(bad) > most:
             raise ValueError(
@@ -112,36 +150,147 @@ class Caller:
                 f"{bad[0]['text']!r:.60}: choose a stronger model or another annotator."
             )
 
+    def _known(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """An answer from the store, unless its line there is damaged."""
+        found = self._store.get(self._question(request))
+        is_whole = isinstance(found, dict) and isinstance(found.get("text"), str)
+        return found if is_whole and self._is_readable(found) else None
+
     def _question(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"endpoint": self._judge.endpoint, "request": request}
 
-    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, client: Any, request: dict[str, Any]) -> dict[str, Any] | str:
+        """One answer, written down if it holds a verdict; or why the judge refuses, in a line.
+
+        Raises:
+            ValueError: the judge is down, lets nobody in, or sends something else.
+        """
         at = f"The judge {self._judge.model} at {self._judge.endpoint}"
         try:
-            reply = self._client.chat.completions.create(**request)
+            reply = await client.chat.completions.create(**request)
+            answer = _read(reply)
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             raise ValueError(
-                f"{at} does not answer ({' '.join(str(cause).split())}): is it running? The same "
+                f"{at} does not answer ({_short(str(cause))}): is it running? The same "
                 "command goes on from the calls that were answered."
             ) from error
         except openai.APIStatusError as error:
-            raise ValueError(
-                f"{at} refuses, with status {error.status_code}: {_short(error.message)}"
-            ) from error
-        except (openai.OpenAIError, ValueError) as error:
+            reason = f"refuses, with status {error.status_code}: {_short(error.message)}"
+            if error.status_code in _ABOUT_THE_QUESTION:
+                return reason
+            raise ValueError(f"{at} {reason}") from error
+        except (openai.OpenAIError, *_MALFORMED) as error:
             raise ValueError(f"{at} sends no chat completion: {_short(str(error))}") from error
-        choices = getattr(reply, "choices", None)
-        if not choices or getattr(choices[0], "message", None) is None:
-            raise ValueError(f"{at} sends no chat completion: {_short(repr(reply))}")
-        message = choices[0].message
-        answer = choices[0].model_dump()
-        answer["text"] = message.content or " "
-        if message.tool_calls:
-            answer["text"] = message.tool_calls[0].function.arguments
-        answer["total_tokens"] = reply.usage.total_tokens if reply.usage else 0
-        self._store.add(self._question(request), answer)
+        if self._is_readable(answer):
+            self._store.add(self._question(request), answer)
         return answer
+
+    def all_refused(self, reason: str) -> ValueError:
+        """The error of a judge that refuses whatever it is asked."""
+        return ValueError(f"The judge {self._judge.model} at {self._judge.endpoint} {reason}")
+
+
+class _Asking:
+    """The questions of one call of a `Caller` while they are asked."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        prompts: Sequence[str],
+        requests: Sequence[dict[str, Any]],
+        answers: list[dict[str, Any] | None],
+    ):
+        self._caller = caller
+        self._prompts = prompts
+        self._requests = requests
+        self._answers = answers
+        self._left = [number for number, answer in enumerate(answers) if answer is None]
+        self._asked = 0
+        self._answered = 0
+        self._refused_in_a_row = 0
+        self._stopped = False
+
+    async def all(self) -> None:
+        """Ask all that is not known. After an error no question is begun; those under way end."""
+        self._tell()
+        if not self._left:
+            return
+        questions = iter(self._left)
+        async with self._caller.client() as client:
+            workers = [
+                asyncio.create_task(self._work(client, questions))
+                for _ in range(min(self._caller.workers, len(self._left)))
+            ]
+            try:
+                ended = await asyncio.gather(*workers, return_exceptions=True)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _work(self, client: Any, questions: Iterator[int]) -> None:
+        for number in questions:
+            if self._stopped:
+                return
+            try:
+                await self._one(client, number)
+            except BaseException:
+                self._stopped = True
+                raise
+
+    async def _one(self, client: Any, number: int) -> None:
+        found = await self._caller.ask(client, self._requests[number])
+        self._asked += 1
+        self._tell()
+        if isinstance(found, str):
+            self._caller.refusals.append(Refusal(self._prompts[number], found))
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row == _REFUSALS_IN_A_ROW:
+                await self._see_whether_it_answers_at_all(client, found)
+            return
+        self._refused_in_a_row = 0
+        self._answers[number] = found
+        self._answered += 1
+        if self._answered == _FIRST_ANSWERS:
+            known = [answer for answer in self._answers if answer is not None]
+            self._caller.check_verdicts(known, len(known) - 1)
+
+    async def _see_whether_it_answers_at_all(self, client: Any, reason: str) -> None:
+        """Many refusals in a row: of these questions, or of whatever is asked? Ask one that was
+        answered before, else the shortest."""
+        known = [number for number, answer in enumerate(self._answers) if answer is not None]
+        sure = min(known or self._left, key=lambda number: len(self._prompts[number]))
+        if isinstance(await self._caller.ask(client, self._requests[sure]), str):
+            raise self._caller.all_refused(reason)
+        self._refused_in_a_row = 0
+
+    def _tell(self) -> None:
+        total = len(self._requests)
+        self._caller.report(total - len(self._left) + self._asked, total)
+
+
+def _read(reply: Any) -> dict[str, Any]:
+    """What alpaca_eval reads of a chat completion, and nothing that cannot be written down."""
+    choice = reply.choices[0]
+    message = choice.message
+    text = message.content or " "
+    if message.tool_calls:
+        text = message.tool_calls[0].function.arguments
+    if not isinstance(text, str):
+        raise TypeError(f"its content is a {type(text).__name__}")
+    answer: dict[str, Any] = choice.model_dump(mode="json", warnings=False)
+    usage = reply.usage.total_tokens if reply.usage else 0
+    return {**answer, "text": text, "total_tokens": usage}
+
+
+def _key(variable: str) -> str:
+    key = (os.environ.get(variable) or "none").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(f"{variable} holds characters that no key has: set it anew.")
+    return key
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ Dubois et al., "Length-Controlled AlpacaEval: A Simple Way to Debias Automatic E
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,24 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Controlled(Rate):
+    """A length-controlled win rate.
+
+    Attributes:
+        converged: whether the regression on all pairs did. If not, the rate is where it stopped.
+    """
+
+    converged: bool = True
+
+
 def win_rate(
     pairs: Sequence[Pair],
     preferences: Sequence[float | None],
     difficulty: Path | None = None,
     seed: int = 0,
     report: Callable[[int, int], None] = lambda done, of: None,
-) -> Rate | None:
+) -> Controlled | None:
     """The length-controlled win rate; None for fewer than five pairs, or where all
     differences in length are the same.
 
@@ -81,6 +93,7 @@ def win_rate(
         else:
             _constant(len(pairs)).to_csv(path, index=False)
         done = 0
+        converged: list[bool] = []  # the first is of all pairs
 
         def rate(rows: np.ndarray) -> float:
             nonlocal done
@@ -88,10 +101,13 @@ def win_rate(
             done += 1
             if np.std(differences[rows]) == 0:
                 return math.nan
-            return length_controlled(frame.iloc[rows], model, str(path))
+            found, whether = length_controlled(frame.iloc[rows], model, str(path))
+            converged.append(whether)
+            return found
 
         with silence():
-            return bootstrap(rate, len(frame), RESAMPLES, seed)
+            found = bootstrap(rate, len(frame), RESAMPLES, seed)
+    return Controlled(**asdict(found), converged=converged[0])
 
 
 def _constant(pairs: int) -> pd.DataFrame:

@@ -8,6 +8,8 @@ import numpy as np
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
+UNDEFINED_SHARE = 0.1
+"""Of the bootstrap samples may have no rate."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class Rate:
 
     Attributes:
         value: the rate.
-        standard_error: standard deviation of the rate over bootstrap samples; NaN for one pair.
-        low, high: ends of the 95 % percentile interval; NaN for one pair.
+        standard_error: standard deviation of the rate over bootstrap samples; NaN for one pair, or
+            where the rate is not defined on too many samples.
+        low, high: ends of the 95 % percentile interval; NaN likewise.
     """
 
     value: float
@@ -47,8 +50,11 @@ def win_rate(preferences: Sequence[float], seed: int = 0) -> Rate:
 def bootstrap(rate: Callable[[np.ndarray], float], pairs: int, resamples: int, seed: int) -> Rate:
     """A rate and its errors, by resampling pairs with replacement.
 
+    Samples on which the rate is not defined are left out, unless they are more than a tenth: the
+    rest then says too little of all.
+
     Args:
-        rate: from the numbers of the pairs, shape (pairs,).
+        rate: from the numbers of the pairs, shape (pairs,); NaN where it is not defined.
         pairs: how many there are.
         resamples: at least 2.
         seed: of the resampling.
@@ -62,7 +68,10 @@ def bootstrap(rate: Callable[[np.ndarray], float], pairs: int, resamples: int, s
     if pairs == 1:
         return Rate(value, math.nan, math.nan, math.nan)
     draw = np.random.default_rng(seed)
-    samples = [rate(draw.integers(0, pairs, pairs)) for _ in range(resamples)]
+    drawn = np.array([rate(draw.integers(0, pairs, pairs)) for _ in range(resamples)])
+    samples = drawn[np.isfinite(drawn)]
+    if len(samples) < (1.0 - UNDEFINED_SHARE) * resamples:
+        return Rate(value, math.nan, math.nan, math.nan)
     tail = 50.0 * (1.0 - CONFIDENCE)
     low, high = np.percentile(samples, [tail, 100.0 - tail])
     return Rate(value, float(np.std(samples, ddof=1)), float(low), float(high))

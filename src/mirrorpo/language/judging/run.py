@@ -1,22 +1,28 @@
 """Two models' answers compared: answers, verdicts and win rates in a run folder."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mirrorpo import files, runs
-from mirrorpo.language import answers, generation, models
+from mirrorpo import files, json_lines, runs
+from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
 from mirrorpo.runtime import cache
 
 from . import rates, scores, settings
 from .store import Store, digest
 
+if TYPE_CHECKING:
+    from .length_control import Controlled
+
 OUTPUT_FILES = (".json", ".jsonl")
 JUDGE_FILES = (".yaml", ".yml")
+_NAMED = 3
 Report = Callable[[float, float, str], None]
 
 
@@ -56,25 +62,25 @@ def prepare(
         report: told the prompts done, all prompts, and what is being done.
 
     Raises:
-        ValueError: a model without instructions, or as `answers.read` and `models.load`.
+        ValueError: a model without instructions, or as `answers.read`, `answers.select` and
+            `models.load`.
     """
     if contestant.is_file:
         given = answers.read(Path(contestant.name))
         if instructions is None:
             return given
-        wanted = set(instructions)
-        return [answer for answer in given if answer.instruction in wanted]
+        return answers.select(given, instructions, Path(contestant.name))
     if instructions is None:
         raise ValueError(f"{contestant.name} is to answer instructions: name them by --prompts.")
-    path = out / f"{role}-outputs.json"
+    path, parts = out / f"{role}-outputs.json", out / f"{role}-outputs.part.jsonl"
     if path.is_file():
+        parts.unlink(missing_ok=True)
         return answers.read(path)
     model, tokenizer = models.load(contestant.name, contestant.adapter)
-    parts = out / f"{role}-outputs.part.jsonl"
     texts = generation.complete(
         models.on_device(model),
         tokenizer,
-        [generation.as_prompt(tokenizer, text) for text in instructions],
+        [chat.as_prompt(tokenizer, text) for text in instructions],
         decoding,
         parts,
         lambda done, of: report(done, of, f"Answers of the {role}"),
@@ -138,20 +144,31 @@ def compare(
         report(done, of, "Verdicts")
 
     found: list[float | None]
+    reasons: dict[int, str] = {}
     if isinstance(judge, scores.ScoreJudge):
         found = [*scores.preferences(judge, pairs, store, told)]
     else:
         from . import comparison
 
-        found = comparison.preferences(judge, pairs, store, told)
-    files.write_json_lines(
+        found, reasons = comparison.verdicts(judge, pairs, store, told)
+    json_lines.write(
         out / runs.METRICS,
         [
-            {**dataclasses.asdict(pair), "preference": value}
-            for pair, value in zip(pairs, found, strict=True)
+            {
+                **dataclasses.asdict(pair),
+                "preference": value,
+                **({"refused": reasons[number]} if number in reasons else {}),
+            }
+            for number, (pair, value) in enumerate(zip(pairs, found, strict=True))
         ],
     )
     known = [value for value in found if value is not None]
+    if not known:
+        said = f", such as {next(iter(reasons.values()))}" if reasons else ""
+        raise ValueError(
+            f"The judge {about.get('function') or about['model']} gave no verdict on any of the "
+            f"{len(pairs)} pairs{said}."
+        )
     controlled = length_control.win_rate(
         pairs, found, difficulty, seed, lambda done, of: report(done, of, "Length control")
     )
@@ -169,20 +186,37 @@ def compare(
             "model": sum(len(pair.candidate) for pair in pairs) / len(pairs),
             "baseline": sum(len(pair.baseline) for pair in pairs) / len(pairs),
         },
-        "notes": _notes(pairs, known, controlled, difficulty),
+        "notes": [
+            *_without_verdict(pairs, found, reasons),
+            *_notes(known, controlled, difficulty),
+        ],
     }
     files.write_json(out / "results.json", results)
     return results
 
 
-def _notes(
-    pairs: list[Pair], known: list[float], controlled: Any, difficulty: Path | None
+def _without_verdict(
+    pairs: list[Pair], found: list[float | None], reasons: dict[int, str]
 ) -> list[str]:
+    """A line on the pairs that are left out, which names the first few."""
+    lost = [number for number, value in enumerate(found) if value is None]
+    if not lost:
+        return []
+    named = "; ".join(
+        f"{pairs[number].instruction!r:.60} ({reasons.get(number, 'no verdict in its answer')})"
+        for number in lost[:_NAMED]
+    )
+    more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    return [
+        f"{len(lost)} of {len(pairs)} pairs have no verdict and are left out: {named}{more}. The "
+        "same command asks for these again, and for no other."
+    ]
+
+
+def _notes(known: list[float], controlled: Controlled | None, difficulty: Path | None) -> list[str]:
     from .length_control import RELIABLE_PAIRS
 
     notes = []
-    if len(known) < len(pairs):
-        notes.append(f"{len(pairs) - len(known)} pairs without a readable verdict are left out.")
     if controlled is None:
         notes.append(
             "No length-controlled win rate: it needs five pairs whose lengths differ differently."
@@ -192,11 +226,15 @@ def _notes(
             f"The length-controlled win rate is unreliable with {len(known)} pairs: it recovers a "
             f"known rate at {RELIABLE_PAIRS}, but not at 60."
         )
+    if controlled is not None and not controlled.converged:
+        notes.append(
+            "The regression of the length-controlled win rate did not converge: do not rely on it."
+        )
     if controlled is not None and difficulty is None:
         notes.append("Length is controlled without the instructions' difficulty.")
     return notes
 
 
 def _numbers(rate: rates.Rate) -> dict[str, float | None]:
-    found = dataclasses.asdict(rate)
+    found = {field.name: getattr(rate, field.name) for field in dataclasses.fields(rates.Rate)}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -88,7 +88,7 @@ def preferences(
 def _score(judge: ScoreJudge, instruction: str, output: str, store: Store) -> float:
     question = {"judge": judge.version, "instruction": instruction, "output": output}
     known = store.get(question)
-    if known is not None:
+    if isinstance(known, float) and math.isfinite(known):
         return known
     try:
         score = judge.score(instruction, output)

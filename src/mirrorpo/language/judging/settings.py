@@ -1,6 +1,7 @@
 """A language model as a judge, as a YAML file names it."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class ModelJudge:
             none.
         retries: of a call that fails by connection, time-out, rate limit or server error, each
             after twice the wait of the one before, up to 8 seconds.
-        timeout: of one try, in seconds.
+        timeout: of one try in seconds, from connecting to the last byte of the answer.
         workers: calls at once.
     """
 
@@ -42,8 +43,9 @@ class ModelJudge:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}, but must be at least {least}.")
-        if not isinstance(self.timeout, int | float) or not self.timeout > 0:
-            raise ValueError(f"timeout is {self.timeout!r}, but must be positive.")
+        timeout = self.timeout
+        if not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+            raise ValueError(f"timeout is {timeout!r}, but must be positive and finite.")
 
 
 def load(path: Path) -> ModelJudge:

@@ -7,32 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import json_lines, typed
 
 
 class Store:
     """Answers by question, as JSON lines. Threads may share one; processes may share its file.
 
+    What is kept is kept for ever, so only a verdict may be: no failure, no refusal, no answer that
+    nobody can read. Who reads an answer checks its type, as for any file.
+
     Args:
-        path: of the file, new or of an earlier store. Lines that a kill has cut are passed over.
+        path: of the file, new or of an earlier store. Lines that a kill has cut, or that are
+            damaged, are passed over.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self._lock = threading.Lock()
-        self._known: dict[str, Any] = {}
-        if not path.is_file():
-            return
-        content = path.read_text(encoding="utf-8")
-        for line in content.splitlines():
-            try:
-                row = json.loads(line)
-                self._known[row["question"]] = row["answer"]
-            except (json.JSONDecodeError, KeyError, TypeError):
-                continue
-        if content and not content.endswith("\n"):
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n")  # so that the next line does not join the one that was cut
+        self._known: dict[str, Any] = dict(json_lines.read(path, _parse))
 
     def __len__(self) -> int:
         return len(self._known)
@@ -44,8 +36,12 @@ class Store:
     def add(self, question: Mapping[str, Any], answer: Any) -> None:
         """Write an answer down, flushed to disk."""
         with self._lock:
-            files.append_json_line(self.path, {"question": digest(question), "answer": answer})
+            json_lines.append(self.path, {"question": digest(question), "answer": answer})
             self._known[digest(question)] = answer
+
+
+def _parse(row: Mapping[str, Any]) -> tuple[str, Any]:
+    return typed.check(row["question"], str, "question"), row["answer"]
 
 
 def digest(question: Mapping[str, Any]) -> str:

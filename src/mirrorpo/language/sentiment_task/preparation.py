@@ -1,15 +1,17 @@
 """What all agents share: the true reward, the target, and the pool of continuations."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mirrorpo import files, objectives, variants
+from mirrorpo import damage, files, locks, objectives, variants
 from mirrorpo.language import models
 from mirrorpo.runtime import cache
 from mirrorpo.variants import COPIES
@@ -79,6 +81,16 @@ class Prepared:
     tokenizer: Any
 
 
+@dataclass(frozen=True)
+class _Content:
+    """A pool as its file holds it, flattened, and what the reward was scaled by."""
+
+    prompts: list[str]
+    texts: list[str]
+    rewards: list[float]
+    usual: float
+
+
 def prepare(settings: SentimentSettings, report: Report, folder: Path | None = None) -> Prepared:
     """The task of these settings, made or read back.
 
@@ -101,14 +113,19 @@ def prepare(settings: SentimentSettings, report: Report, folder: Path | None = N
         tokenizer.pad_token = tokenizer.eos_token
 
     pool_file, target = own / "pool.json", own / "target"
-    if not pool_file.is_file():
+    content = _read(pool_file)
+    if content is None:
         begun = texts.begun(tokenizer, given)
-        content = _make(settings, begun, original, tokenizer, own, target, report)
-        files.write_json(pool_file, content)
-    content = files.read_json(pool_file, "a pool of continuations")
-    rewards = np.array(content["rewards"]).reshape(-1, 2, COPIES)
-    pool = Pool(content["prompts"], content["texts"], rewards)
-    reward = TrueReward(content["usual"])
+        files.make_folder(own.parent)
+        with locks.alone(own, lambda holder: report(f"waiting for the pool of {holder}", 0, 1)):
+            content = _read(pool_file)  # which the process that was waited for has made
+            if content is None:
+                files.remove_leftovers(own)
+                files.write_json(own / "settings.json", _deciding(settings))
+                content = _make(settings, begun, original, tokenizer, own, target, report)
+                files.write_json(pool_file, asdict(content))
+    pool = Pool(content.prompts, content.texts, np.array(content.rewards).reshape(-1, 2, COPIES))
+    reward = TrueReward(content.usual)
     return Prepared(reward, pool, target / ADAPTER, original, tokenizer)
 
 
@@ -120,8 +137,8 @@ def _make(
     own: Path,
     target: Path,
     report: Report,
-) -> dict[str, Any]:
-    """The pool as JSON, after the samples and the target that it needs."""
+) -> _Content:
+    """The pool, after the samples and the target that it needs."""
 
     def draw(model: Any, count: int, stage: int, name: str) -> list[str]:
         return texts.draw(
@@ -165,12 +182,26 @@ def _make(
         found.append(np.array(drawn, dtype=object).reshape(COPIES, -1))
         scored.append(reward(drawn, measured(drawn)).reshape(COPIES, -1))
     # From (source, copy, row) to (row, source, copy).
-    return {
-        "prompts": list(given),
-        "texts": np.array(found).transpose(2, 0, 1).reshape(-1).tolist(),
-        "rewards": np.array(scored).transpose(2, 0, 1).reshape(-1).tolist(),
-        "usual": reward.usual,
-    }
+    return _Content(
+        list(given),
+        np.array(found).transpose(2, 0, 1).reshape(-1).tolist(),
+        np.array(scored).transpose(2, 0, 1).reshape(-1).tolist(),
+        reward.usual,
+    )
+
+
+def _read(path: Path) -> _Content | None:
+    """A pool of the cache; None where it is not there, or is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        found = files.read_as(path, "a pool of continuations", _Content)
+        if not len(found.texts) == len(found.rewards) == 2 * COPIES * len(found.prompts):
+            raise ValueError(f"{path} is damaged: texts are missing.")
+    except ValueError as error:
+        damage.say(f"{error} It is made again.")
+        return None
+    return found
 
 
 def _best(
@@ -196,12 +227,13 @@ def _best(
 
 def _place(settings: SentimentSettings, given: Sequence[str], folder: Path) -> Path:
     """The folder of a pool: its name changes with all that decides it."""
-    decides: Mapping[str, Any] = {name: getattr(settings, name) for name in _OF_THE_POOL}
-    facts = {**decides, "prompts": list(given), "model_files": _files(settings.model)}
+    facts = {**_deciding(settings), "prompts": list(given), "model_files": _files(settings.model)}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    own = folder / f"{Path(settings.model).name}-{digest}"
-    files.write_json(own / "settings.json", decides)
-    return own
+    return folder / f"{Path(settings.model).name}-{digest}"
+
+
+def _deciding(settings: SentimentSettings) -> Mapping[str, Any]:
+    return {name: getattr(settings, name) for name in _OF_THE_POOL}
 
 
 def _files(model: str) -> list[tuple[str, int, int]]:

@@ -47,7 +47,7 @@ def draw(
     Arguments as of `generation.complete`, which goes on after an interruption. Prompts are `begun`.
     """
     decoding = Decoding(max_new_tokens, 1.0, 1.0, batch_size, seed)
-    found = complete(model, tokenizer, prompts, decoding, path, report, special_tokens=False)
+    found = complete(model, tokenizer, prompts, decoding, path, report)
     return [whole_sentences(text) for text in found]
 
 

@@ -2,20 +2,20 @@
 
 import dataclasses
 import math
-import tempfile
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mirrorpo import files
 from mirrorpo.language import models
 from mirrorpo.language.run import Record
 from mirrorpo.language.settings import PreferenceConfig
 from mirrorpo.language.trainer import PreferenceTrainer
-from mirrorpo.language.trl_names import datasets, peft, torch, transformers
+from mirrorpo.language.trl_names import peft, torch, transformers
 from mirrorpo.objectives import Objective
+from mirrorpo.preference_texts import reading
 
 from .settings import logging_steps
 
@@ -43,7 +43,7 @@ class Training:
 
     Attributes:
         folder: of the adapter.
-        diverged: whether a parameter is not finite.
+        diverged: whether a parameter is not finite, or the log-probs that it gives.
         seconds: wall time of the training.
         curves: logged values over training, by name.
     """
@@ -52,6 +52,15 @@ class Training:
     diverged: bool
     seconds: float
     curves: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What is written beside an adapter; see `Training`."""
+
+    diverged: bool
+    seconds: float
+    curves: Mapping[str, list[float | None]]
 
 
 def fine_tune(
@@ -73,13 +82,15 @@ def fine_tune(
         report: called with (steps done, all steps).
     """
     if not (folder / CARD).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part.") as part:
-            card = _train(settings, objective, pairs, seed, Path(part) / "new", report)
-            files.write_json(Path(part) / "new" / CARD, card)
-            (Path(part) / "new").rename(folder)
-    card = files.read_json(folder / CARD, "a training's card")
-    return Training(folder / ADAPTER, card["diverged"], card["seconds"], card["curves"])
+        shutil.rmtree(folder, ignore_errors=True)  # half of what a kill has let be dropped
+
+        def write(part: Path) -> None:
+            card = _train(settings, objective, pairs, seed, part, report)
+            files.write_json(part / CARD, asdict(card))
+
+        files.write_folder_atomically(folder, write)
+    card = files.read_as(folder / CARD, "a training's card", _Card)
+    return Training(folder / ADAPTER, card.diverged, card.seconds, card.curves)
 
 
 def _train(
@@ -89,11 +100,12 @@ def _train(
     seed: int,
     folder: Path,
     report: Callable[[float, float], None],
-) -> dict[str, Any]:
+) -> _Card:
     began = time.perf_counter()
     transformers.set_seed(seed)
     model, tokenizer = models.load(settings.model)
     tokenizer.bos_token = None  # prompts have it already, where the tokenizer adds one
+    tokenizer.chat_template = None  # continuations are no answers: prompts are read as they are
     trainer = PreferenceTrainer(
         model,
         dataclasses.replace(objective, aggregation=settings.aggregation),
@@ -115,7 +127,7 @@ def _train(
             dataloader_pin_memory=torch.cuda.is_available(),
             seed=seed,
         ),
-        train_dataset=datasets.Dataset.from_list([dict(pair) for pair in pairs]),
+        train_dataset=reading.from_rows(pairs, "the pool of continuations"),
         processing_class=tokenizer,
         peft_config=peft.LoraConfig(
             r=settings.lora_r,
@@ -128,13 +140,10 @@ def _train(
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train()
     trainer.model.save_pretrained(folder / ADAPTER)
-    finite = all(
-        bool(value.isfinite().all()) for value in trainer.model.parameters() if value.requires_grad
-    )
     log = trainer.state.log_history
     curves = {name: [_finite(row[name]) for row in log if name in row] for name in _CURVES}
     seconds = round(time.perf_counter() - began, 3)
-    return {"diverged": not finite, "seconds": seconds, "curves": curves}
+    return _Card(trainer.diverged(), seconds, curves)
 
 
 def _finite(value: float) -> float | None:

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,7 @@ class BenchPart:
             return 1
         return logging_steps(int(self.run.settings["steps"]))
 
-    @property
+    @cached_property
     def final(self) -> pd.DataFrame:
         """The reported agents."""
         return self.run.agents[self.run.agents.phase == FINAL_PHASE]
@@ -122,6 +123,9 @@ class BenchPart:
         what the better has more. A few of them would press all others together. None where no
         agent is lost.
         """
+        return self._shown_from[variant]
+
+    def _first_shown(self, variant: str) -> float | None:
         sources = [source.mean for source in self.run.table.sources]
         scores = self.final[self.final.variant == variant].return_mean.dropna().to_numpy()
         if len(sources) != 2 or not np.isfinite(sources).all():
@@ -131,6 +135,10 @@ class BenchPart:
             return None
         values = np.concatenate([kept, sources])
         return float(values.min() - 0.25 * (values.max() - values.min()))
+
+    @cached_property
+    def _shown_from(self) -> dict[str, float | None]:
+        return {variant: self._first_shown(variant) for variant in self.run.table.variants}
 
     def is_lost(self, algorithm: str, variant: str) -> bool:
         """Whether the mean of a cell lies below what `shown_from` says."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mirrorpo import files, runs
+from mirrorpo import files, plain_text, runs
 from mirrorpo.report.page import commands
 
 Kind = Literal[
@@ -41,6 +41,7 @@ class Folder:
         machine: processor, cores and system.
         command: the command line that made it, or continues it; None where the configuration
             neither holds it nor all that it would say.
+        damage: why the report shows nothing else of it, in one line; None for a sound one.
     """
 
     path: Path
@@ -51,24 +52,34 @@ class Folder:
     commit: str | None
     machine: Mapping[str, Any]
     command: str | None
+    damage: str | None = None
 
 
 def read(paths: Sequence[Path]) -> list[Folder]:
     """The folders in the order given, with names that differ.
 
     Raises:
-        ValueError: a folder that does not exist, is empty, or holds no run; or one named twice.
+        ValueError: a folder that does not exist or is empty, or one named twice.
     """
     resolved = [path.resolve() for path in paths]
     twice = [str(path) for path, count in Counter(resolved).items() if count > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice.")
     names = [path.name for path in resolved]
-    if len(set(names)) < len(names):
+    if not _differ(names):
         names = [f"{path.parent.name}/{path.name}" for path in resolved]
-    if len(set(names)) < len(names):
+    if not _differ(names):
         names = [str(path) for path in paths]
-    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
+    if not _differ(names):
+        names = [f"{number + 1}-{name}" for number, name in enumerate(names)]
+    return [
+        _read(path, plain_text.visible(name)) for path, name in zip(resolved, names, strict=True)
+    ]
+
+
+def _differ(names: Sequence[str]) -> bool:
+    """Whether the files that are called by these names have different names, too."""
+    return len({files.file_name(plain_text.visible(name)) for name in names}) == len(names)
 
 
 def _read(path: Path, name: str) -> Folder:
@@ -80,21 +91,34 @@ def _read(path: Path, name: str) -> Folder:
         raise ValueError(
             f"{path} is empty: name a folder that a command such as `mirrorpo bench` wrote."
         )
-    config = files.read_json(path / runs.CONFIG, "a run's configuration")
-    settings = config.get("settings") if isinstance(config, dict) else None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path / runs.CONFIG} holds no settings of a run.")
-    kind = _kind(settings)
+    try:
+        config = files.read_json(path / runs.CONFIG, "a run's configuration")
+        settings = config.get("settings") if isinstance(config, dict) else None
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path / runs.CONFIG} holds no settings of a run.")
+        kind = _kind(settings)
+        made = commands.command_line(kind, settings, path)
+    except (ValueError, TypeError, OSError) as error:
+        damage = " ".join(str(error).split())
+        return Folder(path, name, "other", {}, {}, None, {}, None, damage)
     return Folder(
         path,
         name,
         kind,
         settings,
-        config.get("versions", {}),
-        config.get("git_commit"),
-        config.get("machine", {}),
-        config.get("command") or commands.command_line(kind, settings, path),
+        _mapping(config.get("versions")),
+        _text(config.get("git_commit")),
+        _mapping(config.get("machine")),
+        _text(config.get("command")) or made,
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _kind(settings: Mapping[str, Any]) -> Kind:

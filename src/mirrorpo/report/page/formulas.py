@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from markupsafe import Markup
-
-from mirrorpo import files
-from mirrorpo.discovery.closed_form_fit import closed_form
-from mirrorpo.report.page import mathml, rollouts
+from mirrorpo import bounded, files
+from mirrorpo.discovery import kept_formula
+from mirrorpo.discovery import search as searching
+from mirrorpo.report.page import mathml, pictures
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.report.page.searches import SearchPart
-
-_TERMS = 4
 
 
 def of_search(search: SearchPart) -> dict[str, Any]:
@@ -21,32 +18,38 @@ def of_search(search: SearchPart) -> dict[str, Any]:
     shown = {field.name: getattr(search, field.name) for field in dataclasses.fields(search)}
     shown.update(formula=None, formula_text="", formula_error="")
     if search.found is not None:
-        fit = closed_form(search.found.objective, search.found.visited, _TERMS, 0)
+        try:
+            found = kept_formula.of(search.folder.path / searching.RESULT, search.found)
+        except ValueError as error:  # of a gradient that no formula has
+            return {**shown, "formula_error": str(error)}
         shown.update(
-            formula=Markup(mathml.from_latex(fit.latex)),
-            formula_text=fit.text,
-            formula_error=_error_text(fit.relative_error, fit.max_error, fit.r_squared),
+            formula=mathml.from_latex(found.latex),
+            formula_text=found.text,
+            formula_error=_error_text(found.relative_error, found.max_error, found.r_squared),
         )
     return shown
 
 
 def of_explanation(folder: Folder) -> dict[str, Any]:
-    """A run of `mirrorpo explain`: its formula and its pictures."""
+    """A run of `mirrorpo explain`: its formula and its pictures.
+
+    Raises:
+        ValueError: a file is damaged.
+    """
     document = files.read_json(folder.path / "explain.json", "an explanation")
     form = document["closed_form"]
-    pictures = []
+    shown = []
     for name, file in (("Gradient map", "gradient_map.png"), ("Scalar functions", "functions.png")):
         if (folder.path / file).is_file():
-            content = (folder.path / file).read_bytes()
-            pictures.append((name, rollouts.data_uri("image/png", content)))
-    latex = (folder.path / "closed_form.tex").read_text(encoding="utf-8")
+            shown.append((name, pictures.from_file(folder.path / file)))
+    latex = bounded.read_text(folder.path / "closed_form.tex", "a formula", bounded.MEBIBYTE)
     return {
         "name": folder.name,
-        "objective": document["objective"],
-        "text": form["text"],
-        "formula": Markup(mathml.from_latex(latex)),
+        "objective": str(document["objective"]),
+        "text": str(form["text"]),
+        "formula": mathml.from_latex(latex),
         "error": _error_text(form["relative_error"], form["max_error"], form["r_squared"]),
-        "pictures": pictures,
+        "pictures": shown,
     }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from mirrorpo import versions
+from mirrorpo import plain_text, versions
+from mirrorpo.discovery import shapes
+from mirrorpo.report import side_tables
 from mirrorpo.report.page import (
     chart_data,
     choices,
     explorer,
     formulas,
+    reading,
     reviews,
     rollouts,
     run_rows,
@@ -41,7 +47,7 @@ def render(
     """The page.
 
     Args:
-        parts: of `reading.read`.
+        parts: of `reading.read`; best of `reading.sound`, with `attempt`.
         command: the command line that makes the page, for its foot.
         agents_drawn: how many agents of each run folder to show moving.
         progress: called with the steps done, of how many, and what is being done.
@@ -53,16 +59,31 @@ def render(
     progress(1, 3, "drawing agents")
     moving = _rollouts(parts.folders, agents_drawn)
     progress(2, 3, "writing the page")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mirrorpo", _TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["plain"] = lambda value: f"{value:.6g}" if math.isfinite(value) else ""
-    environment.filters["fixed"] = _fixed
+    return _filled(parts, command, moving, side_by_side, content, first)
+
+
+def attempt(parts: Parts) -> None:
+    """Make all that the page and its tables say of some parts, for nothing but to see that it can
+    be made."""
+    _filled(parts, "", [], [], {}, [])
+    for _ in side_tables.of(parts):
+        pass
+
+
+def _filled(
+    parts: Parts,
+    command: str,
+    moving: Sequence[Rollout],
+    side_by_side: Sequence[tuple[str, int, int]],
+    explored: Mapping[str, Any],
+    first: Sequence[int],
+) -> str:
+    """The template with everything that it shows."""
     places, drawn = parts.places, chart_data.document(parts)
     explained = [
-        formulas.of_explanation(folder) for folder in parts.folders if folder.kind == "explain"
+        formulas.of_explanation(folder)
+        for folder in parts.folders
+        if folder.kind == "explain" and folder.damage is None
     ]
     sections = [
         ("runs", "Runs", True),
@@ -77,37 +98,65 @@ def render(
         ("explorer", "Explorer", True),
         ("how", "Commands", True),
     ]
-    return environment.get_template("page.html.j2").render(
-        title=_title(parts),
-        made=f"MirrorPO {versions.package_version()}.",
-        version=versions.package_version(),
-        report_command=command,
-        sections=[(anchor, name) for anchor, name, there in sections if there],
-        runs=[run_rows.row(parts, folder) for folder in parts.folders],
-        places=places,
-        labels=drawn["labels"],
-        papers=any(place.paper for place in places),
-        filters=[
-            (name, sorted({getattr(place, name) for place in places}))
-            for name in ("task", "variant", "algorithm", "run")
-        ],
-        benches=parts.benches,
-        measures=reviews.TITLES,
-        searches=[formulas.of_search(search) for search in parts.searches],
-        explained=explained,
-        trainings=parts.trainings,
-        judgements=parts.judgements,
-        rollouts=moving,
-        compared=side_by_side,
-        reference=explorer.REFERENCE,
-        style=Markup(_asset(_TEMPLATES, "page.css")),
-        scripts=[
-            *(Markup(_asset("assets/page", name)) for name in _LIBRARIES),
-            *(Markup(_asset(_TEMPLATES, name)) for name in _SCRIPTS),
-        ],
-        data=_script_json({**drawn, "first": first}),
-        explorer=_script_json(content),
+    scripts = _scripts()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=_title(parts),
+            made=f"MirrorPO {versions.package_version()}.",
+            version=versions.package_version(),
+            report_command=plain_text.visible(command),
+            sections=[(anchor, name) for anchor, name, there in sections if there],
+            runs=[run_rows.row(parts, folder) for folder in parts.folders],
+            places=places,
+            labels=drawn["labels"],
+            papers=any(place.paper for place in places),
+            filters=[
+                (name, sorted({getattr(place, name) for place in places}))
+                for name in ("task", "variant", "algorithm", "run")
+            ],
+            benches=parts.benches,
+            measures=reviews.TITLES,
+            searches=[formulas.of_search(search) for search in parts.searches],
+            explained=explained,
+            trainings=parts.trainings,
+            judgements=parts.judgements,
+            rollouts=moving,
+            compared=side_by_side,
+            reference=shapes.REFERENCE,
+            style=Markup(_asset(_TEMPLATES, "page.css")),
+            scripts=scripts,
+            script_hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+            data=_script_json({**drawn, "first": first}),
+            explorer=_script_json(explored),
+        )
     )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mirrorpo", _TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["plain"] = lambda value: f"{value:.6g}" if math.isfinite(value) else ""
+    environment.filters["fixed"] = _fixed
+    return environment
+
+
+@cache
+def _scripts() -> tuple[Markup, ...]:
+    """The page's own scripts; the page's policy lets these run and no other, by their hashes."""
+    return (
+        *(Markup(_asset("assets/page", name)) for name in _LIBRARIES),
+        *(Markup(_asset(_TEMPLATES, name)) for name in _SCRIPTS),
+    )
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _title(parts: Parts) -> str:
@@ -144,10 +193,13 @@ def _fixed(value: float | None, decimals: int) -> str:
 
 
 def _rollouts(found: Sequence[Folder], each: int) -> list[Rollout]:
-    if not each:
-        return []
-    return [
-        rollouts.record(folder, path)
-        for folder in found
-        for path in rollouts.agents_in(folder, each)
-    ]
+    """Agents of the folders; one that cannot act is left out."""
+    shown = []
+    for folder in found if each else ():
+        for path in rollouts.agents_in(folder, each):
+            try:
+                shown.append(rollouts.record(folder, path))
+            # A file from outside may hold arrays of any size and kind.
+            except Exception as error:
+                reading.told(error)
+    return shown

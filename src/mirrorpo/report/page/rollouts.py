@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import tempfile
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from PIL import Image
 
 from mirrorpo import files
 from mirrorpo.agents import files as agent_files
+from mirrorpo.report.page import pictures
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.report.robots import poses, robot_drawing
 from mirrorpo.simulation import tasks
@@ -73,14 +73,9 @@ def record(
         card.name,
         f"{card.name} on {card.task}: {len(episode)} steps ({seconds:.1f} s), true return "
         f"{episode.total:.0f}; over whole episodes {card.return_mean:.0f}.",
-        data_uri("image/png", still.getvalue()),
-        data_uri("image/gif", animation),
+        pictures.data_uri("image/png", still.getvalue()),
+        pictures.data_uri("image/gif", animation),
     )
-
-
-def data_uri(kind: str, content: bytes) -> str:
-    """A picture's content as an address that needs no other file."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _is_agent(path: Path) -> bool:

@@ -9,6 +9,8 @@ from mirrorpo.report.page.folders import Folder
 from mirrorpo.report.page.reading import Parts
 from mirrorpo.study.tables import NOT_RUN
 
+_MOST_LETTERS = 20_000
+
 
 def row(parts: Parts, folder: Folder) -> dict[str, Any]:
     """What the template shows of one run."""
@@ -21,8 +23,8 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
         "diverged": NOT_RUN,
         "time": NOT_RUN,
         "steps": NOT_RUN,
-        "command": folder.command,
-        "settings": json.dumps(folder.settings),
+        "command": _short(folder.command or ""),
+        "settings": _short(json.dumps(folder.settings)),
         "versions": list(folder.versions.items()),
         "commit": folder.commit,
         "machine": ", ".join(
@@ -31,6 +33,9 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
             if value
         ),
     }
+    if folder.damage is not None:
+        found["finished"] = False
+        found["state"] = f"damaged: {folder.damage}"
     for bench in parts.benches:
         if bench.folder is folder:
             found["finished"] = bench.finished
@@ -64,6 +69,10 @@ def row(parts: Parts, folder: Folder) -> dict[str, Any]:
             found["finished"] = judged.finished
             found["state"] = "unfinished"
     return found
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
 def _clock(seconds: float) -> str:

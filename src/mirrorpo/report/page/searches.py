@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import files, runs
+from mirrorpo import bounded, json_lines, runs
 from mirrorpo.discovery import artefact, search
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.report.page.folders import Folder
@@ -84,9 +84,11 @@ def read(folder: Folder) -> SearchPart:
         ValueError: a damaged objective's file.
     """
     result = folder.path / search.RESULT
+    bounded.check_size(folder.path / runs.METRICS, "the log of a search", bounded.LOG)
+    bounded.check_size(result, "a search's result", bounded.DOCUMENT)
     return SearchPart(
         folder,
-        files.read_json_lines(folder.path / runs.METRICS),
-        files.read_json_lines(folder.path / search.VALIDATIONS),
+        json_lines.read(folder.path / runs.METRICS),
+        json_lines.read(folder.path / search.VALIDATIONS),
         artefact.load(result) if result.is_file() else None,
     )

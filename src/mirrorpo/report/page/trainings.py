@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo import files, runs
+from mirrorpo import bounded, files, json_lines, runs
 from mirrorpo.report.page.folders import Folder
 from mirrorpo.study.tables import NOT_RUN
 
@@ -54,6 +54,7 @@ class TrainingPart:
         state: how far it is, in words; shown where it has not ended.
         environment_steps: of training; None where it has none.
         seconds: of the run; None where it is not recorded.
+        lost: whether the one policy or model of the run diverged; the results say it of several.
     """
 
     folder: Folder
@@ -65,6 +66,7 @@ class TrainingPart:
     state: str = ""
     environment_steps: int | None = None
     seconds: float | None = None
+    lost: bool = False
 
     @property
     def name(self) -> str:
@@ -76,7 +78,7 @@ class TrainingPart:
 
     @property
     def diverged(self) -> int:
-        return sum(bool(result["diverged"]) for result in self.results)
+        return sum(bool(result["diverged"]) for result in self.results) + self.lost
 
 
 def read(folder: Folder) -> TrainingPart:
@@ -85,15 +87,19 @@ def read(folder: Folder) -> TrainingPart:
     Raises:
         ValueError: its files are damaged.
     """
-    return _READERS[folder.kind](folder, files.read_json_lines(folder.path / runs.METRICS))
+    path = folder.path / runs.METRICS
+    bounded.check_size(path, "the log of a training", bounded.LOG)
+    return _READERS[folder.kind](folder, json_lines.read(path))
 
 
 def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
     points = [
         {"name": "true return", "x": line["environment_steps"], "y": line["return_mean"]}
         for line in lines
+        if line["return_mean"] is not None
     ]
     done = lines[-1]["environment_steps"] if lines else 0
+    lost = bool(lines) and lines[-1]["return_mean"] is None
     settings = folder.settings["settings"]
     total = settings["total_steps"]
     return TrainingPart(
@@ -101,8 +107,9 @@ def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         f"PPO on {folder.settings['task']}",
         _with_points(Chart("True return by environment steps", "environment steps", points)),
         # Training takes whole rollouts. It may also have met its goal: the folder does not tell.
-        finished=done > total - settings["environments"] * settings["rollout_steps"],
-        state=f"{done:,} of at most {total:,} steps",
+        finished=not lost and done > total - settings["environments"] * settings["rollout_steps"],
+        state=f"diverged after {done:,} steps" if lost else f"{done:,} of at most {total:,} steps",
+        lost=lost,
         environment_steps=done,
         # The clock starts anew when a run is continued.
         seconds=sum(
@@ -119,6 +126,7 @@ def _train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         for line in lines
         if line["seed"] == lines[0]["seed"]
         for name in _CURVES
+        if line[name] is not None
     ]
     return TrainingPart(
         folder,
@@ -135,6 +143,7 @@ def _align(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
     path = folder.path / _RESULTS
     results = files.read_json(path, "results") if path.is_file() else {}
     last = max((line["step"] for line in lines), default=0)
+    lost = bool(results.get("diverged"))
     return TrainingPart(
         folder,
         f"{settings['objective']}: {settings['model_name_or_path']} on {settings['dataset_name']}",
@@ -147,10 +156,11 @@ def _align(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         on_test_pairs=[
             (name, _number(results.get(_TEST + name))) for name in ("loss", "margin", "accuracy")
         ]
-        if results
+        if results and not lost
         else [],
-        finished=path.is_file(),
-        state=f"unfinished: step {last}",
+        finished=path.is_file() and not lost,
+        state=f"diverged from step {results['steps']} on" if lost else f"unfinished: step {last}",
+        lost=lost,
     )
 
 
@@ -175,7 +185,7 @@ def _align_points(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> l
             points += [
                 {"name": shown + of, "x": line["step"], "y": line[prefix + name]}
                 for line in lines
-                if prefix + name in line
+                if line.get(prefix + name) is not None
             ]
     return points
 

@@ -115,8 +115,12 @@ function draw(place) {
   const width = Math.floor(place.clientWidth);
   if (!width) return;
   const make = drawers[place.dataset.chart];
-  const chart = make(place.dataset, width);
-  place.replaceChildren(chart);
+  try {
+    place.replaceChildren(make(place.dataset, width));
+  } catch (error) {
+    // Numbers that no chart can show must not keep the other charts from being drawn.
+    place.textContent = `This chart cannot be drawn: ${error.message}`;
+  }
   drawn.set(place, width);
 }
 

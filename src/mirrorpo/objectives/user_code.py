@@ -1,69 +1,50 @@
-"""Algorithms by the text that names them: of the zoo, discovered, saved, or a class in a file of
-the user's."""
+"""Objectives in a file of the user's: the one place where such a file is run."""
 
-import dataclasses
+from __future__ import annotations
+
 import difflib
 import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mirrorpo import objectives
-from mirrorpo.discovery import artefact
-from mirrorpo.objectives import Objective
-from mirrorpo.objectives.component import registered
+from .base import Objective
+from .component import registered
+from .user_text import UserText
 
-_MODULE_PREFIX = "mirrorpo_user_objective"
+Trial = Callable[[Objective, str], None]
+"""Raises ValueError for an objective, named by a text, that cannot be trained."""
+
+MODULE_PREFIX = "mirrorpo_user_objective"
 
 
-def load_algorithm(text: str, **overrides: Any) -> Objective:
-    """The objective that `text` names.
+def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = None) -> Objective:
+    """The objective of PATH.py:CLASS. The file is run.
 
     Args:
-        text: a name of `mirrorpo.objectives.available()`; a name of
-            `mirrorpo.discovery.shipped()`; the file of a saved objective, ending in .safetensors
-            or .json; or PATH.py:CLASS for a subclass of `mirrorpo.objectives.Objective` in a file
-            of your own. That file is run: name only files that you trust.
-        **overrides: hyper-parameters or `aggregation`; all others keep their defaults.
+        text: the user's own, see `UserText`.
+        overrides: hyper-parameters or `aggregation`; all others keep their defaults.
+        trial: of the objective, before hours are spent on it.
 
     Raises:
-        ValueError: an unknown name; no such file; a file that fails when run, or names an
-            objective as another one is named; no such class, or one that is not a complete
-            objective with a name of its own; a wrong override. The message is one line and says
-            which.
+        ValueError: no such file; a file that fails when run, or names an objective as another one
+            is named; no such class, or one that is not a complete objective with a name of its
+            own; a wrong override; a failed trial. The message is one line and says which.
     """
-    path, colon, class_name = text.rpartition(":")
-    if is_saved(text):
-        return _load_saved(text, overrides)
-    if not colon and not text.endswith(".py"):
-        return objectives.get(text, **overrides)
-    if not colon or not class_name or not path.endswith(".py"):
-        raise ValueError(
-            f"{text!r} does not name an algorithm: use a name of the zoo, or PATH.py:CLASS."
-        )
+    path, _, class_name = text.rpartition(":")
     module = _run_file(Path(path))
     cls = _find_class(module, class_name, path)
     try:
-        return cls(**overrides)
-    except (TypeError, ValueError) as error:
+        made = cls(**overrides)
+    except Exception as error:
         raise ValueError(f"{text} cannot be made: {_one_line(error)}") from error
-
-
-def is_saved(text: str) -> bool:
-    """Whether `text` names a saved objective, which has values of its own for everything."""
-    return text.endswith((".safetensors", ".json")) or text in artefact.shipped()
-
-
-def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
-    try:
-        saved = objectives.load(artefact.find(text))
-        return dataclasses.replace(saved, **overrides)
-    except TypeError as error:
-        raise ValueError(f"{text}: {_one_line(error)}") from error
+    if trial is not None:
+        trial(made, text)
+    return made
 
 
 def _run_file(path: Path) -> ModuleType:
@@ -71,7 +52,7 @@ def _run_file(path: Path) -> ModuleType:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"No objective file at {path}: {error.strerror}.") from None
-    file_id = f"{_MODULE_PREFIX}_{_digest(str(path.resolve()).encode())}"
+    file_id = f"{MODULE_PREFIX}_{_digest(str(path.resolve()).encode())}"
     # The same text gives the same class, so that equal objectives stay equal and are not
     # compiled again; an edited file gives a new one.
     name = f"{file_id}_{_digest(content)}"
@@ -140,3 +121,8 @@ def _digest(content: bytes) -> str:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def is_users_own(objective: Objective) -> bool:
+    """Whether the class of an objective comes from a file of the user's."""
+    return type(objective).__module__.startswith(MODULE_PREFIX)

@@ -1,0 +1,16 @@
+"""A training whose numbers are no longer finite: an outcome to report, not a mistake to correct."""
+
+import math
+
+EXIT_CODE = 3
+"""Of a command that ran to its end, wrote all results, and has an agent or model that diverged."""
+
+
+class Diverged(Exception):
+    """Training ended in numbers that are not finite. All that it wrote is kept and says so."""
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number for JSON, which has neither NaN nor infinity."""
+    number = float(value)
+    return number if math.isfinite(number) else None

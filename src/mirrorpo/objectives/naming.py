@@ -1,0 +1,143 @@
+"""Objectives by the text that names them, and which text may name code."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import user_code
+from .base import Objective
+from .found import find, shipped
+from .registry import get
+from .storage import load
+from .user_text import UserText
+
+_SAVED = (".safetensors", ".json")
+
+
+class NamesCode(ValueError):
+    """Text that is not the user's own names a file of code."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What ``name[field=value,...]`` says.
+
+    Attributes:
+        name: before the bracket; `UserText` if the whole text was.
+        values: fields with a number, or with text where it is no number.
+    """
+
+    name: str
+    values: Mapping[str, float | str]
+
+
+def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any) -> Objective:
+    """The objective that `text` names. No code is run, unless the user typed its name.
+
+    Args:
+        text: a name of `available()`, a shipped discovery, the file of a saved objective, ending
+            in .safetensors or .json, or PATH.py:CLASS for a class in a file of the user's. Such a
+            file is run, so the text must then be `UserText`. No brackets: see `parse`.
+        trial: of an objective in a file of the user's, such as `mirrorpo.study.tryout.by`.
+        **overrides: hyper-parameters or `aggregation`; all others keep their values.
+
+    Raises:
+        NamesCode: the text names a file of code, and is not `UserText`.
+        ValueError: an unknown name, no such file, a file that cannot be loaded, a wrong override,
+            a failed trial. The message is one line.
+    """
+    if is_saved(text):
+        return _load_saved(text, overrides)
+    path, colon, class_name = text.rpartition(":")
+    if not colon and not text.endswith(".py"):
+        return get(text, **overrides)
+    if not colon or not class_name or not path.endswith(".py"):
+        raise ValueError(
+            f"{text!r} does not name an algorithm: use a name of the zoo, or PATH.py:CLASS."
+        )
+    if not isinstance(text, UserText):
+        raise NamesCode(
+            f"{text!r} is a file of code, named in a file. Only code that you name on the command "
+            "line yourself is run."
+        )
+    return user_code.load(text, overrides, trial)
+
+
+def parse(text: str) -> Named:
+    """Name and values of ``dpo``, ``dpo[beta=0.3]``, ``./my_loss.py:MyLoss[scale=2]``.
+
+    Raises:
+        ValueError: a bracket that is not closed or empty, an item that is not ``field=value``, or
+            a field that is given twice.
+    """
+    whole = text.strip()
+    name, bracket, inside = whole, "", ""
+    if whole.endswith("]"):
+        name, bracket, inside = whole[:-1].rpartition("[")
+    if not bracket:
+        _refuse_open_bracket(text, whole)
+        return Named(_like(text, whole), {})
+    values: dict[str, float | str] = {}
+    for item in inside.split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not key:
+            raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
+        if key in values:
+            raise ValueError(f"Algorithm {text!r}: {key} is given twice. Give it once.")
+        values[key] = _number_or_text(value)
+    return Named(_like(text, name.strip()), values)
+
+
+def split_list(texts: Iterable[str]) -> tuple[str, ...]:
+    """Items of a list that is separated by commas, spaces or both; commas in brackets stay."""
+    items: list[str] = []
+    for text in texts:
+        depth, item = 0, ""
+        for character in text:
+            depth += (character == "[") - (character == "]")
+            if character == "," and depth == 0:
+                items.append(item)
+                item = ""
+            else:
+                item += character
+        items.append(item)
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def is_saved(text: str) -> bool:
+    """Whether `text` names a saved objective, which has values of its own for everything."""
+    return text.endswith(_SAVED) or text in shipped()
+
+
+def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
+    try:
+        return dataclasses.replace(load(find(text)), **overrides)
+    except TypeError as error:
+        raise ValueError(f"{text}: {' '.join(str(error).split())}") from error
+
+
+def _refuse_open_bracket(text: str, whole: str) -> None:
+    # A folder may have brackets in its name.
+    path = whole.rpartition(":")[0] or whole
+    if "[" in whole and not (path.endswith((".py", *_SAVED)) and Path(path).is_file()):
+        raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
+
+
+def _like(text: str, part: str) -> str:
+    """Part of a text, typed by the user if the whole was."""
+    return UserText(part) if isinstance(text, UserText) else part
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a finite number.")
+    return number

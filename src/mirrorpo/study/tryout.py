@@ -1,0 +1,102 @@
+"""A user's objective on a few pairs, before hours are spent on it: does it give losses at all?"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.runtime.pytrees import as_pytree
+
+Library = Literal["jax", "torch"]
+
+# Ordinary log-probs, summed over ten steps, with no two alike: a kink at a tie is no fault.
+_LENGTH = 10.0
+_LOG_PROBS = {
+    "chosen": (-12.0, -17.0, -23.0),
+    "rejected": (-14.0, -13.0, -29.0),
+    "reference_chosen": (-15.0, -16.0, -22.0),
+    "reference_rejected": (-13.5, -18.0, -27.0),
+}
+_PROGRESS = (0.0, 0.5)
+
+
+def by(library: Library) -> Callable[[Objective, str], None]:
+    """The trial of an objective that `library` is to train, see `check`."""
+    return lambda objective, text: check(objective, text, library)
+
+
+def check(objective: Objective, text: str, library: Library) -> None:
+    """See that an objective can be trained: losses and gradients of three ordinary pairs.
+
+    Args:
+        objective: of the user's.
+        text: as the user named it.
+        library: that will train it. In JAX the loss is compiled, its numbers traced, as in a bench.
+
+    Raises:
+        ValueError: it raises, or returns something else than a finite loss for each pair with
+            finite gradients. The message is one line and names the class.
+    """
+    where = f"{text}: {type(objective).__name__}.loss"
+    for progress in _PROGRESS:
+        try:
+            losses, gradients = _IN[library](objective, progress)
+        except Exception as error:
+            said = " ".join(str(error).split())
+            # The base class has said it of the shape already.
+            reason = (
+                said
+                if said.startswith(f"{type(objective).__name__}.loss")
+                else (f"{type(objective).__name__}.loss raises {type(error).__name__}: {said:.160}")
+            )
+            raise ValueError(f"{text}: {reason}") from error
+        for name, values in (("a loss", losses), ("a gradient", gradients)):
+            if not np.isfinite(values).all():
+                bad = values[~np.isfinite(values)][0]
+                raise ValueError(
+                    f"{where} has {name} of {bad} for ordinary log-probs (chosen "
+                    f"{_LOG_PROBS['chosen']}, rejected {_LOG_PROBS['rejected']}, sums of "
+                    f"{_LENGTH:g} steps): it must be finite."
+                )
+
+
+def _in_jax(objective: Objective, progress: float) -> tuple[np.ndarray, np.ndarray]:
+    import jax
+    import jax.numpy as jnp
+
+    given = {name: jnp.asarray(values) for name, values in _LOG_PROBS.items()}
+    length = jnp.full(len(given["chosen"]), _LENGTH)
+
+    def losses(pair: Any, objective: Objective, progress: Any) -> Any:
+        reference = {name: given[name] for name in given if name not in pair}
+        pairs = PairLogProbs(**pair, **reference, chosen_length=length, rejected_length=length)
+        return objective(pairs, progress)
+
+    def total(*arguments: Any) -> Any:
+        found = losses(*arguments)
+        return found.sum(), found
+
+    pair = {name: given[name] for name in ("chosen", "rejected")}
+    traced = jax.tree.map(jnp.asarray, as_pytree(objective))
+    gradient = jax.jit(jax.grad(total, has_aux=True))
+    slopes, found = gradient(pair, traced, jnp.asarray(progress))
+    return np.asarray(found), np.stack([np.asarray(slope) for slope in slopes.values()])
+
+
+def _in_torch(objective: Objective, progress: float) -> tuple[np.ndarray, np.ndarray]:
+    import torch
+
+    given = {name: torch.tensor(values) for name, values in _LOG_PROBS.items()}
+    pair = [given[name].requires_grad_() for name in ("chosen", "rejected")]
+    length = torch.full((len(pair[0]),), _LENGTH)
+    pairs = PairLogProbs(**given, chosen_length=length, rejected_length=length)
+    found = objective(pairs, progress)
+    if not found.requires_grad:
+        return found.numpy(), np.zeros(1)
+    slopes = torch.autograd.grad(found.sum(), pair, allow_unused=True)
+    known = [slope.numpy() for slope in slopes if slope is not None]
+    return found.detach().numpy(), np.stack(known)
+
+
+_IN = {"jax": _in_jax, "torch": _in_torch}

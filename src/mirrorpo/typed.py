@@ -1,0 +1,97 @@
+"""Frozen dataclasses from JSON, with the type of every field checked where a file enters."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+Built = TypeVar("Built")
+
+
+class WrongTypeError(ValueError):
+    """Something is not of the type that it must be; says what, in words."""
+
+
+def build(kind: type[Built], row: Any, unknown: bool = False) -> Built:
+    """A dataclass or a named tuple from a JSON object.
+
+    Args:
+        kind: what is made. Its fields are numbers, texts, None, tuples, lists and mappings of
+            them; a float takes a whole number too.
+        row: what JSON gave.
+        unknown: whether the object may have more than the fields.
+
+    Raises:
+        WrongTypeError: not an object, a field that is missing or has another type, or one too many.
+    """
+    if not isinstance(row, Mapping):
+        raise WrongTypeError(f"expected an object, found {row!r:.40}")
+    hints = typing.get_type_hints(kind)
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind) if field.init]
+        optional = {
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.default is not dataclasses.MISSING
+            or field.default_factory is not dataclasses.MISSING
+        }
+    else:
+        names, optional = list(hints), set()
+    missing = [name for name in names if name not in row and name not in optional]
+    if missing:
+        raise WrongTypeError(f"no {' and no '.join(missing)}")
+    if not unknown and (strange := [str(name) for name in row if name not in names]):
+        raise WrongTypeError(f"unknown {', '.join(strange):.60}")
+    return kind(**{name: check(row[name], hints[name], name) for name in names if name in row})
+
+
+def check(value: Any, hint: Any, name: str) -> Any:
+    """`value` as a field of type `hint` holds it: a list becomes a tuple where one is wanted.
+
+    Raises:
+        WrongTypeError: the value has another type; the message calls it `name`.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for one in inner:
+            try:
+                return check(value, one, name)
+            except WrongTypeError:
+                continue
+    elif origin is tuple and isinstance(value, list | tuple):
+        wanted = inner[:1] * len(value) if inner[1:] == (...,) else inner
+        if len(wanted) == len(value):
+            return tuple(check(v, h, name) for v, h in zip(value, wanted, strict=True))
+    elif origin in (list, Sequence) and isinstance(value, list | tuple):
+        return [check(one, inner[0], name) for one in value]
+    elif origin in (dict, Mapping) and isinstance(value, Mapping):
+        return {key: check(one, inner[1], f"{name}.{key}") for key, one in value.items()}
+    elif hint is type(None):
+        if value is None:
+            return None
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(hint, type) and isinstance(value, hint):
+        return value
+    raise WrongTypeError(f"{name} is {value!r:.40}, but must be {_in_words(hint)}")
+
+
+def _in_words(hint: Any) -> str:
+    names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    if hint in names:
+        return names[hint]
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_in_words(one) for one in inner)
+    if origin in (tuple, list, Sequence):
+        return "a list"
+    if origin in (dict, Mapping):
+        return "an object"
+    return "null" if hint is type(None) else "of another kind"

@@ -1,0 +1,69 @@
+"""The campaign in short; whole with ``-m slow``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.reliability import damaged
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.reliability.campaign", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_damaged_files_of_every_kind_end_in_one_line(tmp_path):
+    for kind in damaged.kinds(tmp_path / "files", language=False):
+        found = damaged.damage(kind, 6, seed=1)
+        assert found.wrong == [], kind.name
+        assert found.files >= 4, kind.name
+        assert found.refused + found.left_out, kind.name
+
+
+def test_a_loader_that_hides_or_breaks_is_found_out(tmp_path):
+    """The check itself can fail."""
+    path = tmp_path / "file.json"
+    path.write_text('{"a": [1, 2, 3]}')
+
+    def breaks():
+        return path.read_bytes()[3]
+
+    def is_anonymous():
+        if path.read_bytes() != b'{"a": [1, 2, 3]}':
+            raise ValueError("something is wrong")
+
+    assert any("IndexError" in line for line in damaged.damage(kind(path, breaks), 12, 0).wrong)
+    assert any(
+        "name the file" in line for line in damaged.damage(kind(path, is_anonymous), 6, 0).wrong
+    )
+    assert any(
+        "not seen" in line for line in damaged.damage(kind(path, path.read_bytes), 6, 0).wrong
+    )
+
+
+def kind(path, read):
+    return damaged.Kind("a file", path, read, checked=True)
+
+
+def test_a_killed_command_ends_bit_equal():
+    assert "data generate: 3 kills" in run(
+        "--kills", "3", "--files", "0", "--only", "data-generate"
+    )
+
+
+@pytest.mark.slow
+def test_every_command_ends_bit_equal_after_kills_and_no_damage_goes_wrong():
+    pytest.importorskip("trl")
+    pytest.importorskip("vaderSentiment")
+    assert "All held" in run("--kills", "200", "--states", "400", "--files", "2000")
