@@ -36,13 +36,15 @@ def main(run: Path, variant: str) -> None:
     known = paper.RESULTS[task]
     for name, row in own.sort_values("mean", ascending=False).iterrows():
         score = (row["mean"] - worse) / (better - worse)
-        line = f"| {name} | {row['count']:.0f} | {row['mean']:.0f} ± {row['sem']:.0f} | {score:.2f} |"
+        line = (
+            f"| {name} | {row['count']:.0f} | {row['mean']:.0f} ± {row['sem']:.0f} | {score:.2f} |"
+        )
         if name in beside.index:
             mean, error = known.scores[variant][str(name)]
             their_score = (mean - known.worse) / (known.better - known.worse)
             line += f" {mean:.0f} ± {error:.0f} | {their_score:.2f} |"
         else:
-            line += " – | – |"
+            line += " - | - |"
         print(line)
     common = pd.Index(own.index).intersection(beside.index)
     ours = ours[ours.algorithm.isin(common)]

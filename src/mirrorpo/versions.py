@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "rejax", "optax", "flax")
+_PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "optax", "flax")
 _LANGUAGE = ("torch", "transformers", "trl", "peft", "alpaca-eval", "vaderSentiment")
 
 

@@ -29,9 +29,7 @@ def ants(tmp_path_factory):
     for name, std in (("loud", 1.0), ("calm", 0.41)):
         zeros, ones = np.zeros(27, "f4"), np.ones(27, "f4")
         policy = new_policy(jax.random.key(0), 8, zeros, ones, (8,), initial_std=std)
-        save(
-            folder / name, policy, AgentCard(name, "ant", "spring", 0.0, 1.0, 100, 0, 1000, 0)
-        )
+        save(folder / name, policy, AgentCard(name, "ant", "spring", 0.0, 1.0, 100, 0, 1000, 0))
     return folder / "loud.safetensors", folder / "calm.safetensors"
 
 
