@@ -91,6 +91,8 @@ def tiny(two_agents, *algorithms):
         episodes=4,
         better=str(two_agents[0]),
         worse=str(two_agents[1]),
+        data_draws=1,
+        allow_short=True,
     )
 
 

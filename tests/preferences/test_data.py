@@ -227,12 +227,13 @@ def test_what_a_kill_leaves_beside_a_pool_does_not_keep_it_from_being_made(cache
 def test_a_damaged_pool_of_the_cache_is_said_and_made_again(cached, pool, tmp_path):
     cached()
     (path,) = (tmp_path / "cache").glob("*.safetensors")
-    whole = path.read_bytes()
-    path.write_bytes(whole[:5000])
+    path.write_bytes(path.read_bytes()[:5000])
     with pytest.warns(DamageWarning, match="It is simulated again"):
         made = cached()
     np.testing.assert_array_equal(made.trajectories.returns, pool.trajectories.returns)
-    assert path.read_bytes() == whole
+    # Not byte for byte: the order of a header's entries is no one's promise.
+    again = data.Pool.load(path)
+    np.testing.assert_array_equal(again.trajectories.actions, pool.trajectories.actions)
 
 
 def test_two_that_want_one_pool_at_once_simulate_it_once(

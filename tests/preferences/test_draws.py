@@ -45,6 +45,6 @@ def test_data_with_many_short_trajectories_are_refused_in_one_line(pool):
 
 def _with_short(trajectories, share):
     length = np.full(len(trajectories), 60, "i4")
-    length[: round(share * len(length))] = 49
+    length[: int(share * len(length))] = 49
     arrays = {name: getattr(trajectories, name) for name in type(trajectories).__dataclass_fields__}
     return data.Trajectories(**{**arrays, "length": length})

@@ -41,6 +41,9 @@ def tiny(two_agents, **changes):
         "search_episodes": 2,
         "better": str(two_agents[0]),
         "worse": str(two_agents[1]),
+        # Random agents fall at once.
+        "allow_short": True,
+        "data_draws": 1,
     }
     return BenchSettings(**{**settings, **changes})
 
@@ -256,7 +259,7 @@ def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, 
         *(sys.executable, "-m", "mirrorpo", "bench", "--task", "hopper", "--variants", "base"),
         *("--algorithms", "sft", "--seeds", "12", "--rows", "64", "--epochs", "6"),
         *("--episodes", "4", "--better", str(two_agents[0]), "--worse", str(two_agents[1])),
-        *("--cache", str(cache), "--out"),
+        *("--data-draws", "1", "--allow-short", "--cache", str(cache), "--out"),
     ]
 
     def run(out):
@@ -278,3 +281,23 @@ def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, 
     table = run(cut)
     assert table
     assert table == run(tmp_path / "whole")
+
+
+def test_agents_of_a_cell_are_spread_over_draws_that_the_search_has_not_seen(
+    two_agents, tmp_path, cache
+):
+    asked = tiny(two_agents, variants=("noisy:0.3",), data_draws=2)
+    frame = bench.run(asked, tmp_path / "run", cache=cache)[0].frame()
+    final, search = frame[frame.phase == "final"], frame[frame.phase == "search"]
+    assert [set(final.data_draw[final.seed == seed]) for seed in range(3)] == [{0}, {1}, {0}]
+    assert set(search.data_draw) == {asked.search_draw}
+    assert not set(search.data_draw) & set(final.data_draw)
+    # Each agent of a cell has its own episodes, the same as its namesake in another cell.
+    assert final.groupby("seed").episodes_seed.nunique().tolist() == [1, 1, 1]
+    assert final.episodes_seed.nunique() == 3
+    assert not set(final.episodes_seed) & set(search.episodes_seed)
+
+
+def test_data_of_robots_that_fall_at_once_are_refused(two_agents, tmp_path, cache):
+    with pytest.raises(ValueError, match=r"end within 50 steps .* --allow-short"):
+        bench.run(tiny(two_agents, allow_short=False), tmp_path / "run", cache=cache)

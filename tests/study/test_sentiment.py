@@ -14,6 +14,7 @@ import torch
 from mirrorpo import objectives
 from mirrorpo.cli import main
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.report import comparison
 from mirrorpo.study import sentiment, tables
 from tests.language import tiny_reviews
@@ -237,7 +238,7 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
                 "    def loss(self, batch, progress):\n"
                 f"        return {beta} * (batch.rejected - batch.chosen)\n"
             )
-        text = str(path) if suffix == "json" else f"{path}:Mine"
+        text = UserText(path if suffix == "json" else f"{path}:Mine")
         settings = tiny(model, variants=("base",), algorithms=(text,))
         sentiment.run(settings, tmp_path / "run", kill, tmp_path / "cache")
 
