@@ -186,12 +186,12 @@ def test_an_agent_of_version_0_1_0_in_units_of_its_own_is_refused():
 def test_advantages_are_the_generalised_ones_and_go_on_at_the_time_limit_alone():
     """Against the sums written out, for a fall, a time limit and neither."""
     draw = np.random.default_rng(1)
-    value, after, reward = (draw.normal(size=(3, 4)) for _ in range(3))
+    value, after, reward = (jnp.asarray(draw.normal(size=(3, 4)), "f4") for _ in range(3))
     fell, over = np.zeros((3, 4), bool), np.zeros((3, 4), bool)
     fell[0, 1] = over[0, 1] = True
     over[1, 2] = True
     settings = PPOSettings(discount=0.9, gae_lambda=0.8)
-    nothing = np.zeros((3, 4))
+    nothing = jnp.zeros((3, 4))
     batch = ppo.Batch(nothing, nothing, nothing, reward, nothing, fell, over, nothing)
     found, target = ppo._advantages(value, after, batch, settings)
     for robot in range(3):

@@ -133,9 +133,11 @@ def test_a_run_s_command_gives_its_settings_again():
     assert call.keywords["out"] == TABLE6
     again |= {name: split_list(again[name]) for name in ("variants", "algorithms")}
     given = {name: value for name, value in again.items() if value is not None}
-    # The learner's start is the task's own, and no option.
-    wanted = {name: value for name, value in settings.items() if value is not None}
-    assert json.loads(json.dumps(given)) == {k: v for k, v in wanted.items() if k != "start"}
+    # The learner's start is the task's own, and no option. A run of an older version has settings
+    # that are no more, and lacks those that came later.
+    wanted = {k: v for k, v in settings.items() if v is not None and k in given and k != "start"}
+    assert len(wanted) > 8
+    assert {k: json.loads(json.dumps(given[k])) for k in wanted} == wanted
 
 
 def test_a_recorded_command_is_shown_as_it_was_given(tmp_path):

@@ -9,7 +9,7 @@ One iteration is two programs: `roll_out`, whose robots are spread over all loca
 the machine does other work.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -304,6 +304,41 @@ def _optimiser(settings: PPOSettings) -> optax.GradientTransformation:
     )
 
 
+class _Programs(NamedTuple):
+    """The compiled programs of one task and settings, and where they run."""
+
+    new_learner: Any
+    new_robots: Any
+    roll_out: Any
+    update: Any
+    here: jax.Device
+    spread: NamedSharding
+    everywhere: NamedSharding
+
+
+@cache
+def _programs(task: Task, settings: PPOSettings) -> _Programs:
+    """Made once, so that a second run of the same settings traces nothing again."""
+    mesh = local_mesh(_AXIS)
+    spread = NamedSharding(mesh, P(_AXIS))
+    acting = jax.shard_map(
+        partial(roll_out, task, settings),
+        mesh=mesh,
+        in_specs=(P(), P(_AXIS)),
+        out_specs=P(_AXIS),
+        check_vma=False,
+    )
+    return _Programs(
+        new_learner=jax.jit(partial(new_learner, task, settings)),
+        new_robots=jax.jit(partial(new_robots, task), out_shardings=spread),
+        roll_out=jax.jit(acting, donate_argnums=1),
+        update=jax.jit(partial(update, task, settings), donate_argnums=0),
+        here=jax.local_devices()[0],
+        spread=spread,
+        everywhere=NamedSharding(mesh, P()),
+    )
+
+
 class Trainer:
     """One PPO run as a state and a step over it.
 
@@ -326,21 +361,7 @@ class Trainer:
             )
         self.task = task
         self.settings = settings
-        self._here = jax.local_devices()[0]
-        mesh = local_mesh(_AXIS)
-        self._spread = NamedSharding(mesh, P(_AXIS))
-        self._everywhere = NamedSharding(mesh, P())
-        self._roll_out = jax.jit(
-            jax.shard_map(
-                partial(roll_out, task, settings),
-                mesh=mesh,
-                in_specs=(P(), P(_AXIS)),
-                out_specs=P(_AXIS),
-                check_vma=False,
-            ),
-            donate_argnums=1,
-        )
-        self._update = jax.jit(partial(update, task, settings), donate_argnums=0)
+        self._programs = _programs(task, settings)
 
     def start(self, seed: int, policy: Policy | None = None) -> tuple[Learner, Robots]:
         """The state before the first step.
@@ -351,8 +372,9 @@ class Trainer:
                 hidden sizes must be those of the settings.
         """
         learner_key, robots_key = jax.random.split(jax.random.key(seed))
-        with jax.default_device(self._here):
-            learner = jax.jit(partial(new_learner, self.task, self.settings))(learner_key)
+        programs = self._programs
+        with jax.default_device(programs.here):
+            learner = programs.new_learner(learner_key)
         if policy is not None:
             learner = learner.replace(
                 parameters={
@@ -367,17 +389,17 @@ class Trainer:
                 ),
             )
         keys = jax.random.split(robots_key, self.settings.environments)
-        robots = jax.jit(partial(new_robots, self.task), out_shardings=self._spread)(keys)
-        return jax.device_put(learner, self._here), robots
+        return jax.device_put(learner, programs.here), programs.new_robots(keys)
 
     def advance(self, state: tuple[Learner, Robots], iterations: int) -> tuple[Learner, Robots]:
         """The state after that many iterations of rollout and update."""
         learner, robots = state
-        robots = jax.device_put(robots, self._spread)
+        programs = self._programs
+        robots = jax.device_put(robots, programs.spread)
         for _ in range(iterations):
-            acting = jax.device_put(learner, self._everywhere)
-            robots, batch = self._roll_out(acting, robots)
-            learner = self._update(learner, jax.device_put(batch, self._here))
+            acting = jax.device_put(learner, programs.everywhere)
+            robots, batch = programs.roll_out(acting, robots)
+            learner = programs.update(learner, jax.device_put(batch, programs.here))
         return learner, robots
 
     def policy(self, state: tuple[Learner, Robots]) -> Policy:
