@@ -69,6 +69,8 @@ class TrainSettings:
     std: str = "learned"
 
     def __post_init__(self) -> None:
+        # From JSON it comes as a list.
+        object.__setattr__(self, "single_stage", tuple(self.single_stage))
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}."

@@ -265,7 +265,9 @@ def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(tw
         "from mirrorpo import objectives\n"
         "s = DiscoverySettings(**json.loads(sys.argv[2]))\n"
         "given = [objectives.get('1s-mpo', beta=b, aggregation='mean') for b in (0.5, 1.0, 2.0)]\n"
-        "score = Bench(s).score(given, [1, 2, 3], Budget(8, s.fitness_training, 4), 5)\n"
+        "bench = Bench(s)\n"
+        "budget = Budget(8, s.fitness_training, 4)\n"
+        "score = bench.score(given, [1, 2, 3], budget, bench.draws(5))\n"
         "print(json.dumps(score.returns.tolist()))\n"
     )
     arguments = json.dumps(vars(settings))
