@@ -36,7 +36,7 @@ def trainer(
         epochs=1,
         minibatch=workload.MINIBATCH,
         learning_rate=workload.LEARNING_RATE,
-        anneal=False,
+        schedule="constant",
         max_gradient_norm=workload.MAX_GRADIENT_NORM,
     )
     prepared = learner.prepare(dataset, settings, _policy(start))
@@ -64,4 +64,6 @@ def _policy(start: Mapping[str, np.ndarray]) -> Policy:
         for number, name in enumerate(names)
     }
     parameters = {"params": {**layers, "raw_std": jnp.asarray(start["raw_std"])}}
-    return Policy(parameters, jnp.zeros(workload.OBSERVATIONS), jnp.ones(workload.OBSERVATIONS))
+    mean, std = jnp.zeros(workload.OBSERVATIONS), jnp.ones(workload.OBSERVATIONS)
+    # As the others' policies, whose mean has no bound.
+    return Policy(parameters, mean, std, mean_limit=None)

@@ -28,7 +28,7 @@ def sources(two_agents):
         (("--algorithms", "dpo[betta=1]"), "beta"),
         (("--algorithms", "./no_such_file.py:MyLoss"), "no_such_file.py"),
         (("--task", "hoper"), "Did you mean hopper"),
-        (("--task", "walker2d"), "no shipped source agents"),
+        (("--task", "halfcheetah"), "no shipped source agents"),
         (("--variants", "noisi:0.1"), "Did you mean noisy"),
         (("--variants", "noisy:0.5"), "below 0.5"),
         (("--variants", "noisy:-0.1"), "at least 0"),

@@ -19,6 +19,9 @@ def stand_on_floor(env: PipelineEnv) -> PipelineEnv:
     Raises:
         ValueError: the robot has no joint that moves it up and down.
     """
+    if getattr(env, "sys", None) is None:
+        # Not a robot: brax's own stand-in without a body.
+        return env
     vertical = _vertical_coordinate(env.sys.mj_model)
     place = env.pipeline_init
 
