@@ -11,7 +11,7 @@ import numpy as np
 
 from mirrorpo import json_lines, runs, typed, versions
 from mirrorpo.agents import files as agent_files
-from mirrorpo.agents.ppo import Trainer
+from mirrorpo.agents.ppo_trainer import Trainer
 from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy

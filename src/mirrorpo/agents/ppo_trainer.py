@@ -1,0 +1,131 @@
+"""One PPO run: the programs of `ppo`, and the devices that they run on.
+
+One iteration is two programs: `roll_out`, whose robots are spread over all local devices, and
+`update`, on one device. No program makes devices wait for each other, so nothing can hang while
+the machine does other work.
+"""
+
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from mirrorpo.agents.ppo import Learner, Moments, Robots, new_learner, new_robots, roll_out, update
+from mirrorpo.runtime.devices import local_mesh
+from mirrorpo.simulation.policy import Policy, start_std
+from mirrorpo.simulation.tasks import Task
+from mirrorpo.training_settings import PPOSettings
+
+_AXIS = "robots"
+
+
+class _Programs(NamedTuple):
+    """The compiled programs of one task and settings, and where they run."""
+
+    new_learner: Any
+    new_robots: Any
+    roll_out: Any
+    update: Any
+    here: jax.Device
+    spread: NamedSharding
+    everywhere: NamedSharding
+
+
+@cache
+def _programs(task: Task, settings: PPOSettings) -> _Programs:
+    """Made once, so that a second run of the same settings traces nothing again."""
+    mesh = local_mesh(_AXIS)
+    spread = NamedSharding(mesh, P(_AXIS))
+    acting = jax.shard_map(
+        partial(roll_out, task, settings),
+        mesh=mesh,
+        in_specs=(P(), P(_AXIS)),
+        out_specs=P(_AXIS),
+        check_vma=False,
+    )
+    return _Programs(
+        new_learner=jax.jit(partial(new_learner, task, settings)),
+        new_robots=jax.jit(partial(new_robots, task), out_shardings=spread),
+        roll_out=jax.jit(acting, donate_argnums=1),
+        update=jax.jit(partial(update, task, settings), donate_argnums=0),
+        here=jax.local_devices()[0],
+        spread=spread,
+        everywhere=NamedSharding(mesh, P()),
+    )
+
+
+class Trainer:
+    """One PPO run as a state and a step over it.
+
+    The state is a pytree of arrays, so that it can be saved and loaded whole. It is opaque but
+    for `policy`.
+    """
+
+    def __init__(self, task: Task, settings: PPOSettings):
+        """Raises ValueError where the settings do not divide over this machine's devices."""
+        devices = jax.local_device_count()
+        if settings.environments % devices:
+            raise ValueError(
+                f"environments ({settings.environments}) must be a multiple of the number of "
+                f"devices ({devices})."
+            )
+        if settings.steps_an_iteration % settings.minibatches:
+            raise ValueError(
+                f"environments x rollout_steps ({settings.steps_an_iteration}) must be a multiple "
+                f"of minibatches ({settings.minibatches})."
+            )
+        self.task = task
+        self.settings = settings
+        self._programs = _programs(task, settings)
+
+    def start(self, seed: int, policy: Policy | None = None) -> tuple[Learner, Robots]:
+        """The state before the first step.
+
+        Args:
+            seed: draws the networks, the start states and the action noise.
+            policy: begin from this policy and its normaliser in place of a new one. Its
+                hidden sizes must be those of the settings.
+        """
+        learner_key, robots_key = jax.random.split(jax.random.key(seed))
+        programs = self._programs
+        with jax.default_device(programs.here):
+            learner = programs.new_learner(learner_key)
+        if policy is not None:
+            learner = learner.replace(
+                parameters={
+                    **learner.parameters,
+                    "actor": start_std(policy.parameters, self.settings.std),
+                },
+                observations=Moments(
+                    jnp.asarray(policy.observation_mean),
+                    jnp.asarray(policy.observation_std) ** 2,
+                    # As if a million steps had been seen: the normaliser moves slowly.
+                    jnp.float32(1e6),
+                ),
+            )
+        keys = jax.random.split(robots_key, self.settings.environments)
+        return jax.device_put(learner, programs.here), programs.new_robots(keys)
+
+    def advance(self, state: tuple[Learner, Robots], iterations: int) -> tuple[Learner, Robots]:
+        """The state after that many iterations of rollout and update."""
+        learner, robots = state
+        programs = self._programs
+        robots = jax.device_put(robots, programs.spread)
+        for _ in range(iterations):
+            acting = jax.device_put(learner, programs.everywhere)
+            robots, batch = programs.roll_out(acting, robots)
+            learner = programs.update(learner, jax.device_put(batch, programs.here))
+        return learner, robots
+
+    def policy(self, state: tuple[Learner, Robots]) -> Policy:
+        """The policy in a state, with its normaliser frozen."""
+        # Host arrays: what uses the policy places it where it likes.
+        learner = jax.device_get(state[0])
+        return Policy(
+            parameters=learner.parameters["actor"],
+            observation_mean=learner.observations.mean,
+            observation_std=learner.observations.std,
+        )
