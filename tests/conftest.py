@@ -1,12 +1,16 @@
 """Two CPU devices for every test, compiled programs kept, and two small real agents."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 # Before JAX is imported: it reads both when it starts, and so do the processes that tests start.
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 import numpy as np

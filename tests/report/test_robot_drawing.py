@@ -43,8 +43,9 @@ def bent(robot, backend):
     q = np.array(system.init_q) + np.random.default_rng(0).uniform(-0.4, 0.4, system.q_size())
     if robot == "ant":
         q[3:7] /= np.linalg.norm(q[3:7])
-    link = jax.jit(task.env.pipeline_init)(q.astype("f4"), np.zeros(system.qd_size(), "f4")).x
-    return task, q, np.asarray(link.pos), np.asarray(link.rot)
+    state = jax.jit(task.env.pipeline_init)(q.astype("f4"), np.zeros(system.qd_size(), "f4"))
+    # The robot is lifted out of the floor first.
+    return task, np.asarray(state.q), np.asarray(state.x.pos), np.asarray(state.x.rot)
 
 
 def bent_poses(robot, backend):

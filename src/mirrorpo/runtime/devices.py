@@ -30,7 +30,12 @@ def use_all_cores(devices: int | None = None) -> None:
     # the speed of PPO on Ant.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+        flags = f"{flags} --xla_cpu_multi_thread_eigen=false"
+    # With its newer emitters of fused operations, XLA takes half as long again to compile a robot,
+    # and the program is slower. Releases that do not know the flag abort on it.
+    if "xla_cpu_use_fusion_emitters" not in flags and jax.__version_info__ < (0, 11):
+        flags = f"{flags} --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = flags.strip()
     # XLA's pool has a thread a core unless NPROC says more. With so few, devices that wait for
     # each other in a collective can hold all of them and wait for ever, as PPO on Ant did once in
     # a while; with many more, operations hop from core to core and PPO loses half its speed.
