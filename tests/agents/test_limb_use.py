@@ -21,7 +21,7 @@ def policy():
 
 
 def always(policy, means):
-    """`policy` with other mean actions, the same in all states, without bound; its noise remains."""
+    """`policy` with other, unbounded mean actions, the same in all states; its noise remains."""
     layers = policy.parameters["params"]
     last = {"kernel": 0 * layers["mean"]["kernel"], "bias": np.array(means, "f4")}
     return dataclasses.replace(
