@@ -9,8 +9,9 @@ from pathlib import Path
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start too.
+# A shell that starts the tests in the background has them ignore these, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import jax
 import numpy as np

@@ -15,6 +15,7 @@ from mirrorpo.cli import main
 from mirrorpo.discovery.fitness import Bench, Budget
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution import executor
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
 
@@ -32,13 +33,13 @@ from mirrorpo.objectives import Objective
 
 @dataclass(frozen=True, kw_only=True)
 class DeadlyOnce(Objective):
-    """Kills the first process that trains with it, as a machine that breaks would."""
+    """Kills the first worker that trains with it, as a machine that breaks would."""
 
     name: ClassVar[str] = "deadly-once"
 
     def loss(self, batch, progress):
         mark = Path("MARK")
-        if not mark.exists():
+        if os.getpid() != DRIVER and not mark.exists():
             mark.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
         return batch.rejected - batch.chosen
@@ -46,12 +47,14 @@ class DeadlyOnce(Objective):
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong(Objective):
-    """A mistake that shows only in training."""
+    """A mistake that shows only on a worker."""
 
     name: ClassVar[str] = "wrong"
 
     def loss(self, batch, progress):
-        raise TypeError("this loss has a mistake")
+        if os.getpid() != DRIVER:
+            raise TypeError("this loss has a mistake")
+        return batch.rejected - batch.chosen
 '''
 
 
@@ -69,7 +72,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def users_file(tmp_path):
     path = tmp_path / "mine.py"
-    text = DEADLY_ONCE.replace("MARK", str(tmp_path / "mark"))
+    text = DEADLY_ONCE.replace("MARK", str(tmp_path / "mark")).replace("DRIVER", str(os.getpid()))
     # Every test's file has names of its own: two files may not define one objective.
     path.write_text(
         text.replace("deadly-once", f"deadly-{tmp_path.name}").replace(
@@ -108,7 +111,7 @@ def rows(folder):
 def test_a_bench_on_two_workers_of_which_one_is_killed_has_the_table_of_this_process(
     two_agents, tmp_path, cache, cluster, users_file
 ):
-    settings = tiny(two_agents, "sft", f"{users_file}:DeadlyOnce")
+    settings = tiny(two_agents, "sft", UserText(f"{users_file}:DeadlyOnce"))
     log, _ = bench.run(settings, tmp_path / "ray", place=cluster, cache=cache)
     assert len(log) == 4
     killed = int((tmp_path / "mark").read_text())
@@ -126,7 +129,7 @@ def killed_is_zombie(pid):
 def test_a_mistake_in_a_users_loss_is_told_as_it_is(
     two_agents, tmp_path, cache, cluster, users_file
 ):
-    settings = tiny(two_agents, f"{users_file}:Wrong")
+    settings = tiny(two_agents, UserText(f"{users_file}:Wrong"))
     with pytest.raises(TypeError, match=r"^this loss has a mistake"):
         bench.run(settings, tmp_path / "run", place=cluster, cache=cache)
 
@@ -151,9 +154,9 @@ def test_a_populations_fitness_is_the_same_on_two_workers(two_agents, cluster):
         measured = Bench(settings(1))
     given = [objectives.get("1s-mpo", beta=b, aggregation="mean") for b in (0.5, 1.0, 2.0)]
     budget = Budget(8, measured.settings.fitness_training, 4)
-    here = measured.score(given, [1, 2, 3], budget, 5)
+    here = measured.score(given, [1, 2, 3], budget, measured.draws(5))
     with measured.at(cluster):
-        there = measured.score(given, [1, 2, 3], budget, 5)
+        there = measured.score(given, [1, 2, 3], budget, measured.draws(5))
     assert np.isfinite(here.returns).all()
     assert np.array_equal(here.returns, there.returns)
     assert np.array_equal(here.fitness, there.fitness)
