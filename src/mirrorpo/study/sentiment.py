@@ -216,7 +216,7 @@ class _Bench:
         """Write down a model's continuations of test prompts."""
         rows = zip(found.prompts, found.texts, found.rewards, strict=True)
         json_lines.write(
-            self._out / SAMPLES / f"{name}.jsonl",
+            self._out / SAMPLES / f"{files.file_name(name)}.jsonl",
             [
                 {"algorithm": algorithm, "prompt": p, "text": t, "reward": float(r)}
                 for p, t, r in rows
