@@ -106,6 +106,12 @@ def test_every_public_name_is_in_the_reference():
         assert set(module.__all__) <= listed
 
 
+def test_committed_runs_have_names_that_every_system_can_check_out():
+    names = [path.name for path in (ROOT / "runs").rglob("*")]
+    assert len(names) > 100
+    assert not [name for name in names if set(name) & set('<>:"|?*\\')]
+
+
 def test_the_picture_of_all_losses_is_made_from_the_runs(tmp_path):
     made = [sys.executable, ROOT / "docs" / "hooks" / "zoo.py", tmp_path / "all.png"]
     subprocess.run(made, check=True, capture_output=True)
