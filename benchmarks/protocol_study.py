@@ -1,0 +1,151 @@
+"""Which choices of a protocol decide the order of losses: one bench per arm of a design.
+
+    python benchmarks/protocol_study.py run tla runs/protocol-study [--arm 0]
+    python benchmarks/protocol_study.py show tla runs/protocol-study
+
+`run` measures the losses under every arm and resumes after a kill. `show` prints, per column, each
+arm's order beside the paper's, and the effect of each factor with its interval over agents; it
+writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mirrorpo.report import paper
+from mirrorpo.report.factor_plot import factor_plot
+from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
+from mirrorpo.study import bench
+from mirrorpo.study.records import read, to_frame
+from mirrorpo.study.settings import BenchSettings
+from mirrorpo.study.statistics.factors import factor_effects, setting_responses
+
+LOSSES = ("sft", "kto", "rdpo", "dpo", "simpo", "lpo", "cpo[sft_weight=1]", "slic")
+"""The losses whose returns differ most in the paper's Table 1."""
+
+COLUMNS = ("base", "noisy:0.3")
+"""The columns on which a protocol is chosen; the others are kept to test it."""
+
+STEPS = {"tla": 128, "hopper": 64}
+"""Time steps sampled from each trajectory: all of them would cost a sixfold."""
+
+ROWS = {"tla": 1280, "hopper": 1024}
+"""Pairs: the paper's 1280 on the Three-Legged Ant, a fifth of its 5120 on Hopper."""
+
+FACTORS = ("schedule", "std", "actions", "optimiser")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One combination of factor levels."""
+
+    schedule: str = "constant"
+    std: str = "learned"
+    actions: str = "sampled"
+    optimiser: str = "one"
+
+    @property
+    def name(self) -> str:
+        """A folder's name: the levels, joined."""
+        return "-".join((self.schedule, self.std, self.actions, self.optimiser)).replace(":", "-")
+
+
+ARMS = (
+    Arm(),
+    Arm(schedule="linear"),
+    Arm(std="fixed:1", actions="mean"),
+    Arm(schedule="linear", std="fixed:1", actions="mean"),
+    Arm(actions="mean"),
+    Arm(optimiser="per stage"),
+    Arm(schedule="cosine"),
+    Arm(std="fixed:0.65", actions="mean"),
+)
+"""One factor at a time around two centres, the first and the fourth."""
+
+
+def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
+    """Run one arm's bench, or what is left of it."""
+    settings = BenchSettings(
+        task=task,
+        rows=ROWS[task],
+        variants=COLUMNS,
+        algorithms=LOSSES,
+        protocol="paper",
+        seeds=3,
+        episodes=32,
+        search=True,
+        search_seeds=1,
+        search_episodes=16,
+        time_steps=STEPS[task],
+        schedule=arm.schedule,
+        std=arm.std,
+        deterministic=arm.actions == "mean",
+        reset_optimiser=arm.optimiser == "per stage",
+    )
+    out = folder / f"{task}-{arm.name}".replace(" ", "-")
+
+    def tell(at: bench.Progress) -> None:
+        print(f"{out.name}: {at.done} of {at.total} agents, {at.doing}", flush=True)
+
+    bench.run(settings, out, tell, cache)
+
+
+def agents(task: str, folder: Path) -> pd.DataFrame:
+    """The final agents of all arms that are complete, with a column per factor."""
+    frames = []
+    for arm in ARMS:
+        log = folder / f"{task}-{arm.name}".replace(" ", "-") / "metrics.jsonl"
+        frame = to_frame([record for record, _ in read(log)] if log.is_file() else [])
+        final = frame[frame.phase == "final"]
+        if len(final) == 3 * len(LOSSES) * len(COLUMNS):
+            levels = {name: getattr(arm, name) for name in FACTORS}
+            frames.append(final.assign(**levels))
+    if not frames:
+        raise SystemExit(f"No arm of {task} is complete under {folder}.")
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(algorithm=frame.algorithm.replace({"cpo[sft_weight=1]": "cpo"}))
+
+
+def show(task: str, folder: Path) -> None:
+    """Print and write what the complete arms say."""
+    frame = agents(task, folder)
+    factors = [name for name in FACTORS if frame[name].nunique() > 1]
+    known = [name for name in COLUMNS if name in paper.RESULTS[task].scores]
+    theirs = pd.concat([paper.table(task, name).assign(variant=name) for name in known])
+    effects = []
+    for variant, part in frame.groupby("variant", sort=False):
+        reference = theirs[theirs.variant == variant] if variant in known else None
+        print(f"\n{task}, {variant}: mean true return, 3 agents per cell")
+        cell = part.groupby([*FACTORS, "algorithm"], sort=False).return_mean.mean()
+        print(cell.unstack("algorithm").round(0).astype(int).to_markdown())
+        if factors:
+            print(setting_responses(part, factors, reference).round(2).to_markdown())
+            effects.append(factor_effects(part, factors, reference))
+    if effects:
+        found = pd.concat(effects, ignore_index=True)
+        found.to_csv(folder / f"{task}-effects.csv", index=False)
+        factor_plot(found).savefig(folder / f"{task}-effects.png")
+        print(found.round(2).to_markdown(index=False))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure or show the arms of the design.")
+    parser.add_argument("action", choices=("run", "show"))
+    parser.add_argument("task", choices=sorted(STEPS))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--arm", type=int, help="number of one arm, from 0; all by default")
+    parser.add_argument("--cache", type=Path)
+    given = parser.parse_args()
+    if given.action == "run":
+        use_all_cores()
+        keep_compiled_programs()
+        for arm in ARMS if given.arm is None else ARMS[given.arm : given.arm + 1]:
+            measure(given.task, arm, given.folder, given.cache)
+    else:
+        show(given.task, given.folder)
+
+
+if __name__ == "__main__":
+    main()
