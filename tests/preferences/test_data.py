@@ -326,8 +326,8 @@ def test_agents_of_another_robot_are_refused(two_agents):
 def test_rollouts_of_mean_actions_need_no_noise(hopper, two_agents):
     policy, _ = load(two_agents[0])
     starts, _ = rollout.episode_keys(jax.random.key(0), 3)
-    first = rollout.returns(hopper, policy, starts, None)
-    second = rollout.returns(hopper, policy, starts, None)
+    first = rollout.returns(hopper, policy, starts, None, hopper.episode_length)
+    second = rollout.returns(hopper, policy, starts, None, hopper.episode_length)
     np.testing.assert_array_equal(first, second)
 
 

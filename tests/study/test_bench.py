@@ -19,6 +19,14 @@ from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.study import bench, records
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.settings import BenchSettings
+from tests import point_task
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def two_agents(tmp_path_factory):
+    return point_task.write_agents(tmp_path_factory.mktemp("points"))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +36,7 @@ def cache(tmp_path_factory):
 
 def tiny(two_agents, **changes):
     settings = {
-        "task": "hopper",
+        "task": point_task.NAME,
         "variants": ("base", "noisy:0.3"),
         "algorithms": ("sft", "cpo[sft_weight=1]"),
         "seeds": 3,
@@ -256,20 +264,23 @@ def test_counts_below_one_are_refused(name):
 def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, cache):
     """The real thing: a process killed without warning, then the same command again."""
     command = [
-        *(sys.executable, "-m", "mirrorpo", "bench", "--task", "hopper", "--variants", "base"),
+        *(sys.executable, "-c", "from tests import point_task; import mirrorpo.cli as c; c.main()"),
+        *("bench", "--task", point_task.NAME, "--variants", "base"),
         *("--algorithms", "sft", "--seeds", "12", "--rows", "64", "--epochs", "6"),
         *("--episodes", "4", "--better", str(two_agents[0]), "--worse", str(two_agents[1])),
         *("--data-draws", "1", "--allow-short", "--cache", str(cache), "--out"),
     ]
 
     def run(out):
-        done = subprocess.run([*command, str(out)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*command, str(out)], capture_output=True, text=True, check=True, cwd=ROOT
+        )
         return [line for line in done.stdout.splitlines() if "│" in line]
 
     cut = tmp_path / "cut"
     log = cut / "metrics.jsonl"
     process = subprocess.Popen(
-        [*command, str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
     )
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and not (log.is_file() and log.stat().st_size):
@@ -298,6 +309,7 @@ def test_agents_of_a_cell_are_spread_over_draws_that_the_search_has_not_seen(
     assert not set(final.episodes_seed) & set(search.episodes_seed)
 
 
-def test_data_of_robots_that_fall_at_once_are_refused(two_agents, tmp_path, cache):
+def test_data_of_robots_that_fall_at_once_are_refused(tmp_path, cache):
+    two_agents = point_task.write_agents(tmp_path, push=9.0)
     with pytest.raises(ValueError, match=r"end within 50 steps .* --allow-short"):
         bench.run(tiny(two_agents, allow_short=False), tmp_path / "run", cache=cache)

@@ -1,6 +1,7 @@
 """The true return of policies: independent episodes, each with its own start state."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.policy import Policy, finite_agents
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import EPISODE_LENGTH, Task
 
 EPISODES_A_BATCH = 50
 """Episodes that one device rolls out together. A constant, so that a return does not depend on
@@ -87,7 +88,9 @@ def score(
         policy_index,
         batch_index,
         jnp.asarray(seeds, jnp.uint32)[policy_index],
-        task=task,
+        jnp.int32(task.episode_length),
+        # One program serves episodes of every length.
+        task=replace(task, episode_length=EPISODE_LENGTH),
         batches=batches,
         size=size,
         deterministic=deterministic,
@@ -104,20 +107,21 @@ def _roll_out(
     policy_index: jax.Array,
     batch_index: jax.Array,
     seeds: jax.Array,
+    steps: jax.Array,
     *,
     task: Task,
     batches: int,
     size: int,
     deterministic: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    def one_batch(job: tuple, policies: Policy) -> tuple[jax.Array, jax.Array]:
+    def one_batch(job: tuple, policies: Policy, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
         which, batch, seed = job
         policy = jax.tree.map(lambda x: x[which], policies)
         starts, noises = rollout.episode_keys(jax.random.key(seed), batches * size)
         starts, noises = (keys.reshape(batches, size)[batch] for keys in (starts, noises))
-        return rollout.returns(task, policy, starts, None if deterministic else noises)
+        return rollout.returns(task, policy, starts, None if deterministic else noises, steps)
 
-    return map_over_devices(one_batch, (policy_index, batch_index, seeds), policies)
+    return map_over_devices(one_batch, (policy_index, batch_index, seeds), policies, steps)
 
 
 def check_sizes(policies: Policy, task: Task) -> None:

@@ -39,7 +39,11 @@ def _act(policy: Policy, observation: jax.Array, keys: jax.Array | None, t: jax.
 
 
 def returns(
-    task: Task, policy: Policy, start_keys: jax.Array, noise_keys: jax.Array | None
+    task: Task,
+    policy: Policy,
+    start_keys: jax.Array,
+    noise_keys: jax.Array | None,
+    steps: jax.Array | int,
 ) -> tuple[jax.Array, jax.Array]:
     """True return and length of a batch of episodes; stops when every robot has fallen.
 
@@ -47,6 +51,7 @@ def returns(
         policy: one policy, no leading axis.
         start_keys: shape (episodes,), draws the start states.
         noise_keys: shape (episodes,), draws the action noise; None for mean actions.
+        steps: at which an episode is cut, in place of the task's own; may be traced.
 
     Returns:
         Sum of rewards, shape (episodes,), and number of steps, shape (episodes,).
@@ -54,7 +59,7 @@ def returns(
 
     def alive_and_in_time(carry: tuple) -> jax.Array:
         _, alive, _, _, t = carry
-        return jnp.any(alive) & (t < task.episode_length)
+        return jnp.any(alive) & (t < steps)
 
     def step(carry: tuple) -> tuple:
         state, alive, total, length, t = carry
