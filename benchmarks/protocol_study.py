@@ -119,15 +119,15 @@ def show(task: str, folder: Path) -> None:
         reference = theirs[theirs.variant == variant] if variant in known else None
         print(f"\n{task}, {variant}: mean true return, 3 agents per cell")
         cell = part.groupby([*FACTORS, "algorithm"], sort=False).return_mean.mean()
-        print(cell.unstack("algorithm").round(0).astype(int).to_markdown())
+        print(cell.unstack("algorithm").round(0).astype(int).to_string())
         if factors:
-            print(setting_responses(part, factors, reference).round(2).to_markdown())
+            print(setting_responses(part, factors, reference).round(2).to_string())
             effects.append(factor_effects(part, factors, reference))
     if effects:
         found = pd.concat(effects, ignore_index=True)
         found.to_csv(folder / f"{task}-effects.csv", index=False)
         factor_plot(found).savefig(folder / f"{task}-effects.png")
-        print(found.round(2).to_markdown(index=False))
+        print(found.round(2).to_string(index=False))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import ppo, training_run
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.training_settings import PPOSettings
+from tests import point_task
 
 OLD_AGENTS = Path(__file__).parents[1] / "data" / "agents-0.1.0"
 TINY = PPOSettings(
@@ -22,6 +23,16 @@ TINY = PPOSettings(
     hidden=(8,),
     value_hidden=(8,),
 )
+
+
+@pytest.fixture(scope="module")
+def point():
+    return tasks.load(point_task.NAME, episode_length=60)
+
+
+@pytest.fixture(scope="module")
+def two_points(tmp_path_factory):
+    return point_task.write_agents(tmp_path_factory.mktemp("points"))
 
 
 def leaves(policy):
@@ -70,11 +81,23 @@ def test_returns_do_not_depend_on_company_and_repeat(hopper, two_agents):
     assert len(np.unique(alone)) > 50, "every episode has its own start state"
 
 
-def test_a_policy_that_is_not_finite_has_no_return(hopper, two_agents):
-    policy, _ = agent_files.load(two_agents[0])
+def test_one_program_evaluates_episodes_of_every_length(two_points):
+    policy = jax.tree.map(lambda x: x[None], agent_files.load(two_points[0])[0])
+    found = [
+        evaluation.score(policy, tasks.load(point_task.NAME, episode_length=steps), episodes=2)
+        for steps in (3, 5)
+    ]
+    assert [score.lengths.max() for score in found] == [3, 5]
+    compiled = evaluation._roll_out._cache_size()
+    evaluation.score(policy, tasks.load(point_task.NAME, episode_length=4), episodes=2)
+    assert evaluation._roll_out._cache_size() == compiled
+
+
+def test_a_policy_that_is_not_finite_has_no_return(point, two_points):
+    policy, _ = agent_files.load(two_points[0])
     broken = policy.replace(observation_mean=policy.observation_mean.at[0].set(np.nan))
     both = jax.tree.map(lambda *x: np.stack(x), policy, broken)
-    found = evaluation.returns(both, hopper, episodes=2)
+    found = evaluation.returns(both, point, episodes=2)
     assert np.isfinite(found[0]).all()
     assert np.isnan(found[1]).all()
 
@@ -85,7 +108,7 @@ def test_episodes_below_one_are_refused(hopper, two_agents):
         evaluation.returns(policy, hopper, episodes=0)
 
 
-def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
+def test_ppo_continues_after_a_kill_to_the_same_policy(point, tmp_path):
     class Killed(Exception):
         pass
 
@@ -94,10 +117,10 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
             raise Killed
 
     arguments = {"evaluate_every": TINY.steps_an_iteration, "save_every_seconds": 0.0}
-    whole = training_run.train(hopper, TINY, 0, tmp_path / "whole", **arguments)
+    whole = training_run.train(point, TINY, 0, tmp_path / "whole", **arguments)
     with pytest.raises(Killed):
-        training_run.train(hopper, TINY, 0, tmp_path / "cut", progress=kill, **arguments)
-    rest = training_run.train(hopper, TINY, 0, tmp_path / "cut", **arguments)
+        training_run.train(point, TINY, 0, tmp_path / "cut", progress=kill, **arguments)
+    rest = training_run.train(point, TINY, 0, tmp_path / "cut", **arguments)
     for a, b in zip(
         leaves(agent_files.load(whole)[0]), leaves(agent_files.load(rest)[0]), strict=True
     ):
@@ -114,15 +137,15 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
     shutil.copytree(tmp_path / "whole", curve, ignore=left_out)
     before = (curve / "metrics.jsonl").read_bytes()
     with pytest.raises(ValueError, match="but not checkpoints, from which it would go on"):
-        training_run.train(hopper, TINY, 0, curve, **arguments)
+        training_run.train(point, TINY, 0, curve, **arguments)
     assert (curve / "metrics.jsonl").read_bytes() == before
 
-    picked = training_run.pick(tmp_path / "whole", hopper, 20.0, "chosen", candidates=2, episodes=6)
+    picked = training_run.pick(tmp_path / "whole", point, 20.0, "chosen", candidates=2, episodes=6)
     assert picked.episodes == 6
     assert agent_files.load(tmp_path / "whole" / "chosen")[1] == picked
 
     with pytest.raises(ValueError, match="other settings"):
-        training_run.train(hopper, TINY, 1, tmp_path / "whole", **arguments)
+        training_run.train(point, TINY, 1, tmp_path / "whole", **arguments)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +155,9 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(hopper, tmp_path):
         ({"environments": 16, "rollout_steps": 5, "minibatches": 3}, "multiple of minibatches"),
     ],
 )
-def test_settings_that_do_not_divide_are_refused(hopper, settings, message, tmp_path):
+def test_settings_that_do_not_divide_are_refused(point, settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        training_run.train(hopper, PPOSettings(**settings), 0, tmp_path)
+        training_run.train(point, PPOSettings(**settings), 0, tmp_path)
 
 
 @pytest.mark.parametrize(
