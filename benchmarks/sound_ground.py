@@ -2,7 +2,7 @@
 
     python benchmarks/sound_ground.py
 
-"Before" is read from version 0.1.0's runs, "after" from runs on the new ground: true return with its
+"Before" is read from the runs of version 0.1.0, "after" from the new ones: true return with its
 standard error over agents, and the mean log-prob per step of chosen and rejected trajectories after
 the last epoch.
 """
