@@ -61,6 +61,7 @@ ARMS = (
     Arm(optimiser="per stage"),
     Arm(schedule="cosine"),
     Arm(std="fixed:0.65", actions="mean"),
+    Arm(schedule="linear-overall"),
 )
 """One factor at a time around two centres, the first and the fourth."""
 

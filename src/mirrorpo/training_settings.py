@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-SCHEDULES = ("constant", "linear", "cosine")
+SCHEDULES = ("constant", "linear", "cosine", "linear-overall")
 
 LEAST_STD = 0.4
 """Least standard deviation of a policy's actions, in motor commands. It keeps the density of each
@@ -44,7 +44,8 @@ class TrainSettings:
         minibatch: pairs a step.
         learning_rate: Adam's, at the start of each stage.
         schedule: of the learning rate within each stage: "constant", or falling to zero as a
-            "linear" or "cosine" function of the stage's progress.
+            "linear" or "cosine" function of the stage's progress; "linear-overall" falls to zero
+            over all stages together, as version 0.1.0 did.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         single_stage: names of objectives that skip the SFT stage that they have by default.
         max_gradient_norm: global norm to which gradients are clipped.

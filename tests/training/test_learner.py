@@ -246,3 +246,21 @@ def test_dataset_moments_are_those_of_its_valid_steps():
     mean, std = dataset.observation_moments()
     np.testing.assert_allclose(mean, valid.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(std, valid.std(axis=0), atol=1e-6)
+
+
+def test_a_rate_that_falls_over_all_stages_leaves_the_last_one_its_tail(toy):
+    """For a loss of one stage both falls are the same; DPO's two epochs get a twelfth."""
+    moved = {}
+    for schedule in ("linear", "linear-overall"):
+        settings = TrainSettings(schedule=schedule, hidden=(8,), minibatch=8)
+        for name in ("cpo", "dpo"):
+            objective = objectives.get(name, aggregation="mean")
+            trained = learner.train(objective, toy, seeds=[0], settings=settings)
+            moved[schedule, name] = np.asarray(trained.curves.margin[0])
+    np.testing.assert_array_equal(moved["linear", "cpo"], moved["linear-overall", "cpo"])
+    assert moved["linear-overall", "dpo"][-1] < moved["linear", "dpo"][-1]
+    progress = jnp.array([0.0, 1.0])
+    rates = inner_loop._learning_rate(
+        TrainSettings(schedule="linear-overall", learning_rate=0.012), progress, (10 / 12, 1.0)
+    )
+    np.testing.assert_allclose(rates, [0.002, 0.0], atol=1e-9)

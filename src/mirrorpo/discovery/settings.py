@@ -80,7 +80,8 @@ class DiscoverySettings:
         validation_episodes: of each of them.
         minibatch: pairs a step of the inner training behind the fitness.
         learning_rate: Adam's in it.
-        schedule: of that rate within each stage: constant, linear or cosine.
+        schedule: of that rate within each stage: constant, linear or cosine; or
+            linear-overall, which falls to zero over all stages together.
         reset_optimiser: start Adam anew with each stage of inner training.
         single_stage: names of objectives that skip their SFT stage.
         std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.

@@ -49,7 +49,8 @@ class BenchSettings:
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
         learning_rate: Adam's, at the start of each stage.
-        schedule: of the learning rate within each stage: constant, linear or cosine.
+        schedule: of the learning rate within each stage: constant, linear or cosine; or
+            linear-overall, which falls to zero over all stages together.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         single_stage: names of objectives that skip their SFT stage.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.

@@ -1,5 +1,6 @@
 """One agent's training as a pure function: stages, epochs, minibatches, log-probs."""
 
+import itertools
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -114,7 +115,9 @@ def train_agents(
         )
         state = optimiser.init(policy.parameters)
         curves, kept = [], []
-        for (name, epochs), key in zip(stages, stage_keys, strict=True):
+        ends = list(itertools.accumulate((epochs for _, epochs in stages), initial=0))
+        places = [(one / ends[-1], two / ends[-1]) for one, two in itertools.pairwise(ends)]
+        for (name, epochs), place, key in zip(stages, places, stage_keys, strict=True):
             now = objective if name == objective.name else _stage_objective(name, objective)
             if settings.reset_optimiser:
                 state = optimiser.init(policy.parameters)
@@ -128,6 +131,7 @@ def train_agents(
                 data,
                 key,
                 epochs,
+                place,
                 settings,
                 record,
                 keep_epochs,
@@ -142,12 +146,16 @@ def train_agents(
     return map_over_devices(one_agent, (objective, seeds), template, data)
 
 
-def _learning_rate(settings: TrainSettings, progress: jax.Array) -> jax.Array:
-    """Adam's rate at a stage's progress in [0, 1]."""
+def _learning_rate(
+    settings: TrainSettings, progress: jax.Array, place: tuple[float, float]
+) -> jax.Array:
+    """Adam's rate at a stage's progress in [0, 1]; the stage has its `place` in the training."""
+    begin, end = place
     shape = {
         "constant": jnp.ones_like(progress),
         "linear": 1.0 - progress,
         "cosine": 0.5 * (1.0 + jnp.cos(jnp.pi * progress)),
+        "linear-overall": 1.0 - (begin + (end - begin) * progress),
     }
     return settings.learning_rate * shape[settings.schedule]
 
@@ -165,11 +173,12 @@ def _stage(
     data: PairedData,
     key: jax.Array,
     epochs: int,
+    place: tuple[float, float],
     settings: TrainSettings,
     record: int,
     keep_epochs: bool,
 ) -> tuple[Policy, optax.OptState, Curves, jax.Array | None, Any]:
-    """One stage of one agent."""
+    """One stage of one agent; `place` is where it begins and ends in the whole training."""
     rows = data.chosen.shape[0]
     steps_an_epoch = rows // settings.minibatch
     carried = first_carried(objective, policy.parameters)
@@ -230,7 +239,7 @@ def _stage(
         )
         gradient = hold_std(gradient, settings.std)
         steps, state = optimiser.update(gradient, state)
-        rate = _learning_rate(settings, progress)
+        rate = _learning_rate(settings, progress, place)
         updates = jax.tree.map(lambda x: -rate * x, steps)
         curve = curves._replace(gradient_norm=optax.tree.norm(gradient))
         parameters = optax.apply_updates(parameters, updates)
