@@ -14,7 +14,7 @@ from mirrorpo import damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.preferences import validation
-from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
@@ -304,7 +304,7 @@ def generate(
     return label(simulate(task, rows, seed, better, worse), variant, seed)
 
 
-@partial(jax.jit, static_argnames="task")
+@partial(jax.jit, static_argnames="task", compiler_options=SIMULATION_OPTIONS)
 def _simulate_block(
     policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
 ) -> dict[str, jax.Array]:

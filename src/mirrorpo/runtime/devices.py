@@ -11,6 +11,14 @@ from jax.sharding import PartitionSpec as P
 
 from mirrorpo.runtime import cache
 
+SIMULATION_OPTIONS = {
+    "xla_cpu_enable_fast_math": True,
+    "xla_cpu_fast_math_honor_nans": True,
+    "xla_cpu_fast_math_honor_infs": True,
+}
+"""Compiler options of programs that only simulate. The order of sums is XLA's to choose there,
+which takes a fifth less time on the Ant; NaN and infinities stay what they are."""
+
 
 def use_all_cores(devices: int | None = None) -> None:
     """Make JAX show one CPU device a core. Call it before the first array is made.

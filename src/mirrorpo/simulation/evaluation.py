@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import EPISODE_LENGTH, Task
@@ -101,7 +101,11 @@ def score(
     return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
 
 
-@partial(jax.jit, static_argnames=("task", "batches", "size", "deterministic"))
+@partial(
+    jax.jit,
+    static_argnames=("task", "batches", "size", "deterministic"),
+    compiler_options=SIMULATION_OPTIONS,
+)
 def _roll_out(
     policies: Policy,
     policy_index: jax.Array,
