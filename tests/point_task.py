@@ -37,7 +37,7 @@ class Point(Env):
         return self._backend
 
     def reset(self, rng: jax.Array) -> State:
-        at = jax.random.uniform(rng, (2,), minval=-1.0, maxval=1.0)
+        at = jnp.array([1.0, 0.3]) * jax.random.uniform(rng, (2,), minval=-1.0, maxval=1.0)
         return State(at, at, jnp.zeros(()), jnp.zeros(()))
 
     def step(self, state: State, action: jax.Array) -> State:
@@ -54,11 +54,13 @@ if NAME not in tasks.available():
 
 
 def write_agents(folder: Path, push: float = 0.0) -> tuple[Path, Path]:
-    """Files of two random agents of the point that differ; with a `push` of 9 they fall at once."""
+    """Files of two random agents that push little; with a `push` of 9 they fall at once."""
     paths = []
     for seed, name in enumerate(("first", "second")):
-        policy = new_policy(jax.random.key(seed), 1, np.zeros(2, "f4"), np.ones(2, "f4"), (8,))
-        policy.parameters["params"]["mean"]["bias"] += push
+        zeros, ones = np.zeros(2, "f4"), np.ones(2, "f4")
+        policy = new_policy(jax.random.key(seed), 1, zeros, ones, (8,), initial_std=0.41)
+        layer = policy.parameters["params"]["mean"]
+        layer["kernel"], layer["bias"] = 0.1 * layer["kernel"], layer["bias"] + push
         save(folder / name, policy, AgentCard(name, NAME, "positional", 0.0, 1.0, 100, 0, 60, seed))
         paths.append(folder / f"{name}.safetensors")
     return paths[0], paths[1]

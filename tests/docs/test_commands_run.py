@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import jax
 import pytest
 
+from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.cli import main
+from mirrorpo.simulation import tasks
+from tests import point_task
 from tests.docs.test_documents import ROOT, commands
 
 SMALL = {
@@ -35,6 +39,23 @@ def small(arguments, **others):
     ]
 
 
+@pytest.fixture
+def robot(request, monkeypatch, tmp_path):
+    """Hopper, or in its place a point on a line, which takes no minutes to compile."""
+    if request.param == "hopper":
+        return
+    jax.clear_caches()
+    monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path / "cache"))
+    agents = Sources(*map(str, point_task.write_agents(tmp_path)), start=None, rows=8)
+    monkeypatch.setitem(SOURCES, "hopper", agents)
+    monkeypatch.setattr(tasks, "_brax_env", lambda robot, backend: point_task.Point(backend))
+    monkeypatch.setattr(tasks, "_observation_size", lambda robot, backend: 2)
+
+
+@pytest.mark.parametrize(
+    "robot", ["point", pytest.param("hopper", marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.usefixtures("robot")
 def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():
     for arguments in commands((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")):
         main(small(arguments))
