@@ -25,6 +25,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "episodes": 100,
         "data_draws": 1,
         "tune_on": "score",
+        "tune_by": "grid",
+        "trials": 24,
     },
     "mirror": {
         "epochs": 12,
@@ -38,6 +40,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "episodes": 50,
         "data_draws": 2,
         "tune_on": "own",
+        "tune_by": "trials",
+        "trials": 24,
     },
 }
 

@@ -38,7 +38,7 @@ def bench(
     from mirrorpo.objectives.user_text import users_own
     from mirrorpo.runtime import cache as kept
     from mirrorpo.study import bench as bench_module
-    from mirrorpo.study import table_notes, tables
+    from mirrorpo.study import table_notes, tables, tuning
 
     kept.check(cache)
     settings = dataclasses.replace(
@@ -46,7 +46,7 @@ def bench(
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=users_own(split_list(settings.algorithms)),
     )
-    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    text = json.dumps(settings.recorded, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     out = out or runs.default_out("bench", f"{settings.task}-{digest}")
     with executor.place(ray) as place, progress("agents") as report:
@@ -65,8 +65,11 @@ def bench(
         f"{tables.to_markdown(table)}\n{table_notes.to_markdown(table)}\n"
         f"Interquartile mean [95 % interval]:\n\n{tables.to_markdown(table, measure='iqm')}\n"
     )
-    files.write_text(out / "table.md", markdown)
-    summary = tables.to_frame(table)
+    searches = tuning.read(out)
+    files.write_text(
+        out / "table.md", f"{markdown}\n{tuning.to_markdown(searches)}".rstrip() + "\n"
+    )
+    summary = tuning.with_columns(tables.to_frame(table), searches)
     plain_text.write_csv(out / "summary.csv", summary)
     console.print(tables.to_rich(table))
     console.print(

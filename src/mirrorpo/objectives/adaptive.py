@@ -18,6 +18,7 @@ from .component import number
 from .mirror import MirrorObjective, Terms
 from .noise_tolerant import log_ratio_margin
 from .numerics import log_sigmoid, sigmoid
+from .ranges import Range, ranges, scale
 
 MOMENTUM = 0.9
 """Share of the old in a moving average of margins: beta-DPO's and alpha-DPO's."""
@@ -59,6 +60,7 @@ class BetaDPO(Objective):
         "batch-level beta and beta-guided filter",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.2, 0.6))
+    search_ranges = ranges(beta=scale(), alpha=Range(0.05, 50.0, 0.6, least=0.001, most=1000.0))
 
     beta: Number = number(0.1, above=0)
     alpha: Number = number(0.6, at_least=0)
@@ -100,6 +102,10 @@ class AlphaDPO(Objective):
         "the alpha-DPO loss, as in the released code",
     )
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
+    search_ranges = ranges(
+        beta=Range(0.5, 30.0, 2.5, least=0.01, most=300.0),
+        gamma=Range(0.1, 30.0, 1.5, least=0.001, most=300.0),
+    )
 
     beta: Number = number(2.5, above=0)
     gamma: Number = number(1.5, at_least=0)
@@ -133,6 +139,10 @@ class GammaSimPO(MirrorObjective):
         _GAMMA_PAPER, _GAMMA_AUTHORS, 2025, "2506.03690", "Algorithms 1 and 2, on SimPO"
     )
     search_grid = grid(gamma=(0.5, 2.0, 10.0), tau=(1.0, 10.0))
+    search_ranges = ranges(
+        gamma=Range(0.1, 30.0, 4.0, least=0.001, most=300.0),
+        tau=Range(0.1, 100.0, 10.0, least=0.001, most=10000.0),
+    )
 
     beta: Number = number(10.0, above=0)
     gamma: Number = number(4.0, at_least=0)
@@ -160,6 +170,7 @@ class GammaDPO(MirrorObjective):
         _GAMMA_PAPER, _GAMMA_AUTHORS, 2025, "2506.03690", "Algorithms 1 and 2, on DPO"
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(1.0, 4.0))
+    search_ranges = ranges(beta=scale(), gamma=Range(0.1, 30.0, 4.0, least=0.001, most=300.0))
 
     beta: Number = number(0.1, above=0)
     gamma: Number = number(4.0, at_least=0)

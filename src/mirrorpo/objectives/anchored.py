@@ -11,6 +11,7 @@ from .component import number
 from .links import Identity
 from .mirror import MirrorObjective, Terms
 from .numerics import log_sigmoid, relu
+from .ranges import Range, ranges, scale
 from .rewards import RewardObjective
 from .scalars import Probability
 
@@ -28,6 +29,9 @@ class DPOPositive(RewardObjective):
         "eq. (3)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), penalty=(5.0, 50.0))
+    search_ranges = ranges(
+        beta=scale(start=300.0), penalty=Range(0.5, 500.0, 50.0, least=0.01, most=5000.0)
+    )
 
     beta: Number = number(0.3, above=0)
     penalty: Number = number(50.0, at_least=0)
@@ -54,6 +58,9 @@ class IRPO(MirrorObjective):
         "eq. (1)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(1.0, 10.0))
+    search_ranges = ranges(
+        beta=scale(3.0, least=3.0), alpha=Range(0.1, 30.0, 1.0, least=0.001, sft_end="high")
+    )
 
     beta: Number = number(0.1, above=0)
     alpha: Number = number(1.0, at_least=0)
@@ -79,6 +86,9 @@ class RPO(MirrorObjective):
         "Algorithm 2",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), eta=(0.005, 0.2))
+    search_ranges = ranges(
+        beta=scale(start=10.0), eta=Range(5e-4, 5.0, 0.005, least=1e-5, sft_end="high")
+    )
 
     beta: Number = number(0.01, above=0)
     eta: Number = number(0.005, at_least=0)
@@ -104,6 +114,7 @@ class CalDPO(RewardObjective):
         "the Cal-DPO objective",
     )
     search_grid = grid(beta=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+    search_ranges = ranges(beta=Range(0.03, 100.0, 1.0, least=0.001, most=1000.0))
 
     beta: Number = number(1e-3, above=0)
     calibration: Number = number(1.0, at_least=0)

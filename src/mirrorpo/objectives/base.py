@@ -16,6 +16,7 @@ from .arrays import Array, Number, as_array, at_least_single, detach, namespace
 from .component import Component, choice
 from .needs import PairPlan, ReferenceUpdate
 from .pairs import PairLogProbs
+from .ranges import Range, ranges
 
 SFT_EPOCHS, PREFERENCE_EPOCHS = 10, 2
 SINGLE_PHASE_EPOCHS = SFT_EPOCHS + PREFERENCE_EPOCHS
@@ -81,6 +82,8 @@ class Objective(Component):
         paper: its source.
         search_grid: hyper-parameters to search on the control bench (at most 6 combinations),
             where log-probs are means over time.
+        search_ranges: the ranges that the same hyper-parameters are tuned over by trials, in the
+            same unit; read them by `ranges.of`, which falls back to the spans of the grid.
         uses_agreement: whether it reads the pairs' agreement, see `PairLogProbs`. Training gives
             it then; without, it counts as certain.
         uses_ease: whether it reads the pairs' ease, see `PairPlan`. Training gives it then;
@@ -103,6 +106,7 @@ class Objective(Component):
     memory_size: ClassVar[int] = 0
     paper: ClassVar[Paper]
     search_grid: ClassVar[Mapping[str, tuple[float, ...]]] = grid()
+    search_ranges: ClassVar[Mapping[str, Range]] = ranges()
 
     aggregation: str = aggregation("sum")
 

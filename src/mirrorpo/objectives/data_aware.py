@@ -16,6 +16,7 @@ from .component import choice, number
 from .needs import PairPlan, ReferenceUpdate
 from .noise_tolerant import scaled_margin
 from .numerics import log_sigmoid
+from .ranges import Range, ranges, scale
 from .reference_free import SLiC
 from .two_step import DPO
 
@@ -46,6 +47,7 @@ class TRDPO(DPO):
         "soft and hard update of the reference",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), tau=(64.0, 512.0))
+    search_ranges = ranges(beta=scale(), tau=Range(16.0, 4096.0, 512.0, least=1.0, most=65536.0))
 
     alpha: Number = number(0.6, above=0)
     tau: Number = number(512.0, at_least=1)
@@ -77,6 +79,7 @@ class WPO(Objective):
         "eq. (2), sampled alignment",
     )
     search_grid = grid(beta=(1.0, 10.0, 30.0, 100.0, 300.0))
+    search_ranges = ranges(beta=scale(start=10.0))
 
     beta: Number = number(0.01, above=0)
     weights: str = choice("clipped", ("clipped", "free"))
@@ -113,6 +116,9 @@ class MixDPO(Objective):
         "the MixDPO objective",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), easy=(0.5, 0.8))
+    search_ranges = ranges(
+        beta=scale(start=10.0), easy=Range(0.2, 0.95, 0.5, log=False, most=0.99, sft_end="low")
+    )
 
     beta: Number = number(0.01, above=0)
     easy: Number = number(0.5, at_least=0, below=1)
@@ -141,6 +147,7 @@ class FilteredDPO(DPO):
     name: ClassVar[str] = "dpo-filtered"
     paper: ClassVar[Paper] = _FILTER_PAPER
     search_grid = grid(beta=(10.0, 30.0, 100.0), drop=(0.1, 0.3))
+    search_ranges = ranges(beta=scale(), drop=Range(0.02, 0.5, 0.2, log=False, least=0.0, most=0.9))
 
     drop: Number = number(0.2, at_least=0, below=1)
 
@@ -159,6 +166,10 @@ class FilteredSLiC(SLiC):
     name: ClassVar[str] = "slic-filtered"
     paper: ClassVar[Paper] = _FILTER_PAPER
     search_grid = grid(weight=(0.3, 1.0, 3.0), drop=(0.1, 0.3))
+    search_ranges = ranges(
+        weight=Range(0.01, 20.0, 0.1, least=1e-4, sft_end="high"),
+        drop=Range(0.02, 0.5, 0.2, log=False, least=0.0, most=0.9),
+    )
 
     drop: Number = number(0.2, at_least=0, below=1)
 

@@ -19,6 +19,7 @@ from .base import BETAS, Batch, Objective, Paper, grid
 from .component import number
 from .mirror import MirrorObjective, Terms
 from .numerics import log_sigmoid, relu, sigmoid
+from .ranges import ranges, scale
 from .scalars import ScalarFunction
 
 
@@ -118,6 +119,7 @@ class _DiscoObjective(MirrorObjective):
     reference = "difference"
     after_sft: ClassVar[bool] = True
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale(start=50.0))
 
     beta: Number = number(0.05, above=0)
 
@@ -209,6 +211,7 @@ class PFL(Objective):
     paper: ClassVar[Paper] = _paper("appendix E.7")
     # Its margin is beta / tau times DPO's, whose grid this is.
     search_grid = grid(beta=tuple(0.05 * beta for beta in BETAS))
+    search_ranges = ranges(beta=scale(0.05, 15.0, 5.0, least=0.001))
 
     beta: Number = number(0.05, above=0)
     tau: Number = number(0.05, above=0)

@@ -17,6 +17,7 @@ from .arrays import Array, Number
 from .base import BETAS, Batch, Objective, Paper, grid
 from .component import function, number
 from .links import LogSigmoid
+from .ranges import Range, ranges, scale
 from .scalars import Log, Logit, ScalarFunction, Zero
 
 MIRROR_PAPER = "Meta-Learning Objectives for Preference Optimization"
@@ -102,6 +103,10 @@ class OneStep(MirrorObjective):
     name: ClassVar[str] = "1s-mpo"
     paper: ClassVar[Paper] = mirror_paper("eq. (11)")
     search_grid = grid(beta=(0.3, 1.0, 3.0), weight=(0.3, 3.0))
+    search_ranges = ranges(
+        beta=Range(0.5, 5.0, 1.0, most=100.0, sft_end="low"),
+        weight=Range(0.2, 30.0, 1.0, most=1000.0, sft_end="low"),
+    )
 
     psi: ScalarFunction = function(Log())
     inverse_potential: ScalarFunction = function(Logit())
@@ -132,6 +137,7 @@ class TwoStep(OneStep):
     after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = mirror_paper("eq. (10)")
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale())
 
     psi: ScalarFunction = function(Zero())
     inverse_potential: ScalarFunction = function(Log())

@@ -16,6 +16,7 @@ from .component import number
 from .links import FocalLogSigmoid, NoiseTolerant, SmoothedHinge, SmoothedLogSigmoid
 from .mirror import MirrorObjective, Terms
 from .numerics import log_sigmoid, sigmoid
+from .ranges import Range, ranges, scale, smoothing
 
 WINSOR_FLOOR = 0.02
 """wDPO's least share of the batch that it winsorises, as in its released code."""
@@ -51,6 +52,7 @@ class ROPO(MirrorObjective):
         "eq. (6)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(6.0, 30.0))
+    search_ranges = ranges(beta=scale(), alpha=Range(2.5, 100.0, 14.0, least=2.05, most=1000.0))
 
     beta: Number = number(0.1, above=0)
     alpha: Number = number(14.0, above=2)
@@ -74,6 +76,7 @@ class FocalPO(MirrorObjective):
         "the FocalPO loss",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(0.05, 1.0))
+    search_ranges = ranges(beta=scale(), gamma=Range(0.01, 1.0, 0.05, least=0.001, most=1.4))
 
     beta: Number = number(0.1, above=0)
     gamma: Number = number(0.05, at_least=0)
@@ -102,6 +105,7 @@ class DrDPO(Objective):
         "the Dr. DPO objective",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), beta_prime=(0.3, 1.0))
+    search_ranges = ranges(beta=scale(), beta_prime=Range(0.1, 10.0, 1.0, least=0.01, most=100.0))
 
     beta: Number = number(0.1, above=0)
     beta_prime: Number = number(1.0, above=0)
@@ -135,6 +139,9 @@ class WinsorizedDPO(Objective):
         "stages I and II, released code",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), flip_share=(0.15, 0.3))
+    search_ranges = ranges(
+        beta=scale(), flip_share=Range(0.02, 0.5, 0.15, log=False, least=0.0, most=0.9)
+    )
 
     beta: Number = number(0.1, above=0)
     flip_share: Number = number(0.15, at_least=0, below=1)
@@ -189,6 +196,9 @@ class SmoothedCPO(MirrorObjective):
     name: ClassVar[str] = "cpo-smoothed"
     paper: ClassVar[Paper] = SMOOTHING_NOTE
     search_grid = grid(beta=(0.2, 1.0), label_smoothing=(0.1, 0.2, 0.3))
+    search_ranges = ranges(
+        beta=Range(0.45, 30.0, 1.0, most=300.0, sft_end="low"), label_smoothing=smoothing(sft_end="")
+    )
 
     beta: Number = number(0.1, above=0)
     sft_weight: Number = number(1.0, at_least=0)
@@ -207,6 +217,9 @@ class SmoothedSimPO(MirrorObjective):
     after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = SMOOTHING_NOTE
     search_grid = grid(gamma=(0.5, 2.0, 10.0), label_smoothing=(0.1, 0.3))
+    search_ranges = ranges(
+        gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0), label_smoothing=smoothing(sft_end="")
+    )
 
     beta: Number = number(2.0, above=0)
     gamma: Number = number(1.0, at_least=0)
@@ -225,6 +238,9 @@ class SmoothedSLiC(MirrorObjective):
     name: ClassVar[str] = "slic-smoothed"
     paper: ClassVar[Paper] = SMOOTHING_NOTE
     search_grid = grid(delta=(1.0, 5.0), label_smoothing=(0.1, 0.2, 0.3))
+    search_ranges = ranges(
+        delta=Range(0.1, 10.0, 1.0, least=0.001, most=100.0), label_smoothing=smoothing()
+    )
 
     weight: Number = number(0.1, above=0)
     delta: Number = number(1.0, at_least=0)

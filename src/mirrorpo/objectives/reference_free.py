@@ -10,6 +10,7 @@ from .base import Batch, Paper, aggregation, grid
 from .component import function, number
 from .links import Cubic, Hinge, Identity, LogSigmoid, SquareOrLine
 from .mirror import MirrorObjective, Terms, mirror_paper
+from .ranges import Range, ranges
 from .scalars import Log, Logit, Power, ScalarFunction
 from .schedules import Linear
 
@@ -32,6 +33,7 @@ class LPO(MirrorObjective):
     name: ClassVar[str] = "lpo"
     paper: ClassVar[Paper] = mirror_paper("section 4.2")
     search_grid = grid(weight=(1.25, 1.75, 2.5, 3.5, 6.0, 10.0))
+    search_ranges = ranges(weight=Range(1.05, 20.0, 1.75, least=1.001, sft_end="high"))
 
     weight: Number = number(1.0, above=0)
 
@@ -53,6 +55,7 @@ class RRHF(MirrorObjective):
         "eq. (2)-(4)",
     )
     search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0))
+    search_ranges = ranges(weight=Range(0.01, 20.0, 1.0, least=1e-4, sft_end="high"))
 
     weight: Number = number(1.0, above=0)
     aggregation: str = aggregation("mean")
@@ -74,6 +77,10 @@ class SLiC(MirrorObjective):
         "eq. (1)",
     )
     search_grid = grid(weight=(0.3, 1.0, 3.0), delta=(1.0, 5.0))
+    search_ranges = ranges(
+        weight=Range(0.01, 20.0, 0.1, least=1e-4, sft_end="high"),
+        delta=Range(0.1, 10.0, 1.0, least=0.001, most=100.0),
+    )
 
     weight: Number = number(0.1, above=0)
     delta: Number = number(1.0, at_least=0)
@@ -96,6 +103,10 @@ class CPO(MirrorObjective):
         "eq. (3)",
     )
     search_grid = grid(beta=(0.2, 1.0), sft_weight=(0.05, 0.2, 1.0))
+    search_ranges = ranges(
+        beta=Range(0.1, 10.0, 0.3, most=300.0, sft_end="low"),
+        sft_weight=Range(0.01, 1.0, 0.2, least=1e-4, sft_end="high"),
+    )
 
     beta: Number = number(0.1, above=0)
     sft_weight: Number = number(1.0, at_least=0)
@@ -117,6 +128,7 @@ class ORPO(MirrorObjective):
         "eq. (6)-(7)",
     )
     search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+    search_ranges = ranges(weight=Range(0.09, 100.0, 0.1, most=3000.0, sft_end="low"))
 
     weight: Number = number(0.1, above=0)
     aggregation: str = aggregation("mean")
@@ -139,6 +151,10 @@ class SimPO(MirrorObjective):
         "eq. (6)",
     )
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
+    search_ranges = ranges(
+        beta=Range(0.5, 30.0, 2.0, least=0.01, most=300.0),
+        gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0),
+    )
 
     beta: Number = number(2.0, above=0)
     gamma: Number = number(1.0, at_least=0)
@@ -162,6 +178,11 @@ class AlphaPO(MirrorObjective):
         "section 3",
     )
     search_grid = grid(beta=(1.0,), gamma=(0.5, 10.0), alpha=(-0.25, 0.1, 0.25))
+    search_ranges = ranges(
+        beta=Range(0.5, 30.0, 2.5, least=0.01, most=300.0),
+        gamma=Range(0.1, 30.0, 0.25, least=0.001, most=300.0),
+        alpha=Range(-0.4, 0.4, 0.25, log=False, least=-1.0, most=1.0),
+    )
 
     beta: Number = number(2.5, above=0)
     gamma: Number = number(0.25, at_least=0)
@@ -180,6 +201,10 @@ class SFTSimPO(MirrorObjective):
     name: ClassVar[str] = "sft-simpo"
     paper: ClassVar[Paper] = mirror_paper("Table 3")
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
+    search_ranges = ranges(
+        beta=Range(0.1, 30.0, 1.0, most=300.0, sft_end="low"),
+        gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0),
+    )
 
     beta: Number = number(0.05, above=0)
     gamma: Number = number(1.0, at_least=0)
@@ -201,6 +226,10 @@ class TemporallyAware(MirrorObjective):
     name: ClassVar[str] = "ta-mpo"
     paper: ClassVar[Paper] = mirror_paper("eq. (12)-(13)")
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
+    search_ranges = ranges(
+        beta=Range(0.1, 30.0, 1.0, most=300.0, sft_end="low"),
+        gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0),
+    )
 
     psi: ScalarFunction = function(Log())
     inverse_potential: ScalarFunction = function(Log())

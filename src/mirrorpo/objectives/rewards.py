@@ -15,6 +15,7 @@ from .arrays import Array, Number, detach, namespace
 from .base import BETAS, Batch, Objective, Paper, grid
 from .component import choice, number
 from .numerics import log_sigmoid, sigmoid
+from .ranges import ranges, scale
 
 APO_PAPER = "Anchored Preference Optimization and Contrastive Revisions"
 APO_AUTHORS = "D'Oosterlinck, Xu, Develder, Demeester, Singh, Potts, Kiela and Mehri"
@@ -29,6 +30,7 @@ class RewardObjective(Objective):
     needs_reference: ClassVar[bool] = True
     after_sft: ClassVar[bool] = True
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale())
 
     beta: Number = number(0.1, above=0)
 
@@ -84,6 +86,7 @@ class NCA(RewardObjective):
         "2402.05369",
         "NCA, preference case",
     )
+    search_ranges = ranges(beta=scale(start=10.0))
 
     beta: Number = number(0.01, above=0)
 
@@ -132,6 +135,7 @@ class SPPO(RewardObjective):
         "2405.00675",
         "eq. (4.7), hard labels",
     )
+    search_ranges = ranges(beta=scale(0.03, 100.0, 1.0, least=0.001))
 
     beta: Number = number(1e-3, above=0)
 

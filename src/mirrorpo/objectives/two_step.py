@@ -10,6 +10,7 @@ from .base import BETAS, Batch, Paper, aggregation, grid
 from .component import choice, number
 from .links import Hinge, NegativeReverseKL, RobustLogSigmoid, SmoothedLogSigmoid, Square
 from .mirror import MirrorObjective, Terms
+from .ranges import Range, ranges, scale, smoothing
 from .scalars import ChiSquared, JensenShannon, Log, Power, ScalarFunction
 
 
@@ -28,6 +29,7 @@ class DPO(MirrorObjective):
         "eq. (7)",
     )
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale())
 
     beta: Number = number(0.1, above=0)
 
@@ -47,6 +49,7 @@ class NormalizedDPO(DPO):
         "2411.15124",
         "eq. (6)",
     )
+    search_ranges = ranges(beta=scale(start=5.0))
 
     beta: Number = number(5.0, above=0)
     aggregation: str = aggregation("mean")
@@ -67,6 +70,7 @@ class HingeDPO(MirrorObjective):
         "section 3.2, hinge-norm",
     )
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale())
 
     beta: Number = number(0.1, above=0)
 
@@ -89,6 +93,7 @@ class IPO(MirrorObjective):
         "eq. (17)",
     )
     search_grid = grid(tau=(0.2, 0.5, 1.0, 2.0, 5.0))
+    search_ranges = ranges(tau=Range(0.05, 50.0, 0.1, least=0.005, sft_end="high"))
 
     tau: Number = number(0.1, above=0)
     aggregation: str = aggregation("mean")
@@ -115,6 +120,7 @@ class RDPO(MirrorObjective):
         "eq. (9)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.001, 0.01))
+    search_ranges = ranges(beta=scale(), alpha=Range(1e-4, 0.1, 0.01, least=1e-6, most=1.0))
 
     beta: Number = number(0.1, above=0)
     alpha: Number = number(0.01, at_least=0)
@@ -139,6 +145,7 @@ class ConservativeDPO(MirrorObjective):
         "eq. (3)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
+    search_ranges = ranges(beta=scale(high=120.0), label_smoothing=smoothing())
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
@@ -163,6 +170,10 @@ class RobustDPO(MirrorObjective):
         "eq. (12)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
+    # Its pull never ends, however large the margin.
+    search_ranges = ranges(
+        beta=Range(1.0, 300.0, 100.0, least=0.01, most=1e4), label_smoothing=smoothing(sft_end="")
+    )
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
@@ -187,6 +198,9 @@ class EXO(MirrorObjective):
         "eq. (16)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.001, 0.1))
+    search_ranges = ranges(
+        beta=scale(), label_smoothing=Range(1e-4, 0.2, 1e-3, least=1e-6, sft_end="high")
+    )
 
     beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(1e-3, above=0, below=0.5)
@@ -216,6 +230,7 @@ class FDPO(MirrorObjective):
         "Table 2",
     )
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale())
 
     beta: Number = number(0.1, above=0)
     divergence: str = choice(
@@ -252,6 +267,7 @@ class ChiPO(MirrorObjective):
         "Algorithm 1",
     )
     search_grid = grid(beta=BETAS)
+    search_ranges = ranges(beta=scale(start=50.0))
 
     beta: Number = number(0.05, above=0)
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from mirrorpo import objectives
-from mirrorpo.objectives import Objective, naming
+from mirrorpo.objectives import Objective, naming, ranges
+from mirrorpo.objectives.ranges import Range
 from mirrorpo.study import tryout
 
 
@@ -38,6 +39,12 @@ class Algorithm:
         """The objective's search grid without the hyper-parameters that the user gave."""
         grid = self.objective.search_grid
         return {name: values for name, values in grid.items() if name not in self.given}
+
+    @property
+    def search_ranges(self) -> dict[str, Range]:
+        """The objective's search ranges, likewise."""
+        found = ranges.of(type(self.objective))
+        return {name: one for name, one in found.items() if name not in self.given}
 
     @property
     def grid_points(self) -> list[dict[str, float]]:

@@ -28,6 +28,7 @@ class AgentRecord:
         data_draw: of the trajectories and labels that it was trained on, see
             `mirrorpo.preferences.draws`.
         episodes_seed: of the start states and the action noise of its episodes.
+        trial: number of the search's trial that it belongs to, from 0; 0 of a final agent.
         diverged: whether its parameters are not finite.
         train_seconds: wall time of its training, its share of a batch of agents.
         evaluate_seconds: wall time of its evaluation, likewise.
@@ -48,6 +49,7 @@ class AgentRecord:
     evaluate_seconds: float
     data_draw: int = 0
     episodes_seed: int = 0
+    trial: int = 0
     measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -91,6 +93,7 @@ class Log:
     def __init__(self, path: Path):
         self.path = path
         self._records: dict[tuple, AgentRecord] = {}
+        self._cells: dict[tuple[str, str, str], list[AgentRecord]] = {}
         json_lines.resume(path, _parse, self._is_new)
 
     def _is_new(self, line: tuple[AgentRecord, dict[str, Any]]) -> bool:
@@ -99,8 +102,12 @@ class Log:
         if record.key in self._records:
             damage.say(f"{self.path}: {record.key} is there twice; the second is left out.")
             return False
-        self._records[record.key] = record
+        self._remember(record)
         return True
+
+    def _remember(self, record: AgentRecord) -> None:
+        self._records[record.key] = record
+        self._cells.setdefault(record.key[:3], []).append(record)
 
     def __contains__(self, key: tuple) -> bool:
         return key in self._records
@@ -111,10 +118,14 @@ class Log:
     def get(self, key: tuple) -> AgentRecord:
         return self._records[key]
 
+    def of(self, variant: str, algorithm: str, phase: str) -> list[AgentRecord]:
+        """The agents of one phase of one cell, in the order they were logged."""
+        return self._cells.get((variant, algorithm, phase), [])
+
     def add(self, record: AgentRecord, curves: Mapping[str, Sequence]) -> None:
         """Append one agent and flush it to disk."""
         json_lines.append(self.path, {"agent": asdict(record), "curves": dict(curves)})
-        self._records[record.key] = record
+        self._remember(record)
 
     def frame(self) -> pd.DataFrame:
         """All records, see `to_frame`."""

@@ -1,6 +1,7 @@
 """What a bench measures, typed and validated; light to import."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from mirrorpo import protocols
 from mirrorpo.preferences.draws import check_data_seed, draw
@@ -36,10 +37,15 @@ class BenchSettings:
         algorithms: objective names, or PATH.py:CLASS of the user's own.
         protocol: "mirror" or "paper", the bundle of all settings that are not given.
         seeds: number of trained agents per table cell.
-        search: choose hyper-parameters for each cell from the objective's grid. Without it the
-            bench takes those that searches behind the shipped tables of results chose, where
-            the task and variant have them, else the middle of the grid.
-        search_seeds: number of agents per point of the grid.
+        search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
+            takes those that searches behind the shipped tables of results chose, where the task
+            and variant have them, else the middle of the grid.
+        search_seeds: number of agents per trial of the search.
+        tune_by: "trials" gives every loss the same number of trials over its declared ranges;
+            "grid" tries the points of its grid, at most six. A loss without hyper-parameters
+            takes none.
+        trials: number of trials per cell, with `tune_by` "trials". An optimum at the edge of its
+            range widens the range and adds half as many, at most twice.
         data_seed: of trajectories and labels. Hyper-parameters are searched on one draw and
             scored on others, see `mirrorpo.preferences.draws`.
         data_draws: number of draws that a cell's agents are spread over.
@@ -74,6 +80,8 @@ class BenchSettings:
     seeds: int | None = None
     search: bool = False
     search_seeds: int = 2
+    tune_by: str | None = None
+    trials: int | None = None
     data_seed: int = 0
     data_draws: int | None = None
     tune_on: str | None = None
@@ -104,6 +112,10 @@ class BenchSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}.")
+        if self.tune_by not in ("grid", "trials"):
+            raise ValueError(f"tune_by must be grid or trials, not {self.tune_by!r}.")
+        if self.trials is None or self.trials < 1:
+            raise ValueError(f"trials must be at least 1, not {self.trials}.")
         check_data_seed(self.data_seed)
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
@@ -119,6 +131,15 @@ class BenchSettings:
     def training(self) -> TrainSettings:
         """The settings of inner training among these."""
         return protocols.training(self)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The settings as a run records them: how it tunes by trials only where it does, so that
+        a run from before there were trials can be resumed."""
+        values = asdict(self)
+        if not self.search or self.tune_by == "grid":
+            del values["tune_by"], values["trials"]
+        return values
 
     @property
     def search_draw(self) -> int:

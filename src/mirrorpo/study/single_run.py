@@ -18,7 +18,7 @@ from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.bench import FINAL_EPISODES_SEED
+from mirrorpo.study.column import FINAL_EPISODES_SEED
 from mirrorpo.training import learner
 from mirrorpo.training_settings import TrainSettings
 

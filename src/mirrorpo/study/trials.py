@@ -1,0 +1,177 @@
+"""How far a search for hyper-parameters has come, read off the log of its agents alone.
+
+Nothing else is kept: a killed search is replayed from the log and continues to the same choice.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mirrorpo.objectives import ranges
+from mirrorpo.objectives.ranges import Range
+from mirrorpo.study.records import AgentRecord, hyperparameters_text
+
+BATCH = 4
+"""Trials that are asked together, before any of them is scored; so whatever trains them."""
+
+MOST_WIDENINGS = 2
+"""How often an optimum at an edge may widen its range."""
+
+Point = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of the hyper-parameters that all its agents have been scored with.
+
+    Attributes:
+        number: of the trial, from 0 in the order they were asked.
+        point: the hyper-parameters.
+        score: mean true return of its agents; minus infinity if one diverged.
+    """
+
+    number: int
+    point: Point
+    score: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Trials over ranges that do not change.
+
+    Attributes:
+        ranges: by hyper-parameter.
+        first: number of the first trial.
+        count: of trials.
+        added: what the widening before this stage added, by hyper-parameter; empty in the first.
+    """
+
+    ranges: Mapping[str, Range]
+    first: int
+    count: int
+    added: Mapping[str, Range] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The state of one search.
+
+    Attributes:
+        stages: the first one and each widening since; the last one is at work or done.
+        trials: those that are finished, in order.
+        waiting: numbers of the trials to work on now; none when the search is complete.
+        known: points of those among them that the log, or the grid, has already.
+    """
+
+    stages: tuple[Stage, ...]
+    trials: tuple[Trial, ...]
+    waiting: tuple[int, ...]
+    known: Mapping[int, Point]
+
+    @property
+    def planned(self) -> int:
+        """Trials of the whole search, as far as is known by now."""
+        return sum(stage.count for stage in self.stages)
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The ranges of the last stage."""
+        return self.stages[-1].ranges
+
+    @property
+    def best(self) -> Trial:
+        """The trial of the highest score, the first of several."""
+        return _best(self.trials)
+
+
+def over_ranges(
+    start: Mapping[str, Range], count: int, seeds: Sequence[int], records: Iterable[AgentRecord]
+) -> Search:
+    """A search by trials.
+
+    After `count` trials a range whose optimum is at an edge is widened there, and half as many
+    trials follow; at most `MOST_WIDENINGS` times.
+
+    Args:
+        start: ranges before any widening.
+        count: trials of the first stage.
+        seeds: of each trial's agents.
+        records: of the search's agents so far.
+    """
+    points, scores = _by_trial(records)
+    trials: list[Trial] = []
+    stages = [Stage(start, 0, count)]
+    while True:
+        stage = stages[-1]
+        end = stage.first + stage.count
+        for first in range(stage.first, end, BATCH):
+            numbers = range(first, min(first + BATCH, end))
+            done = [number for number in numbers if set(seeds) <= set(scores.get(number, ()))]
+            if len(done) < len(numbers):
+                known = {number: points[number] for number in numbers if number in points}
+                return Search(tuple(stages), tuple(trials), tuple(numbers), known)
+            trials += [_trial(number, points[number], scores[number], seeds) for number in numbers]
+        added = _added(stage.ranges, _best(trials).point)
+        if not added or len(stages) > MOST_WIDENINGS:
+            return Search(tuple(stages), tuple(trials), (), {})
+        wider = {
+            name: one.widened(one.edge(_best(trials).point[name])) if name in added else one
+            for name, one in stage.ranges.items()
+        }
+        stages.append(Stage(wider, end, math.ceil(count / 2), added))
+
+
+def over_grid(
+    grid: Mapping[str, Sequence[float]],
+    points: Sequence[Point],
+    seeds: Sequence[int],
+    records: Iterable[AgentRecord],
+) -> Search:
+    """A search over all points of a grid."""
+    scores: dict[str, dict[int, float]] = {}
+    for record in records:
+        scores.setdefault(record.hyperparameters, {})[record.seed] = _score(record)
+    trials, waiting = [], []
+    for number, point in enumerate(points):
+        found = scores.get(hyperparameters_text(point), {})
+        if set(seeds) <= set(found):
+            trials.append(_trial(number, point, found, seeds))
+        else:
+            waiting.append(number)
+    known = {number: points[number] for number in waiting}
+    stage = Stage(ranges.spans(grid), 0, len(points))
+    return Search((stage,), tuple(trials), tuple(waiting), known)
+
+
+def _by_trial(
+    records: Iterable[AgentRecord],
+) -> tuple[dict[int, Point], dict[int, dict[int, float]]]:
+    """Each trial's point, and the scores of its agents by their seed."""
+    points: dict[int, Point] = {}
+    scores: dict[int, dict[int, float]] = {}
+    for record in records:
+        points.setdefault(record.trial, json.loads(record.hyperparameters))
+        scores.setdefault(record.trial, {})[record.seed] = _score(record)
+    return points, scores
+
+
+def _trial(number: int, point: Point, scores: Mapping[int, float], seeds: Sequence[int]) -> Trial:
+    return Trial(number, point, float(np.mean([scores[seed] for seed in seeds])))
+
+
+def _score(record: AgentRecord) -> float:
+    """A diverged agent ranks below every other."""
+    return -math.inf if record.return_mean is None else record.return_mean
+
+
+def _best(trials: Sequence[Trial]) -> Trial:
+    return max(trials, key=lambda trial: trial.score)
+
+
+def _added(found: Mapping[str, Range], point: Point) -> dict[str, Range]:
+    """What widening adds where a point is at an edge."""
+    more = {name: one.added(end) for name, one in found.items() if (end := one.edge(point[name]))}
+    return {name: one for name, one in more.items() if one is not None}
