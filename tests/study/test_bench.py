@@ -42,6 +42,7 @@ def tiny(two_agents, **changes):
         "seeds": 3,
         "search": True,
         "search_seeds": 1,
+        "tune_by": "grid",
         "rows": 8,
         "epochs": 2,
         "time_steps": 8,
@@ -255,7 +256,7 @@ def test_lists_take_commas_and_spaces_but_not_inside_brackets():
     )
 
 
-@pytest.mark.parametrize("name", ["seeds", "rows", "episodes", "search_seeds"])
+@pytest.mark.parametrize("name", ["seeds", "rows", "episodes", "search_seeds", "trials"])
 def test_counts_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1"):
         BenchSettings(**{name: 0})

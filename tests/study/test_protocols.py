@@ -32,6 +32,19 @@ def test_the_recommended_protocol_tunes_on_data_that_no_score_uses():
     assert settings.search_draw not in scored
 
 
+def test_the_paper_tunes_over_a_grid_and_the_recommended_protocol_by_equal_trials():
+    assert BenchSettings(protocol="paper").tune_by == "grid"
+    settings = BenchSettings()
+    assert (settings.tune_by, settings.trials, settings.search_seeds) == ("trials", 24, 2)
+    assert BenchSettings(protocol="paper", tune_by="trials").trials == 24
+
+
+def test_a_run_records_how_it_tunes_by_trials_and_nothing_new_where_it_does_not():
+    assert {"tune_by", "trials"} <= set(BenchSettings(search=True).recorded)
+    for settings in (BenchSettings(), BenchSettings(search=True, tune_by="grid", trials=7)):
+        assert not {"tune_by", "trials"} & set(settings.recorded)
+
+
 @pytest.mark.parametrize("kind", [BenchSettings, DiscoverySettings, protocols.Training])
 def test_an_unknown_protocol_names_the_near_one(kind):
     with pytest.raises(ValueError, match=r"Unknown protocol 'papr'\. Did you mean paper\?"):
@@ -45,6 +58,8 @@ def test_an_unknown_protocol_names_the_near_one(kind):
         ({"std": "fixed:0.1"}, "std must be"),
         ({"data_draws": 0}, "data_draws must be at least 1"),
         ({"tune_on": "both"}, "tune_on must be own or score"),
+        ({"tune_by": "hand"}, "tune_by must be grid or trials"),
+        ({"trials": 0}, "trials must be at least 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(given, message):

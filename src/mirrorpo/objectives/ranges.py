@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-EDGE = 0.05
+EDGE = 0.1
 """An optimum within this share of its range's width is at the edge."""
 
 GROWTH = 0.5
