@@ -7,6 +7,7 @@ import torch
 
 from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs, ranges
+from mirrorpo.objectives.base import grid
 from mirrorpo.objectives.ranges import Range
 
 TUNED = [name for name in objectives.available() if ranges.of(type(objectives.get(name)))]
@@ -134,12 +135,12 @@ def test_widening_adds_half_the_width_up_to_the_hard_end_and_never_toward_sft():
 
 def test_a_class_with_a_grid_of_its_own_has_that_grids_spans():
     class Mine(type(objectives.get("dpo"))):
-        search_grid = {"beta": (0.5, 2.0, 4.0)}
+        search_grid = grid(beta=(0.5, 2.0, 4.0))
 
     assert ranges.of(Mine) == {"beta": Range(0.5, 4.0, 2.0)}
 
     class Shifted(type(objectives.get("dpo"))):
-        search_grid = {"beta": (0.0, 2.0), "other": (1.0,)}
+        search_grid = grid(beta=(0.0, 2.0), other=(1.0,))
 
     assert ranges.of(Shifted) == {"beta": Range(0.0, 2.0, 2.0, log=False)}
 

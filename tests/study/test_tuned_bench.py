@@ -72,8 +72,9 @@ def asked(folder, **changes):
 class Formula:
     """A place that scores agents by a formula of their beta, in batches of any size."""
 
-    def __init__(self, at_once=3, peak=9.0, diverges_above=math.inf):
+    def __init__(self, at_once=3, peak=9.0, diverges_above=math.inf, pause=0.0):
         self.count, self.agents_at_once = 1, at_once
+        self._pause = pause
         self._peak, self._limit = peak, diverges_above
 
     @contextlib.contextmanager
@@ -87,6 +88,7 @@ class Formula:
             diverged = betas > self._limit
             returns = np.repeat(means[:, None], order.episodes, 1).astype(np.float32)
             returns[diverged] = np.nan
+            time.sleep(self._pause)
             yield position, Scored(returns, diverged, {}, ("sft",), None, 0.0, 0.0)
 
 
@@ -194,7 +196,7 @@ def test_trials_that_diverge_are_recorded_and_never_chosen(folder, tmp_path):
 
 def test_a_search_of_a_grid_says_how_near_its_edge_the_choice_is(folder, tmp_path):
     settings = asked(folder, tune_by="grid", algorithms=("dpo",))
-    log, _ = run(settings, tmp_path / "run", folder, Formula(peak=300.0))
+    run(settings, tmp_path / "run", folder, Formula(peak=300.0))
     one = tuning.read(tmp_path / "run")["dpo", "base"]
     assert (one.by, one.trials, one.agents) == ("grid", 5, 10)
     assert one.at_edge == "beta high"
@@ -233,19 +235,19 @@ def test_a_tuned_bench_killed_again_and_again_ends_the_same(folder, tmp_path, st
     assert results(out) == results(tmp_path / "whole")
 
 
-def test_a_tuned_bench_really_trained_and_killed_by_sigkill_ends_the_same(folder, tmp_path):
-    settings = asked(folder, algorithms=("dpo",), trials=6, seeds=1, search_seeds=1)
-    run(settings, tmp_path / "whole", folder)
-    out = tmp_path / "cut"
+def killed_at_the_first_agent(settings, out, folder, place):
+    """Go on with a bench in a process of its own, and kill it without warning."""
     script = (
         "from pathlib import Path\n"
         "from mirrorpo.cli.console import start_jax\n"
         "from mirrorpo.study import bench\n"
         "from mirrorpo.study.settings import BenchSettings\n"
         "from tests.reliability import point\n"
+        "from tests.study.test_tuned_bench import Formula\n"
         "start_jax()\n"
         "point.stand_in_for_hopper()\n"
-        f"bench.run({settings!r}, Path({str(out)!r}), cache=Path({str(folder / 'cache')!r}))\n"
+        f"bench.run({settings!r}, Path({str(out)!r}), cache=Path({str(folder / 'cache')!r}), "
+        f"place={place})\n"
     )
     paths = [str(ROOT), *(part for part in sys.path if part)]
     process = subprocess.Popen(
@@ -260,8 +262,34 @@ def test_a_tuned_bench_really_trained_and_killed_by_sigkill_ends_the_same(folder
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 1 <= len(log.read_text().splitlines()) < 7, "the kill came in the middle"
+    lines = len(log.read_text().splitlines())
     assert not (out / "tuned.json").is_file()
+    return lines
+
+
+def test_a_tuned_bench_killed_by_sigkill_ends_the_same(folder, tmp_path):
+    settings = asked(folder, algorithms=("dpo",))
+    run(settings, tmp_path / "whole", folder, Formula(1))
+    out = tmp_path / "cut"
+
+    def stop_before_the_first_agent(point):
+        if point.doing == "trajectories":
+            raise Killed
+
+    # The source agents are scored here, which saves the other process to compile that.
+    with pytest.raises(Killed):
+        run(settings, out, folder, Formula(1), stop_before_the_first_agent)
+    assert 1 <= killed_at_the_first_agent(settings, out, folder, "Formula(1, pause=0.3)") < 18
+    run(settings, out, folder, Formula(1))
+    assert results(out) == results(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_tuned_bench_really_trained_and_killed_by_sigkill_ends_the_same(folder, tmp_path):
+    settings = asked(folder, algorithms=("dpo",), trials=6, seeds=1, search_seeds=1)
+    run(settings, tmp_path / "whole", folder)
+    out = tmp_path / "cut"
+    assert 1 <= killed_at_the_first_agent(settings, out, folder, None) < 7
     run(settings, out, folder)
     assert results(out) == results(tmp_path / "whole")
 

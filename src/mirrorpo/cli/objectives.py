@@ -56,11 +56,18 @@ def _list() -> None:
 def _show(name: str, objective: Objective) -> None:
     from dataclasses import fields
 
+    from mirrorpo.objectives import ranges
+
+    spans = ranges.of(type(objective))
     console.print(f"{name}: {objective.paper}")
     for field in fields(objective):
         grid = objective.search_grid.get(field.name)
-        tried = f"   (search: {', '.join(f'{v:g}' for v in grid)})" if grid else ""
+        tried = f"   (grid: {', '.join(f'{v:g}' for v in grid)})" if grid else ""
+        if span := spans.get(field.name):
+            tried += f" (trials: {span.low:g} to {span.high:g}, first {span.start:g})"
         console.print(f"  {field.name} = {getattr(objective, field.name)}{tried}")
+    if spans:
+        console.print(f"  SFT limit of the trials' ranges: {ranges.sft_limit(spans)}")
     console.print(f"  stages: {objective.stages}   needs a reference: {objective.needs_reference}")
 
 

@@ -197,7 +197,8 @@ class SmoothedCPO(MirrorObjective):
     paper: ClassVar[Paper] = SMOOTHING_NOTE
     search_grid = grid(beta=(0.2, 1.0), label_smoothing=(0.1, 0.2, 0.3))
     search_ranges = ranges(
-        beta=Range(0.45, 30.0, 1.0, most=300.0, sft_end="low"), label_smoothing=smoothing(sft_end="")
+        beta=Range(0.45, 30.0, 1.0, most=300.0, sft_end="low"),
+        label_smoothing=smoothing(sft_end=""),
     )
 
     beta: Number = number(0.1, above=0)
