@@ -27,7 +27,8 @@ SMALLEST_BETA = 1e-3
 """beta-DPO's scale does not fall below this, as in its released code."""
 
 QUEUE = 256
-"""Margins, this batch's included, that gamma-PO sets its targets from, as in its released code."""
+"""Margins, this batch's included, that gamma-PO sets its targets from, as many as in its released
+code. That draws them from the last 2048; here they are the last 256, so that nothing is random."""
 
 TARGET_STEPS = 20
 """Steps of mirror descent that gamma-PO takes to its targets, as in its released code."""

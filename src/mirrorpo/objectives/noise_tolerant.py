@@ -63,7 +63,11 @@ class ROPO(MirrorObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class FocalPO(MirrorObjective):
-    """``p^gamma log p`` of DPO's probability p that the label is right: focus on right pairs."""
+    """``p^gamma log p`` of DPO's probability p that the label is right: focus on right pairs.
+
+    A pair with ``log p < -1 / gamma`` is pushed the wrong way; at ``gamma`` above 1.44 that begins
+    at the reference itself.
+    """
 
     name: ClassVar[str] = "focalpo"
     reference = "difference"
