@@ -269,7 +269,15 @@ COMMANDS = {
     "bench": Command(
         lambda given, out: [
             *("bench", "--task", "hopper", "--variants", "base,noisy:0.3", "--seeds", 2),
-            *("--algorithms", "sft,cpo[sft_weight=1]", "--search", "--search-seeds", 1),
+            *(
+                "--algorithms",
+                "sft,cpo[sft_weight=1]",
+                "--search",
+                "--search-seeds",
+                1,
+                "--trials",
+                6,
+            ),
             *("--rows", 120, "--epochs", 2, "--minibatch", 40, "--time-steps", 8),
             *(
                 "--episodes",

@@ -1,6 +1,6 @@
 """A bench that tunes by trials: its budget, its log, its notes, and the same choice after kills.
 
-The robot is a point on a line, and in most tests a formula stands in for training.
+The task is a point on a line, and in most tests a formula stands in for training.
 """
 
 import contextlib
@@ -14,42 +14,28 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
-from mirrorpo.agents.files import AgentCard, save
 from mirrorpo.execution.batch import Scored
-from mirrorpo.simulation import tasks
-from mirrorpo.simulation.policy import new_policy
 from mirrorpo.study import bench, tables, tuning
 from mirrorpo.study.settings import BenchSettings
-from tests.reliability import point
+from tests import point_task
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def hopper_is_a_point(monkeypatch):
-    for name in ("_brax_env", "load"):
-        monkeypatch.setattr(tasks, name, getattr(tasks, name))
-    point.stand_in_for_hopper()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Two agents of the point, and a place for its trajectories."""
-    found = tmp_path_factory.mktemp("point")
-    for seed, name in enumerate(("better", "worse")):
-        policy = new_policy(jax.random.key(seed), 1, np.zeros(2, "f4"), np.ones(2, "f4"), (8,))
-        card = AgentCard(name, "hopper", "positional", 100.0 - seed, 1.0, 100, 0, 1000, seed)
-        save(found / name, policy, card)
+    found = tmp_path_factory.mktemp("points")
+    point_task.write_agents(found)
     return found
 
 
 def asked(folder, **changes):
     settings = BenchSettings(
-        task="hopper",
+        task=point_task.NAME,
         variants=("base",),
         algorithms=("sft", "dpo", "simpo"),
         seeds=2,
@@ -63,8 +49,8 @@ def asked(folder, **changes):
         search_episodes=2,
         data_draws=1,
         allow_short=True,
-        better=str(folder / "better.safetensors"),
-        worse=str(folder / "worse.safetensors"),
+        better=str(folder / "first.safetensors"),
+        worse=str(folder / "second.safetensors"),
     )
     return replace(settings, **changes)
 
@@ -158,7 +144,7 @@ def test_an_optimum_at_an_edge_widens_and_the_count_stays_right(folder, tmp_path
     assert totals[0] == 2 * 8 + 1
     assert (points[-1].done, points[-1].total) == (len(log), len(log))
     assert all(point.done <= point.total for point in points)
-    table = tables.build(log.frame(), "hopper", ("dpo",), ("base",), sources)
+    table = tables.build(log.frame(), point_task.NAME, ("dpo",), ("base",), sources)
     summary = tuning.with_columns(tables.to_frame(table), tuning.read(tmp_path / "run"))
     assert summary.loc[0, ["trials", "tuning_agents"]].tolist() == [one.trials, one.agents]
     assert summary.loc[0, "edge_distance"] == one.edge_distance
@@ -242,10 +228,9 @@ def killed_at_the_first_agent(settings, out, folder, place):
         "from mirrorpo.cli.console import start_jax\n"
         "from mirrorpo.study import bench\n"
         "from mirrorpo.study.settings import BenchSettings\n"
-        "from tests.reliability import point\n"
+        "from tests import point_task\n"
         "from tests.study.test_tuned_bench import Formula\n"
         "start_jax()\n"
-        "point.stand_in_for_hopper()\n"
         f"bench.run({settings!r}, Path({str(out)!r}), cache=Path({str(folder / 'cache')!r}), "
         f"place={place})\n"
     )
