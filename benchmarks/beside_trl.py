@@ -3,10 +3,10 @@
     python benchmarks/beside_trl.py --out beside-trl.json
     python benchmarks/beside_trl.py --only dpo --steps 4 --repeats 1 --no-memory
 
-The same random Llama, pairs, order of pairs and optimiser. Losses are compared step by step. Seconds
-are of `train()` alone, in pairs of runs, one of each trainer after the other, and the ratio is the
-median over pairs. Memory is the peak that a process of its own reaches above what it held before
-`train()`; on a GPU, what PyTorch allocated there.
+The same random Llama, pairs, order of pairs and optimiser. Losses are compared step by step.
+Seconds are of `train()` alone, in pairs of runs, one of each trainer after the other, and the ratio
+is the median over pairs. Memory is the peak that a process of its own reaches above what it held
+before `train()`; on a GPU, what PyTorch allocated there.
 """
 
 import importlib

@@ -19,8 +19,10 @@ from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
 _POOL = {"rows": 64, "best_of": 2, "target_steps": 2}
 _SMALL = {
     **_POOL,
-    **{"model": "smoke", "rows": 4, "steps": 4, "batch": 2, "lora_r": 2},
-    **{"max_new_tokens": 2, "episodes": 2, "test_prompts": 2, "sample_batch": 2},
+    "model": "smoke",
+    **dict.fromkeys(("rows", "steps"), 4),
+    **dict.fromkeys(("batch", "lora_r", "max_new_tokens", "episodes", "test_prompts"), 2),
+    "sample_batch": 2,
 }
 OBJECTIVES = ("ta-mpo", "dpo")
 

@@ -61,7 +61,9 @@ def test_a_lost_part_is_named_the_others_run_and_a_second_run_measures_it(
     assert time.monotonic() - began < 50  # what the slow one has started is killed with it
     assert stopped.value.code == 2
     assert "Not measured: slow, bad" in capsys.readouterr().err
-    found = [(row["part"], row["status"], row.get("agent_steps_a_second")) for row in rows(tmp_path)]
+    found = [
+        (row["part"], row["status"], row.get("agent_steps_a_second")) for row in rows(tmp_path)
+    ]
     assert found == [
         ("slow", "measured", 7.0),  # was written before its time was over
         ("slow", "timed out", None),

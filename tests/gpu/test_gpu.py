@@ -28,8 +28,7 @@ def both(tmp_path_factory):
 
 
 def test_training_moves_the_parameters_as_on_the_cpu(both):
-    here, cpu = both
-    moved = [name for name in cpu if name != "returns"]
+    moved = [name for name in both[1] if name != "returns"]
     assert len(moved) == 7
     one, two = (np.concatenate([found[name].ravel() for name in moved]) for found in both)
     # Adam's first steps have the size of the rate wherever a gradient's sign is known, so rounding
@@ -56,7 +55,9 @@ def test_a_language_model_learns_as_on_the_cpu(tmp_path):
         )
         made.train()
         losses[cpu] = tiny.logged(made, "loss")
-        assert made.model.device.type == ("cuda" if torch.cuda.is_available() and not cpu else "cpu")
+        assert made.model.device.type == (
+            "cuda" if torch.cuda.is_available() and not cpu else "cpu"
+        )
     assert len(losses[True]) == 8
     assert losses[False] == pytest.approx(losses[True], rel=5e-3, abs=1e-3)
 

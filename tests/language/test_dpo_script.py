@@ -127,6 +127,16 @@ def test_accumulated_small_batches_are_the_big_batch(tmp_path):
         torch.testing.assert_close(value, tiny.weights(big)[name], rtol=1e-3, atol=2e-5)
 
 
+def test_tensorboard_shows_the_numbers_under_trls_names(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
+    script(DPOTrainer, tmp_path, max_steps=2, report_to=["tensorboard"], eval_strategy="epoch")
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("events.out.tfevents*"))
+    for name in SHARED:
+        assert f"train/{name}".encode() in written or name == "epoch", name
+    assert b"eval/rewards/margins" in written
+
+
 def test_a_given_objective_is_trained_in_place_of_dpo(tmp_path, caplog):
     chosen = objectives.get("simpo", beta=2.0, gamma=0.8)
     ours = script(DPOTrainer, tmp_path, beta=0.05, more={"objective": chosen})

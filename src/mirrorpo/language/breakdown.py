@@ -79,9 +79,7 @@ def breakdown(
     }
 
 
-def _rewards(
-    objective: Objective, pairs: PairLogProbs, batch: Batch
-) -> dict[str, torch.Tensor]:
+def _rewards(objective: Objective, pairs: PairLogProbs, batch: Batch) -> dict[str, torch.Tensor]:
     chosen, rejected = batch.chosen, batch.rejected
     if objective.needs_reference:
         chosen = pairs.chosen - pairs.reference_chosen

@@ -109,7 +109,11 @@ def stated(args: Any) -> Objective:
     (kind,) = kinds if len(kinds) == 1 else ("",)
     plain = args.loss_weights in (None, [1.0]) and args.ld_alpha is None
     divergence = _DIVERGENCES.get(args.f_divergence_type)
-    if kind not in _LOSSES or not plain or args.f_divergence_type not in ("reverse_kl", *_DIVERGENCES):
+    if (
+        kind not in _LOSSES
+        or not plain
+        or args.f_divergence_type not in ("reverse_kl", *_DIVERGENCES)
+    ):
         raise ValueError(
             f"{_named(args, ['loss_type', 'loss_weights', 'ld_alpha', 'f_divergence_type'])} of "
             "DPOConfig is no objective by itself: pass one, as in objective='irpo' for DPO with "
