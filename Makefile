@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 RUNTIME := $(VENV)/.installed
 EVERYTHING := $(VENV)/.installed-with-llm
 
-.PHONY: demo test lint
+.PHONY: demo test lint gpu
 
 demo: $(RUNTIME)
 	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.1 --family one-step \
@@ -33,6 +33,10 @@ test: $(EVERYTHING)
 
 $(TESTS): test-%: $(EVERYTHING)
 	@echo "tests/$*/"; $(PYTEST) tests/$*/
+
+# On a machine with a GPU, and JAX's and PyTorch's builds for it in .venv: docs/howto/gpu.md.
+gpu: $(EVERYTHING)
+	$(BIN)/python benchmarks/gpu.py --out runs/gpu
 
 lint: $(EVERYTHING)
 	$(BIN)/ruff check .

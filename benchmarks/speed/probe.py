@@ -1,16 +1,17 @@
-"""One measurement in a process of its own: ``python probe.py NAME JSON`` prints a line of JSON.
+"""One measurement in a process of its own: ``python probe.py NAME JSON`` prints lines of JSON.
 
 A process each, because the implementations want different settings of XLA and threads, because peak
 memory belongs to a process, and because one that runs out of memory must not take others along.
 """
 
 import importlib
+import importlib.util
 import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,25 @@ def train(by: str, least_seconds: float, **sizes: int) -> dict[str, Any]:
     }
 
 
-def evaluate(by: str, steps: int, **sizes: Any) -> dict[str, Any]:
-    """Environment steps a second of an evaluation."""
+def evaluate(
+    by: str, steps: int, robot: str = EVALUATED, backend: str | None = None, **sizes: Any
+) -> dict[str, Any]:
+    """Environment steps a second of an evaluation.
+
+    Args:
+        by: who evaluates.
+        steps: of each episode.
+        robot: a task, or one of brax's environments that never falls.
+        backend: physics engine; None for the task's own.
+        sizes: of the measurement.
+    """
     if by == "mirrorpo":
         importlib.import_module("mirrorpo.cli.console").start_jax()
     tasks = importlib.import_module("mirrorpo.simulation.tasks")
-    task = tasks.load(EVALUATED, episode_length=steps)
+    if robot in tasks.available():
+        task = tasks.load(robot, backend, episode_length=steps)
+    else:
+        task = tasks.Task(robot, robot, backend or "positional", episode_length=steps)
     if by == "mujoco.rollout":
         return importlib.import_module("speed.native_physics").measure(task, **sizes)
     module = importlib.import_module("speed.environment_steps")
@@ -118,6 +132,40 @@ def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
     }
 
 
+def mjx_physics(
+    implementation: str, agents: int, episodes: int, steps: int, least_seconds: float
+) -> dict[str, Any]:
+    """Environment steps a second of MJX's physics of half-cheetah with five frames of 10 ms."""
+    module = importlib.import_module("speed.mjx_physics")
+    tasks = importlib.import_module("mirrorpo.simulation.tasks")
+    native = importlib.import_module("speed.native_physics")
+    task = tasks.load(EVALUATED, "mjx")
+    model, frames = native.model_of(task), native.frames_of(task)
+    return module.measure(model, frames, implementation, agents * episodes, steps, least_seconds)
+
+
+def whole_generation(small: bool) -> Iterator[dict[str, Any]]:
+    """Seconds of generations at the paper's size."""
+    importlib.import_module("mirrorpo.cli.console").start_jax()
+    return importlib.import_module("speed.whole_generation").measure(small)
+
+
+def language(small: bool) -> Iterator[dict[str, Any]]:
+    """Agents of the bench on reviews an hour."""
+    return importlib.import_module("speed.language_agents").measure(small)
+
+
+def devices() -> dict[str, Any]:
+    """What JAX and PyTorch compute on; JAX alone where PyTorch is not installed."""
+    jax = importlib.import_module("jax")
+    found = jax.devices()
+    row = {"jax": f"{len(found)} x {found[0].device_kind}", "device": found[0].device_kind}
+    if importlib.util.find_spec("torch") is not None:
+        cuda = importlib.import_module("torch").cuda
+        row["torch"] = cuda.get_device_name() if cuda.is_available() else "cpu"
+    return row
+
+
 def peak_memory_mib() -> float:
     """The largest resident set of this process so far."""
     # Linux counts in KiB, macOS in bytes.
@@ -140,15 +188,20 @@ HOW = {
     "torch-loop": {"vectorised": False},
 }
 
-PROBES: dict[str, Callable[..., dict[str, Any]]] = {
+PROBES: dict[str, Callable[..., dict[str, Any] | Iterator[dict[str, Any]]]] = {
     "train": train,
     "evaluate": evaluate,
     "generation": generation,
     "scaling": scaling,
     "peak": peak,
     "first-results": first_results,
+    "devices": devices,
+    "mjx-physics": mjx_physics,
+    "whole-generation": whole_generation,
+    "language": language,
 }
 
 if __name__ == "__main__":
     result = PROBES[sys.argv[1]](**json.loads(sys.argv[2]))
-    print(json.dumps({**result, "peak_memory_mib": peak_memory_mib()}))
+    for row in [result] if isinstance(result, dict) else result:
+        print(json.dumps({**row, "peak_memory_mib": peak_memory_mib()}), flush=True)

@@ -46,6 +46,10 @@ def breakdown(
 
     Returns:
         `progress`; `logps/...` and `logps_per_token/...` of chosen and rejected completions;
+        `rewards/chosen`, `rewards/rejected`, `rewards/margins` and `rewards/accuracies`, TRL's
+        names and numbers: with a reference the summed log-ratio, as `DPOTrainer` has it for all
+        its losses, without one the log-prob in the objective's aggregation, as `CPOTrainer`;
+        times the objective's `beta`, IPO's `tau`, or 1 where it has neither;
         `margin`, the difference of their log-probs in the objective's aggregation, relative to the
         reference where it has one; `accuracy`, the share of positive margins, NaN where a margin
         is. Of members of the
@@ -59,13 +63,13 @@ def breakdown(
     per_token = aggregate(pairs, "mean")
     numbers = {
         "progress": torch.tensor(progress),
+        **_rewards(objective, pairs, batch),
         "logps/chosen": pairs.chosen.mean(),
         "logps/rejected": pairs.rejected.mean(),
         "logps_per_token/chosen": per_token.chosen.mean(),
         "logps_per_token/rejected": per_token.rejected.mean(),
         "margin": margin.mean(),
-        # A comparison with NaN is no, and would count as a wrong pair.
-        "accuracy": torch.where(margin.isnan(), margin, (margin > 0).float()).mean(),
+        "accuracy": _share_above_0(margin),
     }
     if isinstance(objective, MirrorObjective):
         numbers.update(_terms(objective, batch, losses, progress))
@@ -73,6 +77,25 @@ def breakdown(
         name: torch.as_tensor(value, dtype=torch.float32).detach()
         for name, value in numbers.items()
     }
+
+
+def _rewards(objective: Objective, pairs: PairLogProbs, batch: Batch) -> dict[str, torch.Tensor]:
+    chosen, rejected = batch.chosen, batch.rejected
+    if objective.needs_reference:
+        chosen = pairs.chosen - pairs.reference_chosen
+        rejected = pairs.rejected - pairs.reference_rejected
+    beta = getattr(objective, "beta", getattr(objective, "tau", 1.0))
+    return {
+        "rewards/chosen": (beta * chosen).mean(),
+        "rewards/rejected": (beta * rejected).mean(),
+        "rewards/margins": (beta * (chosen - rejected)).mean(),
+        "rewards/accuracies": _share_above_0(chosen - rejected),
+    }
+
+
+def _share_above_0(margin: torch.Tensor) -> torch.Tensor:
+    # A comparison with NaN is no, and would count as a wrong pair.
+    return torch.where(margin.isnan(), margin, (margin > 0).float()).mean()
 
 
 def _terms(

@@ -10,6 +10,7 @@ from mirrorpo.objectives import Objective, PairLogProbs
 from . import models
 from .breakdown import breakdown
 from .declared import Memory, check_declarations, log_agreement
+from .dpo_config import converted
 from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
@@ -18,6 +19,7 @@ from .settings import PreferenceConfig
 from .stages import Recipe, Stage, stage_at
 from .trl_names import (
     CPOTrainer,
+    DPOConfig,
     datasets,
     prepare_deepspeed,
     prepare_fsdp,
@@ -39,8 +41,9 @@ class PreferenceTrainer(CPOTrainer):
     Args:
         model: a causal language model, or the name or folder of one.
         objective: an `Objective`, a name of `mirrorpo.objectives.available()` or of
-            `mirrorpo.discovery.shipped()`, or the file of a saved objective.
-        args: settings; None for the defaults.
+            `mirrorpo.discovery.shipped()`, or the file of a saved objective; None for the loss
+            that a `trl.DPOConfig` in `args` states.
+        args: settings; None for the defaults. A `trl.DPOConfig` is taken too, see `dpo_config`.
         train_dataset: with the columns prompt, chosen and rejected, as texts or as messages, or in
             another layout that `preference_texts` knows; or `PreferenceTexts` of its reader. With
             a tokenizer that has a chat template, a text is a message too: see `chat`.
@@ -73,8 +76,8 @@ class PreferenceTrainer(CPOTrainer):
     def __init__(
         self,
         model: Any,
-        objective: Objective | str | os.PathLike[str],
-        args: PreferenceConfig | None = None,
+        objective: Objective | str | os.PathLike[str] | None = None,
+        args: Any = None,
         train_dataset: Any = None,
         eval_dataset: Any = None,
         processing_class: Any = None,
@@ -83,11 +86,17 @@ class PreferenceTrainer(CPOTrainer):
         callbacks: list[Any] | None = None,
         optimizers: tuple[Any, Any] = (None, None),
     ):
-        chosen = choose(objective)
-        check_declarations(chosen)
+        chosen = None if objective is None else choose(objective)
         args = PreferenceConfig() if args is None else args
+        if isinstance(args, DPOConfig):
+            args, chosen = converted(args, chosen)
         if not isinstance(args, PreferenceConfig):
-            raise ValueError(f"args is a {type(args).__name__}: pass a PreferenceConfig.")
+            raise ValueError(
+                f"args is a {type(args).__name__}: pass a PreferenceConfig, or a trl.DPOConfig."
+            )
+        if chosen is None:
+            raise ValueError("No objective: pass one, such as objective='ta-mpo'.")
+        check_declarations(chosen)
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
             raise ValueError(f"{type(model).__name__} is no causal language model.")
         given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})

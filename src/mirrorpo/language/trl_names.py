@@ -33,6 +33,7 @@ try:
     # Their types say less than they accept, so they are not checked against.
     CPOConfig: Any = cpo.CPOConfig
     CPOTrainer: Any = cpo.CPOTrainer
+    DPOConfig: Any = trl.DPOConfig
     prepare_deepspeed: Any = models.prepare_deepspeed
     prepare_fsdp: Any = models.prepare_fsdp
 except (ImportError, AttributeError) as error:
@@ -44,6 +45,7 @@ except (ImportError, AttributeError) as error:
 __all__ = [
     "CPOConfig",
     "CPOTrainer",
+    "DPOConfig",
     "datasets",
     "peft",
     "prepare_deepspeed",
