@@ -2,10 +2,12 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import delimited, json_rows, signs, tables
-from .place import Rows
+from .place import Place, Rows
 
 COMPRESSED = ".gz"
 TEXT_KINDS = (".jsonl", ".json", *delimited.DELIMITERS)
@@ -33,19 +35,29 @@ def read(path: Path) -> Rows:
         ValueError: a kind that is not read, or a file that is cut or damaged. The message names
             the file and the line or row.
     """
+    what, text = _content(path)
+    return json_rows.read(path, text, what == ".jsonl") if isinstance(text, str) else text
+
+
+def values(path: Path) -> Sequence[tuple[Place, Any]]:
+    """As `read`, but what stands in a list or on a line of JSON need not be an object."""
+    what, text = _content(path)
+    return json_rows.values(path, text, what == ".jsonl") if isinstance(text, str) else text
+
+
+def _content(path: Path) -> tuple[str, str | Rows]:
+    """A file's kind, and its text where that is JSON, else its rows."""
     what = kind(path)
     if what is None:
         ending = "".join(path.suffixes[-2:]) or "no ending"
         raise ValueError(f"{path} has {ending}, which is not read: name a file of {ACCEPTED}.")
     try:
         if what in tables.KINDS:
-            return tables.read(path, what)
+            return what, tables.read(path, what)
         text = _text(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if what in delimited.DELIMITERS:
-        return delimited.read(path, text, what)
-    return json_rows.read(path, text, what == ".jsonl")
+    return what, delimited.read(path, text, what) if what in delimited.DELIMITERS else text
 
 
 def _known(ending: str) -> str | None:

@@ -20,7 +20,19 @@ _HINTS = {
 
 
 def read(path: Path, text: str, is_lines: bool) -> Rows:
-    """Rows of a JSON list, or of JSON lines, whatever the file's ending is.
+    """As `values`, where each is an object.
+
+    Raises:
+        ValueError: as `values`; or one is no object, or one that holds all rows.
+    """
+    given = values(path, text, is_lines)
+    if len(given) == 1 and given[0][0].line is None and isinstance(given[0][1], dict):
+        _refuse_wrapped(given[0][1], path)
+    return [(place, _object(value, place)) for place, value in given]
+
+
+def values(path: Path, text: str, is_lines: bool) -> list[tuple[Place, Any]]:
+    """Values of a JSON list, or of JSON lines, whatever the file's ending is.
 
     Args:
         path: for messages.
@@ -28,7 +40,7 @@ def read(path: Path, text: str, is_lines: bool) -> Rows:
         is_lines: whether its name says that each line is a row.
 
     Raises:
-        ValueError: damaged JSON, or rows that are no objects.
+        ValueError: damaged JSON.
     """
     # A bare CR ends lines where nothing else does: inside a text of JSON it cannot stand.
     lines = text.split("\n" if "\n" in text else "\r")
@@ -41,15 +53,13 @@ def read(path: Path, text: str, is_lines: bool) -> Rows:
         except (ValueError, RecursionError):
             pass  # JSON lines, or damaged: said below, with the line
         else:
-            if isinstance(whole, dict):
-                _refuse_wrapped(whole, path)
             return _of_list([whole], path)
-    rows: Rows = []
+    made: list[tuple[Place, Any]] = []
     for line, part in enumerate(lines, 1):
         if part.strip():
-            place = Place(str(path), len(rows) + 1, line)
-            rows.append((place, _object(parse_whole(part, path, line), place)))
-    return rows
+            place = Place(str(path), len(made) + 1, line)
+            made.append((place, parse_whole(part, path, line)))
+    return made
 
 
 def parse(text: str) -> Any:
@@ -109,9 +119,8 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _of_list(values: Any, path: Path) -> Rows:
-    placed = [(Place(str(path), number), value) for number, value in enumerate(values, 1)]
-    return [(place, _object(value, place)) for place, value in placed]
+def _of_list(items: Any, path: Path) -> list[tuple[Place, Any]]:
+    return [(Place(str(path), number), item) for number, item in enumerate(items, 1)]
 
 
 def _object(row: Any, place: Place) -> Row:

@@ -25,8 +25,13 @@ class Place:
     line: int | None = None
 
     def __str__(self) -> str:
+        return f"{self.source}, {self.inside}"
+
+    @property
+    def inside(self) -> str:
+        """The place within its source."""
         at = "" if self.line in (None, self.row) else f" (line {self.line})"
-        return f"{self.source}, row {self.row}{at}"
+        return f"row {self.row}{at}"
 
 
 Row = Mapping[str, Any]
