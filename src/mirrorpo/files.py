@@ -1,5 +1,6 @@
 """Files that are never half-written, and errors that say which file is wrong and what to do."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -8,7 +9,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,16 +57,29 @@ def _put(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     part.mkdir()
     try:
-        new = part / path.name
-        write(new)
-        if new.is_file():
-            # Some writers make files that only their owner may read.
-            new.chmod(part.stat().st_mode & 0o666)
-        sync_tree(new)
-        os.replace(new, path)
+        with naming(path):
+            new = part / path.name
+            write(new)
+            if new.is_file():
+                # Some writers make files that only their owner may read.
+                new.chmod(part.stat().st_mode & 0o666)
+            sync_tree(new)
+            os.replace(new, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     sync(path.parent)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Within it, an error of the system that names no file names this one: a write to an open file
+    that finds the disk full names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:

@@ -76,7 +76,7 @@ def append(path: Path | str, row: Mapping[str, Any]) -> None:
     files.make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        with locks.briefly(descriptor):
+        with files.naming(path), locks.briefly(descriptor):
             _mend(descriptor)
             while line:
                 line = line[os.write(descriptor, line) :]

@@ -150,7 +150,7 @@ TABLE = {
     ("mine-tag.json", "theirs.json"): (0, "win rate of dpo[beta=0.1] against theirs on 20"),
     ("a-dots.json", "theirs.json"): (0, "win rate of mine against theirs on 20 instructions"),
     ("a-len.json", "t-len.json"): (0, "win rate of mine against theirs on 6 instructions"),
-    ("a-broken.jsonl", "theirs.json"): (2, "a-broken.jsonl is not a file of answers: line 13"),
+    ("a-broken.jsonl", "theirs.json"): (2, "a-broken.jsonl, line 13, column"),
     ("a-surrogate.json", "theirs.json"): (2, "the output of row 6 holds '\\ud83d' at character 11"),
     ("p-none.json", "theirs.json"): (2, "row 1 has no instruction and no output"),
     ("t-len.json", "theirs.json"): (2, "The answers do not match: the baseline has none to 6"),

@@ -47,9 +47,21 @@ def test_answers_are_read_back_as_written(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[", "not valid JSON"),
-        ("{}", "must hold a list"),
-        ("[]", "at least one row"),
+        ("[", "cannot be read as JSON"),
+        ("{}", "row 1 has no instruction and no output"),
+        ("[]", "is not a file of answers: it holds no row"),
+        ("null", "row 1 has no instruction and no output"),
+        ('[{"instruction": "One?", "output": 3}]', "the output of row 1 is the number 3, but must"),
+        (
+            '[{"instruction": "One?", "output": "", "generator": ["me"]}]',
+            "the generator of row 1 is a list of 1",
+        ),
+        (
+            '[{"instruction": "One?", "output": "", "generator": "me"},'
+            '{"instruction": "Two?", "output": "", "generator": "you"}]',
+            "the generator of row 2 is 'you', and that of the rows before is 'me': a file holds",
+        ),
+        ('[{"instruction": "a", "instruction": "b", "output": ""}]', "'instruction' is there twi"),
         ('[{"instruction": "One?"}]', "row 1 has no output"),
         ('[{"text": "One?"}]', "row 1 has no instruction and no output"),
         (
@@ -65,6 +77,52 @@ def test_a_wrong_file_of_answers_says_what_is_wrong(text, message, tmp_path):
         answers.read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.json", lambda frame, path: path.write_text("\ufeff" + frame.to_json(orient="records"))),
+        ("a.JSON", lambda frame, path: frame.to_json(path, orient="records")),
+        ("lines.json", lambda frame, path: frame.to_json(path, orient="records", lines=True)),
+        ("list.jsonl", lambda frame, path: frame.to_json(path, orient="records")),
+        (
+            "a.jsonl.gz",
+            lambda frame, path: frame.to_json(
+                path, orient="records", lines=True, compression="gzip"
+            ),
+        ),
+        ("a.csv", lambda frame, path: frame.to_csv(path, index=False)),
+        ("a.parquet", lambda frame, path: frame.to_parquet(path)),
+    ],
+)
+def test_answers_are_read_from_every_kind_of_file_and_not_from_a_hub(name, write, tmp_path):
+    import pandas as pd
+
+    from mirrorpo.language.judging.run import Contestant
+
+    given = [Answer("One?", "a\nb", "me"), Answer("Two?", "c, d", "me")]
+    write(pd.DataFrame([vars(answer) for answer in given]), tmp_path / name)
+    assert answers.read(tmp_path / name) == given
+    assert answers.read_instructions(tmp_path / name) == ["One?", "Two?"]
+    assert Contestant(str(tmp_path / name)).is_file
+
+
+def test_what_is_there_is_a_file_and_what_is_named_as_one_too(tmp_path):
+    from mirrorpo.language.judging.run import Contestant
+
+    (tmp_path / "answers.txt").write_text("[]")
+    (tmp_path / "model.json").mkdir()
+    assert Contestant(str(tmp_path / "answers.txt")).is_file
+    assert Contestant(str(tmp_path / "gone.csv")).is_file
+    assert not Contestant(str(tmp_path / "model.json")).is_file
+    assert not Contestant("org/model-1.5").is_file
+
+
+def test_a_name_is_one_line(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"instruction": "a", "output": "b", "generator": "x\n  y"}]))
+    assert answers.read(path)[0].generator == "x y"
 
 
 def test_answers_are_matched_by_their_instruction():
@@ -196,16 +254,16 @@ def test_a_fault_is_named_with_its_line_in_the_file(tmp_path):
     path = tmp_path / "answers.JSONL"
     good = '{"instruction": "Q%d", "output": "A"}'
     path.write_bytes(b"\xef\xbb\xbf" + f"{good % 1}\r\n\r\n{good % 2}\r\n[]\r\n".encode())
-    with pytest.raises(ValueError, match="line 4 has no instruction and no output"):
+    with pytest.raises(ValueError, match=r"row 3 \(line 4\) has no instruction and no"):
         answers.read(path)
     path.write_text(f"{good % 1}\n\n{good % 2}\n{{\n")
-    with pytest.raises(ValueError, match="line 4 is not valid JSON"):
+    with pytest.raises(ValueError, match=r"line 4, column 2: cannot be read as JSON"):
         answers.read(path)
     path.write_text(f"{good % 1}\n\n{good % 1}\n")
-    with pytest.raises(ValueError, match="line 1 and line 3 have the same instruction"):
+    with pytest.raises(ValueError, match=r"row 1 and row 2 \(line 3\) have the same instruct"):
         answers.read(path)
     path.write_bytes(b"\xff\xfea\x00")
-    with pytest.raises(ValueError, match="it is not UTF-8"):
+    with pytest.raises(ValueError, match="is written in UTF-16"):
         answers.read(path)
 
 

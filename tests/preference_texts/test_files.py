@@ -124,7 +124,7 @@ def test_lines_are_those_of_an_editor(tmp_path):
         (
             "a.csv",
             b"prompt,chosen,rejected\na,\"[{'role': 'assistant', 'content': 'b'}]\",c\n",
-            "row 1 (line 2): a cell holds messages as Python prints them",
+            "row 1 (line 2): chosen holds messages as a text that is not JSON",
         ),
         ("a.parquet", b"PAR1 and no more", "cannot be read as .parquet"),
         ("a.arrow", b"not arrow", "cannot be read as .arrow"),
@@ -188,7 +188,9 @@ def test_splits_of_a_folder(names, tmp_path):
     train = reading.read(tmp_path, "train")
     assert plain(train) == ROWS[:5]
     assert train.rows[3].place.row == 1, "counted in its own file"
-    assert train.notes[0].startswith(f"{tmp_path}: read its split")
+    label = "train" if "train" in names[0] else "train (data-1.jsonl, data-2.jsonl)"
+    other = "eval" if "eval" in names[2] else "test"
+    assert train.notes == (f"{tmp_path}: read its split {label}, and not {other}.",)
     assert plain(reading.read(tmp_path)) == ROWS[:5]
     assert plain(reading.read(tmp_path, "test")) == ROWS[5:]
     assert plain(reading.read(tmp_path, "train[1:-1]")) == ROWS[1:4]

@@ -174,6 +174,14 @@ def test_texts_that_all_begin_with_their_prompt_are_answers_after_it():
             },
             "chosen[0].tool_calls[0].arguments is the text '{', which is not JSON",
         ),
+        (
+            {"prompt": [{**Q, "images": ["a.png"]}], "chosen": [A], "rejected": [B]},
+            "prompt[0].images is a list of 1: only texts can be trained on",
+        ),
+        (
+            {"prompt": [Q], "chosen": [bot("a", function_call={"name": "f"})], "rejected": [B]},
+            "chosen[0].function_call is an object with name: write it as tool_calls",
+        ),
         ({"prompt": "a\ud83d", "chosen": "b", "rejected": "c"}, "prompt holds half a character"),
         ({"prompt": "a", "chosen": "b", "rejected": "c", "tools": "[3"}, "tools is the text '[3'"),
         ({"prompt": "a", "chosen": "b", "rejected": "c", "tools": [3]}, "tools is a list of 1"),
@@ -256,6 +264,9 @@ def test_a_named_layout_is_held_to():
     assert only(row, format="pairs") == ("a", "b", "c")
     assert "is not in the layout orca: it has no column question" in refused(row, format="orca")
     assert "in the layout hh it begins with 'Human:'" in refused(row, format="hh")
+    turns = {side: f"Human: What?\n\nAssistant: {side}" for side in ("chosen", "rejected")}
+    text = refused(turns, turns, {**turns, "chosen": "yes"})
+    assert text.startswith("data, row 2: chosen is the text 'yes', but in the layout hh")
     with pytest.raises(ValueError, match="format is 'dpo', but must be one of auto, pairs, hh"):
         Reading("dpo")
 

@@ -33,11 +33,11 @@ def judge(
     interrupted run continues with the same command, and no call of a judge is made twice.
 
     Args:
-        model: a .json or .jsonl file of answers (instruction, output, generator); or a model: a
-            folder, also one of `mirrorpo align`, a hub's name, or smollm2.
+        model: a file of answers (instruction, output, generator): .json, .jsonl, .csv or
+            .parquet; or a model: a folder, also one of `mirrorpo align`, a hub's name, or smollm2.
         baseline: the same, to compare with.
-        prompts: a .json or .jsonl file of instructions. A model answers them; of a file of answers
-            only these count.
+        prompts: a file of instructions, of the same kinds. A model answers them; of a file of
+            answers only these count.
         by: vader; PATH.py:FUNCTION, a score from (instruction, output), run as code; or a .yaml
             file that names a language model at an OpenAI-compatible endpoint, as in
             recipes/judges/.

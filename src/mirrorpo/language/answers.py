@@ -1,12 +1,13 @@
-"""Instructions and answers as files: JSON or JSON lines, in the layout of alpaca_eval."""
+"""Instructions and answers as files of rows, in the layout of alpaca_eval."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import files
+from mirrorpo.preference_texts import formats
+from mirrorpo.preference_texts.place import found as shown
 
 _TEXTS = ("instruction", "output")
 
@@ -36,11 +37,11 @@ class Pair:
 
 
 def read_instructions(path: Path) -> list[str]:
-    """Instructions of a .json or .jsonl file: texts, or objects with the key ``instruction``.
+    """Instructions of a file of rows: texts, or objects with the key ``instruction``.
 
     Raises:
-        ValueError: no such file, not JSON, none in it, a row without its text or with one that is
-            no Unicode, or an instruction twice. The message names file and row.
+        ValueError: no such file, one that cannot be read, none in it, a row without its text or
+            with one that is no Unicode, or an instruction twice. The message names file and row.
     """
     found = {}
     for where, row in _rows(path, "file of instructions"):
@@ -57,25 +58,23 @@ def read_instructions(path: Path) -> list[str]:
 
 
 def read(path: Path) -> list[Answer]:
-    """Answers of a .json or .jsonl file, as alpaca_eval and `write` lay them out.
+    """Answers of a file of rows, as alpaca_eval and `write` lay them out.
 
     Raises:
-        ValueError: no such file, not JSON, none in it, a row that lacks a text or has one that is
-            no Unicode, or an instruction twice. The message names file and row.
+        ValueError: no such file, one that cannot be read, none in it, a row that lacks a text or
+            has one that is no Unicode, an instruction twice, or answers of several models. The
+            message names file and row.
     """
     found = {}
     for where, row in _rows(path, "file of answers"):
-        given = row if isinstance(row, dict) else {}
-        missing = [key for key in _TEXTS if not isinstance(given.get(key), str)]
-        if missing:
+        answer = _answer(row, where, path)
+        other = next((old.generator for old in found.values()), answer.generator)
+        if answer.generator != other:
             raise ValueError(
-                f"{path}: {where} has no {' and no '.join(missing)}: answers have the keys "
-                "instruction, output and generator."
+                f"{path}: the generator of {where} is {answer.generator!r:.60}, and that of the "
+                f"rows before is {other!r:.60}: a file holds one model's answers."
             )
-        name = str(given.get("generator") or path.stem)
-        for key, text in (*((key, given[key]) for key in _TEXTS), ("generator", name)):
-            _check_text(text, f"{path}: the {key} of {where}")
-        found[where] = Answer(given["instruction"], given["output"], name)
+        found[where] = answer
     _no_repeats({where: answer.instruction for where, answer in found.items()}, path)
     return list(found.values())
 
@@ -124,39 +123,34 @@ def match(candidate: Sequence[Answer], baseline: Sequence[Answer]) -> list[Pair]
     ]
 
 
-def _rows(path: Path, what: str) -> list[tuple[str, Any]]:
-    """Rows of a file, each with the words for where it stands: "row 3", or in JSON lines "line
-    3", both counted from 1."""
-    if path.suffix.lower() == ".jsonl":
-        found = list(_lines(path, what))
-    else:
-        rows = files.read_json(path, f"a {what}")
-        if not isinstance(rows, list):
-            raise ValueError(f"{path} is not a {what}: it must hold a list with at least one row.")
-        found = [(f"row {number}", row) for number, row in enumerate(rows, 1)]
+def _answer(row: Any, where: str, path: Path) -> Answer:
+    given = row if isinstance(row, dict) else {}
+    missing = [key for key in _TEXTS if key not in given]
+    if missing:
+        raise ValueError(
+            f"{path}: {where} has no {' and no '.join(missing)}: answers have the keys "
+            "instruction, output and generator."
+        )
+    texts = {key: given[key] for key in _TEXTS}
+    if given.get("generator") not in (None, ""):
+        texts["generator"] = given["generator"]
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise ValueError(f"{path}: the {key} of {where} is {shown(text)}, but must be a text.")
+        _check_text(text, f"{path}: the {key} of {where}")
+    name = " ".join(texts.get("generator", path.stem).split())  # it is printed on one line
+    return Answer(texts["instruction"], texts["output"], name)
+
+
+def _rows(path: Path, what: str) -> Sequence[tuple[str, Any]]:
+    """Rows of a file, each with the words for where it stands: "row 3", or in lines that are
+    numbered otherwise "row 3 (line 5)"; all are counted from 1."""
+    if not path.exists():
+        raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.")
+    found = formats.values(path)
     if not found:
-        raise ValueError(f"{path} is not a {what}: it must hold a list with at least one row.")
-    return found
-
-
-def _lines(path: Path, what: str) -> Iterator[tuple[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a {what}: it is not UTF-8 ({error}).") from None
-    # Not splitlines: a text may hold other ends of lines, such as U+2028, as they are.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            yield f"line {number}", json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            said = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-            raise ValueError(
-                f"{path} is not a {what}: line {number} is not valid JSON ({said})."
-            ) from None
+        raise ValueError(f"{path} is not a {what}: it holds no row.")
+    return [(place.inside, row) for place, row in found]
 
 
 def _check_text(text: str, what: str) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mirrorpo.preference_texts import formats, reading
+from mirrorpo.preference_texts import reading, tables
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.reading import PreferenceTexts, Reading
 
@@ -47,7 +47,7 @@ def checked(dataset: Any, what: str, first: int = 0, how: Reading | None = None)
             "as of datasets.Dataset.from_list or load_dataset(..., split='train')."
         )
     table = dataset.with_format("arrow")[:]
-    rows = formats.table_rows(table, lambda number: Place(what, first + number), what)
+    rows = tables.rows(table, lambda number: Place(what, first + number), what)
     return reading.check(rows, what, how)
 
 

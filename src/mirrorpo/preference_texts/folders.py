@@ -17,7 +17,7 @@ _WORDS = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-_STATE, _SPLITS = "state.json", "dataset_dict.json"
+_STATE, _SPLITS, _FILES = "state.json", "dataset_dict.json", "_data_files"
 _NOT_ROWS = (_STATE, _SPLITS, "dataset_info.json", "dataset_infos.json")
 
 
@@ -85,6 +85,8 @@ def read(path: Path, split: str | None) -> tuple[formats.Rows, str]:
     """
     if not path.exists():
         raise ValueError(f"No dataset at {path}: it does not exist.")
+    if not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is no file and no folder: write the rows to a file first.")
     wanted = Split.parse(split or "train")
     if path.is_file():
         if wanted.name != "train":
@@ -98,9 +100,7 @@ def read(path: Path, split: str | None) -> tuple[formats.Rows, str]:
         raise ValueError(f"{path} holds no rows: no file in it is {formats.ACCEPTED}.")
     chosen = _chosen(path, groups, wanted.name, split is None)
     rows = [row for file in groups[chosen] for row in formats.read(file)]
-    label = chosen or "train"
-    said = f"{path}: read its split {label}, of {names(sorted(groups))}." if len(groups) > 1 else ""
-    return wanted.of(rows), said
+    return wanted.of(rows), _said(path, groups, chosen)
 
 
 def _chosen(path: Path, groups: dict[str, list[Path]], name: str, free: bool) -> str:
@@ -119,12 +119,29 @@ def _chosen(path: Path, groups: dict[str, list[Path]], name: str, free: bool) ->
     raise ValueError(f"{path} {what}: name one of {labels}.")
 
 
+def _said(path: Path, groups: dict[str, list[Path]], chosen: str) -> str:
+    """What of a folder was read, where it may be other than was meant; else ""."""
+    group, others = groups[chosen], sorted(label for label in groups if label != chosen)
+    unnamed = [file.name for file in groups.get("", ())]
+    if others:
+        read = chosen or f"train ({names(unnamed)})"
+        left = [*(label for label in others if label), *(unnamed if chosen else ())]
+        return f"{path}: read its split {read}, and not {names(left)}."
+    stems = {_COUNTER.sub("", _stem(file)) for file in group}
+    if not chosen and len(stems) > 1:
+        return f"{path}: read {len(group)} files as one split: {names(unnamed)}."
+    return ""
+
+
 def _splits(path: Path) -> dict[str, list[Path]]:
     """Files by split; those of no split's name under ""."""
     if (path / _SPLITS).is_file():
-        listed = files.read_json(path / _SPLITS, "a list of splits").get("splits", [])
-        return {str(name): _saved(path / str(name)) for name in listed}
-    if (path / _STATE).is_file():
+        listed = files.read_object(path / _SPLITS, "a list of splits").get("splits")
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise ValueError(f"{path / _SPLITS} is damaged: it does not list names of splits.")
+        labels = [Path(name).name for name in listed]
+        return {label: _saved(path / label) for label in labels}
+    if _is_saved(path):
         return {"": _saved(path)}
     found: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*")):
@@ -137,16 +154,35 @@ def _splits(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _saved(folder: Path) -> list[Path]:
+def _is_saved(folder: Path) -> bool:
+    """Whether `datasets` saved a folder: a state.json may be another program's."""
     state = folder / _STATE
     if not state.is_file():
+        return False
+    return _FILES in files.read_object(state, "the state of a saved dataset")
+
+
+def _saved(folder: Path) -> list[Path]:
+    state = folder / _STATE
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not there, but the dataset that it is a split of names it.")
+    if not state.is_file():
         return sorted(folder.glob("*.arrow"))
-    listed = files.read_json(state, "the state of a saved dataset").get("_data_files", [])
-    return [folder / Path(str(item.get("filename"))).name for item in listed]
+    listed = files.read_object(state, "the state of a saved dataset").get(_FILES)
+    items = listed if isinstance(listed, list) else [None]
+    named = [item.get("filename") if isinstance(item, dict) else None for item in items]
+    found = [folder / Path(name).name for name in named if isinstance(name, str)]
+    if len(found) < len(named):
+        raise ValueError(f"{state} is damaged: it does not list the files of its dataset.")
+    return found
+
+
+def _stem(file: Path) -> str:
+    return file.name.split(".")[0]
 
 
 def _label(inside: Path) -> str:
-    stem = inside.name.split(".")[0]
+    stem = _stem(inside)
     shard = _SHARD.match(stem)
     stem = shard["split"] if shard else _COUNTER.sub("", stem)
     if (shard and stem != "data") or _meaning(stem):

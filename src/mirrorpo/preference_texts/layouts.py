@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .formats import Row, Rows
-from .place import Place, found, names, quoted
+from .place import Place, Row, Rows, found, names, quoted
 from .row import COLUMNS
 
 AUTO = "auto"
@@ -56,7 +55,9 @@ def detect(columns: Iterable[str], rows: Rows) -> Layout | None:
     texts = [value for value in sides if value is not None]
     if not all(isinstance(text, str) for text in texts):
         return PAIRS
-    return HH if texts and all(_HH.match(text) for text in texts) else None
+    transcripts = sum(bool(_HH.match(text)) for text in texts)
+    # One that is none is then named with its row.
+    return HH if 2 * transcripts > len(texts) else None
 
 
 def one_row(convert: Callable[[Place, Row], Row]) -> Callable[[Rows], Rows]:

@@ -24,6 +24,10 @@ SPEAKERS = {
 }
 """What ShareGPT's `from` names, as roles."""
 
+MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+"""Columns of a row, and keys of a message, that a question may need and that no text states."""
+
+_OLDER = "function_call"  # what OpenAI's first chats had in place of tool_calls
 _KEPT = ("name", "tool_calls", "tool_call_id", "reasoning_content")
 
 
@@ -76,6 +80,11 @@ def same(first: Message, second: Message) -> bool:
     return _bare(first) == _bare(second)
 
 
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing: null, an empty text, or a list of nothing but such."""
+    return not value or (isinstance(value, list) and not any(value))
+
+
 def _bare(message: Message) -> dict[str, Any]:
     return {**message, "content": (message["content"] or "").strip()}
 
@@ -110,6 +119,9 @@ def _message(item: Any, where: str, said: Counter[str]) -> Message:
         message[key] = _calls(value, f"{where}.{key}") if key == "tool_calls" else value
         _whole_characters(json.dumps(message[key], ensure_ascii=False, default=str), where)
     for key in item:
+        if key in (*MEDIA, _OLDER) and not is_empty(item[key]):
+            what = "write it as tool_calls" if key == _OLDER else "only texts can be trained on"
+            raise ValueError(f"{where}.{key} is {found(item[key])}: {what}.")
         if key not in own and key not in _KEPT and item[key] is not None:
             said[f"messages have the key {key}, which is ignored"] += 1
     if message["content"] is None and not (role == "assistant" and "tool_calls" in message):

@@ -1,12 +1,13 @@
 """Where a row stands, and how values are shown in messages: short, and on one line."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _LONGEST = 60
 _LONGEST_LIST = 240
+_LARGE = 10**20
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,24 @@ class Place:
     line: int | None = None
 
     def __str__(self) -> str:
+        return f"{self.source}, {self.inside}"
+
+    @property
+    def inside(self) -> str:
+        """The place within its source."""
         at = "" if self.line in (None, self.row) else f" (line {self.line})"
-        return f"{self.source}, row {self.row}{at}"
+        return f"row {self.row}{at}"
+
+
+Row = Mapping[str, Any]
+Rows = list[tuple[Place, Row]]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A value that a file holds and Python cannot state; `reason` says why."""
+
+    reason: str
 
 
 def found(value: Any) -> str:
@@ -35,13 +52,17 @@ def found(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return f"the number {value!r:.20}"
+        if isinstance(value, int) and abs(value) >= _LARGE:
+            return f"a number of {len(str(abs(value)))} digits"
+        return f"the number {value!r}"
     if isinstance(value, str):
         return f"the text {quoted(value)}"
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, Unreadable):
+        return f"not readable ({value.reason:.{_LONGEST}})"
     if isinstance(value, dict):
         return f"an object with {names(value)}" if value else "an empty object"
     return f"a {type(value).__name__}"
@@ -55,9 +76,16 @@ def quoted(text: str) -> str:
 
 def names(keys: Iterable[Any]) -> str:
     """Column or key names, joined by commas; those that would make it long are counted."""
-    listed = [" ".join(str(key).split()) for key in keys]
-    shown = [name if len(name) <= _LONGEST else name[:_LONGEST] + "..." for name in listed]
+    shown = [_name(str(key)) for key in keys]
     ends = list(itertools.accumulate(len(name) for name in shown))
     most = max(sum(end <= _LONGEST_LIST for end in ends), 1)
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + more
+
+
+def _name(key: str) -> str:
+    """A name as it is where it can be told from the text around it, else between quotation
+    marks."""
+    if key != " ".join(key.split()) or not key or "," in key:
+        return quoted(key)
+    return key if len(key) <= _LONGEST else key[:_LONGEST] + "..."

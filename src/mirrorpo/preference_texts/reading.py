@@ -6,13 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import folders, layouts, row
-from .formats import Rows
-from .place import Place, found, names
+from . import folders, json_texts, layouts, messages, row
+from .place import Place, Rows, found, names
 from .row import COLUMNS, REFERENCE_COLUMNS, PreferenceRow
-
-MEDIA = ("image", "images", "video", "videos", "audio", "audios")
-"""Columns that a row's question may need and that no text states."""
 
 _FEWEST = 5
 _LOG_PROBS = tuple(name for pair in REFERENCE_COLUMNS for name in pair)
@@ -101,7 +97,8 @@ def check(
     how = how or Reading()
     if not rows:
         raise ValueError(f"{source} has no rows: it holds no pairs.")
-    rows = _renamed(rows, how, source)
+    said: Counter[str] = Counter()
+    rows = json_texts.unfolded(_renamed(rows, how, source), said)
     columns = list(dict.fromkeys(name for _, given in rows for name in given))
     layout = _layout(rows, columns, how, source)
     _no_media(rows, how)
@@ -115,7 +112,6 @@ def check(
     if layout is layouts.KTO and alone:
         notes.append(f"{source}: {alone} of {len(rows)} answers have no partner: left out.")
     kept = {*COLUMNS, "tools", *(_LOG_PROBS if reference else ())}
-    said: Counter[str] = Counter()
     made = []
     for place, given in pairs:
         of_row: Counter[str] = Counter()
@@ -173,9 +169,9 @@ def _layout(rows: Rows, columns: list[str], how: Reading, source: str) -> layout
 
 def _no_media(rows: Rows, how: Reading) -> None:
     for place, given in rows:
-        for name in MEDIA:
+        for name in messages.MEDIA:
             value = given.get(name)
-            if value and not (isinstance(value, list) and not any(value)):
+            if not messages.is_empty(value):
                 raise ValueError(
                     f"{place}: {name} is {found(value)}, and only texts can be trained on. Remove "
                     f"the column if the texts stand alone, or leave it out ({how.mapping}: "

@@ -1,7 +1,6 @@
 """A row that was checked: its question, two answers, and where it stands."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ REFERENCE_COLUMNS = (
     ("reference_chosen_logps", "reference_rejected_logps"),
 )
 """Names under which a dataset may hold its reference's summed log-probs."""
+
+_MOST = 1e30
+"""Size of a log-prob, far beyond what any text has."""
 
 _TEXT_PROMPT = "the prompt is a text and the answers are messages: it is the user's message"
 _AGAIN = "the prompt stands again at the head of both answers: it is taken once"
@@ -218,10 +220,10 @@ def _reference(place: Place, row: Mapping[str, Any]) -> tuple[float, float] | No
         for name in columns:
             value = _number(row.get(name))
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value > 0:
+            if not number or not -_MOST <= value <= 0:
                 raise ValueError(
                     f"{place}: {name} is {found(value)}, but must be a sum of log-probs: a number "
-                    "of at most 0, in every row."
+                    "from -1e30 to 0, in every row."
                 )
         first, second = (float(row[name]) for name in columns)
         return first, second

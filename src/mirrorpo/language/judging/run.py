@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mirrorpo import files, json_lines, runs
 from mirrorpo.language import answers, chat, generation, models
 from mirrorpo.language.answers import Answer, Pair
+from mirrorpo.preference_texts import formats
 from mirrorpo.runtime import cache
 
 from . import rates, scores, settings
@@ -20,7 +21,6 @@ from .store import Store, digest
 if TYPE_CHECKING:
     from .length_control import Controlled
 
-OUTPUT_FILES = (".json", ".jsonl")
 JUDGE_FILES = (".yaml", ".yml")
 _NAMED = 3
 Report = Callable[[float, float, str], None]
@@ -40,7 +40,9 @@ class Contestant:
 
     @property
     def is_file(self) -> bool:
-        return self.name.endswith(OUTPUT_FILES)
+        """Whether it is a file of answers: what is there on disk is never looked for on a hub."""
+        path = Path(self.name)
+        return path.is_file() or (formats.kind(path) is not None and not path.is_dir())
 
 
 def prepare(
