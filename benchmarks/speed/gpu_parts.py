@@ -128,7 +128,7 @@ def _evaluation(small: bool) -> list[Part]:
 def _generation(small: bool) -> Part:
     size = "4 agents of a point" if small else "256 agents of the paper's size, Hopper"
     return _probe(
-        "generation", "generation", size, "mirrorpo", 440, "whole-generation", small=small
+        "generation", "generation", size, "mirrorpo", 400, "whole-generation", small=small
     )
 
 
