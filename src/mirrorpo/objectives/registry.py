@@ -22,15 +22,17 @@ from . import (  # noqa: F401
 )
 from .base import Objective
 from .component import registered
+from .found import shipped
 
 
 def available() -> tuple[str, ...]:
-    """The names that `get` knows, in alphabetical order."""
+    """The names of the zoo, in alphabetical order."""
     return tuple(sorted(registered("objective")))
 
 
-def get(name: str, **hyperparameters: Any) -> Objective:
-    """The objective called ``name``; hyper-parameters not given keep their published defaults.
+def make(name: str, **hyperparameters: Any) -> Objective:
+    """The objective of the zoo called ``name``; hyper-parameters not given keep their published
+    defaults. `naming` takes everything else that a user may name.
 
     Raises:
         ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),
@@ -38,7 +40,7 @@ def get(name: str, **hyperparameters: Any) -> Objective:
     """
     known = registered("objective")
     if name not in known:
-        raise ValueError(f"unknown objective {name!r}; {_suggest(name, known)}")
+        raise ValueError(f"unknown objective {name!r}; {_suggest(name, {*known, *shipped()})}")
     cls = known[name]
     fields = [field.name for field in dataclasses.fields(cls)]
     for given in hyperparameters:

@@ -19,7 +19,7 @@ from mirrorpo import objectives
 from mirrorpo.discovery import shapes
 from mirrorpo.discovery.gradient_map import GradientMap
 from mirrorpo.discovery.shapes import Shape
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, registry
 
 _EVERY = 6
 """Of a scalar function's points, the page keeps every so many."""
@@ -56,7 +56,7 @@ class Choice:
 
 @cache
 def _named(name: str) -> Choice:
-    return of(name, objectives.get(name, aggregation="mean"))
+    return of(name, registry.make(name, aggregation="mean"))
 
 
 def zoo() -> list[Choice]:
