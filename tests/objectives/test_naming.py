@@ -382,6 +382,7 @@ def test_a_file_in_a_folder_with_brackets_is_found(tmp_path):
 
 # What a program names is its author's own
 
+
 def test_a_program_s_own_text_may_name_code_and_a_file_s_may_not(write):
     text = f"{write()}:PlainMargin"
     assert objectives.get(text, slope=3.0) == naming.objective(f"{text}[slope=3]")

@@ -11,7 +11,7 @@ import pytest
 
 from mirrorpo import files, objectives, runs
 from mirrorpo.cli import main
-from mirrorpo.cli import report as cli_report
+from mirrorpo.report import written
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.user_text import UserText
@@ -42,7 +42,7 @@ def hostile(tmp_path_factory):
     ran, out = folder / "ran", folder / "report"
     found = hostile_runs(folder, ran)
     before = set(sys.modules)
-    parts = reading.sound(reading.read(found), cli_report._attempt)
+    parts = reading.sound(reading.read(found), written.attempt)
     assert [run.name for run in parts.damaged] == []
     offered, _ = choices.offered(parts)
     others = offered[: len(offered) - len(explorer.zoo())]
@@ -53,7 +53,7 @@ def hostile(tmp_path_factory):
     export.write_tables(parts, out / "tables")
     for bench in parts.benches:
         name = files.file_name(bench.folder.name)
-        files.write_text(out / "tables" / f"{name}.md", cli_report._markdown(bench.run))
+        files.write_text(out / "tables" / f"{name}.md", written.markdown(bench.run))
     loaded = {name for name in set(sys.modules) - before if "mirrorpo_user_objective" in name}
     return out, ran, loaded
 

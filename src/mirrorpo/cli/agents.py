@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mirrorpo import places
-from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.cli.console import console, progress
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
 
 if TYPE_CHECKING:

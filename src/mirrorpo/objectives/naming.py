@@ -41,9 +41,7 @@ class Named:
     values: Mapping[str, float | str]
 
 
-def objective(
-    named: Objective | str | os.PathLike[str], /, **hyperparameters: object
-) -> Objective:
+def objective(named: Objective | str | os.PathLike[str], /, **hyperparameters: object) -> Objective:
     """The objective that a program names; one that is an objective already is taken as it is.
 
     Args:

@@ -39,17 +39,14 @@ _LABELS = {
 }
 
 
-def save_gradient_maps(
-    path: Path, maps: Sequence[GradientMap], visited: Visited, title: str
-) -> None:
-    """Write a PNG or SVG: the size of the gradient over the two log-probs, one panel a map.
+def gradient_maps(maps: Sequence[GradientMap], visited: Visited, title: str) -> Figure:
+    """The size of the gradient over the two log-probs, one panel per map.
 
     All panels share one colour scale, logarithmic if the sizes differ by a factor of 20 or more.
     Arrows show where a small step of training moves a pair, all of one length; dots are pairs that
     training visited, a sample if there are many.
 
     Args:
-        path: to write.
         maps: of one objective, at one or more moments of training.
         visited: the pairs; a stand-in's are not drawn.
         title: of the figure.
@@ -67,7 +64,8 @@ def save_gradient_maps(
     axes[0].set_ylabel(r"$\log\,\pi(\tau_l)$, rejected")
     bar = figure.colorbar(image, ax=list(axes), pad=0.02)
     bar.set_label("size of the gradient")
-    _save(figure, title, path)
+    figure.suptitle(in_figure(title), fontsize=11)
+    return figure
 
 
 def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
@@ -90,11 +88,10 @@ def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
     return figure
 
 
-def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title: str) -> None:
-    """Write a PNG or SVG: a member's scalar functions, each beside the usual one in its place.
+def functions(curves: Sequence[Curve], visited: Visited, title: str) -> Figure:
+    """A member's scalar functions, each beside the usual one in its place.
 
     Args:
-        path: to write.
         curves: of `member_functions`, at least one.
         visited: the pairs that they were looked at, for the label of their range.
         title: of the figure.
@@ -103,7 +100,27 @@ def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title:
     axes = figure.subplots(1, len(curves), squeeze=False)[0]
     for axis, curve in zip(axes, curves, strict=True):
         _draw_curve(axis, curve, "visited" if visited.measured else "looked at")
-    _save(figure, title, path)
+    figure.suptitle(in_figure(title), fontsize=11)
+    return figure
+
+
+def save_gradient_maps(
+    path: Path, maps: Sequence[GradientMap], visited: Visited, title: str
+) -> None:
+    """Write `gradient_maps` as PNG or SVG, by the name's ending."""
+    save(gradient_maps(maps, visited, title), path)
+
+
+def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title: str) -> None:
+    """Write `functions` as PNG or SVG, by the name's ending."""
+    save(functions(curves, visited, title), path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or SVG, by the name's ending."""
+    files.write_atomically(
+        path, lambda part: figure.savefig(part, format=path.suffix.removeprefix("."))
+    )
 
 
 def _draw_map(axis: Axes, found: GradientMap, norm: Normalize) -> QuadMesh:
@@ -177,10 +194,3 @@ def _draw_dots(axis: Axes, visited: Visited) -> None:
     if len(points) > _MOST_DOTS:
         points = points[np.linspace(0, len(points) - 1, _MOST_DOTS).astype(int)]
     axis.scatter(points[:, 0], points[:, 1], s=9, color="#E69F00", edgecolor="black", linewidth=0.3)
-
-
-def _save(figure: Figure, title: str, path: Path) -> None:
-    figure.suptitle(in_figure(title), fontsize=11)
-    files.write_atomically(
-        path, lambda part: figure.savefig(part, format=path.suffix.removeprefix("."))
-    )
