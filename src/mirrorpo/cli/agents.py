@@ -1,6 +1,5 @@
 """``mirrorpo agents``: source agents."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -205,63 +204,32 @@ def calibrate(
     start_jax()
     from rich.table import Table
 
-    from mirrorpo import files, versions
-    from mirrorpo.agents import calibration
-    from mirrorpo.agents import files as agent_files
-    from mirrorpo.agents.limb_use import Estimate
-    from mirrorpo.report.robots import calibration_plot
-    from mirrorpo.simulation import tasks
+    from mirrorpo.report.robots import calibration_run
 
-    policy, card = agent_files.load(agent)
-    loaded = tasks.load(task, backend)
-    found = calibration.calibrate(policy, loaded, target, episodes, seed)
-    rounded = float(f"{found.coefficient.value:.3g}")
-    check_task = tasks.load(task, backend, penalty_coefficient=rounded)
-    check = Estimate(*agent_files.evaluate(policy, check_task, episodes, seed + 1))
-
-    curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
-    table = Table("coefficient", "return", "s.e.", title=f"{card.name} on {task}")
-    for row in curve.itertuples():
+    done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
+    if out is not None:
+        done.write(out)
+    table = Table("coefficient", "return", "s.e.", title=f"{done.agent} on {task}")
+    for row in done.curve.itertuples():
         table.add_row(
             f"{row.coefficient:.4g}",
             f"{row.return_mean:.1f}",
             f"{row.return_standard_error:.1f}",
         )
-    if out is not None:
-        content = {
-            "agent": card.name,
-            "agent_sha256": files.checksum(agent_files.find(agent)),
-            "task": task,
-            "backend": loaded.backend,
-            "limb": found.limb,
-            "target": target,
-            "episodes": episodes,
-            "seed": seed,
-            "coefficient": asdict(found.coefficient),
-            "plain_return": asdict(found.plain_return),
-            "limb_squared_sum": asdict(found.limb_use),
-            "measured": {"coefficient": rounded, "seed": seed + 1, **asdict(check)},
-            "versions": versions.installed(),
-            "git_commit": versions.git_commit(),
-            "machine": versions.machine(),
-        }
-        title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
-        files.write_atomically(
-            out / "calibration.csv", lambda part: curve.to_csv(part, index=False)
-        )
-        files.write_json(out / "calibration.json", content)
-        calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
     console.print(table)
+    found = done.found
     console.print(
         f"Coefficient {found.coefficient.value:.4g} ± {found.coefficient.standard_error:.2g} "
-        f"(standard error, {episodes} episodes, {loaded.backend}) gives {card.name} a true "
+        f"(standard error, {episodes} episodes, {done.backend}) gives {done.agent} a true "
         f"return of {target:.6g} on {task}."
     )
     console.print(
         f"Without the penalty {_with_error(found.plain_return, 1)}; sum of squared actions of "
         f"{found.limb} over an episode {_with_error(found.limb_use, 1)}."
     )
-    console.print(f"Measured at {rounded:g} on {episodes} fresh episodes: {_with_error(check, 1)}.")
+    console.print(
+        f"Measured at {done.rounded:g} on {episodes} fresh episodes: {_with_error(done.check, 1)}."
+    )
     if out is not None:
         console.print(f"{out} holds calibration.csv, calibration.json and calibration.png.")
 

@@ -75,7 +75,7 @@ def _list(entries: list[Entry]) -> None:
         console.print(table)
         console.print()
     console.print(
-        "Name, epochs (10+2: of SFT, then of the loss), hyper-parameters, paper or origin.\n"
+        "Name, epochs (10+2: of SFT, then the loss), hyper-parameters, paper or origin.\n"
         "`mirrorpo objectives --name NAME` shows one in full, `--json` is for programs."
     )
 
