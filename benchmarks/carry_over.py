@@ -17,7 +17,8 @@ import pandas as pd
 import tyro
 
 from mirrorpo import files
-from mirrorpo.cli.console import fail, start_jax
+from mirrorpo.cli.console import fail
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.study.statistics import Concordance, RankAgreement, concordance, rank_agreement
 from mirrorpo.study.tables import mean_text
 

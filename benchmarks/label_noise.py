@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 
 FAULTS = (
     "base",
