@@ -21,7 +21,8 @@ import tyro
 from scipy.stats import spearmanr
 
 from mirrorpo import files, runs
-from mirrorpo.cli.console import console, start_jax
+from mirrorpo.cli.console import console
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.objectives import Objective
 

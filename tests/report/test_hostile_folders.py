@@ -11,11 +11,10 @@ import pytest
 
 from mirrorpo import files, objectives, runs
 from mirrorpo.cli import main
-from mirrorpo.report import written
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.user_text import UserText
-from mirrorpo.report import export, export_figures
+from mirrorpo.report import export, export_figures, written
 from mirrorpo.report.page import choices, explorer, mathml, reading, render
 from tests.report.bench_folders import real_lines, write_bench
 from tests.report.hostile_folders import (
