@@ -40,9 +40,10 @@ def bench(
             progress=told,
         )
     from mirrorpo.study import table_notes, tables
+    from mirrorpo.study.terminal_table import TerminalTable
 
     table = result.results
-    console.print(tables.to_rich(table))
+    console.print(TerminalTable(table))
     console.print(
         f"Mean true return, {settings.episodes} episodes per agent. {table_notes.errors(table)} "
         f"{table_notes.bold(table)} Every agent, its curves and its settings are in "

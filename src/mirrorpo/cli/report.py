@@ -48,10 +48,10 @@ def report(
 def _print(found: comparison.Run) -> None:
     from mirrorpo.report import comparison, written
     from mirrorpo.report.page import quantities
-    from mirrorpo.study import tables
+    from mirrorpo.study.terminal_table import TerminalTable
 
     decimals = quantities.of_task(found.table.task).decimals
-    console.print(tables.to_rich(found.table, decimals=decimals))
+    console.print(TerminalTable(found.table, decimals))
     console.print(comparison.cost(found))
     for column in written.columns(found):
         if column.common:

@@ -65,6 +65,7 @@ def sentiment(
     from mirrorpo.runtime import cache as kept
     from mirrorpo.study import sentiment as bench
     from mirrorpo.study import table_files, table_notes, tables
+    from mirrorpo.study.terminal_table import TerminalTable
 
     kept.check(cache)
     datasets.disable_progress_bars()
@@ -75,12 +76,8 @@ def sentiment(
     table = tables.build(frame, bench.TASK, settings.algorithms, settings.variants, sources)
     won = bench.win_rates(frame, settings, out)
     table_files.write(out, table, 1, [("Win rate against the original, in percent", won)])
-    console.print(
-        tables.to_rich(table, decimals=1, title="mean true reward in points ± standard error")
-    )
-    console.print(
-        tables.to_rich(won, decimals=1, title="win rate against the original, % ± standard error")
-    )
+    console.print(TerminalTable(table, 1, "mean true reward in points ± standard error"))
+    console.print(TerminalTable(won, 1, "win rate against the original, % ± standard error"))
     console.print(
         f"{settings.episodes} continuations of test prompts per fine-tuned model; a win is a "
         "higher true reward than the original's continuation of the same prompt. "

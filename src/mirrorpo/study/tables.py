@@ -239,15 +239,25 @@ def to_rich(
         title: of the numbers; None for that of true returns.
     """
     rich = RichTable(title=f"{table.task}: {title or _TITLES[measure]}")
-    rich.add_column("algorithm")
+    # Where there is no room, a name goes on in the next line; cut, two could look the same.
+    rich.add_column("algorithm", overflow="fold")
     for variant in table.variants:
-        rich.add_column(Text(variant), justify="right")
+        rich.add_column(Text(variant), justify="right", overflow="fold")
     rows = _rows(table, measure, decimals)
     for position, (label, cells) in enumerate(rows):
         shown = [Text(text, style="bold" if bold else "") for text, bold in cells]
         last_source = position + 1 == len(rows) - len(table.algorithms)
         rich.add_row(Text(label), *shown, end_section=last_source)
     return rich
+
+
+def texts(
+    table: ResultTable, measure: Measure = "mean", decimals: int = 0
+) -> list[tuple[str, list[str]]]:
+    """Label and cells of each row as plain text. Arguments as of `to_rich`."""
+    return [
+        (label, [text for text, _ in cells]) for label, cells in _rows(table, measure, decimals)
+    ]
 
 
 def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
