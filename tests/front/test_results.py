@@ -37,6 +37,7 @@ SEARCH = {
 
 def is_drawn(figure):
     assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG"), "a notebook shows it"
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=40)
     return len(file.getvalue()) > 1000

@@ -31,7 +31,6 @@ Changes = Mapping[str, object] | Sequence[str]
 
 def align(
     recipe: PathLike,
-    /,
     *,
     out: Out = None,
     seed: int | None = AlignSettings.seed,

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 def explain(
     objective: PathLike | Objective,
-    /,
     *,
     out: Out = None,
     max_terms: int = ExplainSettings.max_terms,

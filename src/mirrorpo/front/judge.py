@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 def judge(
     model: PathLike,
-    /,
     *,
     baseline: PathLike | None = JudgeSettings.baseline,
     prompts: PathLike | None = JudgeSettings.prompts,

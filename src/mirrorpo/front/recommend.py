@@ -37,7 +37,6 @@ Columns = Mapping[str, str | None] | Sequence[str]
 
 def recommend(
     data: PathLike,
-    /,
     *,
     policy: PathLike | None = RecommendSettings.policy,
     model: PathLike | None = RecommendSettings.model,

@@ -25,7 +25,6 @@ def train(
     objective: PathLike,
     data: PathLike,
     settings: protocols.Training | None = None,
-    /,
     *,
     out: Out = None,
     seeds: int = TrainedAgents.seeds,

@@ -17,6 +17,7 @@ from mirrorpo.discovery.gradient_map import GradientMap
 from mirrorpo.discovery.member_functions import Curve
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.plain_text import in_figure
+from mirrorpo.report.picture import Picture
 
 _DPI = 150
 _COLOURS = "viridis"
@@ -53,7 +54,7 @@ def gradient_maps(maps: Sequence[GradientMap], visited: Visited, title: str) -> 
     """
     sizes = np.stack([found.size for found in maps])
     norm = _norm(sizes)
-    figure = Figure(figsize=(4.3 * len(maps) + 1.4, 4.8), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(4.3 * len(maps) + 1.4, 4.8), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     for axis, found in zip(axes, maps, strict=True):
         image = _draw_map(axis, found, norm)
@@ -76,7 +77,7 @@ def side_by_side(maps: Sequence[tuple[str, GradientMap]]) -> Figure:
     """
     columns = min(len(maps), _COLUMNS)
     rows = -(-len(maps) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.9 * rows), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(3.1 * columns, 2.9 * rows), dpi=_DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(maps) :]:
         axis.set_axis_off()
@@ -96,7 +97,7 @@ def functions(curves: Sequence[Curve], visited: Visited, title: str) -> Figure:
         visited: the pairs that they were looked at, for the label of their range.
         title: of the figure.
     """
-    figure = Figure(figsize=(3.7 * len(curves) + 0.6, 3.9), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(3.7 * len(curves) + 0.6, 3.9), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(curves), squeeze=False)[0]
     for axis, curve in zip(axes, curves, strict=True):
         _draw_curve(axis, curve, "visited" if visited.measured else "looked at")

@@ -17,6 +17,7 @@ from mirrorpo.plain_text import in_figure
 from mirrorpo.report import labels
 from mirrorpo.report.page.benches import BenchPart
 from mirrorpo.report.page.trainings import Chart
+from mirrorpo.report.picture import Picture
 
 _DPI = 150
 _WIDTH, _ROW = 3.8, 0.28
@@ -46,7 +47,7 @@ def every_agent(bench: BenchPart) -> Figure:
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
     algorithms = bench.run.table.algorithms
     height = 1.3 + _ROW * len(algorithms)
-    figure = Figure(figsize=(_WIDTH * len(variants) + 0.8, height), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(_WIDTH * len(variants) + 0.8, height), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
     for axis, variant in zip(axes, variants, strict=True):
         _draw_agents(axis, bench, variant)
@@ -65,7 +66,7 @@ def training_curves(bench: BenchPart) -> Figure:
     variants = [variant for variant in bench.run.table.variants if bench.has(variant)]
     titles = bench.curve_titles
     shown = labels.of(bench.run.table.algorithms)
-    figure = Figure(
+    figure = Picture(
         figsize=(3.0 * len(titles), 2.3 * len(variants) + 0.5), dpi=_DPI, layout="constrained"
     )
     axes = figure.subplots(len(variants), len(titles), squeeze=False)
@@ -100,7 +101,7 @@ def training_curves(bench: BenchPart) -> Figure:
 
 def charts(drawn: Sequence[Chart]) -> Figure:
     """A training's charts, a panel each."""
-    figure = Figure(figsize=(4.4 * len(drawn), 3.2), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(4.4 * len(drawn), 3.2), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
     for axis, chart in zip(axes, drawn, strict=True):
         names = list(dict.fromkeys(point["name"] for point in chart.points))
@@ -123,7 +124,7 @@ def fitness(
     generations: Sequence[Mapping[str, Any]], validations: Sequence[Mapping[str, Any]]
 ) -> Figure:
     """A search's fitness by generation, and its validations with standard errors."""
-    figure = Figure(figsize=(6.4, 3.8), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(6.4, 3.8), dpi=_DPI, layout="constrained")
     axis = figure.subplots()
     x = [line["generation"] + 1 for line in generations]
     for name, label in _FITNESS:
