@@ -258,7 +258,7 @@ def limbs(
     _check_new_file(out, ".png")
     _check_new_file(beside, ".csv")
     start_jax()
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from mirrorpo import files
     from mirrorpo.agents import files as agent_files
@@ -280,7 +280,8 @@ def limbs(
     penalised = loaded.penalty.limb if loaded.penalty else None
 
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
-    table = Table("", *uses, title=f"{title}, ± standard error")
+    columns = [Column(label, overflow="fold") for label in ("", *uses)]
+    table = Table(*columns, title=f"{title}, ± standard error")
     for limb in next(iter(uses.values())).limbs:
         table.add_row(
             f"{limb} (penalised)" if limb == penalised else limb,

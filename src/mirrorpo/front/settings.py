@@ -144,7 +144,7 @@ class ReportSettings:
 
     def __post_init__(self) -> None:
         if self.rollouts < 0:
-            raise ValueError(f"--rollouts must be at least 0, not {self.rollouts}.")
+            raise ValueError(f"rollouts must be at least 0, not {self.rollouts}.")
 
 
 def assignments(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
