@@ -133,6 +133,8 @@ def test_all_kinds_of_names(take, saved):
         ("dpoo", "unknown objective 'dpoo'; did you mean dpo"),
         ("hoper-noisy", "unknown objective 'hoper-noisy'; did you mean hopper-noisy"),
         ("dpo[betta=3]", "dpo has no hyper-parameter 'betta'; did you mean beta"),
+        ("hopper-hinge[betta=3]", "hopper-hinge has no hyper-parameter 'betta'"),
+        (f"{MY_LOSS}:SoftLPO[scalle=3]", "has no hyper-parameter 'scalle'; did you mean scale"),
         ("dpo[beta=0]", "dpo: beta is 0.0, but must be finite and above 0"),
         ("dpo[beta=1", "the bracket is not closed"),
         ("no_such_file.json", "No discovered objective named 'no_such_file.json', and no such"),

@@ -17,7 +17,7 @@ from typing import Any
 from . import user_code
 from .base import Objective
 from .found import find, shipped
-from .registry import make
+from .registry import check_fields, make
 from .storage import load
 from .user_text import UserText
 
@@ -58,7 +58,7 @@ def objective(named: Objective | str | os.PathLike[str], /, **hyperparameters: o
     file, call `resolve`, which runs no code.
     """
     if isinstance(named, Objective):
-        return dataclasses.replace(named, **hyperparameters) if hyperparameters else named
+        return _changed(named.name, named, hyperparameters) if hyperparameters else named
     if not isinstance(named, (str, os.PathLike)):
         raise ValueError(
             f"objective is a {type(named).__name__}: pass an Objective, a name such as 'ta-mpo', "
@@ -109,7 +109,7 @@ def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any
 
 def _make(text: str, trial: user_code.Trial | None, values: Mapping[str, Any]) -> Objective:
     if is_saved(text):
-        return _load_saved(text, values)
+        return _changed(text, load(find(text)), values)
     path, colon, class_name = text.rpartition(":")
     if not colon and not text.endswith(".py"):
         return make(text, **values)
@@ -171,11 +171,18 @@ def is_saved(text: str) -> bool:
     return text.endswith(_SAVED) or text in shipped()
 
 
-def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
+def _changed(given: Objective, values: Mapping[str, Any]) -> Objective:
+    if not values:
+        return given
     try:
-        return dataclasses.replace(load(find(text)), **overrides)
+        return dataclasses.replace(given, **values)
     except TypeError as error:
-        raise ValueError(f"{text}: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{given.name}: {' '.join(str(error).split())}") from error
+
+
+def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objective:
+    check_fields(name, type(given), values)
+    return dataclasses.replace(given, **values)
 
 
 def _refuse_open_bracket(text: str, whole: str) -> None:

@@ -42,11 +42,25 @@ def make(name: str, **hyperparameters: Any) -> Objective:
     if name not in known:
         raise ValueError(f"unknown objective {name!r}; {_suggest(name, {*known, *shipped()})}")
     cls = known[name]
-    fields = [field.name for field in dataclasses.fields(cls)]
-    for given in hyperparameters:
-        if given not in fields:
-            raise ValueError(f"{name} has no hyper-parameter {given!r}; {_suggest(given, fields)}")
+    check_fields(name, cls, hyperparameters)
     return cast(Objective, cls(**hyperparameters))
+
+
+def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
+    """See that a class has the fields that its user gives values for.
+
+    Args:
+        name: of the objective, as its user named it.
+        cls: its class.
+        given: names of hyper-parameters.
+
+    Raises:
+        ValueError: it has not; the message names the near ones.
+    """
+    fields = [field.name for field in dataclasses.fields(cls)]
+    for one in given:
+        if one not in fields:
+            raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
