@@ -76,8 +76,8 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 
 def _rows(path: Path) -> pd.DataFrame:
     if path.is_dir():
-        from mirrorpo.report import export
-        from mirrorpo.report.page import reading
+        from mirrorpo.reporting import export
+        from mirrorpo.reporting.page import reading
 
         frame = export.results(reading.read([path]).places)
     elif path.is_file():

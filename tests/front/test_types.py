@@ -1,7 +1,6 @@
 """The front door is typed: for the users' type checker, and without `Any`."""
 
 import inspect
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,31 +18,24 @@ WRONG = {
 }
 
 
-def checked(tmp_path, name, text):
+def checked(path, monkeypatch):
+    """What mypy says of a user's program, with the package's own settings and kept results."""
     mypy = pytest.importorskip("mypy.api", reason="the extra dev is not installed")
-    path = tmp_path / name
-    path.write_text(text)
-    # As a user's program: the package is imported, not checked.
-    given = ["--strict", "--python-executable", sys.executable, "--config-file", ""]
-    # Shared with the check of the package itself, where that has run.
-    given += ["--follow-imports", "silent", "--cache-dir", str(ROOT / ".mypy_cache")]
-    given += ["--ignore-missing-imports"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MYPYPATH", str(ROOT / "src"))
-        said, problems, _ = mypy.run([*given, str(path)])
+    monkeypatch.chdir(ROOT)
+    said, problems, _ = mypy.run([str(path)])
     assert not problems
-    return said
+    return said.splitlines()
 
 
 @pytest.mark.slow
-def test_a_type_checker_knows_what_every_function_takes_and_gives(tmp_path):
-    program = (ROOT / "tests" / "front" / "user_program.py").read_text()
-    said = checked(tmp_path, "user_program.py", program)
-    assert said.startswith("Success"), said
-    wrong = "import mirrorpo as mpo\n" + "\n".join(WRONG)
-    said = checked(tmp_path, "wrong.py", wrong)
+def test_a_type_checker_knows_what_every_function_takes_and_gives(tmp_path, monkeypatch):
+    said = checked(ROOT / "tests" / "front" / "user_program.py", monkeypatch)
+    assert not [line for line in said if "user_program.py" in line]
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import mirrorpo as mpo\n" + "\n".join(WRONG))
+    said = checked(wrong, monkeypatch)
     for number, message in enumerate(WRONG.values(), 2):
-        assert any(f":{number}: " in line and message in line for line in said.splitlines()), said
+        assert any(f"wrong.py:{number}: " in line and message in line for line in said), said
 
 
 def hints():

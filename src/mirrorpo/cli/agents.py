@@ -204,7 +204,7 @@ def calibrate(
     start_jax()
     from rich.table import Table
 
-    from mirrorpo.report.robots import calibration_run
+    from mirrorpo.reporting.robots import calibration_run
 
     done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
     if out is not None:
@@ -263,7 +263,7 @@ def limbs(
     from mirrorpo import files
     from mirrorpo.agents import files as agent_files
     from mirrorpo.agents import limb_use
-    from mirrorpo.report.robots import limb_plot
+    from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
 
     loaded = tasks.load(task, backend)
@@ -326,7 +326,7 @@ def render(
             raise ValueError(f"--{option} must be at least 1, not {value}.")
     start_jax()
     from mirrorpo.agents import files as agent_files
-    from mirrorpo.report.robots import poses, robot_drawing
+    from mirrorpo.reporting.robots import poses, robot_drawing
     from mirrorpo.simulation import tasks
 
     policy, card = agent_files.load(agent)

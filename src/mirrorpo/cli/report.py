@@ -13,7 +13,7 @@ from mirrorpo.front.run_folder import BY_NAME
 from mirrorpo.front.settings import ReportSettings
 
 if TYPE_CHECKING:
-    from mirrorpo.report import comparison
+    from mirrorpo.reporting import comparison
 
 
 def report(
@@ -46,8 +46,8 @@ def report(
 
 
 def _print(found: comparison.Run) -> None:
-    from mirrorpo.report import comparison, written
-    from mirrorpo.report.page import quantities
+    from mirrorpo.reporting import comparison, written
+    from mirrorpo.reporting.page import quantities
     from mirrorpo.study.terminal_table import TerminalTable
 
     decimals = quantities.of_task(found.table.task).decimals

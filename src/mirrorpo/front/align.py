@@ -188,8 +188,8 @@ class Alignment:
 
     def plot(self) -> Figure:
         """Training curves by optimiser step."""
-        from mirrorpo.report import run_plots
-        from mirrorpo.report.page import folders, trainings
+        from mirrorpo.reporting import run_plots
+        from mirrorpo.reporting.page import folders, trainings
 
         (found,) = folders.read([self.folder])
         return run_plots.charts(trainings.read(found).charts)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from mirrorpo.report.page.benches import BenchPart
+    from mirrorpo.reporting.page.benches import BenchPart
     from mirrorpo.study.tables import ResultTable
 
 
@@ -123,7 +123,7 @@ class BenchResult:
 
     @classmethod
     def _read(cls, folder: RunFolder) -> BenchResult:
-        from mirrorpo.report.page import benches, folders
+        from mirrorpo.reporting.page import benches, folders
 
         (found,) = folders.read([folder.path])
         if found.damage is not None:
@@ -161,13 +161,13 @@ class BenchResult:
 
     def plot(self) -> Figure:
         """Every agent as a point, a panel per variant, with means and standard errors."""
-        from mirrorpo.report import run_plots
+        from mirrorpo.reporting import run_plots
 
         return run_plots.every_agent(self._part)
 
     def plot_curves(self) -> Figure:
         """Training curves, means over the agents of a cell."""
-        from mirrorpo.report import run_plots
+        from mirrorpo.reporting import run_plots
 
         return run_plots.training_curves(self._part)
 

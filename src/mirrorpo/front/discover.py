@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mirrorpo.discovery.kept_formula import Formula
-    from mirrorpo.report.page.searches import SearchPart
+    from mirrorpo.reporting.page.searches import SearchPart
 
 
 def discover(
@@ -106,7 +106,7 @@ class DiscoveryResult(Discovery):
     @classmethod
     def _read(cls, folder: RunFolder) -> DiscoveryResult:
         from mirrorpo.discovery import kept_formula, search
-        from mirrorpo.report.page import folders, searches
+        from mirrorpo.reporting.page import folders, searches
 
         (run,) = folders.read([folder.path])
         if run.damage is not None:
@@ -177,7 +177,7 @@ class DiscoveryResult(Discovery):
 
     def plot(self) -> Figure:
         """Fitness by generation, and the validations with their standard errors."""
-        from mirrorpo.report import run_plots
+        from mirrorpo.reporting import run_plots
 
         return run_plots.fitness(self._part.generations, self._part.validations)
 

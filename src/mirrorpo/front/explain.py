@@ -145,7 +145,7 @@ class Explanation:
 
     def plot(self) -> Figure:
         """The size of the gradient over the two log-probs, and where training moves a pair."""
-        from mirrorpo.report import explain_plots
+        from mirrorpo.reporting import explain_plots
 
         title = f"{self.text}\nsize of the gradient; arrows: where training moves a pair"
         return explain_plots.gradient_maps(self.maps, self.visited, title)
@@ -156,7 +156,7 @@ class Explanation:
         Raises:
             ValueError: it is no member.
         """
-        from mirrorpo.report import explain_plots
+        from mirrorpo.reporting import explain_plots
 
         if not self.curves:
             raise ValueError(f"{self.text} is no member of the mirror family: it has no functions.")
@@ -166,7 +166,7 @@ class Explanation:
     def _write(self, out: Path) -> None:
         from mirrorpo import files, objectives
         from mirrorpo.discovery import explained
-        from mirrorpo.report import explain_plots
+        from mirrorpo.reporting import explain_plots
 
         for ending in ("png", "svg"):
             explain_plots.save(self.plot(), out / f"gradient_map.{ending}")

@@ -19,9 +19,9 @@ from mirrorpo.runtime.start import start_jax
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mirrorpo.advising.advice import Recommendation
+    from mirrorpo.advising.conditions import Conditions
     from mirrorpo.preference_texts.reading import PreferenceTexts
-    from mirrorpo.recommend.advice import Recommendation
-    from mirrorpo.recommend.conditions import Conditions
 
 ROBOTS, TEXTS, GIVEN = "Robots", "A language model", "Your benches"
 _SCORED = 512
@@ -80,7 +80,7 @@ def recommend(
     if texts is None and (columns or split or format != RecommendSettings.format):
         raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
     start_jax()
-    from mirrorpo.recommend import advice, conditions, pairs, words
+    from mirrorpo.advising import advice, conditions, pairs, words
 
     found = pairs.read(file) if texts is None else pairs.from_texts(texts)
     if policy is not None:
@@ -133,7 +133,7 @@ class DatasetAdvice:
     @property
     def lines(self) -> tuple[str, ...]:
         """All of it in words."""
-        from mirrorpo.recommend import words
+        from mirrorpo.advising import words
 
         said = [*self.notes, *words.about(self.facts)]
         for name, ranking in self.recommendations.items():
@@ -145,7 +145,7 @@ class DatasetAdvice:
     def save(self, file: PathLike) -> Path:
         """Write all figures to a JSON file."""
         from mirrorpo import files
-        from mirrorpo.recommend import words
+        from mirrorpo.advising import words
 
         path = Path(file)
         files.write_json(path, words.document(self.facts, self.recommendations))
@@ -179,9 +179,9 @@ def _texts(data: Path, split: str | None, layout: str, columns: Columns) -> Pref
 
 
 def _under_policy(data: Path, name: str, kind: str) -> np.ndarray:
+    from mirrorpo.advising import reference
     from mirrorpo.agents import files as agent_files
     from mirrorpo.preferences.data import PreferenceDataset
-    from mirrorpo.recommend import reference
 
     if kind != "trajectories":
         raise ValueError(

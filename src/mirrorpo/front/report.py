@@ -26,8 +26,8 @@ from mirrorpo.front.train import TrainResult
 from mirrorpo.runtime.start import start_jax
 
 if TYPE_CHECKING:
-    from mirrorpo.report import comparison
-    from mirrorpo.report.page.reading import Parts
+    from mirrorpo.reporting import comparison
+    from mirrorpo.reporting.page.reading import Parts
 
 PAGE = "report.html"
 _MOST_DRAWN = 12
@@ -81,8 +81,8 @@ def report(
     page = folder.path if alone else folder.path / PAGE
     places.check(page, f"--out {folder.path}")
     start_jax()
-    from mirrorpo.report import export, export_figures, written
-    from mirrorpo.report.page import render
+    from mirrorpo.reporting import export, export_figures, written
+    from mirrorpo.reporting.page import render
 
     parts = _read(shown, progress)
     for damaged in parts.damaged:
@@ -162,8 +162,8 @@ def _folder(run: Run) -> Path:
 
 def _read(shown: Sequence[Path], progress: Progress) -> Parts:
     """The sound parts of run folders."""
-    from mirrorpo.report import written
-    from mirrorpo.report.page import reading
+    from mirrorpo.reporting import written
+    from mirrorpo.reporting.page import reading
 
     progress(0, len(shown), "reading")
     done = itertools.count(1)
@@ -182,8 +182,8 @@ def _name(paths: Sequence[Path]) -> str:
 
 def _write_markdown(run: Path, out: Path) -> Report:
     from mirrorpo import files, places
-    from mirrorpo.report import comparison, written
-    from mirrorpo.report.page import reading
+    from mirrorpo.reporting import comparison, written
+    from mirrorpo.reporting.page import reading
 
     places.check(out, f"--out {out}")
     try:

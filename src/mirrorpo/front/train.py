@@ -133,8 +133,8 @@ class TrainResult:
 
     def plot(self) -> Figure:
         """Training curves of the first agent."""
-        from mirrorpo.report import run_plots
-        from mirrorpo.report.page import folders, trainings
+        from mirrorpo.reporting import run_plots
+        from mirrorpo.reporting.page import folders, trainings
 
         (run,) = folders.read([self.folder])
         return run_plots.charts(trainings.read(run).charts)
