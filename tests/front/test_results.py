@@ -243,6 +243,8 @@ def test_a_report_shows_results_as_it_shows_folders(result, found, tmp_path):
     assert (made.save(tmp_path / "kept") / "tables").is_dir()
     tables = mpo.report(result, out=tmp_path / "tables.md")
     assert "| sft |" in tables.file.read_text()
+    with pytest.raises(ValueError, match="is one file"):
+        tables.save(tmp_path / "other")
     with pytest.raises(ValueError, match="Name at least one run folder"):
         mpo.report()
 

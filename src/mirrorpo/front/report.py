@@ -142,9 +142,12 @@ class Report:
         """Copy page, tables and figures to a new folder.
 
         Raises:
-            ValueError: something is there already, or the place cannot be written.
+            ValueError: something is there already, or the place cannot be written; or the report
+                is one file that was named by its user, who can copy it.
         """
-        return RunFolder(self.folder).copy_to(folder)
+        if self._folder.path != self.file.parent:
+            raise ValueError(f"{self.file} is one file, and kept where it is.")
+        return self._folder.copy_to(folder)
 
     def __repr__(self) -> str:
         return f"Report({str(self.file)!r}: {self.shown} runs)"
@@ -192,4 +195,4 @@ def _write_markdown(run: Path, out: Path) -> Report:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{run} is damaged: {reading.told(error)}") from None
     files.write_text(out, tables)
-    return Report(out, RunFolder(out.parent), [found], 1)
+    return Report(out, RunFolder(out), [found], 1)
