@@ -164,6 +164,7 @@ def test_a_mistake_leaves_no_folder(light_hopper, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_discovery_has_an_objective_and_a_history(found, light_hopper):
     assert isinstance(found, mpo.DiscoveryResult)
     assert isinstance(found.objective, objectives.Objective)
@@ -176,6 +177,7 @@ def test_a_discovery_has_an_objective_and_a_history(found, light_hopper):
     assert set(measured.table.algorithm) == {"orpo", str(found.file)}
 
 
+@pytest.mark.slow
 def test_a_saved_discovery_is_loaded(found, tmp_path):
     again = mpo.DiscoveryResult.load(found.save(tmp_path / "kept"))
     pairs = objectives.PairLogProbs(np.array([-1.0]), np.array([-2.0]))
@@ -234,19 +236,25 @@ def test_a_recommendation_has_facts_a_ranking_and_words(dataset, tmp_path):
     assert told[0] == told[1]
 
 
-def test_a_report_shows_results_as_it_shows_folders(result, found, tmp_path):
+def test_a_report_shows_results_as_it_shows_folders(result, tmp_path):
+    tables = mpo.report(result, out=tmp_path / "tables.md")
+    assert "| sft |" in tables.file.read_text()
+    again = mpo.report(result.folder, out=tmp_path / "again.md")
+    assert again.file.read_text() == tables.file.read_text()
+    with pytest.raises(ValueError, match="is one file"):
+        tables.save(tmp_path / "other")
+    with pytest.raises(ValueError, match="Name at least one run folder"):
+        mpo.report()
+
+
+@pytest.mark.slow
+def test_a_report_s_page_is_shown_and_saved(result, found, tmp_path):
     made = mpo.report(result, found.folder, figures=False)
     page = made.file.read_text(encoding="utf-8")
     assert made.shown == 2
     assert found.folder.name in page
     assert "<iframe" in made._repr_html_()
     assert (made.save(tmp_path / "kept") / "tables").is_dir()
-    tables = mpo.report(result, out=tmp_path / "tables.md")
-    assert "| sft |" in tables.file.read_text()
-    with pytest.raises(ValueError, match="is one file"):
-        tables.save(tmp_path / "other")
-    with pytest.raises(ValueError, match="Name at least one run folder"):
-        mpo.report()
 
 
 def test_a_judgement_of_two_files_of_answers(tmp_path):
@@ -268,6 +276,7 @@ def test_a_judgement_of_two_files_of_answers(tmp_path):
     assert [answer.instruction for answer in alone.answers] == asked
 
 
+@pytest.mark.slow
 def test_a_recipe_s_smoke_run_gives_a_model(tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
     from pathlib import Path

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mirrorpo import objectives
+
 STORY = Path(__file__).parents[2] / "examples" / "story.ipynb"
 MOST_SECONDS = 300
 
@@ -33,7 +35,10 @@ def test_the_story_runs_on_a_light_robot(light_hopper, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = in_one_namespace(code_cells())
     assert told["bench"].table.shape[0] == 4
-    assert len(told["found"].history) == 2
+    found = told["found"]
+    assert len(found.history) == 2
+    assert isinstance(found.objective, objectives.Objective)
+    assert set(found.validations.candidate) >= {"start", "mean"}
     assert told["about"].error < 0.5
     assert told["advice"].facts.pairs == 60
     assert told["page"].shown == 2
