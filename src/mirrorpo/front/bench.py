@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -71,7 +70,7 @@ def bench(
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
-    from mirrorpo.study import table_files, tables
+    from mirrorpo.study import table_files, tables, tuning
 
     caches.check(kept)
     folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
@@ -87,7 +86,7 @@ def bench(
         table = tables.build(
             log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
         )
-        table_files.write(path, table)
+        table_files.write(path, table, searches=tuning.read(path))
     return BenchResult._read(folder)
 
 
@@ -132,10 +131,13 @@ class BenchResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per variant and objective, see `mirrorpo.study.tables.to_frame`."""
-        from mirrorpo.study import tables
+        """One row per variant and objective, as in summary.csv: see
+        `mirrorpo.study.tables.to_frame`, and how each cell was tuned."""
+        from mirrorpo.study import tables, tuning
 
-        return tables.to_frame(self.results)
+        is_said = (self.folder / tuning.FILE).is_file()
+        searches = tuning.read(self.folder) if is_said else {}
+        return tuning.with_columns(tables.to_frame(self.results), searches)
 
     @property
     def folder(self) -> Path:
@@ -218,5 +220,5 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
 
 
 def _digest(settings: BenchSettings) -> str:
-    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    text = json.dumps(settings.recorded, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -40,6 +40,8 @@ class BenchOptions(TrainingOptions, total=False):
     seeds: int | None
     search: bool
     search_seeds: int
+    tune_by: str | None
+    trials: int | None
     data_seed: int
     data_draws: int | None
     tune_on: str | None
