@@ -122,6 +122,7 @@ class BenchResult:
 
     @classmethod
     def _read(cls, folder: RunFolder) -> BenchResult:
+        start_jax()
         from mirrorpo.reporting.page import benches, folders
 
         (found,) = folders.read([folder.path])

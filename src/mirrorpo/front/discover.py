@@ -105,6 +105,7 @@ class DiscoveryResult(Discovery):
 
     @classmethod
     def _read(cls, folder: RunFolder) -> DiscoveryResult:
+        start_jax()
         from mirrorpo.discovery import kept_formula, search
         from mirrorpo.reporting.page import folders, searches
 
