@@ -17,7 +17,8 @@ import pandas as pd
 import tyro
 
 from mirrorpo import files
-from mirrorpo.cli.console import fail, start_jax
+from mirrorpo.cli.console import fail
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.study.statistics import Concordance, RankAgreement, concordance, rank_agreement
 from mirrorpo.study.tables import mean_text
 
@@ -75,8 +76,8 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 
 def _rows(path: Path) -> pd.DataFrame:
     if path.is_dir():
-        from mirrorpo.report import export
-        from mirrorpo.report.page import reading
+        from mirrorpo.reporting import export
+        from mirrorpo.reporting.page import reading
 
         frame = export.results(reading.read([path]).places)
     elif path.is_file():

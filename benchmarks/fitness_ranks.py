@@ -21,9 +21,10 @@ import tyro
 from scipy.stats import spearmanr
 
 from mirrorpo import files, runs
-from mirrorpo.cli.console import console, start_jax
+from mirrorpo.cli.console import console
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.objectives import Objective
+from mirrorpo.runtime.start import start_jax
 
 FITNESS_SEED = 4_000_000
 EPISODES_SEED = 8_000_000

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 
 FAULTS = (
     "base",
@@ -53,8 +53,8 @@ def main(path: Path) -> None:
 
 def trajectories(path: Path) -> Source:
     """Pairs of robots' trajectories from a pool."""
+    from mirrorpo.advising import pairs
     from mirrorpo.preferences import data
-    from mirrorpo.recommend import pairs
 
     pool = data.Pool.load(path)
     used = 1024 * 2 * data.COPIES
@@ -73,8 +73,8 @@ def trajectories(path: Path) -> Source:
 def reviews(path: Path) -> Source:
     """Pairs of continuations; a prompt's second copies make a pair of their own."""
     from mirrorpo import files, variants
+    from mirrorpo.advising import pairs
     from mirrorpo.preference_texts import reading
-    from mirrorpo.recommend import pairs
 
     content = files.read_json(path, "a pool of continuations")
     shape = (-1, 2, variants.COPIES)
@@ -99,7 +99,7 @@ def reviews(path: Path) -> Source:
 
 
 def row(draw: Source, variant: str, rows: int) -> list[str]:
-    from mirrorpo.recommend import conditions
+    from mirrorpo.advising import conditions
 
     found = []
     for seed in range(DRAWINGS):

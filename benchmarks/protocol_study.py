@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirrorpo.report import paper
-from mirrorpo.report.factor_plot import factor_plot
+from mirrorpo.reporting import paper
+from mirrorpo.reporting.factor_plot import factor_plot
 from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 from mirrorpo.study import bench
 from mirrorpo.study.records import read, to_frame

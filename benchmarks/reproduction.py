@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from mirrorpo import files
-from mirrorpo.report import paper
+from mirrorpo.reporting import paper
 from mirrorpo.study.records import Log
 from mirrorpo.study.statistics import concordance, rank_agreement
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import ppo
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.training_settings import LEAST_STD, PPOSettings

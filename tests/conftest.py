@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from mirrorpo.agents.files import AgentCard, save
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 
 # Before what imports the simulator, which talks then.
 start_jax()

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact, shapes
-from mirrorpo.report import export, run_plots
-from mirrorpo.report.page import benches, explorer, reading
+from mirrorpo.reporting import export, run_plots
+from mirrorpo.reporting.page import benches, explorer, reading
 
 ROOT = Path(__file__).parents[2]
 BENCHES = (

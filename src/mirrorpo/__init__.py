@@ -1,5 +1,80 @@
-"""MirrorPO: measure, discover and transfer preference-optimisation objectives."""
+"""MirrorPO: measure, discover and transfer preference-optimisation objectives.
 
-from mirrorpo.versions import package_version
+>>> import mirrorpo as mpo
+>>> mpo.objective("dpo[beta=3]").beta
+3.0
 
-__version__ = package_version()
+One function for each command of the command line, with the same names and defaults. This module is
+light: JAX, PyTorch and pandas are imported by the function that needs them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mirrorpo import objectives as objectives
+    from mirrorpo.front.align import Alignment as Alignment
+    from mirrorpo.front.align import align as align
+    from mirrorpo.front.bench import BenchResult as BenchResult
+    from mirrorpo.front.bench import bench as bench
+    from mirrorpo.front.discover import DiscoveryResult as DiscoveryResult
+    from mirrorpo.front.discover import discover as discover
+    from mirrorpo.front.explain import Explanation as Explanation
+    from mirrorpo.front.explain import explain as explain
+    from mirrorpo.front.judge import Judgement as Judgement
+    from mirrorpo.front.judge import judge as judge
+    from mirrorpo.front.recommend import DatasetAdvice as DatasetAdvice
+    from mirrorpo.front.recommend import recommend as recommend
+    from mirrorpo.front.report import Report as Report
+    from mirrorpo.front.report import report as report
+    from mirrorpo.front.train import TrainResult as TrainResult
+    from mirrorpo.front.train import train as train
+    from mirrorpo.objectives.naming import objective as objective
+    from mirrorpo.simulation import tasks as tasks
+
+    __version__: str
+
+_HOMES = {
+    "Alignment": "front.align",
+    "BenchResult": "front.bench",
+    "DatasetAdvice": "front.recommend",
+    "DiscoveryResult": "front.discover",
+    "Explanation": "front.explain",
+    "Judgement": "front.judge",
+    "Report": "front.report",
+    "TrainResult": "front.train",
+    "align": "front.align",
+    "bench": "front.bench",
+    "discover": "front.discover",
+    "explain": "front.explain",
+    "judge": "front.judge",
+    "objective": "objectives.naming",
+    "recommend": "front.recommend",
+    "report": "front.report",
+    "train": "front.train",
+}
+_MODULES = {"objectives": "objectives", "tasks": "simulation.tasks"}
+
+__all__ = [*_HOMES, *_MODULES]
+
+
+if not TYPE_CHECKING:  # to which a typing error of a name would be no error
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from mirrorpo.versions import package_version
+
+            return package_version()
+        if name == "tasks":  # it imports the simulators, which JAX's start makes quiet
+            from mirrorpo.runtime.start import start_jax
+
+            start_jax()
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{_MODULES[name]}")
+        if name in _HOMES:
+            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

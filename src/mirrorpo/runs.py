@@ -117,14 +117,19 @@ def claim(
     _claimed.add(out.absolute())
 
 
-def forget_unstarted() -> None:
+def forget_unstarted(alone: Path | None = None) -> None:
     """Remove the folders that this process claimed for runs of which nothing came: of a run that
-    failed before it began nothing is left behind."""
-    for out in _claimed:
+    failed before it began nothing is left behind.
+
+    Args:
+        alone: the one folder to look at; None for all of them.
+    """
+    failed = set(_claimed) if alone is None else _claimed & {alone.absolute()}
+    for out in failed:
         if out.is_dir() and not _has_begun(out):
             (out / CONFIG).unlink(missing_ok=True)
             shutil.rmtree(out, ignore_errors=True)
-    _claimed.clear()
+    _claimed.difference_update(failed)
 
 
 def _empty(out: Path) -> None:

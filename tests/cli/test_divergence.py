@@ -10,7 +10,7 @@ import pytest
 
 from mirrorpo.cli import main
 from mirrorpo.divergence import EXIT_CODE, Diverged
-from mirrorpo.report.page import folders, trainings
+from mirrorpo.reporting.page import folders, trainings
 from mirrorpo.study import tables
 from tests.preferences.test_validation import write
 

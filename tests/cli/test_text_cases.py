@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from mirrorpo.advising import advice
 from mirrorpo.cli import main
-from mirrorpo.recommend import advice
 
 FOLDER = Path(__file__).parents[1] / "data" / "texts"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import mirrorpo
 from mirrorpo import discovery, language, objectives
 from mirrorpo.cli import COMMANDS, parse
 
@@ -104,6 +105,8 @@ def test_every_public_name_is_in_the_reference():
     for module in (objectives, discovery, language):
         listed = {name.rpartition(".")[2] for name in found if name.startswith(module.__name__)}
         assert set(module.__all__) <= listed
+    door = {name.rpartition(".")[2] for name in found} | {"objectives", "tasks"}
+    assert set(mirrorpo.__all__) <= door
 
 
 def test_committed_runs_have_names_that_every_system_can_check_out():

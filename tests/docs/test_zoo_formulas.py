@@ -7,7 +7,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs
-from mirrorpo.report.page import explorer
+from mirrorpo.reporting.page import explorer
 from tests.docs.test_documents import ROOT
 from tests.objectives.test_formulas import kept_chances, projected, targets
 

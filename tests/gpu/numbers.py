@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from benchmarks.speed import mirrorpo_learner, workload
 
-from mirrorpo.cli.console import start_jax
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.simulation.policy import new_policy
 from tests import point_task

@@ -151,7 +151,7 @@ def test_an_unknown_objective(objective, message, tmp_path):
 
 
 def test_a_missing_objective_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"found\.json"):
+    with pytest.raises(ValueError, match=r"found\.json', and no such file"):
         tiny.trainer(str(tmp_path / "found.json"), tmp_path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.objectives import component
+from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.naming import NamesCode, parse, resolve
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import algorithms, tryout, tuned
@@ -326,7 +326,7 @@ def calls(name):
 
 def test_only_the_command_line_and_the_front_door_mark_text_as_typed():
     marking = calls("UserText") | calls("users_own")
-    assert {name.split("/")[0] for name in marking} <= {"cli", "objectives", "__init__.py"}
+    assert {name.split("/")[0] for name in marking} <= {"cli", "front", "objectives"}
     # Files of a user's code are run by two functions, for objectives and for judges.
     assert calls("exec_module") == {"objectives/user_code.py"}
     assert calls("run_path") == {"language/judging/scores.py"}
@@ -378,3 +378,50 @@ def test_a_file_in_a_folder_with_brackets_is_found(tmp_path):
     objectives.save(objectives.get("dpo", beta=7.0), folder / "mine.json")
     assert algorithms.load(str(folder / "mine.json")).objective.beta == 7.0
     assert algorithms.load(f"{folder / 'mine.json'}[beta=2]").objective.beta == 2.0
+
+
+# What a program names is its author's own
+
+
+def test_a_program_s_own_text_may_name_code_and_a_file_s_may_not(write):
+    text = f"{write()}:PlainMargin"
+    assert objectives.get(text, slope=3.0) == naming.objective(f"{text}[slope=3]")
+    with pytest.raises(NamesCode):
+        resolve(text)
+
+
+def test_an_objective_is_taken_as_it_is_or_with_other_values():
+    dpo = objectives.get("dpo", beta=2.0)
+    assert naming.objective(dpo) is dpo
+    assert naming.objective(dpo, beta=3.0) == naming.objective("dpo[beta=3]")
+    with pytest.raises(ValueError, match="objective is a int: pass an Objective"):
+        naming.objective(3)
+
+
+def test_a_value_in_brackets_and_beside_them_is_refused():
+    assert objectives.get("dpo[beta=2]", aggregation="mean").beta == 2.0
+    with pytest.raises(ValueError, match="beta is given in brackets and beside them"):
+        objectives.get("dpo[beta=2]", beta=2.0)
+
+
+def test_a_near_miss_of_a_shipped_discovery_is_told_too():
+    assert "hopper-noisy" in one_line_error("hoper-noisy").partition("Known")[0]
+
+
+def test_the_package_itself_never_looks_a_text_up_as_if_it_were_typed():
+    """`get` and `objective` take any text for the program's own: the package may pass literals."""
+    source = Path(objectives.__file__).parents[1]
+    wrong = [
+        f"{path.relative_to(source).as_posix()}:{node.lineno}"
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("get", "objective")
+        and getattr(node.func.value, "id", "") in ("objectives", "naming")
+        and not isinstance(node.args[0], ast.Constant)
+    ]
+    # A trainer's objective is its caller's; the zoo shows what the user asks for.
+    assert {place.partition(":")[0] for place in wrong} <= {
+        "language/trainer.py",
+    }

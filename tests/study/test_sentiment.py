@@ -15,7 +15,7 @@ from mirrorpo import objectives
 from mirrorpo.cli import main
 from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.objectives.user_text import UserText
-from mirrorpo.report import comparison
+from mirrorpo.reporting import comparison
 from mirrorpo.study import sentiment, tables
 from tests.language import tiny_reviews
 

@@ -225,7 +225,7 @@ def killed_at_the_first_agent(settings, out, folder, place):
     """Go on with a bench in a process of its own, and kill it without warning."""
     script = (
         "from pathlib import Path\n"
-        "from mirrorpo.cli.console import start_jax\n"
+        "from mirrorpo.runtime.start import start_jax\n"
         "from mirrorpo.study import bench\n"
         "from mirrorpo.study.settings import BenchSettings\n"
         "from tests import point_task\n"

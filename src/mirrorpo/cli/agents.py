@@ -1,13 +1,13 @@
 """``mirrorpo agents``: source agents."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from mirrorpo import places
-from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.cli.console import console, progress
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
 
 if TYPE_CHECKING:
@@ -204,63 +204,32 @@ def calibrate(
     start_jax()
     from rich.table import Table
 
-    from mirrorpo import files, versions
-    from mirrorpo.agents import calibration
-    from mirrorpo.agents import files as agent_files
-    from mirrorpo.agents.limb_use import Estimate
-    from mirrorpo.report.robots import calibration_plot
-    from mirrorpo.simulation import tasks
+    from mirrorpo.reporting.robots import calibration_run
 
-    policy, card = agent_files.load(agent)
-    loaded = tasks.load(task, backend)
-    found = calibration.calibrate(policy, loaded, target, episodes, seed)
-    rounded = float(f"{found.coefficient.value:.3g}")
-    check_task = tasks.load(task, backend, penalty_coefficient=rounded)
-    check = Estimate(*agent_files.evaluate(policy, check_task, episodes, seed + 1))
-
-    curve = calibration_plot.to_frame(found, calibration_plot.coefficients(found))
-    table = Table("coefficient", "return", "s.e.", title=f"{card.name} on {task}")
-    for row in curve.itertuples():
+    done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
+    if out is not None:
+        done.write(out)
+    table = Table("coefficient", "return", "s.e.", title=f"{done.agent} on {task}")
+    for row in done.curve.itertuples():
         table.add_row(
             f"{row.coefficient:.4g}",
             f"{row.return_mean:.1f}",
             f"{row.return_standard_error:.1f}",
         )
-    if out is not None:
-        content = {
-            "agent": card.name,
-            "agent_sha256": files.checksum(agent_files.find(agent)),
-            "task": task,
-            "backend": loaded.backend,
-            "limb": found.limb,
-            "target": target,
-            "episodes": episodes,
-            "seed": seed,
-            "coefficient": asdict(found.coefficient),
-            "plain_return": asdict(found.plain_return),
-            "limb_squared_sum": asdict(found.limb_use),
-            "measured": {"coefficient": rounded, "seed": seed + 1, **asdict(check)},
-            "versions": versions.installed(),
-            "git_commit": versions.git_commit(),
-            "machine": versions.machine(),
-        }
-        title = f"{card.name} on {task} ({loaded.backend}), {episodes} episodes"
-        files.write_atomically(
-            out / "calibration.csv", lambda part: curve.to_csv(part, index=False)
-        )
-        files.write_json(out / "calibration.json", content)
-        calibration_plot.save(out / "calibration.png", found, (rounded, check), title)
     console.print(table)
+    found = done.found
     console.print(
         f"Coefficient {found.coefficient.value:.4g} ± {found.coefficient.standard_error:.2g} "
-        f"(standard error, {episodes} episodes, {loaded.backend}) gives {card.name} a true "
+        f"(standard error, {episodes} episodes, {done.backend}) gives {done.agent} a true "
         f"return of {target:.6g} on {task}."
     )
     console.print(
         f"Without the penalty {_with_error(found.plain_return, 1)}; sum of squared actions of "
         f"{found.limb} over an episode {_with_error(found.limb_use, 1)}."
     )
-    console.print(f"Measured at {rounded:g} on {episodes} fresh episodes: {_with_error(check, 1)}.")
+    console.print(
+        f"Measured at {done.rounded:g} on {episodes} fresh episodes: {_with_error(done.check, 1)}."
+    )
     if out is not None:
         console.print(f"{out} holds calibration.csv, calibration.json and calibration.png.")
 
@@ -289,12 +258,12 @@ def limbs(
     _check_new_file(out, ".png")
     _check_new_file(beside, ".csv")
     start_jax()
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from mirrorpo import files
     from mirrorpo.agents import files as agent_files
     from mirrorpo.agents import limb_use
-    from mirrorpo.report.robots import limb_plot
+    from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
 
     loaded = tasks.load(task, backend)
@@ -311,7 +280,8 @@ def limbs(
     penalised = loaded.penalty.limb if loaded.penalty else None
 
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
-    table = Table("", *uses, title=f"{title}, ± standard error")
+    columns = [Column(label, overflow="fold") for label in ("", *uses)]
+    table = Table(*columns, title=f"{title}, ± standard error")
     for limb in next(iter(uses.values())).limbs:
         table.add_row(
             f"{limb} (penalised)" if limb == penalised else limb,
@@ -356,7 +326,7 @@ def render(
             raise ValueError(f"--{option} must be at least 1, not {value}.")
     start_jax()
     from mirrorpo.agents import files as agent_files
-    from mirrorpo.report.robots import poses, robot_drawing
+    from mirrorpo.reporting.robots import poses, robot_drawing
     from mirrorpo.simulation import tasks
 
     policy, card = agent_files.load(agent)

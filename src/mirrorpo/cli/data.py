@@ -6,8 +6,9 @@ from typing import Annotated
 import tyro
 
 from mirrorpo import places
-from mirrorpo.cli.console import console, progress, start_jax
+from mirrorpo.cli.console import console, progress
 from mirrorpo.runtime import cache
+from mirrorpo.runtime.start import start_jax
 
 
 def generate(

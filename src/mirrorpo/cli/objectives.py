@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
+import itertools
+import json as json_module
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from mirrorpo.cli.console import console
 
 if TYPE_CHECKING:
     from mirrorpo.discovery.artefact import Discovery
+    from mirrorpo.discovery.listing import Entry
     from mirrorpo.objectives import Objective
 
+_NAME, _EPOCHS, _VALUES, _SOURCE = 21, 4, 24, 25
+"""Widths of the columns: 80 with two spaces between them."""
 
-def show(name: str | None = None) -> None:
+
+def show(name: str | None = None, json: bool = False) -> None:
     """List the preference objectives, or show one: hyper-parameters, stages, paper or origin.
 
     Args:
-        name: of one objective, or of a discovery that comes with MirrorPO.
+        name: of one objective, with or without values, or of a discovery that comes with MirrorPO.
+        json: print JSON, for programs.
     """
-    from mirrorpo import objectives
-    from mirrorpo.discovery import artefact
+    from mirrorpo.discovery import artefact, listing
+    from mirrorpo.objectives import naming
+    from mirrorpo.objectives.user_text import UserText
 
     if name is None:
-        _list()
-    elif name in artefact.shipped():
-        _show_discovery(name, artefact.load(name))
+        entries = listing.entries()
+        if json:
+            _print_json([entry.as_json() for entry in entries])
+        else:
+            _list(entries)
+        return
+    if name in artefact.shipped():
+        found = artefact.load(name)
+        if json:
+            _print_json(next(e for e in listing.entries() if e.name == name).as_json())
+        else:
+            _show_discovery(name, found)
+        return
+    objective = naming.resolve(UserText(name))
+    if json:
+        _print_json(listing.entry(name, objective).as_json())
     else:
-        _show(name, objectives.get(name))
+        _show(name, objective)
 
 
-def _list() -> None:
-    from dataclasses import fields
+def _print_json(content: object) -> None:
+    # Not by the console, which knows about a terminal's width.
+    print(json_module.dumps(content, indent=1))
 
+
+def _list(entries: list[Entry]) -> None:
     from rich.table import Table
 
-    from mirrorpo import objectives
-    from mirrorpo.discovery import artefact
-
-    table = Table("objective", "hyper-parameters", "stages (epochs)", "paper, or found on")
-    for name in objectives.available():
-        objective = objectives.get(name)
-        values = ", ".join(
-            f"{field.name}={getattr(objective, field.name)}"
-            for field in fields(objective)
-            if isinstance(getattr(objective, field.name), (int, float))
-        )
-        paper = f"{objective.paper.authors} {objective.paper.year}"
-        table.add_row(name, values, _stages(objective), paper)
-    table.add_section()
-    for name in artefact.shipped():
-        found = artefact.load(name)
-        table.add_row(name, "none: discovered", _stages(found.objective), _origin(found))
-    console.print(table)
+    for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.title, table.title_justify = kind, "left"
+        table.add_column(no_wrap=True, width=_NAME)
+        table.add_column(no_wrap=True, width=_EPOCHS, justify="right")
+        if kind == "discovered":
+            table.add_column(no_wrap=True, overflow="ellipsis", width=_VALUES + _SOURCE)
+        else:
+            table.add_column(no_wrap=True, overflow="ellipsis", width=_VALUES)
+            table.add_column(no_wrap=True, overflow="ellipsis", width=_SOURCE)
+        for entry in group:
+            values = ", ".join(f"{name}={value:g}" for name, value in entry.values.items())
+            shown = (entry.source,) if kind == "discovered" else (values, entry.source)
+            table.add_row(entry.name, entry.epochs, *shown)
+        console.print(table)
+        console.print()
+    console.print(
+        "Name, epochs (10+2: of SFT, then the loss), hyper-parameters, paper or origin.\n"
+        "`mirrorpo objectives --name NAME` shows one in full, `--json` is for programs."
+    )
 
 
 def _show(name: str, objective: Objective) -> None:
-    from dataclasses import fields
-
     from mirrorpo.objectives import ranges
 
     spans = ranges.of(type(objective))
@@ -72,11 +97,11 @@ def _show(name: str, objective: Objective) -> None:
 
 
 def _show_discovery(name: str, found: Discovery) -> None:
-    from mirrorpo.discovery import artefact
+    from mirrorpo.discovery import artefact, listing
 
     winner = found.provenance["winner"]
     low, high = found.visited.range
-    console.print(f"{name}: found on {_origin(found)}")
+    console.print(f"{name}: found on {listing.origin(found)}")
     if "formula_of" in found.provenance:
         console.print("  a formula in few terms of what the search found, whose score this is:")
     error = winner["standard_error"]
@@ -89,12 +114,3 @@ def _show_discovery(name: str, found: Discovery) -> None:
     console.print(f"  training visited log-probs from {low:.3g} to {high:.3g}")
     console.print(f"  all about its search: {artefact.find(name).with_suffix('.json')}")
     console.print(f"  pictures and a formula: mirrorpo explain {name}")
-
-
-def _stages(objective: Objective) -> str:
-    return " → ".join(f"{stage} {epochs}" for stage, epochs in objective.stages)
-
-
-def _origin(found: Discovery) -> str:
-    settings = found.provenance["settings"]
-    return f"{settings['task']}: {', '.join(settings['variants'])}"

@@ -50,7 +50,7 @@ def sentiment(
         out: run folder; by default runs/sentiment-MODEL-... named by the settings.
         cache: folder of samples, target and pool; the user's cache by default.
     """
-    from mirrorpo import files, plain_text, runs
+    from mirrorpo import runs
 
     settings = _in_full(dataclasses.replace(settings, **SMOKE) if smoke else settings)
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
@@ -64,7 +64,8 @@ def sentiment(
     from mirrorpo.language.trl_names import datasets, transformers
     from mirrorpo.runtime import cache as kept
     from mirrorpo.study import sentiment as bench
-    from mirrorpo.study import table_notes, tables
+    from mirrorpo.study import table_files, table_notes, tables
+    from mirrorpo.study.terminal_table import TerminalTable
 
     kept.check(cache)
     datasets.disable_progress_bars()
@@ -74,21 +75,9 @@ def sentiment(
     frame = log.frame()
     table = tables.build(frame, bench.TASK, settings.algorithms, settings.variants, sources)
     won = bench.win_rates(frame, settings, out)
-    markdown = (
-        f"{tables.to_markdown(table, decimals=1)}\n{table_notes.to_markdown(table)}\n"
-        f"Interquartile mean [95 % interval]:\n\n"
-        f"{tables.to_markdown(table, measure='iqm', decimals=1)}\n\n"
-        f"Win rate against the original, in percent:\n\n{tables.to_markdown(won, decimals=1)}\n"
-    )
-    files.write_text(out / "table.md", markdown)
-    summary = tables.to_frame(table)
-    plain_text.write_csv(out / "summary.csv", summary)
-    console.print(
-        tables.to_rich(table, decimals=1, title="mean true reward in points ± standard error")
-    )
-    console.print(
-        tables.to_rich(won, decimals=1, title="win rate against the original, % ± standard error")
-    )
+    table_files.write(out, table, 1, [("Win rate against the original, in percent", won)])
+    console.print(TerminalTable(table, 1, "mean true reward in points ± standard error"))
+    console.print(TerminalTable(won, 1, "win rate against the original, % ± standard error"))
     console.print(
         f"{settings.episodes} continuations of test prompts per fine-tuned model; a win is a "
         "higher true reward than the original's continuation of the same prompt. "

@@ -21,8 +21,8 @@ from mirrorpo.objectives import (
     ScalarFunction,
     TimedNetwork,
     Zero,
-    get,
     parameter_vector,
+    registry,
 )
 from mirrorpo.objectives.arrays import namespace
 from mirrorpo.objectives.networks import ABSENT
@@ -77,7 +77,7 @@ def member(settings: DiscoverySettings) -> Objective:
         "link": _link(settings),
     }
     numbers.pop("delta", None)  # the link's
-    return get(_NAMES[settings.family], **functions, **numbers, aggregation="mean")
+    return registry.make(_NAMES[settings.family], **functions, **numbers, aggregation="mean")
 
 
 def build(settings: DiscoverySettings, ranges: Ranges) -> Space:

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from mirrorpo import objectives
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, registry
 
 from .settings import PreferenceConfig
 from .trl_names import CPOConfig, DPOConfig
@@ -138,7 +138,7 @@ def stated(args: Any) -> Objective:
         numbers["label_smoothing"] = smoothing
     if kind == "discopop":
         numbers["tau"] = args.discopop_tau
-    return objectives.get(_LOSSES[kind], **numbers)
+    return registry.make(_LOSSES[kind], **numbers)
 
 
 def _only(config: Any) -> set[str]:

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirrorpo import objectives
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, registry
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Recipe:
         if not sft_stage:
             return cls((last,), (1,))
         first = [
-            objectives.get(name, **{"aggregation": "mean", **own})
+            registry.make(name, **{"aggregation": "mean", **own})
             for name, _ in objective.stages[:-1]
         ]
         return cls((*first, last), tuple(share for _, share in objective.stages))

@@ -5,13 +5,12 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import models
 from .breakdown import breakdown
 from .declared import Memory, check_declarations, log_agreement
 from .dpo_config import converted
-from .objective_choice import choose
 from .rates import schedule
 from .reference import ReferenceLogProbs, measure
 from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
@@ -40,9 +39,9 @@ class PreferenceTrainer(CPOTrainer):
 
     Args:
         model: a causal language model, or the name or folder of one.
-        objective: an `Objective`, a name of `mirrorpo.objectives.available()` or of
-            `mirrorpo.discovery.shipped()`, or the file of a saved objective; None for the loss
-            that a `trl.DPOConfig` in `args` states.
+        objective: an `Objective`, or whatever `mirrorpo.objective` takes: a name with or without
+            values, a shipped discovery, the file of a saved objective, or PATH.py:CLASS. None for
+            the loss that a `trl.DPOConfig` in `args` states.
         args: settings; None for the defaults. A `trl.DPOConfig` is taken too, see `dpo_config`.
         train_dataset: with the columns prompt, chosen and rejected, as texts or as messages, or in
             another layout that `preference_texts` knows; or `PreferenceTexts` of its reader. With
@@ -86,7 +85,7 @@ class PreferenceTrainer(CPOTrainer):
         callbacks: list[Any] | None = None,
         optimizers: tuple[Any, Any] = (None, None),
     ):
-        chosen = None if objective is None else choose(objective)
+        chosen = None if objective is None else naming.objective(objective)
         args = PreferenceConfig() if args is None else args
         if isinstance(args, DPOConfig):
             args, chosen = converted(args, chosen)

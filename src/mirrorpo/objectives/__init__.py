@@ -35,11 +35,12 @@ from .links import (
     SquareOrLine,
 )
 from .mirror import MirrorObjective, OneStep, Terms, TwoStep
+from .naming import get
 from .needs import PairPlan, ReferenceUpdate
 from .networks import MonotoneNetwork
 from .pairs import PairLogProbs
 from .potentials import Rescaled
-from .registry import available, get
+from .registry import available
 from .scalars import (
     ChiSquared,
     JensenShannon,

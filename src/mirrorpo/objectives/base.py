@@ -40,6 +40,13 @@ class Paper:
         where = f"arXiv:{self.arxiv}" if self.arxiv[:1].isdigit() else self.arxiv
         return f"{self.authors} ({self.year}). {self.title}. {where}, {self.equation}"
 
+    @property
+    def short(self) -> str:
+        """As one cites it in a line: "Mitchell 2023", "Jung and On 2024", "Xu et al. 2024"."""
+        names = self.authors.replace(" and ", ", ").split(", ")
+        first = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        return f"{first} {self.year}"
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -1,9 +1,14 @@
-"""Objectives by the text that names them, and which text may name code."""
+"""Objectives by the text that names them, and which text may name code.
+
+This is the one place that knows what a user may name: every command and every function that takes
+an objective asks it, and so all of them take the same texts and give the same errors.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +17,7 @@ from typing import Any
 from . import user_code
 from .base import Objective
 from .found import find, shipped
-from .registry import get
+from .registry import check_fields, make
 from .storage import load
 from .user_text import UserText
 
@@ -36,26 +41,78 @@ class Named:
     values: Mapping[str, float | str]
 
 
+def objective(named: Objective | str | os.PathLike[str], /, **hyperparameters: object) -> Objective:
+    """The objective that a program names; one that is an objective already is taken as it is.
+
+    Args:
+        named: a name of `available()`, with or without values, as in ``dpo[beta=3]``; a shipped
+            discovery; the file of a saved objective, ending in .safetensors or .json; or
+            PATH.py:CLASS for a class in a file of the user's, which is run.
+        **hyperparameters: values of its fields; all others keep theirs. A value stands here or in
+            brackets, not in both.
+
+    Raises:
+        ValueError: as `resolve`, or ``named`` is something else.
+
+    The text counts as the user's own, who wrote the program. To look up a text that comes from a
+    file, call `resolve`, which runs no code.
+    """
+    if isinstance(named, Objective):
+        return _changed(named.name, named, hyperparameters) if hyperparameters else named
+    if not isinstance(named, (str, os.PathLike)):
+        raise ValueError(
+            f"objective is a {type(named).__name__}: pass an Objective, a name such as 'ta-mpo', "
+            "the file of a saved objective, or PATH.py:CLASS."
+        )
+    return resolve(UserText(os.fspath(named)), **hyperparameters)
+
+
+def get(name: str, **hyperparameters: object) -> Objective:
+    """The objective called ``name``; hyper-parameters not given keep their published defaults.
+
+    Args:
+        name: whatever `objective` takes.
+        **hyperparameters: values of its fields, and its ``aggregation``.
+
+    Raises:
+        ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),
+            or a value is out of range (it says what is allowed).
+    """
+    return objective(name, **hyperparameters)
+
+
 def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any) -> Objective:
     """The objective that `text` names. No code is run, unless the user typed its name.
 
     Args:
         text: a name of `available()`, a shipped discovery, the file of a saved objective, ending
-            in .safetensors or .json, or PATH.py:CLASS for a class in a file of the user's. Such a
-            file is run, so the text must then be `UserText`. No brackets: see `parse`.
+            in .safetensors or .json, or PATH.py:CLASS for a class in a file of the user's; each
+            with or without values in brackets, see `parse`. A file of code is run, so the text
+            must then be `UserText`.
         trial: of an objective in a file of the user's, such as `mirrorpo.study.tryout.by`.
         **overrides: hyper-parameters or `aggregation`; all others keep their values.
 
     Raises:
         NamesCode: the text names a file of code, and is not `UserText`.
         ValueError: an unknown name, no such file, a file that cannot be loaded, a wrong override,
-            a failed trial. The message is one line.
+            one that is given in brackets too, a failed trial. The message is one line.
     """
+    named = parse(text)
+    twice = [key for key in named.values if key in overrides]
+    if twice:
+        raise ValueError(
+            f"Algorithm {str(text)!r}: {twice[0]} is given in brackets and beside them. Give it "
+            "once."
+        )
+    return _make(named.name, trial, {**overrides, **named.values})
+
+
+def _make(text: str, trial: user_code.Trial | None, values: Mapping[str, Any]) -> Objective:
     if is_saved(text):
-        return _load_saved(text, overrides)
+        return _changed(text, load(find(text)), values)
     path, colon, class_name = text.rpartition(":")
     if not colon and not text.endswith(".py"):
-        return get(text, **overrides)
+        return make(text, **values)
     if not colon or not class_name or not path.endswith(".py"):
         raise ValueError(
             f"{text!r} does not name an algorithm: use a name of the zoo, or PATH.py:CLASS."
@@ -65,7 +122,7 @@ def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any
             f"{text!r} is a file of code, named in a file. Only code that you name on the command "
             "line yourself is run."
         )
-    return user_code.load(text, overrides, trial)
+    return user_code.load(text, values, trial)
 
 
 def parse(text: str) -> Named:
@@ -114,11 +171,18 @@ def is_saved(text: str) -> bool:
     return text.endswith(_SAVED) or text in shipped()
 
 
-def _load_saved(text: str, overrides: Mapping[str, Any]) -> Objective:
+def _changed(given: Objective, values: Mapping[str, Any]) -> Objective:
+    if not values:
+        return given
     try:
-        return dataclasses.replace(load(find(text)), **overrides)
+        return dataclasses.replace(given, **values)
     except TypeError as error:
-        raise ValueError(f"{text}: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{given.name}: {' '.join(str(error).split())}") from error
+
+
+def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objective:
+    check_fields(name, type(given), values)
+    return dataclasses.replace(given, **values)
 
 
 def _refuse_open_bracket(text: str, whole: str) -> None:

@@ -22,15 +22,17 @@ from . import (  # noqa: F401
 )
 from .base import Objective
 from .component import registered
+from .found import shipped
 
 
 def available() -> tuple[str, ...]:
-    """The names that `get` knows, in alphabetical order."""
+    """The names of the zoo, in alphabetical order."""
     return tuple(sorted(registered("objective")))
 
 
-def get(name: str, **hyperparameters: Any) -> Objective:
-    """The objective called ``name``; hyper-parameters not given keep their published defaults.
+def make(name: str, **hyperparameters: Any) -> Objective:
+    """The objective of the zoo called ``name``; hyper-parameters not given keep their published
+    defaults. `naming` takes everything else that a user may name.
 
     Raises:
         ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),
@@ -38,13 +40,27 @@ def get(name: str, **hyperparameters: Any) -> Objective:
     """
     known = registered("objective")
     if name not in known:
-        raise ValueError(f"unknown objective {name!r}; {_suggest(name, known)}")
+        raise ValueError(f"unknown objective {name!r}; {_suggest(name, {*known, *shipped()})}")
     cls = known[name]
-    fields = [field.name for field in dataclasses.fields(cls)]
-    for given in hyperparameters:
-        if given not in fields:
-            raise ValueError(f"{name} has no hyper-parameter {given!r}; {_suggest(given, fields)}")
+    check_fields(name, cls, hyperparameters)
     return cast(Objective, cls(**hyperparameters))
+
+
+def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
+    """See that a class has the fields that its user gives values for.
+
+    Args:
+        name: of the objective, as its user named it.
+        cls: its class.
+        given: names of hyper-parameters.
+
+    Raises:
+        ValueError: it has not; the message names the near ones.
+    """
+    fields = [field.name for field in dataclasses.fields(cls)]
+    for one in given:
+        if one not in fields:
+            raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:

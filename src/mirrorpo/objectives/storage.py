@@ -22,7 +22,7 @@ from mirrorpo.files import check_card, load_arrays, load_card, save_arrays, writ
 
 from .base import Objective
 from .component import is_array, is_function, registered
-from .registry import get
+from .registry import make
 
 FORMAT = "mirrorpo-objective"
 VERSION = 1
@@ -198,7 +198,7 @@ def _objective(document: Any, tensors: _Tensors) -> Objective:
         raise ValueError("no objective name or no hyperparameters: the file is incomplete")
     unused = dict(tensors)
     values = _read_all(registered("objective").get(name), parameters, "", unused)
-    objective = get(name, **values)
+    objective = make(name, **values)
     _require_all(objective, parameters)
     if unused:
         raise ValueError(f"the document does not mention its arrays {', '.join(sorted(unused))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import importlib.util
@@ -14,6 +15,7 @@ from typing import Any
 
 from .base import Objective
 from .component import registered
+from .registry import check_fields
 from .user_text import UserText
 
 Trial = Callable[[Objective, str], None]
@@ -38,6 +40,8 @@ def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = Non
     path, _, class_name = text.rpartition(":")
     module = _run_file(Path(path))
     cls = _find_class(module, class_name, path)
+    if dataclasses.is_dataclass(cls):
+        check_fields(text, cls, overrides)
     try:
         made = cls(**overrides)
     except Exception as error:

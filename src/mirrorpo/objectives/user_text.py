@@ -6,7 +6,7 @@ class UserText(str):
 
     Only `UserText` may name a file of code. Text that is read from a file is a plain `str`, and
     cannot become `UserText` on the way: JSON, YAML, `str.strip` and the like give plain text.
-    Command lines mark what they were given; nothing else may.
+    Command lines and the functions that take a program's own text mark it; nothing else may.
     """
 
     __slots__ = ()

@@ -1,5 +1,6 @@
 """The table of a bench in the paper's layout: algorithms by variants, source agents on top."""
 
+import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -238,15 +239,25 @@ def to_rich(
         title: of the numbers; None for that of true returns.
     """
     rich = RichTable(title=f"{table.task}: {title or _TITLES[measure]}")
-    rich.add_column("algorithm")
+    # Where there is no room, a name goes on in the next line; cut, two could look the same.
+    rich.add_column("algorithm", overflow="fold")
     for variant in table.variants:
-        rich.add_column(Text(variant), justify="right")
+        rich.add_column(Text(variant), justify="right", overflow="fold")
     rows = _rows(table, measure, decimals)
     for position, (label, cells) in enumerate(rows):
         shown = [Text(text, style="bold" if bold else "") for text, bold in cells]
         last_source = position + 1 == len(rows) - len(table.algorithms)
         rich.add_row(Text(label), *shown, end_section=last_source)
     return rich
+
+
+def texts(
+    table: ResultTable, measure: Measure = "mean", decimals: int = 0
+) -> list[tuple[str, list[str]]]:
+    """Label and cells of each row as plain text. Arguments as of `to_rich`."""
+    return [
+        (label, [text for text, _ in cells]) for label, cells in _rows(table, measure, decimals)
+    ]
 
 
 def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
@@ -259,6 +270,20 @@ def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0
         shown = [f"**{text}**" if bold else text for text, bold in cells]
         lines.append([plain_text.in_markdown(label), *shown])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_html(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
+    """The table for a notebook, bold as in `to_rich`. Arguments as of `to_rich`."""
+    heads = "".join(f"<th>{html.escape(text)}</th>" for text in ("algorithm", *table.variants))
+    lines = []
+    for label, cells in _rows(table, measure, decimals):
+        shown = "".join(
+            f"<td>{f'<b>{html.escape(text)}</b>' if bold else html.escape(text)}</td>"
+            for text, bold in cells
+        )
+        lines.append(f"<tr><th>{html.escape(label)}</th>{shown}</tr>")
+    caption = f"<caption>{html.escape(table.task)}: {_TITLES[measure]}</caption>"
+    return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 _TITLES = {

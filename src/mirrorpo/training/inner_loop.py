@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mirrorpo import objectives
-from mirrorpo.objectives import Objective, PairLogProbs, PairPlan
+from mirrorpo.objectives import Objective, PairLogProbs, PairPlan, registry
 from mirrorpo.runtime.devices import map_over_devices
 from mirrorpo.runtime.pytrees import as_pytree
 from mirrorpo.simulation.policy import Policy, hold_std, new_policy, start_std
@@ -161,7 +160,7 @@ def _learning_rate(
 
 
 def _stage_objective(name: str, objective: Objective) -> Objective:
-    return as_pytree(objectives.get(name, aggregation=objective.aggregation))
+    return as_pytree(registry.make(name, aggregation=objective.aggregation))
 
 
 def _stage(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo.report.factor_plot import factor_plot
+from mirrorpo.reporting.factor_plot import factor_plot
 from mirrorpo.study.statistics.factors import factor_effects, setting_responses
 from tests.study.statistics.frames import agents, table
 

@@ -1,0 +1,244 @@
+"""``mirrorpo.align``: fine-tune a language model as a recipe says (extra `llm`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirrorpo.front.run_folder import (
+    Out,
+    PathLike,
+    Progress,
+    RunFolder,
+    choose,
+    silent,
+    writing,
+)
+from mirrorpo.front.settings import AlignSettings, assignments
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mirrorpo.language.recipe import AlignRecipe
+
+Changes = Mapping[str, object] | Sequence[str]
+"""Values in place of a recipe's: by name, or as texts such as ``learning_rate=1e-5``."""
+
+
+def align(
+    recipe: PathLike,
+    *,
+    out: Out = None,
+    seed: int | None = AlignSettings.seed,
+    set: Changes = AlignSettings.set,
+    format: str | None = AlignSettings.format,
+    smoke: bool = AlignSettings.smoke,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda note: None,
+) -> Alignment:
+    """Fine-tune a language model on preference pairs, as a YAML recipe says.
+
+    Args:
+        recipe: a file such as those in recipes/.
+        out: run folder. An interrupted run continues with the same call. By default a temporary
+            folder, which is removed with the result; `Alignment.save` keeps it.
+        seed: in place of the recipe's.
+        set: values in place of the recipe's, as in ``{"learning_rate": 1e-5,
+            "objective_parameters.gamma": 2}``. The objective is named as `mirrorpo.objective`
+            takes its text.
+        format: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
+            hh, orca, sharegpt, shp or kto.
+        smoke: four steps on a tiny random model and sixteen pairs, to see that the recipe works.
+        progress: told the steps done, all steps, and what is being done.
+        say: told each note on the pairs before they are trained on.
+
+    Raises:
+        ValueError: a file that is no recipe, an unknown name, a wrong value, a row that states no
+            pair, a model that cannot be loaded, or a folder of another run.
+        ImportError: the extra `llm` is not installed.
+    """
+    # TRL's own defaults have names that transformers will drop.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    from mirrorpo import files, objectives, runs
+    from mirrorpo.language import recipe as recipes
+    from mirrorpo.language import run, stand_ins
+    from mirrorpo.objectives import naming
+    from mirrorpo.study import tryout
+
+    values = _values(set)
+    if seed is not None:
+        values["seed"] = seed
+    if format is not None:
+        values["dataset_format"] = format
+    file = Path(recipe)
+    wanted = recipes.load(file, values)
+    objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
+    if smoke:
+        wanted = stand_ins.shrink(wanted)
+    run.datasets.disable_progress_bars()
+    folder = choose(out, "align", _name(file, wanted, smoke))
+    with writing(folder) as path:
+        config = run.settings(wanted, path / "checkpoints")
+        if config.world_size > 1 and folder.is_temporary:
+            raise ValueError("Several processes train one model: name their folder by out.")
+        results = path / "results.json"
+        # Before anything is written: a row that states no pair leaves no folder behind.
+        data = None if results.is_file() else run.pairs(wanted)
+        is_first = config.process_index == 0
+        with config.main_process_first(local=False):
+            trained = objectives.to_dict(objective)
+            settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
+            runs.claim(path, settings, lock=is_first)
+        if data is None:
+            found = files.read_json(results, "results")
+            return Alignment(folder, found, (), was_finished=True, is_first=is_first)
+        for note in data.notes if is_first else ():
+            say(note)
+        trainer = run.trainer(wanted, objective, config, data, path / runs.METRICS, progress)
+        trainer.train(run.last_checkpoint(path / "checkpoints"))
+        scores: dict[str, object] = {}
+        if trainer.diverged():
+            scores = {"diverged": True, "steps": trainer.lost_at or trainer.state.global_step}
+        elif wanted.dataset_test_split is not None:
+            scores = trainer.evaluate()
+        if not scores.get("diverged"):
+            trainer.save_model(str(path / _MODEL))
+        if is_first:
+            if (path / _MODEL).is_dir():
+                files.sync_tree(path / _MODEL)
+            files.write_json(results, scores)
+    return Alignment(folder, scores, data.notes, was_finished=False, is_first=is_first)
+
+
+_MODEL = "model"
+
+
+class Alignment:
+    """A fine-tuned model.
+
+    Attributes:
+        scores: of the test pairs, where the recipe names some, as in results.json.
+        notes: what the reader of the pairs says of them.
+        was_finished: whether the run had ended before this call.
+        is_first: whether this process is the first of those that train.
+    """
+
+    scores: Mapping[str, object]
+    notes: tuple[str, ...]
+    was_finished: bool
+    is_first: bool
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        scores: Mapping[str, object],
+        notes: tuple[str, ...],
+        was_finished: bool,
+        is_first: bool,
+    ):
+        self._folder = folder
+        self.scores = scores
+        self.notes = notes
+        self.was_finished = was_finished
+        self.is_first = is_first
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: for as long as this result is there, if no folder was named."""
+        return self._folder.path
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the training ended in numbers that are not finite: then there is no model."""
+        return bool(self.scores.get("diverged"))
+
+    @property
+    def model(self) -> Path | None:
+        """The folder of the model, or of its adapters; None where training diverged."""
+        return None if self.diverged else self.folder / _MODEL
+
+    @property
+    def metrics(self) -> Path:
+        """The log of the training, JSON lines."""
+        from mirrorpo import runs
+
+        return self.folder / runs.METRICS
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What became of the training, in words."""
+        if self.diverged:
+            return (
+                f"Training diverged: from step {self.scores['steps']} on its numbers are not "
+                f"finite. No model is written; the log is in {self.metrics}. Lower the learning "
+                "rate, or choose another objective, and another --out.",
+            )
+        if self.was_finished:
+            return (f"{self.folder} is finished: its model is in {self.model}.",)
+        shown = [
+            f"{key.removeprefix('eval_')} on the test pairs: {self.scores[key]:.4f}"
+            for key in ("eval_loss", "eval_margin", "eval_accuracy")
+            if key in self.scores
+        ]
+        return (*shown, f"The model is in {self.model}, its curves in {self.metrics}.")
+
+    def plot(self) -> Figure:
+        """Training curves by optimiser step."""
+        from mirrorpo.reporting import run_plots
+        from mirrorpo.reporting.page import folders, trainings
+
+        (found,) = folders.read([self.folder])
+        return run_plots.charts(trainings.read(found).charts)
+
+    def save(self, folder: PathLike) -> Path:
+        """Copy the run to a new folder, which `mirrorpo report` reads.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        return self._folder.copy_to(folder)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def __repr__(self) -> str:
+        return f"Alignment({self.lines[-1]})"
+
+
+def _values(changes: Changes) -> dict[str, object]:
+    """What the caller changes of a recipe; the objective's text is the caller's own."""
+    from mirrorpo.language import recipe as recipes
+    from mirrorpo.objectives.user_text import UserText
+
+    if isinstance(changes, str):
+        changes = (changes,)
+    if isinstance(changes, Mapping):
+        values = {
+            key: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for key, value in changes.items()
+        }
+    else:
+        texts = assignments(changes, "--set", "write key=value, as in learning_rate=1e-5.")
+        values = {
+            key: text.strip() if key == "objective" else recipes.parse(text)
+            for key, text in texts.items()
+        }
+    if isinstance(values.get("objective"), str):
+        values["objective"] = UserText(values["objective"])
+    return values
+
+
+def _name(recipe: Path, wanted: AlignRecipe, smoke: bool) -> str:
+    """The end of a default folder's name: recipe, dataset and seed."""
+    from mirrorpo import files
+
+    folders = [part for part in recipe.parent.parts[-2:] if part.strip("/.")]
+    name = "-".join((*folders, recipe.stem))
+    dataset = files.file_name(Path(wanted.dataset_name).name.split(".")[0])
+    if dataset not in name and not smoke:
+        name += f"-{dataset}"
+    return f"{name}{'-smoke' if smoke else ''}-seed{wanted.training.get('seed', 42)}"

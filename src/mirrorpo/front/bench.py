@@ -1,0 +1,225 @@
+"""``mirrorpo.bench``: every objective on every dataset variant, scored by true return."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from mirrorpo.front import options as given
+from mirrorpo.front.options import BenchOptions
+from mirrorpo.front.run_folder import (
+    Out,
+    PathLike,
+    Progress,
+    RunFolder,
+    choose,
+    silent,
+    writing,
+)
+from mirrorpo.runtime.start import start_jax
+from mirrorpo.study.settings import BenchSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from mirrorpo.reporting.page.benches import BenchPart
+    from mirrorpo.study.tables import ResultTable
+
+
+def bench(
+    settings: BenchSettings | None = None,
+    /,
+    *,
+    out: Out = None,
+    cache: PathLike | None = None,
+    ray: str | None = None,
+    keep_agents: bool = False,
+    progress: Progress = silent,
+    **options: Unpack[BenchOptions],
+) -> BenchResult:
+    """Train every objective on every dataset variant and score it by true return.
+
+    >>> import mirrorpo as mpo
+    >>> result = mpo.bench(task="hopper", algorithms=["dpo", "orpo"], seeds=2)  # doctest: +SKIP
+    >>> result.table  # doctest: +SKIP
+
+    Args:
+        settings: what to measure, ready-made, in place of single options.
+        out: run folder. An interrupted bench continues with the same call. By default a temporary
+            folder, which is removed with the result; `BenchResult.save` keeps it.
+        cache: folder for simulated trajectories; the user's cache by default.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
+            one of N cores on this machine. The table is the same.
+        keep_agents: write the agent of each cell's first seed to OUT/agents, where `report`
+            finds it.
+        progress: told the agents done, all agents, and what is being done.
+        **options: fields of `mirrorpo.study.settings.BenchSettings`, which says what each is and
+            has their defaults. An objective is named as `mirrorpo.objective` takes it.
+
+    Raises:
+        ValueError: an unknown name, a setting out of range, or a folder of another run. All names
+            are checked before anything is computed.
+    """
+    settings = _spelled(given.build(BenchSettings, settings, options))
+    kept = None if cache is None else Path(cache)
+    start_jax()
+    from mirrorpo.execution import executor
+    from mirrorpo.runtime import cache as caches
+    from mirrorpo.study import bench as benches
+    from mirrorpo.study import table_files, tables, tuning
+
+    caches.check(kept)
+    folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
+    with writing(folder) as path, executor.place(ray) as place:
+        log, source_agents = benches.run(
+            settings,
+            path,
+            lambda point: progress(point.done, point.total, point.doing),
+            kept,
+            place,
+            keep_agents,
+        )
+        table = tables.build(
+            log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
+        )
+        table_files.write(path, table, searches=tuning.read(path))
+    return BenchResult._read(folder)
+
+
+class BenchResult:
+    """A finished bench: its table, its agents, and the folder of its files.
+
+    Attributes:
+        settings: of the bench, as its run folder records them.
+        results: what every rendering of the table shows, with the tests behind it.
+        agents: one row per trained agent, those of the search for hyper-parameters included; see
+            `mirrorpo.study.records.AgentRecord` for the columns.
+    """
+
+    settings: Mapping[str, object]
+    results: ResultTable
+    agents: pd.DataFrame
+
+    def __init__(self, part: BenchPart, folder: RunFolder):
+        self._part = part
+        self._folder = folder
+        self.settings = part.run.settings
+        self.results = part.run.table
+        self.agents = part.run.agents
+
+    @classmethod
+    def load(cls, folder: PathLike) -> BenchResult:
+        """The bench in a run folder, finished or not.
+
+        Raises:
+            ValueError: there is no such folder, or it holds no bench.
+        """
+        return cls._read(RunFolder(Path(folder)))
+
+    @classmethod
+    def _read(cls, folder: RunFolder) -> BenchResult:
+        start_jax()
+        from mirrorpo.reporting.page import benches, folders
+
+        (found,) = folders.read([folder.path])
+        if found.damage is not None:
+            raise ValueError(found.damage)
+        return cls(benches.read(found), folder)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per variant and objective, as in summary.csv: see
+        `mirrorpo.study.tables.to_frame`, and how each cell was tuned."""
+        from mirrorpo.study import tables, tuning
+
+        is_said = (self.folder / tuning.FILE).is_file()
+        searches = tuning.read(self.folder) if is_said else {}
+        return tuning.with_columns(tables.to_frame(self.results), searches)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: for as long as this result is there, if no folder was named."""
+        return self._folder.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the errors contain, what bold means, and who leads by how much."""
+        from mirrorpo.study import table_notes
+
+        found = self.results
+        return (
+            table_notes.errors(found),
+            table_notes.bold(found),
+            *table_notes.leaders(found),
+        )
+
+    @property
+    def diverged(self) -> int:
+        """Number of reported agents that diverged: they have no return."""
+        return self._part.diverged
+
+    def plot(self) -> Figure:
+        """Every agent as a point, a panel per variant, with means and standard errors."""
+        from mirrorpo.reporting import run_plots
+
+        return run_plots.every_agent(self._part)
+
+    def plot_curves(self) -> Figure:
+        """Training curves, means over the agents of a cell."""
+        from mirrorpo.reporting import run_plots
+
+        return run_plots.training_curves(self._part)
+
+    def save(self, folder: PathLike) -> Path:
+        """Copy the run to a new folder, which `load` and `mirrorpo report` read.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        return self._folder.copy_to(folder)
+
+    def __str__(self) -> str:
+        from mirrorpo.study import tables
+
+        return f"{tables.to_markdown(self.results, decimals=self._decimals)}\n" + "\n".join(
+            self.notes
+        )
+
+    def __repr__(self) -> str:
+        found = self.results
+        return (
+            f"BenchResult({found.task}: {len(found.algorithms)} objectives, "
+            f"{len(found.variants)} variants, {len(self.agents)} agents)"
+        )
+
+    def _repr_html_(self) -> str:
+        from mirrorpo.study import tables
+
+        return tables.to_html(self.results, decimals=self._decimals)
+
+    @property
+    def _decimals(self) -> int:
+        return self._part.quantities.decimals
+
+
+def _spelled(settings: BenchSettings) -> BenchSettings:
+    """The settings with lists split and variants in their usual spelling; names of objectives are
+    the caller's own."""
+    from mirrorpo import variants
+    from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import users_own
+
+    return given.changed(
+        settings,
+        variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
+        algorithms=users_own(split_list(settings.algorithms)),
+    )
+
+
+def _digest(settings: BenchSettings) -> str:
+    text = json.dumps(settings.recorded, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

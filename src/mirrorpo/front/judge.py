@@ -1,0 +1,245 @@
+"""``mirrorpo.judge``: two models' answers, compared by a judge (extra `llm`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirrorpo.front.run_folder import (
+    Out,
+    PathLike,
+    Progress,
+    RunFolder,
+    choose,
+    silent,
+    writing,
+)
+from mirrorpo.front.settings import JudgeSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mirrorpo.language.answers import Answer
+    from mirrorpo.language.judging.run import Contestant
+
+
+def judge(
+    model: PathLike,
+    *,
+    baseline: PathLike | None = JudgeSettings.baseline,
+    prompts: PathLike | None = JudgeSettings.prompts,
+    judge: PathLike = JudgeSettings.judge,
+    adapter: PathLike | None = JudgeSettings.adapter,
+    baseline_adapter: PathLike | None = JudgeSettings.baseline_adapter,
+    difficulty: PathLike | None = JudgeSettings.difficulty,
+    max_new_tokens: int = JudgeSettings.max_new_tokens,
+    temperature: float = JudgeSettings.temperature,
+    top_p: float = JudgeSettings.top_p,
+    batch_size: int = JudgeSettings.batch_size,
+    seed: int = JudgeSettings.seed,
+    out: Out = None,
+    cache: PathLike | None = None,
+    progress: Progress = silent,
+) -> Judgement:
+    """Win rate of a model's answers, plain and length-controlled, by a judge.
+
+    Answers come from a file, or are generated. Without a baseline they are only generated. No call
+    of a judge is made twice.
+
+    Args:
+        model: a file of answers (instruction, output, generator): .json, .jsonl, .csv or
+            .parquet; or a model: a folder, also one of `mirrorpo align`, a hub's name, or smollm2.
+        baseline: the same, to compare with.
+        prompts: a file of instructions, of the same kinds. A model answers them; of a file of
+            answers only these count.
+        judge: vader; PATH.py:FUNCTION, a score from (instruction, output), run as code; or a .yaml
+            file that names a language model at an OpenAI-compatible endpoint.
+        adapter: a LoRA adapter for the model.
+        baseline_adapter: one for the baseline.
+        difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
+            instructions.
+        max_new_tokens: at which an answer is cut.
+        temperature: of the samples; 0 takes the likeliest token.
+        top_p: share of the probability that is sampled from.
+        batch_size: answers at once.
+        seed: of the answers and of the bootstrap.
+        out: run folder. An interrupted run continues with the same call. By default a temporary
+            folder, which is removed with the result; `Judgement.save` keeps it.
+        cache: folder of what judges have said; the user's cache by default.
+        progress: told what is done, of how much, and what is being done.
+
+    Raises:
+        ValueError: a file that holds no answers, a model without prompts, a judge that gives no
+            verdict, or a folder of another run.
+        ImportError: the extra `llm` is not installed.
+    """
+    from mirrorpo import runs
+    from mirrorpo.language import answers, generation
+    from mirrorpo.language.judging import run
+    from mirrorpo.runtime import cache as caches
+
+    kept = _path(cache)
+    if baseline is not None:
+        caches.check(kept)
+    decoding = generation.Decoding(max_new_tokens, temperature, top_p, batch_size, seed)
+    chosen = run.load_judge(os.fspath(judge)) if baseline is not None else None
+    instructions = None if prompts is None else answers.read_instructions(Path(prompts))
+    contestants = [run.Contestant(os.fspath(model), _text(adapter))]
+    if baseline is not None:
+        contestants.append(run.Contestant(os.fspath(baseline), _text(baseline_adapter)))
+    settings = {
+        "contestants": [_identity(contestant) for contestant in contestants],
+        "instructions": instructions and hashlib.sha256(repr(instructions).encode()).hexdigest(),
+        "decoding": dataclasses.asdict(decoding),
+        "judge": chosen and run.description(chosen),
+        "difficulty": _text(difficulty),
+    }
+    for contestant in contestants:
+        if contestant.is_file:
+            given = answers.read(Path(contestant.name))
+            if instructions is not None:
+                answers.select(given, instructions, Path(contestant.name))
+        elif instructions is None:
+            raise ValueError(f"{contestant.name} is a model: name what it answers by --prompts.")
+    name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    folder = choose(out, "judge", f"{Path(model).stem}-{name}")
+    with writing(folder) as path:
+        runs.claim(path, settings)
+        _without_bars()
+        prepared = [
+            run.prepare(contestant, instructions, decoding, path, role, progress)
+            for contestant, role in zip(contestants, ("model", "baseline"), strict=False)
+        ]
+        results = None
+        if chosen is not None:
+            results = run.compare(
+                prepared[0], prepared[1], chosen, path, _path(difficulty), seed, kept, progress
+            )
+    return Judgement(os.fspath(model), prepared[0], results, folder)
+
+
+class Judgement:
+    """What a judge found.
+
+    Attributes:
+        model: as it was named.
+        answers: the model's.
+        results: all figures, as in results.json; None where there was no baseline.
+    """
+
+    model: str
+    answers: Sequence[Answer]
+    results: Mapping[str, object] | None
+
+    def __init__(
+        self,
+        model: str,
+        answers: Sequence[Answer],
+        results: Mapping[str, object] | None,
+        folder: RunFolder,
+    ):
+        self.model = model
+        self.answers = answers
+        self.results = results
+        self._folder = folder
+
+    @property
+    def win_rate(self) -> Mapping[str, float | None] | None:
+        """Value, standard_error, low and high in percent; None without a baseline."""
+        return self._rate("win_rate")
+
+    @property
+    def length_controlled_win_rate(self) -> Mapping[str, float | None] | None:
+        """The same with length controlled; None where it is not defined."""
+        return self._rate("length_controlled_win_rate")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per pair of answers with its verdict; empty without a baseline."""
+        import pandas as pd
+
+        from mirrorpo import json_lines, runs
+
+        return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: for as long as this result is there, if no folder was named."""
+        return self._folder.path
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the judge found, in words."""
+        if self.results is None:
+            return (f"{len(self.answers)} answers of {self.model} are in {self.folder}.",)
+        pairs = self.results["pairs"]
+        rates = (
+            ("win rate", self.win_rate),
+            ("length-controlled win rate", self.length_controlled_win_rate),
+        )
+        notes = self.results["notes"]
+        assert isinstance(notes, Sequence)
+        return (
+            str(self.results["what"]),
+            *(f"{label}: {_in_words(rate, pairs)}" for label, rate in rates if rate is not None),
+            *notes,
+        )
+
+    def save(self, folder: PathLike) -> Path:
+        """Copy the run to a new folder, which `mirrorpo report` reads.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        return self._folder.copy_to(folder)
+
+    def _rate(self, name: str) -> Mapping[str, float | None] | None:
+        found = None if self.results is None else self.results[name]
+        assert found is None or isinstance(found, Mapping)
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def __repr__(self) -> str:
+        return f"Judgement({'; '.join(self.lines[:2])})"
+
+
+def _in_words(rate: Mapping[str, float | None], pairs: object) -> str:
+    if rate["standard_error"] is None:
+        why = "one pair" if pairs == 1 else "not defined on too many resamples of so few pairs"
+        return f"{rate['value']:.1f} % (no error: {why})"
+    return (
+        f"{rate['value']:.1f} ± {rate['standard_error']:.1f} % "
+        f"[{rate['low']:.1f}, {rate['high']:.1f}]"
+    )
+
+
+def _identity(contestant: Contestant) -> dict[str, str | None]:
+    """What the run's settings say of a contestant: of a file, its content."""
+    from mirrorpo import files
+
+    path = Path(contestant.name)
+    found = dataclasses.asdict(contestant)
+    if contestant.is_file and path.is_file():
+        found["sha256"] = files.checksum(path)
+    return found
+
+
+def _text(path: PathLike | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _path(path: PathLike | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _without_bars() -> None:
+    from mirrorpo.language.trl_names import transformers
+
+    transformers.utils.logging.disable_progress_bar()

@@ -1,0 +1,148 @@
+"""Options of the functions with many settings, as types; their meaning and their defaults are those
+of the settings' dataclasses, to which a test compares them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+from mirrorpo import protocols, typed
+
+Settings = TypeVar("Settings")
+Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""One name or several; commas separate names, too."""
+
+
+class TrainingOptions(TypedDict, total=False):
+    """See `mirrorpo.protocols.Training`."""
+
+    protocol: str
+    epochs: int | None
+    minibatch: int | None
+    learning_rate: float | None
+    schedule: str | None
+    reset_optimiser: bool
+    single_stage: Names | None
+    time_steps: int | None
+    std: str | None
+
+
+class BenchOptions(TrainingOptions, total=False):
+    """See `mirrorpo.study.settings.BenchSettings`."""
+
+    task: str
+    variants: Names
+    algorithms: Names
+    seeds: int | None
+    search: bool
+    search_seeds: int
+    tune_by: str | None
+    trials: int | None
+    data_seed: int
+    data_draws: int | None
+    tune_on: str | None
+    rows: int | None
+    episodes: int | None
+    search_episodes: int
+    curve_episodes: int | None
+    deterministic: bool
+    allow_short: bool
+    backend: str | None
+    better: str | os.PathLike[str] | None
+    worse: str | os.PathLike[str] | None
+
+
+class DiscoverOptions(TrainingOptions, total=False):
+    """See `mirrorpo.discovery.settings.DiscoverySettings`."""
+
+    task: str
+    variants: Names
+    robust: str
+    family: str
+    learn: Names
+    start: str | None
+    beta: float | None
+    weight: float | None
+    gamma: float | None
+    delta: float | None
+    sees: str
+    timed: bool
+    parameters: str
+    strategy: str
+    generations: int
+    population: int
+    sigma: float
+    sigma_decay: float
+    step_size: float
+    shared_seed: bool
+    rows: int | None
+    episodes: int
+    screen_epochs: int | None
+    screen_keep: float
+    validate_every: int
+    validation_seeds: int
+    validation_rows: int | None
+    validation_time_steps: int | None
+    validation_minibatch: int
+    validation_learning_rate: float
+    validation_episodes: int
+    backend: str | None
+    better: str | os.PathLike[str] | None
+    worse: str | os.PathLike[str] | None
+    seed: int
+    data_seed: int
+
+
+def build(
+    kind: type[Settings], settings: Settings | None, options: Mapping[str, object]
+) -> Settings:
+    """Settings from a call: ready-made, or from options.
+
+    Raises:
+        ValueError: both are given, or an option has another type or is out of range.
+        TypeError: an option that there is not.
+    """
+    if settings is not None:
+        if options:
+            raise ValueError(
+                f"Give {kind.__name__} or single options ({', '.join(options)}), not both."
+            )
+        return settings
+    hints = typing.get_type_hints(kind)
+    checked = {
+        name: typed.check(_plain(value, hints[name]), hints[name], name) if name in hints else value
+        for name, value in options.items()
+    }
+    return kind(**checked)
+
+
+def changed(settings: Settings, **values: object) -> Settings:
+    """Settings with other values; `time_steps` that were settled to all steps stay all steps."""
+    if getattr(settings, "time_steps", 0) is None:
+        values = {"time_steps": protocols.ALL_STEPS, **values}
+    return typing.cast(Settings, dataclasses.replace(typing.cast(typing.Any, settings), **values))
+
+
+def paths(given: PathOrPaths) -> list[Path]:
+    """One path or several as a list."""
+    return [Path(given)] if isinstance(given, (str, os.PathLike)) else [Path(one) for one in given]
+
+
+PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def _plain(value: object, hint: object) -> object:
+    """A value as the command line would give it: a path as text, one name as a list of one."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if "tuple" not in str(hint):
+        return value
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence):
+        return tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in value)
+    return value

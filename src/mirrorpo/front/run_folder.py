@@ -1,0 +1,96 @@
+"""Where a function writes its run: in the caller's folder, or in one that goes with the result."""
+
+from __future__ import annotations
+
+import enum
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mirrorpo import files, locks, places, runs
+
+PathLike = str | os.PathLike[str]
+"""A path, as Python's own functions take it."""
+
+Progress = Callable[[float, float, str], None]
+"""Told how much is done, of how much, and what is being done."""
+
+
+class ByName(enum.Enum):
+    """The folder that the command line takes where it is given none."""
+
+    BY_NAME = "runs/COMMAND-NAME"
+
+
+BY_NAME = ByName.BY_NAME
+Out = str | os.PathLike[str] | ByName | None
+"""A run's folder; None for a temporary one."""
+
+
+class RunFolder:
+    """The folder that holds a result's files.
+
+    Attributes:
+        path: of the folder.
+        is_temporary: whether it is removed when nothing refers to this any more, at the latest
+            when Python ends.
+    """
+
+    def __init__(self, path: Path, is_temporary: bool = False):
+        self.path = path
+        self.is_temporary = is_temporary
+        if is_temporary:
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+
+    def copy_to(self, folder: PathLike) -> Path:
+        """Copy all files to a new folder, which then is a run like any other.
+
+        Raises:
+            ValueError: there is something at that place already, or it cannot be written.
+        """
+        to = Path(folder)
+        if to.exists() and (not to.is_dir() or any(to.iterdir())):
+            raise ValueError(f"{to} exists already: nothing is overwritten. Name a new folder.")
+        places.check(to, str(to))
+        files.write_folder_atomically(
+            to,
+            lambda part: shutil.copytree(
+                self.path,
+                part,
+                ignore=shutil.ignore_patterns(locks.NAME, locks.FALLBACK_NAME),
+                dirs_exist_ok=True,
+            ),
+        )
+        return to
+
+
+def choose(out: Out, command: str, name: str) -> RunFolder:
+    """A run's folder.
+
+    Args:
+        out: as the caller gave it.
+        command: that makes the run.
+        name: end of the folder's name where the command line chooses it.
+    """
+    if out is None:
+        return RunFolder(Path(tempfile.mkdtemp(prefix=f"mirrorpo-{command}-")), True)
+    return RunFolder(runs.default_out(command, name) if isinstance(out, ByName) else Path(out))
+
+
+@contextmanager
+def writing(folder: RunFolder) -> Iterator[Path]:
+    """Hold a folder while a run is written to it; one that fails before it began leaves nothing."""
+    with runs.holding():
+        try:
+            yield folder.path
+        except BaseException:
+            runs.forget_unstarted(folder.path)
+            raise
+
+
+def silent(done: float, total: float, doing: str) -> None:
+    """The progress of which nobody wants to know."""

@@ -1,0 +1,167 @@
+"""Settings of the commands that have few of them: the one place of their defaults, light."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TrainedAgents:
+    """Which agents `train` trains, and how they are scored.
+
+    Attributes:
+        seeds: number of agents.
+        seed: of the first agent; the others count on.
+        start_from: an agent's name or file to start from; by default the task's own start.
+        episodes: of the evaluation.
+        deterministic: score mean actions in place of sampled ones.
+    """
+
+    seeds: int = 1
+    seed: int = 0
+    start_from: str | None = None
+    episodes: int = 100
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}.")
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """What `explain` looks at.
+
+    Attributes:
+        max_terms: the most terms of the formula.
+        low: lowest log-prob to look at, a mean over time; by default the lowest that training
+            visited, or -14 where that is not known.
+        high: highest log-prob to look at; by default the highest visited, or -6.
+        seed: of the choice of pairs and of the cross-validation's folds.
+    """
+
+    max_terms: int = 4
+    low: float | None = None
+    high: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """What `align` changes of a recipe.
+
+    Attributes:
+        seed: in place of the recipe's.
+        set: values in place of the recipe's, as in `--set learning_rate=1e-5
+            objective_parameters.gamma=2`.
+        format: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
+            hh, orca, sharegpt, shp or kto; see docs/howto/pairs.md.
+        smoke: four steps on a tiny random model and sixteen pairs, to see that the recipe works.
+    """
+
+    seed: int | None = None
+    set: tuple[str, ...] = ()
+    format: str | None = None
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """What `judge` compares, and how.
+
+    Attributes:
+        baseline: the same as the model, to compare with.
+        prompts: a file of instructions, of the same kinds. A model answers them; of a file of
+            answers only these count.
+        judge: vader; PATH.py:FUNCTION, a score from (instruction, output), run as code; or a .yaml
+            file that names a language model at an OpenAI-compatible endpoint, as in
+            recipes/judges/.
+        adapter: a LoRA adapter for the model.
+        baseline_adapter: one for the baseline.
+        difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
+            instructions.
+        max_new_tokens: at which an answer is cut.
+        temperature: of the samples; 0 takes the likeliest token.
+        top_p: share of the probability that is sampled from.
+        batch_size: answers at once.
+        seed: of the answers and of the bootstrap.
+    """
+
+    baseline: str | None = None
+    prompts: Path | None = None
+    judge: str = "vader"
+    adapter: str | None = None
+    baseline_adapter: str | None = None
+    difficulty: Path | None = None
+    max_new_tokens: int = 512
+    temperature: float = 0.7
+    top_p: float = 1.0
+    batch_size: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RecommendSettings:
+    """How `recommend` reads a dataset, and what it compares with.
+
+    Attributes:
+        policy: for robots, the reference policy's name or file, for how likely the data are.
+        model: for texts, the reference model, for the same (extra `llm`): a folder, a hub's name,
+            or smollm2. It scores at most 512 pairs, drawn by the seed.
+        results: tables of bench results, tables/results.csv of `mirrorpo report`, in place of
+            those that come with MirrorPO.
+        format: how texts are laid out: auto, pairs, hh, orca, sharegpt, shp or kto.
+        columns: names of a dataset of texts for prompt, chosen and rejected, as in `--columns
+            prompt=question images=null`; null leaves one out.
+        split: of a folder of texts, or a part of it, as in train[:1000].
+        seed: of folds and draws.
+    """
+
+    policy: str | None = None
+    model: str | None = None
+    results: tuple[Path, ...] = ()
+    format: str = "auto"
+    columns: tuple[str, ...] = ()
+    split: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What `report` draws.
+
+    Attributes:
+        rollouts: agents of each run folder that the page shows moving, a few seconds each.
+        figures: write the figures as files too, of at most 12 runs.
+        all_figures: write the figures of more runs, too: some seconds each.
+    """
+
+    rollouts: int = 0
+    figures: bool = True
+    all_figures: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rollouts < 0:
+            raise ValueError(f"rollouts must be at least 0, not {self.rollouts}.")
+
+
+def assignments(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
+    """Names and values of ``name=value``, as options of the command line give them.
+
+    Args:
+        texts: of the option.
+        option: its name, for the message.
+        example: the rest of the message: what to write.
+
+    Raises:
+        ValueError: one is not of that form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{option} {text!r}: {example}")
+        found[name] = value
+    return found

@@ -1,0 +1,155 @@
+"""``mirrorpo.train``: agents of one objective on one dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from mirrorpo import protocols
+from mirrorpo.front import options as given
+from mirrorpo.front.options import TrainingOptions
+from mirrorpo.front.run_folder import Out, PathLike, RunFolder, choose, writing
+from mirrorpo.front.settings import TrainedAgents
+from mirrorpo.runtime.start import start_jax
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from mirrorpo.study.single_run import Result
+
+
+def train(
+    objective: PathLike,
+    data: PathLike,
+    settings: protocols.Training | None = None,
+    *,
+    out: Out = None,
+    seeds: int = TrainedAgents.seeds,
+    seed: int = TrainedAgents.seed,
+    start_from: PathLike | None = TrainedAgents.start_from,
+    episodes: int = TrainedAgents.episodes,
+    deterministic: bool = TrainedAgents.deterministic,
+    **options: Unpack[TrainingOptions],
+) -> TrainResult:
+    """Train agents with one objective on one dataset, and score them.
+
+    Args:
+        objective: as `mirrorpo.objective` takes its text.
+        data: a dataset of `mirrorpo data generate`.
+        settings: of inner training, ready-made, in place of single options.
+        out: run folder. By default a temporary folder, which is removed with the result;
+            `TrainResult.save` keeps it.
+        seeds: number of agents.
+        seed: of the first agent; the others count on.
+        start_from: an agent's name or file to start from; by default the task's own start.
+        episodes: of the evaluation.
+        deterministic: score mean actions in place of sampled ones.
+        **options: fields of `mirrorpo.protocols.Training`.
+
+    Raises:
+        ValueError: an unknown name, a setting out of range, a file that is no dataset, or a folder
+            of another run.
+    """
+    agents = TrainedAgents(
+        seeds,
+        seed,
+        None if start_from is None else os.fspath(start_from),
+        episodes,
+        deterministic,
+    )
+    training = given.build(protocols.Training, settings, options)
+    start_jax()
+    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.study import algorithms, single_run
+
+    data = Path(data)
+    algorithm = algorithms.load(UserText(os.fspath(objective)))
+    folder = choose(out, "train", f"{algorithm.objective.name}-{data.stem}-seed{seed}")
+    with writing(folder) as path:
+        rows = single_run.run(
+            algorithm,
+            data,
+            path,
+            protocols.training(training),
+            range(agents.seed, agents.seed + agents.seeds),
+            agents.start_from,
+            agents.episodes,
+            agents.deterministic,
+        )
+    return TrainResult([single_run.Result(**row) for row in rows], folder)
+
+
+class TrainResult:
+    """Trained agents.
+
+    Attributes:
+        agents: seed, true return and its standard error of each.
+    """
+
+    agents: Sequence[Result]
+
+    def __init__(self, agents: Sequence[Result], folder: RunFolder):
+        self.agents = agents
+        self._folder = folder
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per agent; a return is NaN where the agent diverged."""
+        import pandas as pd
+
+        names = ("seed", "return_mean", "return_standard_error", "diverged")
+        rows = [[getattr(agent, name) for name in names] for agent in self.agents]
+        kinds = {"return_mean": float, "return_standard_error": float}
+        return pd.DataFrame(rows, columns=list(names)).astype(kinds)
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Training curves: one row per agent and epoch."""
+        import pandas as pd
+
+        from mirrorpo import json_lines, runs
+
+        return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: for as long as this result is there, if no folder was named."""
+        return self._folder.path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The agents that did not diverge; `mirrorpo agents evaluate` takes them."""
+        from mirrorpo.study import kept_agents
+
+        return tuple(sorted((self.folder / kept_agents.FOLDER).glob("*.safetensors")))
+
+    @property
+    def diverged(self) -> tuple[int, ...]:
+        """Seeds of the agents that diverged; they are not saved."""
+        return tuple(agent.seed for agent in self.agents if agent.diverged)
+
+    def plot(self) -> Figure:
+        """Training curves of the first agent."""
+        from mirrorpo.reporting import run_plots
+        from mirrorpo.reporting.page import folders, trainings
+
+        (run,) = folders.read([self.folder])
+        return run_plots.charts(trainings.read(run).charts)
+
+    def save(self, folder: PathLike) -> Path:
+        """Copy the run to a new folder, which `mirrorpo report` reads.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        return self._folder.copy_to(folder)
+
+    def __repr__(self) -> str:
+        return f"TrainResult({len(self.agents)} agents)"
+
+    def _repr_html_(self) -> str:
+        html: str = self.table.to_html(index=False)
+        return html

@@ -1,0 +1,195 @@
+"""A bench beside the paper: scores, both normalised by their source agents, and how far the orders
+agree.
+
+Digits differ with the agents and the simulator's version. What can carry over is the order of
+the algorithms and the size of the gaps relative to the source agents.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mirrorpo import bounded, files, plain_text, runs
+from mirrorpo.reporting import paper
+from mirrorpo.reporting.paper import RESULTS
+from mirrorpo.study import records, statistics, tables
+from mirrorpo.study.statistics import Concordance, RankAgreement
+from mirrorpo.study.tables import SourceAgent
+
+_MOST_NAMES = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or unfinished bench, read from its folder.
+
+    Attributes:
+        settings: of the bench, as in its config.json.
+        table: its results.
+        agents: one row a trained agent, as in results.csv.
+    """
+
+    settings: dict
+    table: tables.ResultTable
+    agents: pd.DataFrame
+
+
+def read(out: Path) -> Run:
+    """Read a bench's folder.
+
+    Raises:
+        ValueError: the folder holds no bench.
+    """
+    config = files.read_json(out / runs.CONFIG, "a run's configuration")
+    settings = config.get("settings") if isinstance(config, dict) else None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{out / runs.CONFIG} holds no settings of a run.")
+    if "algorithms" not in settings or "variants" not in settings:
+        raise ValueError(f"{out} is not a folder of `mirrorpo bench`.")
+    for name in ("algorithms", "variants"):
+        _check_names(out, name, settings[name])
+    bounded.check_size(out / runs.METRICS, "the log of a bench", bounded.LOG)
+    agents = records.to_frame(record for record, _ in records.read(out / runs.METRICS))
+    path = out / "sources.json"
+    sources = files.read_json(path, "the source agents' returns") if path.is_file() else []
+    table = tables.build(
+        agents,
+        settings["task"],
+        settings["algorithms"],
+        settings["variants"],
+        [tables.SourceAgent(**row) for row in sources],
+    )
+    return Run(settings, table, agents)
+
+
+def _check_names(out: Path, what: str, names: object) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{out / runs.CONFIG}: {what} is not a list of names.")
+    if len(names) > _MOST_NAMES:
+        raise ValueError(f"{out / runs.CONFIG}: {what} has more than {_MOST_NAMES} names.")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One variant: ours beside the paper's.
+
+    Attributes:
+        variant: text of the variant.
+        rows: (algorithm, our score, our normalised score, the paper's score, the paper's
+            normalised score), each score with its standard error; texts, "–" where there is none.
+        ranks: rank correlations over the algorithms that both have.
+        pairs: over the pairs of them that both tell apart, how many are ordered alike.
+    """
+
+    variant: str
+    rows: tuple[tuple[str, str, str, str, str], ...]
+    ranks: RankAgreement
+    pairs: Concordance
+
+    @property
+    def common(self) -> int:
+        """Number of algorithms that both have."""
+        return len(self.ranks.algorithms)
+
+    @property
+    def agreement(self) -> str:
+        """Both kinds of agreement in words."""
+        return f"{self.ranks.sentence}. Concordance: {self.pairs.sentence}"
+
+
+def columns(run: Run) -> list[Column]:
+    """The comparison of each variant that the paper has too.
+
+    Raises:
+        ValueError: the paper has no results on the run's task, or the run has not yet scored
+            its source agents.
+    """
+    task = run.settings["task"]
+    if task not in RESULTS:
+        raise ValueError(
+            f"The paper has no results on {task!r}; it has {', '.join(sorted(RESULTS))}."
+        )
+    if len(run.table.sources) != 2:
+        raise ValueError("The run has not scored its source agents yet; let it go on first.")
+    return [
+        _column(run, variant) for variant in run.table.variants if variant in RESULTS[task].scores
+    ]
+
+
+def _column(run: Run, variant: str) -> Column:
+    task = run.settings["task"]
+    published = RESULTS[task]
+    theirs = published.scores[variant]
+    better, worse = run.table.sources
+    # The paper gives its source agents' returns without errors.
+    their_better, their_worse = (
+        SourceAgent(name, mean, 0.0)
+        for name, mean in (("better", published.better), ("worse", published.worse))
+    )
+    rows = []
+    for algorithm in run.table.algorithms:
+        cell = run.table.cells.get((algorithm, variant))
+        score, normalised = tables.NOT_RUN, tables.NOT_RUN
+        if cell is not None:
+            score = cell.text("mean", 0)
+            if not cell.summary.diverged:
+                found = (cell.summary.mean, cell.summary.standard_error)
+                normalised = _normalised(*found, better, worse)
+        other, other_normalised = tables.NOT_RUN, tables.NOT_RUN
+        if algorithm in theirs:
+            other = tables.mean_text(*theirs[algorithm], 0)
+            other_normalised = _normalised(*theirs[algorithm], their_better, their_worse)
+        rows.append((algorithm, score, normalised, other, other_normalised))
+    agents = run.agents[
+        (run.agents["phase"] == tables.FINAL_PHASE)
+        & (run.agents["variant"] == variant)
+        & run.agents["algorithm"].isin(run.table.algorithms)
+    ]
+    reference = paper.table(task, variant)
+    return Column(
+        variant,
+        tuple(rows),
+        statistics.rank_agreement(agents, reference),
+        statistics.concordance(agents, reference),
+    )
+
+
+def _normalised(mean: float, error: float, better: SourceAgent, worse: SourceAgent) -> str:
+    value = float(statistics.normalised_score(mean, worse.mean, better.mean))
+    wide = float(
+        statistics.normalised_error(
+            mean, error, worse.mean, better.mean, worse.standard_error, better.standard_error
+        )
+    )
+    return tables.mean_text(value, wide, 2)
+
+
+def to_markdown(run: Run) -> str:
+    """The comparison as Markdown: one table per variant."""
+    parts = []
+    for column in columns(run):
+        where = RESULTS[run.settings["task"]].table
+        parts.append(
+            f"### {plain_text.in_markdown(column.variant)}\n\n"
+            f"| algorithm | ours | normalised | paper ({where}) | normalised |\n"
+            "| --- | ---: | ---: | ---: | ---: |\n"
+            + "".join(
+                f"| {' | '.join(map(plain_text.in_markdown, row))} |\n" for row in column.rows
+            )
+            + f"\n{column.agreement}.\n"
+        )
+    return "\n".join(parts)
+
+
+def cost(run: Run) -> str:
+    """What a run has cost so far, in one line."""
+    agents = run.agents
+    if agents.empty:
+        return "No agent has been trained and scored yet."
+    hours = (agents.train_seconds.sum() + agents.evaluate_seconds.sum()) / 3600
+    return (
+        f"{len(agents)} agents trained and scored ({(agents.phase == 'search').sum()} of them in "
+        f"the search) in {hours:.2f} hours: {agents.train_seconds.mean():.1f} s of training and "
+        f"{agents.evaluate_seconds.mean():.1f} s of evaluation an agent."
+    )

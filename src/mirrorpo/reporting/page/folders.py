@@ -1,0 +1,130 @@
+"""What a run folder holds, told by its configuration: which command made it, and with what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mirrorpo import files, plain_text, runs
+from mirrorpo.reporting.page import commands
+
+Kind = Literal[
+    "bench", "sentiment", "discover", "explain", "train", "agents train", "align", "judge", "other"
+]
+
+# Settings that only this command writes; the first that fits.
+_MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("sentiment", ("algorithms", "variants", "best_of")),
+    ("bench", ("algorithms", "variants")),
+    ("discover", ("generations", "learn")),
+    ("explain", ("objective", "max_terms")),
+    ("train", ("objective", "data", "training")),
+    ("align", ("objective", "dataset_name", "training")),
+    ("judge", ("contestants", "judge")),
+)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A run folder, whatever command made it.
+
+    Attributes:
+        path: of the folder.
+        name: in the report; unique there.
+        kind: the command that made it; "other" for one that the page knows no figures of.
+        settings: as in config.json.
+        versions: of Python and of packages.
+        commit: of the code; None outside a checkout.
+        machine: processor, cores and system.
+        command: the command line that made it, or continues it; None where the configuration
+            neither holds it nor all that it would say.
+        damage: why the report shows nothing else of it, in one line; None for a sound one.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    commit: str | None
+    machine: Mapping[str, Any]
+    command: str | None
+    damage: str | None = None
+
+
+def read(paths: Sequence[Path]) -> list[Folder]:
+    """The folders in the order given, with names that differ.
+
+    Raises:
+        ValueError: a folder that does not exist or is empty, or one named twice.
+    """
+    resolved = [path.resolve() for path in paths]
+    twice = [str(path) for path, count in Counter(resolved).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice.")
+    names = [path.name for path in resolved]
+    if not _differ(names):
+        names = [f"{path.parent.name}/{path.name}" for path in resolved]
+    if not _differ(names):
+        names = [str(path) for path in paths]
+    if not _differ(names):
+        names = [f"{number + 1}-{name}" for number, name in enumerate(names)]
+    return [
+        _read(path, plain_text.visible(name)) for path, name in zip(resolved, names, strict=True)
+    ]
+
+
+def _differ(names: Sequence[str]) -> bool:
+    """Whether the files that are called by these names have different names, too."""
+    return len({files.file_name(plain_text.visible(name)) for name in names}) == len(names)
+
+
+def _read(path: Path, name: str) -> Folder:
+    if not path.exists():
+        raise ValueError(f"No run folder at {path}: it does not exist.")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file: name the folder of a run.")
+    if not any(path.iterdir()):
+        raise ValueError(
+            f"{path} is empty: name a folder that a command such as `mirrorpo bench` wrote."
+        )
+    try:
+        config = files.read_json(path / runs.CONFIG, "a run's configuration")
+        settings = config.get("settings") if isinstance(config, dict) else None
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path / runs.CONFIG} holds no settings of a run.")
+        kind = _kind(settings)
+        made = commands.command_line(kind, settings, path)
+    except (ValueError, TypeError, OSError) as error:
+        damage = " ".join(str(error).split())
+        return Folder(path, name, "other", {}, {}, None, {}, None, damage)
+    return Folder(
+        path,
+        name,
+        kind,
+        settings,
+        _mapping(config.get("versions")),
+        _text(config.get("git_commit")),
+        _mapping(config.get("machine")),
+        _text(config.get("command")) or made,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _kind(settings: Mapping[str, Any]) -> Kind:
+    if settings.get("command") == "agents train":
+        return "agents train"
+    for kind, names in _MARKS:
+        if all(name in settings for name in names):
+            return kind
+    return "other"

@@ -1,0 +1,140 @@
+"""Run folders, read into the parts of a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mirrorpo.reporting.page import benches, folders, judgements, searches, trainings
+from mirrorpo.reporting.page.benches import BenchPart, Place
+from mirrorpo.reporting.page.folders import Folder
+from mirrorpo.reporting.page.judgements import JudgePart
+from mirrorpo.reporting.page.searches import SearchPart
+from mirrorpo.reporting.page.trainings import TrainingPart
+
+_MOST_LETTERS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Everything that a report shows, read from run folders.
+
+    Attributes:
+        folders: in the order given; of a damaged one nothing else is here.
+        benches, searches, trainings, judgements: of the folders of these kinds.
+    """
+
+    folders: Sequence[Folder]
+    benches: Sequence[BenchPart]
+    searches: Sequence[SearchPart]
+    trainings: Sequence[TrainingPart]
+    judgements: Sequence[JudgePart]
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The leaderboard of all benches: by task and variant, in the order of the runs, and then
+        the highest mean first."""
+        found = [place for bench in self.benches for place in benches.places(bench)]
+        groups = dict.fromkeys((place.task, place.variant) for place in found)
+        order = {key: position for position, key in enumerate(groups)}
+
+        def key(place: Place) -> tuple[int, float]:
+            mean = place.cell.summary.mean
+            group = order[place.task, place.variant]
+            return group, -mean if math.isfinite(mean) else math.inf
+
+        return sorted(found, key=key)
+
+    @property
+    def damaged(self) -> list[Folder]:
+        """The folders of which the report shows nothing but why."""
+        return [folder for folder in self.folders if folder.damage is not None]
+
+    def of(self, folder: Folder) -> Parts:
+        """The parts of one folder."""
+        return self._keeping([folder], lambda part: part.folder is folder)
+
+    def without(self, folder: Folder, damage: str) -> Parts:
+        """All but the parts of one folder, which is damaged."""
+        told = dataclasses.replace(folder, damage=damage)
+        kept = [told if one is folder else one for one in self.folders]
+        return self._keeping(kept, lambda part: part.folder is not folder)
+
+    def _keeping(self, kept: Sequence[Folder], wanted: Callable[[Any], bool]) -> Parts:
+        return Parts(
+            kept,
+            [part for part in self.benches if wanted(part)],
+            [part for part in self.searches if wanted(part)],
+            [part for part in self.trainings if wanted(part)],
+            [part for part in self.judgements if wanted(part)],
+        )
+
+
+def read(paths: Sequence[Path]) -> Parts:
+    """Read run folders; none is written to. A damaged one costs its own parts.
+
+    Raises:
+        ValueError: see `folders.read`; or all folders are damaged, with the first one's damage.
+    """
+    parts = Parts(folders.read(paths), [], [], [], [])
+    for folder in parts.folders:
+        if folder.damage is None:
+            parts = _with(parts, folder)
+    return _refuse_all_damaged(parts)
+
+
+def sound(parts: Parts, attempt: Callable[[Parts], object]) -> Parts:
+    """Leave out the parts of those folders that an attempt to show them alone fails on.
+
+    Raises:
+        ValueError: all folders are damaged.
+    """
+    for folder in parts.folders:
+        if folder.damage is not None:
+            continue
+        try:
+            attempt(parts.of(folder))
+        # A folder is data from outside: whatever is wrong with it costs its own parts.
+        except Exception as error:
+            parts = parts.without(folder, told(error))
+    return _refuse_all_damaged(parts)
+
+
+def told(error: Exception) -> str:
+    """What is wrong with a folder, in one line. With MIRRORPO_TRACEBACK the error is raised."""
+    if os.environ.get("MIRRORPO_TRACEBACK"):
+        raise error
+    line = " ".join(str(error).split()) or "no more is known"
+    # Of other errors the text alone says little: "KeyError: 'score'".
+    if not isinstance(error, (ValueError, OSError)):
+        line = f"{type(error).__name__}: {line}"
+    return line if len(line) <= _MOST_LETTERS else f"{line[: _MOST_LETTERS - 1]}…"
+
+
+def _with(parts: Parts, folder: Folder) -> Parts:
+    try:
+        if folder.kind in ("bench", "sentiment"):
+            return dataclasses.replace(parts, benches=[*parts.benches, benches.read(folder)])
+        if folder.kind == "discover":
+            return dataclasses.replace(parts, searches=[*parts.searches, searches.read(folder)])
+        if folder.kind in trainings.KINDS:
+            return dataclasses.replace(parts, trainings=[*parts.trainings, trainings.read(folder)])
+        if folder.kind == "judge":
+            judged = [*parts.judgements, judgements.read(folder)]
+            return dataclasses.replace(parts, judgements=judged)
+    except Exception as error:
+        return parts.without(folder, told(error))
+    return parts
+
+
+def _refuse_all_damaged(parts: Parts) -> Parts:
+    if len(parts.damaged) == len(parts.folders):
+        first = parts.damaged[0]
+        raise ValueError(f"{first.path} is damaged: {first.damage}")
+    return parts

@@ -1,0 +1,94 @@
+"""A discovery as the page shows it: fitness by generation, validation, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mirrorpo import bounded, json_lines, runs
+from mirrorpo.discovery import artefact, search
+from mirrorpo.discovery.artefact import Discovery
+from mirrorpo.reporting.page.folders import Folder
+from mirrorpo.reporting.page.quantities import EPISODE_LENGTH
+
+_KNOWN = 2
+"""The start and the mean, trained anew in each generation to compare with."""
+
+
+@dataclass(frozen=True)
+class SearchPart:
+    """One search of the page.
+
+    Attributes:
+        folder: of the run.
+        generations: one line each, as in metrics.jsonl.
+        validations: one line each, as in validation.jsonl.
+        found: the discovered objective; None while the search goes on.
+    """
+
+    folder: Folder
+    generations: list[Mapping[str, Any]]
+    validations: list[Mapping[str, Any]]
+    found: Discovery | None
+
+    @property
+    def finished(self) -> bool:
+        return self.found is not None
+
+    @property
+    def seconds(self) -> float:
+        """Of all generations and validations."""
+        lines = (*self.generations, *self.validations)
+        return float(sum(line.get("seconds") or 0.0 for line in lines))
+
+    @property
+    def agents(self) -> int:
+        """Trained so far, one for each variant: the populations, screened or in full, the start
+        and the mean each time, and validations."""
+        validated = sum(int(line["seeds"]) for line in self.validations)
+        return self._variants * (sum(map(self._candidates, self.generations)) + validated)
+
+    @property
+    def environment_steps(self) -> int:
+        """The most that evaluation can have taken, of generations and validations: episodes may
+        end early."""
+        settings = self.folder.settings
+        fitness = sum(map(self._candidates, self.generations)) * int(settings["episodes"])
+        validated = sum(int(line["seeds"]) for line in self.validations)
+        episodes = fitness + validated * int(settings["validation_episodes"])
+        return self._variants * episodes * EPISODE_LENGTH
+
+    @property
+    def _variants(self) -> int:
+        return len(self.folder.settings["variants"])
+
+    def _candidates(self, generation: Mapping[str, Any]) -> int:
+        """Trainings of a generation on one variant."""
+        population = len(generation["fitness"])
+        screened = self.folder.settings.get("screen_epochs") is not None
+        kept = max(round(self.folder.settings["screen_keep"] * population), 1) if screened else 0
+        return population + kept + _KNOWN
+
+    @property
+    def diverged(self) -> int:
+        """Agents of generations and validations that diverged."""
+        lines = (*self.generations, *self.validations)
+        return sum(int(line.get("diverged") or 0) for line in lines)
+
+
+def read(folder: Folder) -> SearchPart:
+    """A search, finished or not.
+
+    Raises:
+        ValueError: a damaged objective's file.
+    """
+    result = folder.path / search.RESULT
+    bounded.check_size(folder.path / runs.METRICS, "the log of a search", bounded.LOG)
+    bounded.check_size(result, "a search's result", bounded.DOCUMENT)
+    return SearchPart(
+        folder,
+        json_lines.read(folder.path / runs.METRICS),
+        json_lines.read(folder.path / search.VALIDATIONS),
+        artefact.load(result) if result.is_file() else None,
+    )

@@ -1,0 +1,38 @@
+"""What a report says of a bench in Markdown, and the trial of all that it says of a folder."""
+
+from __future__ import annotations
+
+from mirrorpo.reporting import comparison
+from mirrorpo.reporting.page import quantities, render
+from mirrorpo.reporting.page.reading import Parts
+from mirrorpo.reporting.paper import RESULTS
+from mirrorpo.study import table_notes, tables
+
+
+def attempt(parts: Parts) -> None:
+    """Make all that a report says of some parts, to see that it can be made."""
+    render.attempt(parts)
+    for bench in parts.benches:
+        markdown(bench.run)
+
+
+def markdown(found: comparison.Run) -> str:
+    """A bench's tables, what their numbers are, what it cost, and the paper's beside them."""
+    decimals = quantities.of_task(found.table.task).decimals
+    iqm = tables.to_markdown(found.table, "iqm", decimals)
+    parts = [
+        tables.to_markdown(found.table, decimals=decimals),
+        table_notes.to_markdown(found.table),
+        f"Interquartile mean [95 % interval]:\n\n{iqm}",
+        comparison.cost(found) + "\n",
+    ]
+    if columns(found):
+        parts.append(comparison.to_markdown(found))
+    return "\n".join(parts)
+
+
+def columns(found: comparison.Run) -> list[comparison.Column]:
+    """Beside the paper; none where the paper has no such task or the run no source agents yet."""
+    if found.settings["task"] not in RESULTS or len(found.table.sources) != 2:
+        return []
+    return comparison.columns(found)

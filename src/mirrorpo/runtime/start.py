@@ -1,0 +1,62 @@
+"""JAX's start: once per process, by whoever needs it first."""
+
+import contextlib
+import functools
+import importlib
+import io
+import logging
+import os
+import warnings
+
+
+@functools.cache
+def start_jax() -> None:
+    """`start_devices`, and the simulators, quietly.
+
+    JAX and they are imported here, so this module is light.
+
+    Raises:
+        ValueError: JAX finds no device of the kind that the user asks for.
+    """
+    # brax announces its missing optional back ends and its own state of maintenance.
+    warnings.filterwarnings("ignore", module="brax")
+    start_devices()
+    with contextlib.redirect_stdout(io.StringIO()):
+        # MuJoCo prints that its optional GPU back end is not installed.
+        importlib.import_module("mujoco.mjx")
+
+
+@functools.cache
+def start_devices() -> None:
+    """All cores as devices, and compiled programs kept for the next time.
+
+    Where the caller's program has started JAX already, its devices stay as they are.
+
+    Raises:
+        ValueError: JAX finds no device of the kind that the user asks for.
+    """
+    logging.getLogger("absl").setLevel(logging.ERROR)
+
+    from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
+
+    # JAX says so where it has started: its devices are its user's choice.
+    with contextlib.suppress(RuntimeError):
+        use_all_cores()
+    keep_compiled_programs()
+    _see_devices()
+
+
+def _see_devices() -> None:
+    """Start JAX's back end now: that there is none is no news for the middle of a run."""
+    import jax
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        wanted = f"JAX_PLATFORMS={asked}" if asked else "its devices"
+        # JAX has an assertion without a word for a kind that is known, and not there.
+        said = str(error).split(" (you may")[0].rstrip(".") or "there is no such device"
+        raise ValueError(
+            f"JAX cannot start with {wanted}: {said}. Unset JAX_PLATFORMS to take what there is."
+        ) from None

@@ -1,0 +1,41 @@
+"""The table of a bench as files: table.md to read, summary.csv to compute with."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mirrorpo import files, plain_text
+from mirrorpo.study import table_notes, tables, tuning
+from mirrorpo.study.tables import ResultTable
+from mirrorpo.study.tuning import Tuning
+
+
+def write(
+    out: Path,
+    table: ResultTable,
+    decimals: int = 0,
+    others: Sequence[tuple[str, ResultTable]] = (),
+    searches: Mapping[tuple[str, str], Tuning] | None = None,
+) -> None:
+    """Write table.md and summary.csv.
+
+    Args:
+        out: folder of the run.
+        table: of its scores.
+        decimals: digits after the point.
+        others: title and table of what else was measured.
+        searches: how the hyper-parameters of each cell were tuned; None where nothing says.
+    """
+    iqm = tables.to_markdown(table, measure="iqm", decimals=decimals)
+    parts = [
+        tables.to_markdown(table, decimals=decimals),
+        table_notes.to_markdown(table),
+        f"Interquartile mean [95 % interval]:\n\n{iqm}",
+        *(f"{title}:\n\n{tables.to_markdown(one, decimals=decimals)}" for title, one in others),
+    ]
+    if searches:
+        parts.append(tuning.to_markdown(searches))
+    files.write_text(out / "table.md", "\n".join(parts))
+    summary = tables.to_frame(table)
+    if searches is not None:
+        summary = tuning.with_columns(summary, searches)
+    plain_text.write_csv(out / "summary.csv", summary)

@@ -1,0 +1,390 @@
+"""Estimates of a dataset against what is known of it, and what is made of them."""
+
+import io
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from mirrorpo.advising import advice, conditions, noise, pairs, reference
+from mirrorpo.agents import files as agent_files
+from mirrorpo.cli import main
+from mirrorpo.preference_texts.reading import from_rows
+from mirrorpo.preferences import data
+from mirrorpo.reporting import export
+from mirrorpo.reporting.page import reading
+from mirrorpo.simulation import tasks
+
+ROWS = 100
+TOLERANCE = 0.08
+"""Of the rate of wrong labels, of 100 pairs and one drawing of the labels."""
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Real trajectories of Hopper's source agents, shorter than usual."""
+    task = tasks.load("hopper", episode_length=300)
+    return data.simulate(task, ROWS, 0)
+
+
+def labelled(pool, variant, seed=0):
+    dataset = data.label(pool, variant, seed)
+    return dataset, conditions.estimate(pairs.from_trajectories(dataset), seed)
+
+
+def test_estimated_noise_is_near_the_true_noise_and_in_its_order(pool):
+    rates = []
+    for variant in ("base", "noisy:0.1", "noisy:0.3"):
+        dataset, found = labelled(pool, variant)
+        true = float(dataset.flipped.mean())
+        assert abs(found.noise.rate - true) < TOLERANCE, variant
+        assert found.noise.low - 0.01 <= true <= found.noise.high + 0.01, variant
+        rates.append(found.noise.rate)
+    assert rates == sorted(rates)
+    assert rates[1] - rates[0] > 0.03
+    assert rates[2] - rates[1] > 0.1
+
+
+def test_a_weak_model_s_own_errors_are_not_taken_for_noise():
+    draw = np.random.default_rng(0)
+    margin = draw.standard_normal(3000) * 2
+    margin /= np.median(np.abs(margin))
+    agrees = draw.random(3000) < 1 / (1 + np.exp(-2.5 * np.abs(margin)))
+    for rate in (0.0, 0.2):
+        flipped = draw.random(3000) < rate
+        seen = np.abs(margin) * np.where(agrees ^ flipped, 1, -1)
+        found = noise.estimate(seen, "trajectories")
+        assert found.disagreement > rate + 0.05
+        assert abs(found.rate - rate) < 0.03
+        assert found.model_error == pytest.approx(np.mean(~agrees), abs=0.04)
+
+
+@pytest.mark.parametrize("right", [0.5, 0.6])
+def test_a_model_that_hardly_predicts_gives_a_wide_interval_and_no_false_certainty(right):
+    draw = np.random.default_rng(0)
+    size = np.abs(draw.standard_normal(256))
+    agrees = draw.random(256) < right
+    found = noise.estimate(size / np.median(size) * np.where(agrees, 1, -1), "texts")
+    # No label may be wrong, or 0.5 - right less than half of them.
+    assert found.low < 0.05
+    assert 0.4 - 0.5 * (right - 0.5) < found.high < 0.5
+
+
+def test_mixed_quality_is_seen_as_pairs_of_nearly_equal_quality(pool):
+    mixed = labelled(pool, "mixed-quality")[1].near_equal
+    base = labelled(pool, "base")[1].near_equal
+    assert base < 0.15
+    assert 0.25 < mixed < 0.6
+
+
+def test_exchanging_chosen_and_rejected_changes_the_margins_sign_alone(pool):
+    dataset = data.label(pool, "base", 0)
+    turned = data.PreferenceDataset(dataset.trajectories, dataset.rejected, dataset.chosen)
+    there = noise.margins(pairs.from_trajectories(dataset))
+    back = noise.margins(pairs.from_trajectories(turned))
+    # The models that say so were trained on turned labels.
+    np.testing.assert_allclose(there, back, rtol=1e-3, atol=1e-3)
+
+
+def test_log_probs_of_a_policy_that_made_the_data_are_its_own(pool):
+    dataset = data.label(pool, "base", 0, 10)
+    policy, _ = agent_files.load("hopper-expert")
+    found = reference.log_probs(dataset, policy)
+    trajectories = dataset.trajectories
+    for column, which in enumerate((dataset.chosen, dataset.rejected)):
+        index = which[3]
+        steps = trajectories.length[index]
+        seen = policy.normalise(trajectories.observations[index, :steps])
+        own = jax.vmap(lambda x, a: policy.log_prob(policy.parameters, x, a))(
+            seen, trajectories.actions[index, :steps]
+        )
+        assert found[3, column] == pytest.approx(float(own.mean()), rel=1e-4)
+    cover = conditions.coverage(found)
+    assert cover.prefers_chosen > 0.9
+    assert cover.chosen[1] > cover.rejected[1]
+
+
+def texts(count=200, rate=0.0, seed=0):
+    """Answers of which polite and long ones are chosen."""
+    draw = np.random.default_rng(seed)
+    words = ["stone", "river", "cloud", "paper", "engine", "garden", "window", "letter"]
+    rows = []
+    for number in range(count):
+        plain, kind = (" ".join(draw.choice(words, draw.integers(4, 9))) for _ in range(2))
+        good, bad = f"Thank you, gladly: {kind} and more", f"No. {plain}"
+        chosen, rejected = (bad, good) if draw.random() < rate else (good, bad)
+        rows.append({"prompt": f"question {number}", "chosen": chosen, "rejected": rejected})
+    return rows
+
+
+def of_texts(rows):
+    return pairs.from_texts(from_rows(rows, "texts"))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_noise_of_texts(rate):
+    found = conditions.estimate(of_texts(texts(rate=rate)))
+    assert abs(found.noise.rate - rate) < 0.08
+    assert found.kind == "texts"
+    assert (found.longer_chosen > 0.8) == (rate == 0.0)
+
+
+def test_pairs_whose_sides_are_the_same_are_no_labels(tmp_path):
+    rows = texts(60)
+    alike = [
+        {**row, "rejected": row["chosen"], "prompt": f"again {n}"} for n, row in enumerate(rows)
+    ]
+    found = conditions.estimate(of_texts([*rows, *alike]))
+    assert found.identical == 0.5
+    assert found.near_equal >= 0.5
+    # Neither right nor wrong: counted as labels, half of all would have a margin of nothing.
+    assert found.noise.rate < 0.05
+    assert found.noise.disagreement == conditions.estimate(of_texts(rows)).noise.disagreement
+    with pytest.raises(ValueError, match="Only 20 of 80 pairs differ between chosen and rejected"):
+        conditions.estimate(of_texts([*rows[:20], *alike]))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "arrow", "messages"])
+def test_texts_are_read_alike_from_every_format(tmp_path, form):
+    rows = texts(60)
+    expected = of_texts(rows)
+    if form == "messages":
+        rows = [
+            {
+                side: [
+                    {"role": "user", "content": row["prompt"]},
+                    {"role": "assistant", "content": row[side]},
+                ]
+                for side in ("chosen", "rejected")
+            }
+            for row in rows
+        ]
+    path = tmp_path / f"data.{form}"
+    if form == "json":
+        path.write_text(json.dumps(rows))
+    elif form == "csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
+    elif form == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    elif form == "arrow":
+        path = tmp_path / "saved"
+        path.mkdir()
+        table = pa.Table.from_pylist(rows)
+        with pa.ipc.new_stream(path / "data-00000-of-00001.arrow", table.schema) as stream:
+            stream.write_table(table)
+    else:
+        path = tmp_path / "data.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = pairs.read(path)
+    assert abs(found.difference - expected.difference).max() == 0
+    np.testing.assert_array_equal(found.group, expected.group)
+
+
+def bench_results(scores, task="hopper"):
+    """A table of results: variant -> algorithm -> (score, error)."""
+    rows = [
+        {
+            "task": task,
+            "variant": variant,
+            "algorithm": name,
+            "agents": 25,
+            "normalised": score,
+            "normalised_error": error,
+            "run": "run",
+        }
+        for variant, by_name in scores.items()
+        for name, (score, error) in by_name.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def of(rate, near_equal=0.0, spread=0.005):
+    samples = np.clip(np.random.default_rng(0).normal(rate, spread, 500), 0, 0.49)
+    estimated = noise.NoiseEstimate(rate, rate - spread, rate + spread, samples, rate, 0.0)
+    return conditions.Conditions("trajectories", 500, estimated, near_equal, 0.5, 1.0, 0.0, None)
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.csv"
+    bench_results(
+        {
+            "base": {"dpo": (0.9, 0.01), "orpo": (0.8, 0.01)},
+            "noisy:0.3": {"dpo": (0.2, 0.01), "orpo": (0.6, 0.01), "lpo": (0.7, 0.01)},
+            "mixed-quality": {"dpo": (0.5, 0.2), "orpo": (0.5, 0.2)},
+        }
+    ).to_csv(path, index=False)
+    return advice.evidence([path])
+
+
+def test_the_winner_under_the_estimated_conditions_is_named(results):
+    clean = advice.recommend(of(0.0), results)
+    assert [item.algorithm for item in clean.ranking] == ["dpo", "orpo"]
+    assert clean.ranking[0].best > 0.99
+    assert clean.nearest == ("hopper", "base")
+    noisy = advice.recommend(of(0.3), results)
+    assert [item.algorithm for item in noisy.ranking] == ["lpo", "orpo", "dpo"]
+    assert noisy.ranking[0].score == pytest.approx(0.7, abs=0.01)
+    assert not noisy.is_far
+
+
+def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(results):
+    even = advice.recommend(of(0.0, near_equal=0.5), results)
+    assert sum(item.best for item in even.ranking) == pytest.approx(1.0)
+    assert all(abs(item.best - 0.5) < 0.05 for item in even.ranking)
+    assert advice.recommend(of(0.15), results).is_far
+
+
+def test_tasks_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not(tmp_path):
+    path = tmp_path / "results.csv"
+    for second, probability in ((0.3, 0.75), (0.7, 1.0)):
+        tables = [
+            bench_results({"base": {"dpo": (0.9, 0.01), "orpo": (0.5, 0.01)}}),
+            bench_results({"base": {"dpo": (second, 0.01), "orpo": (0.5, 0.01)}}, "tla"),
+        ]
+        pd.concat(tables).to_csv(path, index=False)
+        ranking = advice.recommend(of(0.0), advice.evidence([path])).ranking
+        assert [item.algorithm for item in ranking] == ["dpo", "orpo"]
+        assert ranking[0].score == pytest.approx((0.9 + second) / 2)
+        assert ranking[0].best == pytest.approx(probability, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("what", "task"), [("robots", "hopper"), ("robots", "tla"), ("texts", "sentiment")]
+)
+def test_the_shipped_results_are_those_of_the_command_in_the_documents(what, task):
+    (path,) = (path for path in advice.shipped(what) if path.stem == task)
+    root = Path(__file__).parents[2]
+    document = (root / "docs" / "recommend.md").read_text(encoding="utf-8")
+    commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
+    (command,) = (text for text in commands if f"runs/{task}-" in text)
+    parts = reading.read([root / name for name in command.replace("\\", " ").split()])
+    again = through_csv(export.results(parts.places))
+    pd.testing.assert_frame_equal(pd.read_csv(path), again)
+    found = advice.evidence([path])
+    assert {"base", "noisy:0.3"} <= set(found.variant)
+    assert set(found.task) == {task}
+
+
+def through_csv(frame):
+    """A table as a file gives it back."""
+    return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+
+
+def test_the_command_says_what_it_found(tmp_path, capsys, pool):
+    data.label(pool, "noisy:0.1", 0).save(tmp_path / "data.safetensors")
+    out = tmp_path / "found.json"
+    arguments = ["--policy", "hopper-expert", "--out", str(out)]
+    main(["recommend", str(tmp_path / "data.safetensors"), *arguments])
+    text = capsys.readouterr().out
+    assert "100 pairs of trajectories" in text
+    assert "the best with probability" in text
+    document = json.loads(out.read_text())
+    assert document["coverage"]["prefers_chosen"] > 0.5
+    assert list(document["recommendations"]) == ["Robots"]
+    assert document["recommendations"]["Robots"]["ranking"][0]["algorithm"] in text
+
+
+def test_for_texts_the_benches_of_a_language_model_come_first_and_apart(tmp_path, capsys):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
+    main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
+    text = capsys.readouterr().out
+    assert text.index("A language model:") < text.index("Robots:")
+    assert "of one small model" in " ".join(text.split())
+    found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
+    assert found["A language model"]["tasks"] == ["sentiment"]
+    assert found["A language model"]["ranking"][0]["algorithm"] == "cpo"
+    assert "slic" in {row["algorithm"] for row in found["Robots"]["ranking"]}
+    own = advice.shipped("texts")[0]
+    main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
+    assert "Your benches:" in capsys.readouterr().out
+    again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
+    assert again == {"Your benches": found["A language model"]}
+
+
+@pytest.mark.parametrize("conversation", [False, True])
+def test_a_model_s_scores_are_its_own_losses(conversation, tmp_path):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import pair_scores, stand_ins
+    from mirrorpo.language.trl_names import torch
+
+    rows = texts(5)
+    name, begin, middle, end = stand_ins.NAME, "", "", ""
+    if conversation:
+        asked = {"role": "user", "content": "a question"}
+        for row in rows:
+            del row["prompt"]
+            for side in ("chosen", "rejected"):
+                row[side] = [asked, {"role": "assistant", "content": row[side]}]
+        name, begin, middle, end = str(tmp_path), "<u>", "</u><a>", "</a>"
+        asking = stand_ins.tokenizer()
+        asking.chat_template = (
+            "{% for m in messages %}{% set letter = m.role[0] %}"
+            "<{{ letter }}>{{ m.content }}</{{ letter }}>{% endfor %}"
+            "{% if add_generation_prompt %}<a>{% endif %}"
+        )
+        asking.save_pretrained(tmp_path)
+        stand_ins.model().save_pretrained(tmp_path)
+    found = pair_scores.mean_log_probs(name, from_rows(rows, "texts").rows)
+    assert found.shape == (5, 2)
+    model, tokenizer = stand_ins.model().eval(), stand_ins.tokenizer()
+    prompt = "a question" if conversation else rows[3]["prompt"]
+    answer = rows[3]["rejected"][-1]["content"] if conversation else rows[3]["rejected"]
+    prompt, answer = f"{begin}{prompt}{middle}", f"{answer}{end}"
+    ids = torch.tensor([tokenizer(prompt + answer)["input_ids"]])
+    labels = ids.clone()
+    labels[:, : len(tokenizer(prompt)["input_ids"])] = -100
+    with torch.no_grad():
+        loss = model(ids, labels=labels).loss
+    assert found[3, 1] == pytest.approx(-float(loss), rel=1e-4)
+
+
+def test_a_pair_that_the_model_cannot_take_is_named():
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import pair_scores, stand_ins
+
+    rows = texts(2)
+    rows[1]["rejected"] *= 40
+    rows = from_rows(rows, "texts").rows
+    with pytest.raises(ValueError, match=r"texts, row 1 has \d+ tokens, but the model takes 512"):
+        pair_scores.mean_log_probs(stand_ins.NAME, rows)
+
+
+def test_a_model_scores_texts_and_no_trajectories(tmp_path, capsys, pool):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in texts(60)))
+    main(["recommend", str(path), "--model", "smoke", "--out", str(tmp_path / "found.json")])
+    cover = json.loads((tmp_path / "found.json").read_text())["coverage"]
+    # The tiny random model finds every byte about alike.
+    assert cover["chosen"][1] == pytest.approx(-np.log(258), abs=0.5)
+    data.label(pool, "base", 0).save(tmp_path / "data.safetensors")
+    with pytest.raises(SystemExit):
+        main(["recommend", str(tmp_path / "data.safetensors"), "--model", "smoke"])
+    assert "scored by --policy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"prompt": "a", "chosen": "b"}\n', "no column rejected"),
+        ("", "holds no pairs"),
+        ("not json\n", "cannot be read"),
+        ('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 3, "too few"),
+        ('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 60, "none can be held out"),
+    ],
+)
+def test_unusable_data_are_one_clear_line_and_code_2(tmp_path, capsys, content, message):
+    path = tmp_path / "data.jsonl"
+    path.write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["recommend", str(path)])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.count("\n") == 1
+    assert message in error

@@ -1,0 +1,52 @@
+"""A light robot in place of Hopper, and its two source agents: all that a run does, in seconds."""
+
+import jax
+import numpy as np
+import pytest
+
+from mirrorpo.agents import sources
+from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.agents.sources import Sources
+from mirrorpo.simulation import tasks
+from mirrorpo.simulation.policy import new_policy
+from tests.reliability import point
+
+
+@pytest.fixture(scope="session")
+def point_agents(tmp_path_factory):
+    """Files of a steady and of a shaky agent."""
+    folder = tmp_path_factory.mktemp("agents")
+    for name, noise in (("better", 0.41), ("worse", 4.0)):
+        zeros, ones = np.zeros(2, "f4"), np.ones(2, "f4")
+        policy = new_policy(jax.random.key(0), 1, zeros, ones, (8,), initial_std=noise)
+        save(folder / name, policy, AgentCard(name, "hopper", "positional", 0, 1, 100, 0, 1000, 0))
+    return tuple(str(folder / f"{name}.safetensors") for name in ("better", "worse"))
+
+
+@pytest.fixture(scope="package")
+def light_hopper(point_agents, tmp_path_factory):
+    """The task named hopper is a point on a line, and its source agents move that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIRRORPO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("_brax_env", "load"):
+            patch.setattr(tasks, name, getattr(tasks, name))  # to be put back
+        point.stand_in_for_hopper()
+        tasks._observation_size.cache_clear()
+        own = Sources(*point_agents, start=None, rows=64)
+        patch.setitem(sources.SOURCES, "hopper", own)
+        yield
+    tasks._observation_size.cache_clear()
+
+
+SMALL = {
+    "variants": ["base", "noisy:0.3"],
+    "algorithms": "sft,orpo",
+    "seeds": 2,
+    "rows": 16,
+    "epochs": 6,
+    "time_steps": 4,
+    "episodes": 3,
+    "data_draws": 1,
+    "allow_short": True,
+}
+"""A bench of seconds."""

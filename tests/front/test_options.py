@@ -1,0 +1,131 @@
+"""Functions and commands have the same options, and one place holds each default."""
+
+import collections.abc
+import dataclasses
+import inspect
+import os
+import typing
+from pathlib import Path
+
+import pytest
+
+import mirrorpo as mpo
+from mirrorpo import protocols
+from mirrorpo.cli import COMMANDS
+from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.front import options, settings
+from mirrorpo.study.settings import BenchSettings
+
+TYPED = [
+    (options.BenchOptions, BenchSettings),
+    (options.DiscoverOptions, DiscoverySettings),
+    (options.TrainingOptions, protocols.Training),
+]
+FEW = {
+    "train": settings.TrainedAgents,
+    "explain": settings.ExplainSettings,
+    "align": settings.AlignSettings,
+    "judge": settings.JudgeSettings,
+    "recommend": settings.RecommendSettings,
+    "report": settings.ReportSettings,
+}
+# Of Python alone: how a caller hears of progress. Of the command line alone: nothing.
+ONLY_IN_PYTHON = {"progress", "say"}
+
+
+def kinds(hint):
+    """The plain types of a hint: a path for a text, several names for a tuple of them."""
+    if hint == options.Names:
+        return {"names"}
+    if hint == tuple[str, ...]:
+        return {"names"}
+    parts = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
+    found = set()
+    for part in parts:
+        if typing.get_origin(part) is tuple or typing.get_origin(part) is collections.abc.Sequence:
+            found.add("names")
+        elif typing.get_origin(part) is os.PathLike:
+            found.add(str)
+        else:
+            found.add(part)
+    if "names" in found:
+        found -= {str}
+    return found
+
+
+@pytest.mark.parametrize(("typed", "kind"), TYPED, ids=lambda one: one.__name__)
+def test_the_typed_options_are_the_settings_fields(typed, kind):
+    wanted = typing.get_type_hints(kind)
+    found = typing.get_type_hints(typed)
+    names = {field.name for field in dataclasses.fields(kind)}
+    assert set(found) == names
+    for name in names:
+        assert kinds(found[name]) == kinds(wanted[name]), name
+    assert not typed.__required_keys__
+
+
+@pytest.mark.parametrize(("name", "kind"), FEW.items())
+def test_a_function_has_its_settings_fields_with_their_defaults(name, kind):
+    given = inspect.signature(getattr(mpo, name)).parameters
+    for field in dataclasses.fields(kind):
+        assert given[field.name].default == field.default, field.name
+        assert given[field.name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", ["bench", "discover", *FEW])
+def test_a_command_and_its_function_take_the_same_options(name):
+    command = inspect.signature(COMMANDS[name]).parameters
+    function = inspect.signature(getattr(mpo, name)).parameters
+    groups = {"settings", "agents"} & set(command)
+    plain = {key: one.default for key, one in command.items() if key not in groups}
+    own = {
+        key: one.default
+        for key, one in function.items()
+        if key not in {"settings", "options", *ONLY_IN_PYTHON}
+    }
+    fields = {f.name for f in dataclasses.fields(FEW[name])} if name in FEW else set()
+    assert set(plain) == set(own) - fields
+    for key, default in plain.items():
+        assert own[key] == default, key
+
+
+def test_names_are_one_or_several_texts_or_paths():
+    made = options.build(
+        BenchSettings, None, {"algorithms": ["dpo", Path("found.json")], "variants": "base"}
+    )
+    assert made.algorithms == ("dpo", "found.json")
+    assert made.variants == ("base",)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seeds": "3"}, "seeds is '3', but must be a whole number or null"),
+        ({"search": "yes"}, "search is 'yes', but must be true or false"),
+        ({"algorithms": 3}, "algorithms is 3, but must be a list"),
+        ({"seeds": 0}, "seeds must be at least 1, not 0"),
+        ({"protocol": "papr"}, "Did you mean paper"),
+    ],
+)
+def test_a_wrong_value_is_a_value_error_of_one_line(given, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        mpo.bench(**given)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_option_that_there_is_not_is_a_type_error():
+    with pytest.raises(TypeError, match="seedz"):
+        mpo.bench(seedz=3)
+
+
+def test_settings_stand_in_place_of_single_options():
+    with pytest.raises(ValueError, match="not both"):
+        mpo.bench(BenchSettings(), seeds=3)
+
+
+def test_all_time_steps_stay_all_when_settings_are_changed():
+    protocol = {**protocols.PROTOCOLS["mirror"], "time_steps": 64}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(protocols.PROTOCOLS, "mirror", protocol)
+        assert options.changed(BenchSettings(time_steps=0), seeds=2).time_steps is None
+        assert options.changed(BenchSettings(), seeds=2).time_steps == 64

@@ -1,0 +1,162 @@
+"""Whoever takes an objective takes the same names, and gives the same error."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mirrorpo as mpo
+from mirrorpo import objectives
+from mirrorpo.objectives import component, naming
+from mirrorpo.study import algorithms
+from mirrorpo.study.settings import BenchSettings
+
+PAIRS = objectives.PairLogProbs(
+    *(np.array(values) for values in ([-1.0, -3.0], [-2.0, -2.0], [-1.5, -2.5], [-1.8, -2.2]))
+)
+MY_LOSS = Path(__file__).parents[2] / "examples" / "my_loss.py"
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_is_registered(monkeypatch):
+    monkeypatch.setattr(component, "_registry", dict(component._registry))
+    for name in [name for name in sys.modules if "mirrorpo_user_objective" in name]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "saved.json"
+    objectives.save(objectives.get("dpo", beta=7.0), path)
+    return str(path)
+
+
+class Taken(Exception):
+    """The objective that somebody made of a text."""
+
+
+def by_bench(text, patch, tmp_path):
+    from mirrorpo.front import bench
+
+    asked = bench._spelled(BenchSettings(algorithms=(text,)))
+    return algorithms.load(asked.algorithms[0]).objective
+
+
+def by_explain(text, patch, tmp_path):
+    from mirrorpo.front import explain
+
+    return explain._load(text)[1]
+
+
+def by_train(text, patch, tmp_path):
+    from mirrorpo.study import single_run
+
+    def run(algorithm, *others):
+        raise Taken(algorithm.objective)
+
+    patch.setattr(single_run, "run", run)
+    with pytest.raises(Taken) as taken:
+        mpo.train(text, tmp_path / "data.safetensors")
+    return taken.value.args[0]
+
+
+def by_align(text, patch, tmp_path):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import stand_ins
+
+    def shrink(recipe):
+        raise Taken(recipe)
+
+    # What comes after the objective is made does not matter here.
+    made = []
+    resolve = naming.resolve
+    patch.setattr(naming, "resolve", lambda *a, **k: made.append(resolve(*a, **k)) or made[-1])
+    patch.setattr(stand_ins, "shrink", shrink)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("model_name_or_path: a\ndataset_name: b\nobjective: orpo\n")
+    with pytest.raises(Taken):
+        mpo.align(recipe, set={"objective": text}, smoke=True)
+    return made[0]
+
+
+def by_trainer(text, patch, tmp_path):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    from mirrorpo.language import trainer
+
+    def check(objective):
+        raise Taken(objective)
+
+    patch.setattr(trainer, "check_declarations", check)
+    with pytest.raises(Taken) as taken:
+        trainer.PreferenceTrainer(None, text)
+    return taken.value.args[0]
+
+
+TAKERS = {
+    "mpo.objective": lambda text, patch, tmp_path: mpo.objective(text),
+    "objectives.get": lambda text, patch, tmp_path: objectives.get(text),
+    "bench": by_bench,
+    "explain": by_explain,
+    "train": by_train,
+    "align": by_align,
+    "PreferenceTrainer": by_trainer,
+}
+
+
+@pytest.fixture(params=TAKERS)
+def take(request, monkeypatch, tmp_path):
+    return lambda text: TAKERS[request.param](text, monkeypatch, tmp_path)
+
+
+def values(objective):
+    return {**objectives.to_dict(objective), "aggregation": None}
+
+
+def test_all_kinds_of_names(take, saved):
+    for text, wanted in {
+        "dpo": objectives.get("dpo"),
+        "dpo[beta=3]": objectives.get("dpo", beta=3.0),
+        saved: objectives.get("dpo", beta=7.0),
+        f"{saved}[beta=2]": objectives.get("dpo", beta=2.0),
+    }.items():
+        found = take(text)
+        assert type(found) is type(wanted), text
+        assert found.beta == wanted.beta, text
+    assert take("hopper-hinge").name == "closed-form"
+    assert take(f"{MY_LOSS}:SoftLPO[scale=2]").scale == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dpoo", "unknown objective 'dpoo'; did you mean dpo"),
+        ("hoper-noisy", "unknown objective 'hoper-noisy'; did you mean hopper-noisy"),
+        ("dpo[betta=3]", "dpo has no hyper-parameter 'betta'; did you mean beta"),
+        ("hopper-hinge[betta=3]", "hopper-hinge has no hyper-parameter 'betta'"),
+        (f"{MY_LOSS}:SoftLPO[scalle=3]", "has no hyper-parameter 'scalle'; did you mean scale"),
+        ("dpo[beta=0]", "dpo: beta is 0.0, but must be finite and above 0"),
+        ("dpo[beta=1", "the bracket is not closed"),
+        ("no_such_file.json", "No discovered objective named 'no_such_file.json', and no such"),
+        ("no_such_file.py:Loss", "No objective file at no_such_file.py"),
+        (f"{MY_LOSS}:SoftLPOO", "has no class 'SoftLPOO'. Did you mean SoftLPO"),
+        (f"{MY_LOSS}", "does not name an algorithm"),
+    ],
+)
+def test_the_same_error_with_near_names(take, text, message):
+    with pytest.raises(ValueError) as caught:
+        take(text)
+    said = str(caught.value)
+    assert message in said
+    assert "\n" not in said
+    with pytest.raises(ValueError) as by_name:
+        mpo.objective(text)
+    assert said == str(by_name.value)
+
+
+def test_a_text_from_a_recipe_names_no_code(tmp_path, monkeypatch):
+    pytest.importorskip("trl", reason="the extra llm is not installed")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"model_name_or_path: a\ndataset_name: b\nobjective: '{MY_LOSS}:SoftLPO'\n")
+    with pytest.raises(naming.NamesCode, match="Only code that you name"):
+        mpo.align(recipe, smoke=True)

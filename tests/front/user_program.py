@@ -1,0 +1,67 @@
+"""A user's program that calls every function; it is checked by mypy, and not run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_type
+
+from matplotlib.figure import Figure
+
+import mirrorpo as mpo
+from mirrorpo.objectives import ClosedForm, Objective, PairLogProbs
+
+loss = mpo.objective("dpo[beta=3]")
+assert_type(loss, Objective)
+assert_type(mpo.objective(Path("found.json"), beta=2.0), Objective)
+assert_type(mpo.objectives.get("simpo", beta=2.0, gamma=0.5), Objective)
+assert_type(mpo.objectives.available(), tuple[str, ...])
+assert_type(mpo.tasks.available(), tuple[str, ...])
+loss(PairLogProbs([-1.0], [-2.0]))
+
+result = mpo.bench(
+    task="hopper",
+    variants=["base", "noisy:0.1"],
+    algorithms=("dpo", Path("found.json")),
+    seeds=2,
+    time_steps=64,
+    out="runs/mine",
+)
+assert_type(result, mpo.BenchResult)
+assert_type(result.plot(), Figure)
+assert_type(result.save("kept"), Path)
+assert_type(result.settings, Mapping[str, object])
+assert_type(mpo.BenchResult.load("kept"), mpo.BenchResult)
+table, agents = result.table, result.agents
+
+found = mpo.discover(variants="noisy:0.3", learn=["psi", "g"], generations=4)
+assert_type(found, mpo.DiscoveryResult)
+assert_type(found.objective, Objective)
+assert_type(found.plot(), Figure)
+history = found.history
+
+about = mpo.explain(found.objective, max_terms=3)
+assert_type(about, mpo.Explanation)
+assert_type(about.formula, str)
+assert_type(about.error, float)
+assert_type(about.closed_form, ClosedForm)
+assert_type(about.plot(), Figure)
+
+trained = mpo.train("dpo", "pairs.safetensors", seeds=2, epochs=6)
+assert_type(trained, mpo.TrainResult)
+assert_type(trained.files, tuple[Path, ...])
+
+advice = mpo.recommend("pairs.jsonl", columns={"prompt": "question"})
+assert_type(advice, mpo.DatasetAdvice)
+assert_type(advice.facts.noise.rate, float)
+
+aligned = mpo.align("recipe.yaml", set={"learning_rate": 1e-5}, seed=3)
+assert_type(aligned, mpo.Alignment)
+assert_type(aligned.model, Path | None)
+
+judged = mpo.judge("answers.json", baseline="others.json", judge="vader")
+assert_type(judged, mpo.Judgement)
+assert_type(judged.win_rate, Mapping[str, float | None] | None)
+
+page = mpo.report(result, found, "runs/other", out="page.html")
+assert_type(page, mpo.Report)
+assert_type(page.file, Path)
+assert_type(mpo.__version__, str)
