@@ -65,7 +65,7 @@ def read(path: Path) -> list[Answer]:
             has one that is no Unicode, an instruction twice, or answers of several models. The
             message names file and row.
     """
-    found = {}
+    found: dict[str, Answer] = {}
     for where, row in _rows(path, "file of answers"):
         answer = _answer(row, where, path)
         other = next((old.generator for old in found.values()), answer.generator)

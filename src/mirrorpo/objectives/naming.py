@@ -171,15 +171,6 @@ def is_saved(text: str) -> bool:
     return text.endswith(_SAVED) or text in shipped()
 
 
-def _changed(given: Objective, values: Mapping[str, Any]) -> Objective:
-    if not values:
-        return given
-    try:
-        return dataclasses.replace(given, **values)
-    except TypeError as error:
-        raise ValueError(f"{given.name}: {' '.join(str(error).split())}") from error
-
-
 def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objective:
     check_fields(name, type(given), values)
     return dataclasses.replace(given, **values)
