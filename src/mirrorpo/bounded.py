@@ -6,6 +6,8 @@ that is proportional to what it is given, and refuses what is beyond its limit i
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
@@ -18,6 +20,15 @@ MEBIBYTE = 2**20
 
 DOCUMENT = 64 * MEBIBYTE
 """Bytes of a JSON document that is read whole: settings, cards, results, answers."""
+
+DATASET = 1024 * MEBIBYTE
+"""Bytes of a file of preference texts, unpacked."""
+
+TABLE = 64 * MEBIBYTE
+"""Bytes of a CSV file of results."""
+
+GROWTH = 200
+"""How many times its size a packed file may unpack to, beyond `DOCUMENT`. Texts reach about 10."""
 
 LINE = 16 * MEBIBYTE
 """Bytes of one line of a JSON-lines file."""
@@ -92,14 +103,36 @@ def lines(path: Path, limit: int = LINE) -> Iterator[str]:
             yield line.decode("utf-8")
 
 
+def unpack(content: bytes, what: str, limit: int = DATASET) -> bytes:
+    """What a gzip file's content unpacks to; of a bomb no more than a little is unpacked.
+
+    Raises:
+        ValueError: more than `limit`, or than `DOCUMENT` and `GROWTH` times the content.
+        EOFError, zlib.error, gzip.BadGzipFile: it is damaged.
+    """
+    limit = min(limit, max(DOCUMENT, GROWTH * len(content)))
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        return read_at_most(file, limit, f"{what}, unpacked,")
+
+
 def check_size(path: Path, what: str, limit: int) -> None:
     """See that a file, if there is one, is no larger than a limit.
 
     Raises:
         ValueError: it is larger.
     """
-    if path.is_file() and path.stat().st_size > limit:
-        raise ValueError(f"{path}, {what}, is larger than {_size(limit)}, the most that is read.")
+    if path.is_file():
+        check_length(path.stat().st_size, f"{path}, {what},", limit)
+
+
+def check_length(count: int, what: str, limit: int) -> None:
+    """See that a number of bytes is no larger than a limit.
+
+    Raises:
+        ValueError: it is larger.
+    """
+    if count > limit:
+        raise ValueError(f"{what} is larger than {_size(limit)}, the most that is read.")
 
 
 def parse_json(text: str) -> Any:

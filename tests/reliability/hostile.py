@@ -106,15 +106,16 @@ _ARRAYS = (
 )
 
 
-def try_all(counted: Tally, folder: Path, least: int, kinds: Sequence[str] = ()) -> None:
-    """Give every input that the tally does not hold to its command."""
-    given = {kind: found for kind, found in inputs().items() if not kinds or kind in kinds}
-    if not kinds and sum(map(len, given.values())) < least:
-        raise ValueError(f"There are {sum(map(len, given.values()))} hostile inputs, not {least}.")
+def try_all(counted: Tally, folder: Path, most: int) -> None:
+    """Give inputs of every kind, about `most` in all, to their commands; none twice."""
+    given = inputs()
+    step = max(1, sum(map(len, given.values())) // most)
     for kind, found in given.items():
-        done = counted.sum("inputs", kind, "inputs")
-        for number, one in enumerate(found[done:], done):
-            counted.add("inputs", kind, attempt(one, folder / kind.replace(" ", "-") / str(number)))
+        known = counted.values("inputs", kind, "number")
+        for number in range(0, len(found), step):
+            if number not in known:
+                place = folder / kind.replace(" ", "-") / str(number)
+                counted.add("inputs", kind, {"number": number, **attempt(found[number], place)})
 
 
 def attempt(one: Input, folder: Path) -> dict:
@@ -135,9 +136,12 @@ def attempt(one: Input, folder: Path) -> dict:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if used.ru_maxrss - own > KIBIBYTES:
         wrong.append(f"took {(used.ru_maxrss - own) / 2**20:.1f} GiB")
+    said = (folder / "error.txt").read_text(errors="replace")[:160]
     if not wrong:
         shutil.rmtree(folder)
     return {
+        "input": one.name,
+        "said": said.replace(str(folder), ""),
         "inputs": 1,
         "refused": int(os.waitstatus_to_exitcode(status) == 2),
         "accepted": int(status == 0),

@@ -1,4 +1,4 @@
-"""What hostile inputs hold: bombs, depth, wrong types, code, scripts, formulas, names with paths."""
+"""What hostile inputs hold: bombs, depth, wrong types, code, scripts, formulas, and paths."""
 
 import gzip
 import json
@@ -201,8 +201,9 @@ def arrays() -> Iterator[tuple[str, bytes]]:
     large = {"a": {"dtype": "F64", "shape": [2**60, 2**60], "data_offsets": [0, 8]}}
     yield "a shape of 2^120", _with_header(json.dumps(large).encode()) + bytes(8)
     for name in ("null", "list of null", "number"):
-        yield f"a card that is {name}", _with_header(
-            json.dumps({"__metadata__": {"card": BLOBS[name].decode()}}).encode()
+        yield (
+            f"a card that is {name}",
+            _with_header(json.dumps({"__metadata__": {"card": BLOBS[name].decode()}}).encode()),
         )
 
 

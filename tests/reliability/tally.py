@@ -42,6 +42,10 @@ class Tally:
             row.get(count, 0) for row in self._rows if (row["part"], row["name"]) == (part, name)
         )
 
+    def values(self, part: str, name: str, key: str) -> set:
+        """What all pieces of one name hold under a key."""
+        return {row.get(key) for row in self._rows if (row["part"], row["name"]) == (part, name)}
+
     def table(self) -> str:
         """The sums of each name, and of each part."""
         sums: dict[tuple[str, str], Counter[str]] = {}
@@ -49,7 +53,7 @@ class Tally:
             for name in (row["name"], "all"):
                 found = sums.setdefault((row["part"], name), Counter())
                 for key, value in row.items():
-                    if isinstance(value, int):
+                    if isinstance(value, int) and key != "number":
                         found[key] += value
                     elif key in _WORDS:
                         found["wrong"] += len(value)

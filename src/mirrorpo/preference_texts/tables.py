@@ -8,6 +8,8 @@ import pyarrow as arrow
 import pyarrow.ipc
 import pyarrow.parquet
 
+from mirrorpo import bounded
+
 from . import signs
 from .place import Place, Rows, Unreadable, names
 
@@ -26,7 +28,7 @@ def read(path: Path, kind: str) -> Rows:
     """
     try:
         is_parquet = kind == ".parquet"
-        table = arrow.parquet.ParquetFile(path).read() if is_parquet else _arrow(path)
+        table = _parquet(path) if is_parquet else _arrow(path)
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -95,7 +97,17 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
+def _parquet(path: Path) -> Any:
+    """The table of a Parquet file, whose own account says beforehand how large it is unpacked."""
+    with arrow.parquet.ParquetFile(path) as file:
+        about = file.metadata
+        size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+        bounded.check_length(size, f"{path}, unpacked,", bounded.DATASET)
+        return file.read()
+
+
 def _arrow(path: Path) -> Any:
+    bounded.check_size(path, "preference texts", bounded.DATASET)
     with arrow.memory_map(str(path)) as source:
         try:
             return arrow.ipc.open_stream(source).read_all()
