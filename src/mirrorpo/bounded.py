@@ -51,7 +51,7 @@ YAML_VALUES = 100_000
 _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
 
-def read_at_most(stream: IO[bytes], limit: int, what: str) -> bytes:
+def read_at_most(stream: IO[bytes] | io.BufferedIOBase, limit: int, what: str) -> bytes:
     """All bytes of a stream, for example an endpoint's answer.
 
     No more than `limit` + 1 bytes are read, and no more are held.

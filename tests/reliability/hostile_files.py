@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.report import hostile_folders
+from tests.reporting import hostile_folders
 
 DEEP = 100_000
 _MEBIBYTE = 2**20

@@ -1,9 +1,13 @@
 """Every place that reads something whole is known: a new one reads through `mirrorpo.bounded`."""
 
 import ast
+import time
 from pathlib import Path
 
+import pytest
+
 import mirrorpo
+from mirrorpo.preference_texts import formats
 
 SOURCE = Path(mirrorpo.__file__).parent
 READS = {
@@ -17,6 +21,7 @@ OWNERS = {"json", "yaml", "gzip", "np", "pd", "zlib", "tarfile", "zipfile", "pic
 KNOWN = {
     "bounded.py": "the one reader",
     "files.py": "a header is checked before it is opened; checksums are read in parts",
+    "front/report.py": "a page that it has just written",
     "json_lines.py": "lines of at most bounded.LINE",
     "locks.py": "opens the lock to write it",
     "versions.py": "an installed package's own metadata",
@@ -30,9 +35,9 @@ KNOWN = {
     "preference_texts/json_rows.py": "a text of bounded length; RecursionError is refused",
     "preference_texts/messages.py": "a text of bounded length; RecursionError is refused",
     "preference_texts/tables.py": "after bounded.check_size or check_length",
-    "recommend/advice.py": "a CSV file, after bounded.check_size",
-    "report/page/render.py": "the package's own templates",
-    "report/page/rollouts.py": "a picture that it has just drawn",
+    "advising/advice.py": "a CSV file, after bounded.check_size",
+    "reporting/page/render.py": "the package's own templates",
+    "reporting/page/rollouts.py": "a picture that it has just drawn",
     "study/sentiment.py": "a text that it has just written itself",
     "study/tuned.py": "the package's own tables",
 }
@@ -68,6 +73,18 @@ def test_whatever_reads_a_file_whole_is_known():
         for line in readers(ast.parse(path.read_text()))
     }
     assert unknown == set(), "read through mirrorpo.bounded, or say in KNOWN why it is bounded"
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_header_of_many_columns_is_refused_at_once(tmp_path, ending):
+    keys = [f"k{n}" for n in range(200_000)] + ["last", "last"]
+    row = "{" + ",".join(f'"{key}": 1' for key in keys) + "}"
+    path = tmp_path / f"pairs.{ending}"
+    path.write_text(",".join(keys) + "\n" if ending == "csv" else f"[{row}]")
+    began = time.process_time()
+    with pytest.raises(ValueError, match="last"):
+        formats.read(path)
+    assert time.process_time() - began < 5
 
 
 def test_no_known_reader_has_gone():

@@ -1,5 +1,6 @@
 """Tables of Parquet and Arrow as rows."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def refuse_repeats(columns: list[str], source: str) -> None:
     Raises:
         ValueError: two have.
     """
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
         raise ValueError(f"{source} has two columns of the name {names(twice)}: rename one.")
 
