@@ -157,7 +157,10 @@ def parse_yaml(text: str) -> Any:
     if len(text) > YAML_DOCUMENT:
         raise ValueError(f"it is longer than {_size(YAML_DOCUMENT)}, the most that is read")
     yaml: Any = import_module("yaml")  # has no types
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:  # a character that YAML does not know
+        raise ValueError(" ".join(str(error).split())) from None
     compose, depth = loader.compose_node, 0
 
     def compose_within_depth(parent: Any, index: Any) -> Any:

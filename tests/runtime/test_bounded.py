@@ -149,3 +149,8 @@ def test_of_a_gzip_bomb_little_is_unpacked():
 def test_a_packed_text_is_unpacked_whole():
     text = b"It was good. " * 1000
     assert bounded.unpack(gzip.compress(text), "x.gz") == text
+
+
+def test_yaml_of_control_characters_is_one_line():
+    with pytest.raises(ValueError, match="special characters are not allowed"):
+        bounded.parse_yaml("\x00" * 100)
