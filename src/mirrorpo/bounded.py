@@ -6,6 +6,8 @@ that is proportional to what it is given, and refuses what is beyond its limit i
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
@@ -18,6 +20,15 @@ MEBIBYTE = 2**20
 
 DOCUMENT = 64 * MEBIBYTE
 """Bytes of a JSON document that is read whole: settings, cards, results, answers."""
+
+DATASET = 1024 * MEBIBYTE
+"""Bytes of a file of preference texts, unpacked."""
+
+TABLE = 64 * MEBIBYTE
+"""Bytes of a CSV file of results."""
+
+GROWTH = 200
+"""How many times its size a packed file may unpack to, beyond `DOCUMENT`. Texts reach about 10."""
 
 LINE = 16 * MEBIBYTE
 """Bytes of one line of a JSON-lines file."""
@@ -40,7 +51,7 @@ YAML_VALUES = 100_000
 _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
 
-def read_at_most(stream: IO[bytes], limit: int, what: str) -> bytes:
+def read_at_most(stream: IO[bytes] | io.BufferedIOBase, limit: int, what: str) -> bytes:
     """All bytes of a stream, for example an endpoint's answer.
 
     No more than `limit` + 1 bytes are read, and no more are held.
@@ -92,14 +103,36 @@ def lines(path: Path, limit: int = LINE) -> Iterator[str]:
             yield line.decode("utf-8")
 
 
+def unpack(content: bytes, what: str, limit: int = DATASET) -> bytes:
+    """What a gzip file's content unpacks to; of a bomb no more than a little is unpacked.
+
+    Raises:
+        ValueError: more than `limit`, or than `DOCUMENT` and `GROWTH` times the content.
+        EOFError, zlib.error, gzip.BadGzipFile: it is damaged.
+    """
+    limit = min(limit, max(DOCUMENT, GROWTH * len(content)))
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        return read_at_most(file, limit, f"{what}, unpacked,")
+
+
 def check_size(path: Path, what: str, limit: int) -> None:
     """See that a file, if there is one, is no larger than a limit.
 
     Raises:
         ValueError: it is larger.
     """
-    if path.is_file() and path.stat().st_size > limit:
-        raise ValueError(f"{path}, {what}, is larger than {_size(limit)}, the most that is read.")
+    if path.is_file():
+        check_length(path.stat().st_size, f"{path}, {what},", limit)
+
+
+def check_length(count: int, what: str, limit: int) -> None:
+    """See that a number of bytes is no larger than a limit.
+
+    Raises:
+        ValueError: it is larger.
+    """
+    if count > limit:
+        raise ValueError(f"{what} is larger than {_size(limit)}, the most that is read.")
 
 
 def parse_json(text: str) -> Any:
@@ -124,7 +157,10 @@ def parse_yaml(text: str) -> Any:
     if len(text) > YAML_DOCUMENT:
         raise ValueError(f"it is longer than {_size(YAML_DOCUMENT)}, the most that is read")
     yaml: Any = import_module("yaml")  # has no types
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:  # a character that YAML does not know
+        raise ValueError(" ".join(str(error).split())) from None
     compose, depth = loader.compose_node, 0
 
     def compose_within_depth(parent: Any, index: Any) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
-from mirrorpo import versions
+from mirrorpo import bounded, versions
 
 if sys.platform != "win32":
     import fcntl
@@ -28,6 +28,7 @@ NAME, FALLBACK_NAME = ".lock", ".locked"
 """Names of a folder's lock, within the folder, while a process holds it."""
 
 _POLL_SECONDS = 0.2
+_MOST = 1 << 16  # bytes of what a lock says
 _NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -214,7 +215,7 @@ def _introduce(descriptor: int) -> None:
 def _read(path: Path) -> dict[str, object] | None:
     """What a lock says of its holder; None where it says nothing yet."""
     try:
-        found = json.loads(path.read_bytes())
+        found = bounded.parse_json(bounded.read_text(path, "a lock", _MOST))
     except (OSError, ValueError):
         return None
     known = isinstance(found, dict) and {"pid", "host", "since"} <= found.keys()

@@ -49,7 +49,7 @@ class Found:
     wrong: list[str] = field(default_factory=list)
 
 
-def damage(kind: Kind, count: int, seed: int) -> Found:
+def damage(kind: Kind, count: int, seed: int | str) -> Found:
     """Damage one file of a kind again and again, each way in turn."""
     draw, found = random.Random(f"{kind.name} {seed}"), Found()
     whole = kind.path.read_bytes()

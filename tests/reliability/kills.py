@@ -49,22 +49,34 @@ class Count:
         at_files: of them those that died at a chosen change of a file.
         runs: killed sequences that were resumed to the end and compared.
         losses: what was wrong, in words.
+        seconds: that it all took.
     """
 
     kills: int = 0
     at_files: int = 0
     runs: int = 0
     losses: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nothing disturbed: what came out, its seconds, and its changes of files."""
+
+    result: dict
+    seconds: float
+    moments: int
 
 
 class Campaign:
     """Commands, killed and resumed in folders of their own."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: str):
         self.given = folder / "given"
         self._folder = folder
         self._random = random.Random(seed)
         self._compiled = folder / "compiled"
+        self._sequences = 0
         self.given.mkdir(parents=True)
         self._compiled.mkdir()
 
@@ -77,39 +89,45 @@ class Campaign:
             place = self._place(step.__name__)
             self._see(self._child(place, lambda step=step: step(self.given)), place)
 
-    def kill(self, name: str, kills: int) -> Count:
-        """Kill a command a number of times, in sequences of one to four kills."""
-        count, command = Count(), COMMANDS[name]
-        whole, seconds, moments = self._undisturbed(name, command)
-        tries = 0
-        while count.kills < kills and tries < 4 * kills:
-            tries += 1
-            place = self._place(f"{name}-{tries}".replace(" ", "-"))
-            planned = min(self._random.randint(1, 4), kills - count.kills)
-            done: list[str] = []
-            for _ in range(planned):
-                moment = self._random.random() < 0.5
-                when = self._random.uniform(0, seconds)
-                at = self._random.randint(1, moments) if moment else None
-                status = self._run(command, place, at, None if moment else when)
-                if status == -signal.SIGKILL:
-                    count.kills += 1
-                    count.at_files += moment
-                    done.append(f"file change {at}" if moment else f"{when:.2f} s")
-                elif status == 0:
-                    break
-                else:
-                    count.losses.append(f"{place}: exit {status} after {done}: {_error(place)}")
-            status = self._run(command, place)
-            count.runs += 1
-            if status:
+    def undisturbed(self, name: str) -> Undisturbed:
+        """Run a command to its end: what it gives, how long it takes, its changes of files."""
+        command, place = COMMANDS[name], self._place(f"{name}-warm".replace(" ", "-"))
+        self._see(self._run(command, place), place)  # compiles
+        place = self._place(f"{name}-whole".replace(" ", "-"))
+        began = time.monotonic()
+        self._see(self._run(command, place, at=sys.maxsize), place)
+        seconds = time.monotonic() - began
+        return Undisturbed(command.result(place), seconds, int((place / _MOMENTS).read_text()))
+
+    def kill(self, name: str, whole: Undisturbed, most: int = 4) -> Count:
+        """Kill a command one to four times, at most `most`, and then let it run to its end."""
+        count, command = Count(runs=1), COMMANDS[name]
+        self._sequences += 1
+        place = self._place(f"{name}-{self._sequences}".replace(" ", "-"))
+        done: list[str] = []
+        began = time.monotonic()
+        for _ in range(min(self._random.randint(1, 4), most)):
+            moment = self._random.random() < 0.5
+            when = self._random.uniform(0, whole.seconds)
+            at = self._random.randint(1, whole.moments) if moment else None
+            status = self._run(command, place, at, None if moment else when)
+            if status == -signal.SIGKILL:
+                count.kills += 1
+                count.at_files += moment
+                done.append(f"file change {at}" if moment else f"{when:.2f} s")
+            elif status == 0:
+                break
+            else:
                 count.losses.append(f"{place}: exit {status} after {done}: {_error(place)}")
-                continue
-            found = self._wrong(command, place, whole)
-            if found:
-                count.losses.append(f"{place}: after {done}: {found}")
-                continue
+        status = self._run(command, place)
+        found = None if status else self._wrong(command, place, whole.result)
+        if status:
+            count.losses.append(f"{place}: exit {status} after {done}: {_error(place)}")
+        elif found:
+            count.losses.append(f"{place}: after {done}: {found}")
+        elif not count.losses:
             shutil.rmtree(place)
+        count.seconds = round(time.monotonic() - began, 1)
         return count
 
     def resume_states(self, name: str, count: int) -> Tried:
@@ -132,17 +150,6 @@ class Campaign:
         self._see(self._child(place, try_all, within=count * RUN_SECONDS), place)
         shutil.rmtree(place)
         return Tried(**json.loads(said.read_text()))
-
-    def _undisturbed(self, name: str, command: Command) -> tuple[dict, float, int]:
-        """What a run gives, how long it takes, and how often it changes a file."""
-        place = self._place(f"{name}-warm".replace(" ", "-"))
-        self._see(self._run(command, place), place)  # compiles
-        place = self._place(f"{name}-whole".replace(" ", "-"))
-        began = time.monotonic()
-        self._see(self._run(command, place, at=sys.maxsize), place)
-        seconds = time.monotonic() - began
-        moments = int((place / _MOMENTS).read_text())
-        return command.result(place), seconds, moments
 
     def _wrong(self, command: Command, place: Path, whole: dict) -> str | None:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import damaged
+from tests.reliability.tally import Tally
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,9 +58,28 @@ def kind(path, read):
 
 
 def test_a_killed_command_ends_bit_equal():
-    assert "data generate: 3 kills" in run(
-        "--kills", "3", "--files", "0", "--only", "data-generate"
-    )
+    parts = ("--states", "0", "--files", "0", "--inputs", "0", "--only", "data-generate")
+    said = run("--kills", "3", *parts)
+    assert "kills, data generate: 3 kills" in said
+    assert "All held" in said
+
+
+@pytest.mark.slow
+def test_hostile_inputs_end_well_or_in_one_line():
+    pytest.importorskip("trl")
+    pytest.importorskip("vaderSentiment")
+    assert "All held" in run("--kills", "0", "--states", "0", "--files", "0")
+
+
+def test_a_tally_adds_up_and_goes_on(tmp_path):
+    path = tmp_path / "tally.jsonl"
+    for number in range(2):
+        Tally(path).add("inputs", "x", {"inputs": 1, "number": number, "wrong": ["bad"] * number})
+    found = Tally(path)
+    assert found.sum("inputs", "x", "inputs") == found.rows == 2
+    assert found.values("inputs", "x", "number") == {0, 1}
+    assert found.wrong == ["bad"]
+    assert "inputs, all: 2 inputs, 1 wrong" in found.table()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Reading is bounded: in size, in depth, and in what a short text may stand for."""
 
+import gzip
 import io
 import json
 import time
@@ -133,3 +134,23 @@ def test_recipes_that_include_each_other_many_times_are_refused(tmp_path):
         (tmp_path / f"{level}.yaml").write_text(f"include: {included}\nobjective: dpo\n")
     with pytest.raises(ValueError, match="includes more than 100 files"):
         recipe.load(tmp_path / "0.yaml")
+
+
+def test_of_a_gzip_bomb_little_is_unpacked():
+    bomb = gzip.compress(bytes(300 * bounded.MEBIBYTE), 9)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"x\.gz, unpacked, is longer than"):
+        bounded.unpack(bomb, "x.gz")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 150 * bounded.MEBIBYTE
+
+
+def test_a_packed_text_is_unpacked_whole():
+    text = b"It was good. " * 1000
+    assert bounded.unpack(gzip.compress(text), "x.gz") == text
+
+
+def test_yaml_of_control_characters_is_one_line():
+    with pytest.raises(ValueError, match="special characters are not allowed"):
+        bounded.parse_yaml("\x00" * 100)

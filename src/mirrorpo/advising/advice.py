@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirrorpo import bounded
 from mirrorpo.advising.conditions import Conditions
 from mirrorpo.variants import parse
 
@@ -94,6 +95,7 @@ def evidence(paths: Sequence[Path]) -> pd.DataFrame:
     for path in paths:
         if not path.is_file():
             raise ValueError(f"No table of results at {path}: the file does not exist.")
+        bounded.check_size(path, "a table of results", bounded.TABLE)
         frame = pd.read_csv(path)
         missing = [name for name in _NEEDED if name not in frame.columns]
         if missing:

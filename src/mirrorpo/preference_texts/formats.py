@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mirrorpo import bounded
+
 from . import delimited, json_rows, signs, tables
 from .place import Place, Rows
 
@@ -66,7 +68,7 @@ def _known(ending: str) -> str | None:
 
 
 def _text(path: Path) -> str:
-    content = path.read_bytes()
+    content = bounded.read_bytes(path, "preference texts", bounded.DATASET)
     if path.name.lower().endswith(COMPRESSED):
         content = _unpacked(path, content)
     other = signs.other(content)
@@ -84,7 +86,7 @@ def _text(path: Path) -> str:
 
 def _unpacked(path: Path, content: bytes) -> bytes:
     try:
-        found = gzip.decompress(content)
+        found = bounded.unpack(content, str(path))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         other = None if content.startswith(b"\x1f\x8b") else signs.other(content)
         what = other or f"cannot be unpacked: {error}. It may be cut."

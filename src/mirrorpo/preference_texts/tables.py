@@ -1,5 +1,6 @@
 """Tables of Parquet and Arrow as rows."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.ipc
 import pyarrow.parquet
+
+from mirrorpo import bounded
 
 from . import signs
 from .place import Place, Rows, Unreadable, names
@@ -26,7 +29,7 @@ def read(path: Path, kind: str) -> Rows:
     """
     try:
         is_parquet = kind == ".parquet"
-        table = arrow.parquet.ParquetFile(path).read() if is_parquet else _arrow(path)
+        table = _parquet(path) if is_parquet else _arrow(path)
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -68,7 +71,7 @@ def refuse_repeats(columns: list[str], source: str) -> None:
     Raises:
         ValueError: two have.
     """
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
         raise ValueError(f"{source} has two columns of the name {names(twice)}: rename one.")
 
@@ -95,7 +98,17 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
+def _parquet(path: Path) -> Any:
+    """The table of a Parquet file, whose own account says beforehand how large it is unpacked."""
+    with arrow.parquet.ParquetFile(path) as file:
+        about = file.metadata
+        size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+        bounded.check_length(size, f"{path}, unpacked,", bounded.DATASET)
+        return file.read()
+
+
 def _arrow(path: Path) -> Any:
+    bounded.check_size(path, "preference texts", bounded.DATASET)
     with arrow.memory_map(str(path)) as source:
         try:
             return arrow.ipc.open_stream(source).read_all()

@@ -3,13 +3,13 @@
 Nothing else is kept: a killed search is replayed from the log and continues to the same choice.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from mirrorpo import bounded
 from mirrorpo.objectives import ranges
 from mirrorpo.objectives.ranges import Range
 from mirrorpo.study.records import AgentRecord, hyperparameters_text
@@ -153,7 +153,7 @@ def _by_trial(
     points: dict[int, Point] = {}
     scores: dict[int, dict[int, float]] = {}
     for record in records:
-        points.setdefault(record.trial, json.loads(record.hyperparameters))
+        points.setdefault(record.trial, bounded.parse_json(record.hyperparameters))
         scores.setdefault(record.trial, {})[record.seed] = _score(record)
     return points, scores
 

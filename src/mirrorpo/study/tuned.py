@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mirrorpo import bounded
 from mirrorpo.study.algorithms import Algorithm
 
 
@@ -31,7 +32,7 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     final = frame[frame.phase == "final"]
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):
-        values = json.loads(cell.hyperparameters.iloc[0])
+        values = bounded.parse_json(cell.hyperparameters.iloc[0])
         if values:
             chosen.setdefault(str(algorithm), {})[str(variant)] = values
     return chosen

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirrorpo import bounded
 from mirrorpo.language.answers import Pair
 
 from .alpaca_names import length_controlled, silence
@@ -117,6 +118,7 @@ def _constant(pairs: int) -> pd.DataFrame:
 
 def _check(path: Path, pairs: int) -> None:
     try:
+        bounded.check_size(path, "a difficulty file", bounded.TABLE)
         found = pd.read_csv(path)
     except FileNotFoundError:
         raise ValueError(f"No difficulty file at {path}: the file does not exist.") from None

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirrorpo import bounded
 from mirrorpo.language import recipe
 
 
@@ -56,7 +57,7 @@ def load(path: Path) -> ModelJudge:
             names the file.
     """
     try:
-        content = recipe.parse(path.read_text(encoding="utf-8"))
+        content = recipe.parse(bounded.read_text(path, "a judge", bounded.YAML_DOCUMENT))
     except OSError as error:
         raise ValueError(f"No judge at {path}: {error.strerror}.") from None
     except ValueError as error:
