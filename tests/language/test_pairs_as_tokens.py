@@ -1,8 +1,10 @@
 """What a model reads of a row: prompts in prompts and answers in answers, as TRL has it."""
 
 import copy
+import itertools
 import json
 import logging
+import re
 
 import hypothesis
 import pytest
@@ -126,6 +128,15 @@ def contents(value):
     return [message["content"] or "" for message in value or []]
 
 
+def said_last(value):
+    """What the assistant says last in a side of a row, as the template writes it: no more and no
+    less is the answer."""
+    if isinstance(value, str):
+        return f"{value}<end>"
+    turns = itertools.takewhile(lambda message: message["role"] == "assistant", reversed(value))
+    return "<assistant>".join(f"{turn['content'] or ''}<end>" for turn in [*turns][::-1])
+
+
 def of_trl(trainer, given):
     """TRL's own tokens of a row; None where it fails."""
     raw = {name: copy.deepcopy(given[name]) for name in given if name != "tools"}
@@ -153,6 +164,9 @@ def looked_at(trainer, given):
     parts, found = tokens(trainer, written, TEMPLATE)
     for side, (prompt, answer) in parts.items():
         own = contents(given[side])[-1]
+        written = re.sub(r"<call>.*?</call>", "", answer.removesuffix("<eos>"))
+        assert written == said_last(given[side])
+        assert "None" not in prompt, "nothing is no word"
         asked = [said for said in contents(given.get("prompt")) if said.strip()]
         assert all(said.strip() in prompt for said in asked)
         assert prompt.endswith("<assistant>"), "an answer is all that follows"
