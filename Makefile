@@ -52,5 +52,5 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) '.[cluster,dev,docs,llm]'
+	$(INSTALL) '.[cluster,data,dev,docs,llm]'
 	touch $(RUNTIME) $@

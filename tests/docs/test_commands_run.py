@@ -9,7 +9,7 @@ from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.cli import main
 from mirrorpo.simulation import tasks
 from tests import point_task
-from tests.docs.test_documents import ROOT, commands
+from tests.docs.test_documents import ROOT, commands, python_blocks
 
 SMALL = {
     "--rows": "8",
@@ -80,3 +80,19 @@ def test_readme_s_commands_about_data_run_on_what_they_wrote(capsys):
     said = capsys.readouterr().out
     assert "40 pairs of trajectories" in said
     assert "seed 0: true return" in said
+
+
+@pytest.mark.parametrize("name", ["trajectories", "labels"])
+def test_the_commands_on_own_data_run_on_the_files_of_their_page(name, capsys):
+    text = (ROOT / "docs" / "howto" / f"{name}.md").read_text(encoding="utf-8")
+    for code in python_blocks(text):
+        exec(compile(code, name, "exec"), {})
+    done = [arguments[0] for arguments in commands(text)]
+    for arguments in commands(text):
+        # The pages' files are small, and what is estimated of them needs all rows.
+        values = {"--seeds": "1", "--epochs": "1", "--variants": "base", "--algorithms": "sft"}
+        before = ["", *arguments]
+        main([values.get(name, word) for name, word in zip(before, arguments, strict=False)])
+    assert {"data", "bench"} < set(done)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "my-robot: mean held-out label agreement in %" in said

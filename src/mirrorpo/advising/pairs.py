@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,12 @@ def read(path: Path) -> Pairs:
 
 
 def from_trajectories(dataset: PreferenceDataset) -> Pairs:
-    """Pairs of robots' trajectories, by the features of `trajectory_difference`."""
+    """Pairs of robots' trajectories, by the features of `trajectory_difference`.
+
+    Pairs that people called equal, and that stand in both orders, are left out: their labels are
+    neither right nor wrong.
+    """
+    dataset = _without_ties(dataset)
     trajectories = dataset.trajectories
     return Pairs(
         "trajectories",
@@ -89,6 +94,18 @@ def from_trajectories(dataset: PreferenceDataset) -> Pairs:
         trajectories.length[dataset.rejected].astype(float),
         dataset.chosen == dataset.rejected,
     )
+
+
+def _without_ties(dataset: PreferenceDataset) -> PreferenceDataset:
+    labels = dataset.card.get("labels")
+    if not isinstance(labels, Mapping) or labels.get("ties") != "half":
+        return dataset
+    ends = np.stack([dataset.chosen, dataset.rejected], axis=1)
+    known = {tuple(pair) for pair in ends.tolist()}
+    kept = np.array([(b, a) not in known for a, b in ends.tolist()])
+    if not kept.any():
+        raise ValueError("All pairs are labelled as equal: nothing can be said of their labels.")
+    return replace(dataset, chosen=dataset.chosen[kept], rejected=dataset.rejected[kept])
 
 
 def from_texts(texts: PreferenceTexts) -> Pairs:

@@ -40,7 +40,13 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "limbs": agents.limbs,
         "render": agents.render,
     },
-    "data": {"generate": data.generate, "inspect": data.inspect},
+    "data": {
+        "generate": data.generate,
+        "import": data.import_,
+        "label": data.label,
+        "inspect": data.inspect,
+        "export": data.export,
+    },
     "objectives": objectives.show,
     "train": train.train,
     "bench": bench.bench,
@@ -56,7 +62,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
 _GROUPS = {
     "agents": "Source agents: list, train by PPO, pick from a run, evaluate, calibrate a penalty "
     "by one, show limb use, draw.",
-    "data": "Preference data: generate with chosen faults, inspect.",
+    "data": "Preference data: generate with chosen faults, import your own, label, inspect, "
+    "export.",
 }
 
 

@@ -19,6 +19,9 @@ def bench(
 ) -> None:
     """Train every objective on every dataset variant and score it by true return.
 
+    With --data, agents are trained on the trajectories of a file, and scored by true return where
+    its card names a task of MirrorPO's, else by how many held-out labels they agree with.
+
     An interrupted bench continues with the same command.
 
     Args:
@@ -45,7 +48,7 @@ def bench(
     table = result.results
     console.print(TerminalTable(table))
     console.print(
-        f"Mean true return, {settings.episodes} episodes per agent. {table_notes.errors(table)} "
+        f"{table_notes.score(table, settings.scoring.episodes)} {table_notes.errors(table)} "
         f"{table_notes.bold(table)} Every agent, its curves and its settings are in "
         f"{result.folder}."
     )

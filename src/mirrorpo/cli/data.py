@@ -7,6 +7,7 @@ import tyro
 
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
+from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.runtime import cache
 from mirrorpo.runtime.start import start_jax
 
@@ -69,6 +70,66 @@ def generate(
         files.remove_leftovers(out.parent, f"{name}.")
     dataset.save(out)
     console.print(f"{out}: {dataset.rows} pairs, variant {parsed}.")
+
+
+def import_(
+    file: Annotated[Path, tyro.conf.Positional],
+    out: Path,
+    settings: tyro.conf.OmitArgPrefixes[ImportSettings],
+) -> None:
+    """Read trajectories of others: a pool for the bench, or, with --labels, a labelled dataset.
+
+    Args:
+        file: .npz, .hdf5 as D4RL's, .parquet with one row per step, or a Minari dataset's folder.
+        out: file to write, ending in .safetensors; a JSON card goes beside it.
+        settings: how the file is read.
+    """
+    start_jax()
+    from mirrorpo.preferences.own import importing
+
+    for line in importing.run(file, out, settings):
+        console.print(line)
+
+
+def export(pool: Annotated[Path, tyro.conf.Positional], out: Path) -> None:
+    """Write a pool's trajectories as a NumPy archive laid out as D4RL's, for other tools.
+
+    Args:
+        pool: a pool's .safetensors file.
+        out: file to write, ending in .npz; `mirrorpo data import` makes the same pool of it.
+    """
+    if out.exists():
+        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    places.check(out, f"--out {out}")
+    start_jax()
+    from mirrorpo.preferences import data
+    from mirrorpo.preferences.own import exchange
+
+    read = data.Pool.load(pool)
+    exchange.write(read, out)
+    console.print(f"{out}: {len(read.trajectories)} episodes.")
+
+
+def label(
+    pool: Annotated[Path, tyro.conf.Positional], out: Path, variant: str = "base", seed: int = 0
+) -> None:
+    """Label the pairs of a pool: a dataset of one variant, to train on or to inspect.
+
+    Args:
+        pool: a pool's .safetensors file, as `mirrorpo data import` writes.
+        out: file to write, ending in .safetensors; a JSON card goes beside it.
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        seed: of the labels.
+    """
+    if out.exists():
+        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    places.check(out, f"--out {out}")
+    start_jax()
+    from mirrorpo.preferences import data
+
+    dataset = data.label(data.Pool.load(pool), variant, seed)
+    dataset.save(out)
+    console.print(f"{out}: {dataset.rows} pairs, variant {dataset.card['variant']}.")
 
 
 def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:

@@ -11,6 +11,7 @@ from mirrorpo.cli.console import console
 from mirrorpo.divergence import Diverged
 from mirrorpo.front.run_folder import BY_NAME
 from mirrorpo.front.settings import TrainedAgents
+from mirrorpo.study.measures import RETURN
 
 
 def train(
@@ -24,7 +25,8 @@ def train(
 
     Args:
         objective: a name, a name with values as in dpo[beta=0.3], or PATH.py:CLASS.
-        data: a dataset of `mirrorpo data generate`.
+        data: a dataset of `mirrorpo data generate` or `mirrorpo data import`. Where its card names
+            no task of MirrorPO's, a fifth is held out, and agents are scored by its labels.
         settings: of inner training.
         agents: which agents, and how they are scored.
         out: run folder; by default runs/train-OBJECTIVE-DATA-seedSEED.
@@ -37,8 +39,8 @@ def train(
         error = agent.return_standard_error
         spread = "" if error is None else f" ± {error:.0f}"
         console.print(
-            f"seed {agent.seed}: true return {agent.return_mean:.0f}{spread} "
-            f"({agents.episodes} episodes)"
+            f"seed {agent.seed}: {agent.scored_by} {agent.return_mean:.0f}{spread} "
+            f"({f'{agents.episodes} episodes' if agent.scored_by == RETURN else 'mean over pairs'})"
         )
     console.print(f"Agents and training curves are in {result.folder}.")
     if result.diverged:

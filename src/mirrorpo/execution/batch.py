@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from mirrorpo.objectives import Objective
-from mirrorpo.preferences import data
+from mirrorpo.preferences import views
+from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import items_at_once
 from mirrorpo.simulation import evaluation
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
 from mirrorpo.training import learner
+from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings
 
 
@@ -23,16 +25,22 @@ class Supply:
     """What every worker of a run needs once.
 
     Attributes:
-        task: where agents act.
+        task: where agents act; None where they are scored by labels.
         pools: trajectories that all variants of the data index, by their draw.
         start: policy that all agents start from; None for random networks.
         datasets: variants that a worker keeps ready on its devices, the last ones used.
+        held_out: pairs whose labels score agents, where there is no task.
     """
 
-    task: Task
-    pools: Mapping[int, data.Pool]
+    task: Task | None
+    pools: Mapping[int, views.Source]
     start: Policy | None = None
     datasets: int = 1
+    held_out: PreferenceDataset | None = None
+
+    def __post_init__(self) -> None:
+        if (self.task is None) == (self.held_out is None):
+            raise ValueError("Agents are scored on a task, or else by held-out pairs.")
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Order:
         variant: of the data, as text.
         draw: of the trajectories.
         label_seed: of the labels.
-        rows: pairs to train on.
+        rows: pairs to train on; None for all.
         training: settings of inner training.
         episodes: behind each score.
         episodes_seeds: of each agent's start states and action noise.
@@ -60,7 +68,7 @@ class Order:
     variant: str
     draw: int
     label_seed: int
-    rows: int
+    rows: int | None
     training: TrainSettings
     episodes: int
     episodes_seeds: Sequence[int]
@@ -74,8 +82,9 @@ class Scored:
     """What became of an order; every array has a leading axis of its agents.
 
     Attributes:
-        returns: true return of each episode, shape (agents, episodes), float32; NaN where the
-            agent diverged.
+        returns: true return of each episode, shape (agents, episodes), float32; or, without a
+            task, 100 for each held-out label that the agent agrees with, 0 for each other one,
+            shape (agents, pairs); NaN where the agent diverged.
         diverged: whether an agent's parameters are not finite, shape (agents,), bool.
         curves: for each name of `inner_loop.Curves`, shape (agents, epochs); where the order
             asks for it also ``return_mean``, the mean true return after each epoch.
@@ -83,6 +92,7 @@ class Scored:
         policies: the agents themselves, NumPy leaves with a leading axis of agents.
         train_seconds: wall time of the training, compilation included.
         evaluate_seconds: wall time of the episodes, likewise, those of the curve among them.
+        on_task: whether the agents acted on a task.
     """
 
     returns: np.ndarray
@@ -92,6 +102,7 @@ class Scored:
     policies: Policy
     train_seconds: float
     evaluate_seconds: float
+    on_task: bool = True
 
 
 class Worker:
@@ -99,17 +110,17 @@ class Worker:
 
     def __init__(self, supply: Supply):
         self.supply = supply
-        self._ready: OrderedDict[tuple[str, int, int, int], learner.Prepared] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, int, int, int | None], learner.Prepared] = OrderedDict()
 
     def prepared(
-        self, variant: str, draw: int, label_seed: int, rows: int, training: TrainSettings
+        self, variant: str, draw: int, label_seed: int, rows: int | None, training: TrainSettings
     ) -> learner.Prepared:
         """The first rows of one variant of one draw on the devices."""
         supply, key = self.supply, (variant, draw, label_seed, rows)
         if key not in self._ready:
             while len(self._ready) >= supply.datasets:
                 self._ready.popitem(last=False)
-            dataset = data.label(supply.pools[draw], variant, label_seed, rows)
+            dataset = views.label(supply.pools[draw], variant, label_seed, rows)
             self._ready[key] = learner.prepare(dataset, training, supply.start)
         self._ready.move_to_end(key)
         return self._ready[key]
@@ -150,11 +161,15 @@ class Worker:
             policies=jax.tree.map(lambda x: np.asarray(x)[:count], policies),
             train_seconds=trained_at - began,
             evaluate_seconds=scored_at - trained_at,
+            on_task=self.supply.held_out is None,
         )
 
     def _returns(
         self, policies: Policy, episodes: int, seeds: Sequence[int], deterministic: bool
     ) -> np.ndarray:
+        if self.supply.held_out is not None:
+            return 100.0 * agreement(policies, self.supply.held_out)
+        assert self.supply.task is not None  # see `Supply`
         return evaluation.returns(policies, self.supply.task, episodes, seeds, deterministic)
 
 

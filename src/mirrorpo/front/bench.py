@@ -70,9 +70,10 @@ def bench(
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
-    from mirrorpo.study import table_files, tables, tuning
+    from mirrorpo.study import ground, table_files, tables, tuning
 
     caches.check(kept)
+    settings = ground.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
     with writing(folder) as path, executor.place(ray) as place:
         log, source_agents = benches.run(

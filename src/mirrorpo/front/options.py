@@ -35,6 +35,7 @@ class BenchOptions(TrainingOptions, total=False):
     """See `mirrorpo.study.settings.BenchSettings`."""
 
     task: str
+    data: str | os.PathLike[str] | None
     variants: Names
     algorithms: Names
     seeds: int | None

@@ -38,7 +38,8 @@ def train(
 
     Args:
         objective: as `mirrorpo.objective` takes its text.
-        data: a dataset of `mirrorpo data generate`.
+        data: a dataset of `mirrorpo data generate` or `mirrorpo data import`. Where its card names
+            no task of MirrorPO's, a fifth is held out, and agents are scored by its labels.
         settings: of inner training, ready-made, in place of single options.
         out: run folder. By default a temporary folder, which is removed with the result;
             `TrainResult.save` keeps it.

@@ -57,23 +57,34 @@ class Trajectories:
 
 @dataclass(frozen=True)
 class Pool:
-    """For each start state, two trajectories of each source agent: what all variants share.
+    """For each row, two trajectories of each source agent: what all variants share.
 
     Attributes:
-        trajectories: ordered by start state, then agent (better, worse), then copy.
+        trajectories: of all rows.
         card: task, backend, agents, seed, versions.
+        members: trajectories of each row, by agent (better, worse) and copy, shape
+            (rows, 2, COPIES), int32; None where each stands in one row, in this order.
     """
 
     trajectories: Trajectories
     card: Mapping[str, Any]
+    members: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
-        return len(self.trajectories) // (2 * COPIES)
+        return len(self.of_rows)
+
+    @property
+    def of_rows(self) -> np.ndarray:
+        """Trajectories of each row, shape (rows, 2, COPIES)."""
+        in_order = np.arange(len(self.trajectories), dtype=np.int32)
+        return in_order.reshape(-1, 2, COPIES) if self.members is None else self.members
 
     def save(self, path: Path | str) -> None:
         """Write a safetensors file, and a JSON card with its checksum beside it."""
-        _save(path, _arrays(self.trajectories), {"format": POOL_FORMAT, **self.card})
+        members = {} if self.members is None else {"members": self.members}
+        arrays = {**_arrays(self.trajectories), **members}
+        _save(path, arrays, {"format": POOL_FORMAT, **self.card})
 
     @classmethod
     def load(cls, path: Path | str) -> "Pool":
@@ -83,7 +94,9 @@ class Pool:
             ValueError: missing, truncated, foreign or changed file.
         """
         arrays, card = _load(path, POOL_FORMAT, "a pool of trajectories")
-        return cls(_trajectories(arrays, path), card)
+        trajectories, members = _trajectories(arrays, path), arrays.get("members")
+        validation.check_members(members, trajectories.agent, path)
+        return cls(trajectories, card, members)
 
 
 @dataclass(frozen=True)
@@ -285,8 +298,11 @@ def label(
     rows = pool.rows if rows is None else rows
     if not 1 <= rows <= pool.rows:
         raise ValueError(f"rows must be between 1 and the pool's {pool.rows}, not {rows}.")
-    returns = pool.trajectories.returns[: rows * 2 * COPIES].reshape(rows, 2, COPIES)
-    chosen, rejected = draw_pairs(returns, variant, seed)
+    members = pool.of_rows[:rows]
+    chosen, rejected = (
+        members.reshape(-1)[places]
+        for places in draw_pairs(pool.trajectories.returns[members], variant, seed)
+    )
     card = {**pool.card, "rows": rows, "variant": str(variant), "label_seed": seed}
     return PreferenceDataset(pool.trajectories, chosen, rejected, card)
 

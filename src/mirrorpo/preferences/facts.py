@@ -21,14 +21,16 @@ class Facts:
         task: name of the task.
         variant: text of the variant.
         rows: number of pairs.
-        flipped: share of labels that contradict the true returns.
+        flipped: share of labels that contradict the true returns; None where those are not known.
         chosen_better: share of pairs whose chosen trajectory is the better agent's.
         pairings: share of pairs of two better agents' trajectories, of one each, of two worse.
-        chosen_return: mean and standard deviation of the chosen trajectories' true returns.
+        chosen_return: mean and standard deviation of the chosen trajectories' true returns; None
+            where those are not known.
         rejected_return: likewise of the rejected ones.
         chosen_length: mean number of steps of chosen trajectories.
         rejected_length: likewise of the rejected ones.
-        agents: names of the better and the worse agent.
+        agents: names of the better and the worse agent; None where trajectories have no such
+            sources.
         short: share of the pairs' trajectories that end within `SHORT_EPISODE` steps; None where
             it was not measured.
     """
@@ -36,14 +38,14 @@ class Facts:
     task: str
     variant: str
     rows: int
-    flipped: float
+    flipped: float | None
     chosen_better: float
     pairings: tuple[float, float, float]
-    chosen_return: tuple[float, float]
-    rejected_return: tuple[float, float]
+    chosen_return: tuple[float, float] | None
+    rejected_return: tuple[float, float] | None
     chosen_length: float
     rejected_length: float
-    agents: tuple[str, str]
+    agents: tuple[str, str] | None
     short: float | None = None
 
     @property
@@ -52,8 +54,8 @@ class Facts:
         return [
             (
                 "true return, mean ± s.d.",
-                f"{self.chosen_return[0]:.0f} ± {self.chosen_return[1]:.0f}",
-                f"{self.rejected_return[0]:.0f} ± {self.rejected_return[1]:.0f}",
+                _moments(self.chosen_return),
+                _moments(self.rejected_return),
             ),
             ("steps, mean", f"{self.chosen_length:.0f}", f"{self.rejected_length:.0f}"),
         ]
@@ -61,20 +63,33 @@ class Facts:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Facts that are not of one side: name, value."""
-        both, mixed, neither = self.pairings
-        better, worse = self.agents
         return [
             ("pairs", str(self.rows)),
-            ("labels against the true returns", f"{100 * self.flipped:.1f} %"),
-            (f"chosen is {better}'s", f"{100 * self.chosen_better:.1f} %"),
-            (f"{better} against {better}", f"{100 * both:.1f} %"),
-            (f"{better} against {worse}", f"{100 * mixed:.1f} %"),
-            (f"{worse} against {worse}", f"{100 * neither:.1f} %"),
-            (
-                f"trajectories of fewer than {SHORT_EPISODE} steps",
-                "not measured" if self.short is None else f"{100 * self.short:.1f} %",
-            ),
+            ("labels against the true returns", _percent(self.flipped)),
+            *self._of_agents,
+            (f"trajectories of fewer than {SHORT_EPISODE} steps", _percent(self.short)),
         ]
+
+    @property
+    def _of_agents(self) -> list[tuple[str, str]]:
+        if self.agents is None:
+            return []
+        better, worse = self.agents
+        both, mixed, neither = self.pairings
+        return [
+            (f"chosen is {better}'s", _percent(self.chosen_better)),
+            (f"{better} against {better}", _percent(both)),
+            (f"{better} against {worse}", _percent(mixed)),
+            (f"{worse} against {worse}", _percent(neither)),
+        ]
+
+
+def _percent(share: float | None) -> str:
+    return "not measured" if share is None else f"{100 * share:.1f} %"
+
+
+def _moments(of: tuple[float, float] | None) -> str:
+    return "not known" if of is None else f"{of[0]:.0f} ± {of[1]:.0f}"
 
 
 def describe(dataset: PreferenceDataset) -> Facts:
@@ -84,16 +99,20 @@ def describe(dataset: PreferenceDataset) -> Facts:
     rejected_agent = trajectories.agent[dataset.rejected] == BETTER
     of_better = chosen_agent.astype(int) + rejected_agent
 
-    def moments(which: np.ndarray) -> tuple[float, float]:
+    card = dataset.card
+    known = card.get("returns") != "unknown"
+
+    def moments(which: np.ndarray) -> tuple[float, float] | None:
+        if not known:
+            return None
         values = trajectories.returns[which].astype(np.float64)
         return float(values.mean()), float(values.std())
 
-    card = dataset.card
     return Facts(
         task=str(card.get("task", "unknown task")),
         variant=str(card.get("variant", "unknown variant")),
         rows=dataset.rows,
-        flipped=float(dataset.flipped.mean()),
+        flipped=float(dataset.flipped.mean()) if known else None,
         chosen_better=float(chosen_agent.mean()),
         pairings=(
             float((of_better == 2).mean()),
@@ -104,7 +123,9 @@ def describe(dataset: PreferenceDataset) -> Facts:
         rejected_return=moments(dataset.rejected),
         chosen_length=float(trajectories.length[dataset.chosen].mean()),
         rejected_length=float(trajectories.length[dataset.rejected].mean()),
-        agents=(
+        agents=None
+        if "labels" in card
+        else (
             str(card.get("better", {}).get("name", "better agent")),
             str(card.get("worse", {}).get("name", "worse agent")),
         ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.variants import BETTER, WORSE
+from mirrorpo.variants import BETTER, COPIES, WORSE
 
 _AT_ONCE = 64  # trajectories: the mask of a whole pool's numbers would take a quarter of its memory
 
@@ -104,6 +104,44 @@ def check_pairs(chosen: np.ndarray, rejected: np.ndarray, count: int, path: Path
         )
     if not len(chosen):
         raise ValueError(f"{path} holds no pair.")
+
+
+def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | str) -> None:
+    """See that an array says which trajectories of each agent stand in a pool's rows; None, where
+    they stand there in order, is fine.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if members is None:
+        if len(agent) % (2 * COPIES):
+            raise ValueError(
+                f"{path} is damaged: {len(agent)} trajectories are no rows of {2 * COPIES}."
+            )
+        return
+    if members.ndim != 3 or members.shape[1:] != (2, COPIES) or members.dtype.kind not in "iu":
+        raise ValueError(
+            f"{path} is damaged: members are {members.dtype} of shape {members.shape}, but must be "
+            f"integers of shape (rows, 2, {COPIES})."
+        )
+    if not len(members):
+        raise ValueError(f"{path} has no row.")
+    outside = ((members < 0) | (members >= len(agent))).any(axis=(1, 2))
+    _refuse(
+        np.asarray(outside),
+        lambda at: (
+            f"{path} is damaged: row {at} has the members {members[at].ravel().tolist()}, but "
+            f"there are {len(agent)} trajectories."
+        ),
+    )
+    foreign = np.any(agent[members] != np.array([BETTER, WORSE])[:, None], axis=(1, 2))
+    _refuse(
+        np.asarray(foreign | np.any(members[..., 0] == members[..., 1], axis=1)),
+        lambda at: (
+            f"{path} is damaged: row {at} must have two trajectories of the better agent and two "
+            f"of the worse, but has {members[at].ravel().tolist()}."
+        ),
+    )
 
 
 def check_card(card: Mapping[str, Any], path: Path | str) -> None:

@@ -7,19 +7,15 @@ same table.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from mirrorpo import files, plain_text, runs, variants
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
 from mirrorpo.discovery import shapes
-from mirrorpo.execution.batch import Supply
 from mirrorpo.execution.executor import Alone, Place, at
-from mirrorpo.preferences import data, facts, pools
+from mirrorpo.preferences import facts, views
 from mirrorpo.preferences.draws import draw
-from mirrorpo.simulation import evaluation, tasks
-from mirrorpo.study import kept_agents, tuned, tuning
+from mirrorpo.study import ground, kept_agents, tuned, tuning
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.column import FINAL_EPISODES_SEED, Column, Keep
 from mirrorpo.study.records import Log
@@ -73,21 +69,17 @@ def run(
         ValueError: an unknown name, a setting out of range, a folder of another run, or files
             that do not fit the task. All names are checked before anything is computed.
     """
+    settings = ground.settled(settings)
     algorithms = [load(text) for text in settings.algorithms]
     training = settings.training
     for algorithm in algorithms:
         learner.stage_epochs(algorithm.objective, training.epochs, training.single_stage)
     faults = [variants.parse(text) for text in settings.variants]
-    task = tasks.load(settings.task, settings.backend)
-    own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    if own.rows < training.minibatch:
-        raise ValueError(f"rows ({own.rows}) is fewer than a minibatch of {training.minibatch}.")
-    start = agent_files.load(own.start)[0] if own.start is not None else None
-    for name in (own.better, own.worse):
-        evaluation.check_sizes(agent_files.load(name)[0], task)
+    base = ground.of(settings, cache)
+    base.check(settings)
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
-    runs.claim(out, {**settings.recorded, **asdict(own)}, contents | own.checksums())
+    runs.claim(out, {**settings.recorded, **base.claims}, contents | {**base.checksums})
     for algorithm in algorithms:
         shapes.remember(out, algorithm.text, algorithm.objective, algorithm.search_grid)
     log = Log(out / runs.METRICS)
@@ -97,10 +89,10 @@ def run(
         total = sum(column.planned(one) for column in columns for one in algorithms)
         progress(Progress(min(len(log), total), total, doing))
 
-    keep = Keep(task, out / kept_agents.FOLDER) if keep_agents else None
-    columns += [Column(str(fault), settings, own.rows, log, report, keep) for fault in faults]
+    keep = Keep(base.scene, out / kept_agents.FOLDER) if keep_agents else None
+    columns += [Column(str(fault), settings, base.rows, log, report, keep) for fault in faults]
     report("source agents")
-    source_agents = _source_agents(out, task, own, settings)
+    source_agents = _source_agents(out, base, settings)
     # All of one draw at a time: a pool may fill much of the memory.
     finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]
     for phase, number in [("search", settings.search_draw), *(("final", one) for one in finals)]:
@@ -108,15 +100,12 @@ def run(
         if not left:
             continue
         report("trajectories")
-        told = pools.in_words(report)
-        wait = pools.in_line(report)
-        pool = pools.cached(task, own.rows, number, own.better, own.worse, cache, told, wait)
-        if not settings.allow_short:
-            data.refuse_short(pool)
-        with at(place, Alone(Supply(task, {number: pool}, start))) as workers:
+        supply = base.supply(phase, number, report)
+        with at(place, Alone(supply)) as workers:
             for column in left:
                 if number == finals[0]:
-                    dataset = data.label(pool, column.variant, number)
+                    variant, source = column.variant, supply.pools[number]
+                    dataset = views.label(source, variant, number, base.rows)
                     facts.remember(out, facts.describe(dataset))
                 column.measure(phase, number, algorithms, workers)
     frame = log.frame()
@@ -136,18 +125,10 @@ def run(
     return log, source_agents
 
 
-def _source_agents(
-    out: Path, task: tasks.Task, own: sources.Sources, settings: BenchSettings
-) -> list[SourceAgent]:
+def _source_agents(out: Path, base: ground.Ground, settings: BenchSettings) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
         return files.read_rows(path, "the source agents' returns", SourceAgent)
-    rows = []
-    for role, name in (("better", own.better), ("worse", own.worse)):
-        policy, _ = agent_files.load(name)
-        mean, error = agent_files.evaluate(
-            policy, task, settings.scoring.episodes, FINAL_EPISODES_SEED, settings.deterministic
-        )
-        rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
+    rows = base.source_agents(settings, FINAL_EPISODES_SEED)
     files.write_json(path, [row._asdict() for row in rows])
     return rows

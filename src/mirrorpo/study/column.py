@@ -13,9 +13,10 @@ from mirrorpo import files
 from mirrorpo.execution.batch import Order, Scored
 from mirrorpo.execution.executor import Workers
 from mirrorpo.objectives import Objective
-from mirrorpo.simulation import tasks
 from mirrorpo.study import kept_agents, proposals, trials, tuned
 from mirrorpo.study.algorithms import Algorithm
+from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
+from mirrorpo.study.recorded import Scene
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
 
@@ -43,7 +44,7 @@ class Job:
 class Keep:
     """Where a bench keeps agents, and the task that they act on."""
 
-    task: tasks.Task
+    task: Scene
     folder: Path
 
 
@@ -54,7 +55,7 @@ class Column:
     Attributes:
         variant: of the data.
         settings: of the bench.
-        rows: pairs that agents are trained on.
+        rows: pairs that agents are trained on; None for all of a file's.
         log: of all agents.
         report: told what is being computed.
         keep: where final agents are kept; None for nowhere.
@@ -62,7 +63,7 @@ class Column:
 
     variant: str
     settings: BenchSettings
-    rows: int
+    rows: int | None
     log: Log
     report: Callable[[str], None]
     keep: Keep | None
@@ -224,6 +225,7 @@ class Column:
                 diverged=diverged,
                 train_seconds=round(scored.train_seconds / len(batch), 3),
                 evaluate_seconds=round(scored.evaluate_seconds / len(batch), 3),
+                measures={} if scored.on_task else {MEASURE: float(score.mean()) / 100},
             )
             if self.keep and job.phase == "final" and job.seed == 0 and not diverged:
                 name = files.file_name(f"{self.variant}-{algorithm.text}")
@@ -237,6 +239,7 @@ class Column:
                     job.objective,
                     self.settings.training,
                     job.seed,
+                    RETURN if scored.on_task else AGREEMENT,
                 )
             agent_curves: dict[str, Any] = {
                 name: [_rounded(x) for x in values[position]]

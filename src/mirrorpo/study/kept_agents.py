@@ -10,6 +10,8 @@ from mirrorpo.objectives import Objective
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import Task
 from mirrorpo.standard_error import mean_and_error
+from mirrorpo.study.measures import RETURN
+from mirrorpo.study.recorded import Scene
 from mirrorpo.training_settings import TrainSettings
 
 FOLDER = "agents"
@@ -20,12 +22,13 @@ def save(
     path: Path,
     name: str,
     policy: Policy,
-    task: Task,
+    task: Task | Scene,
     returns: np.ndarray,
     episodes_seed: int,
     objective: Objective,
     settings: TrainSettings,
     seed: int,
+    scored_by: str = RETURN,
 ) -> None:
     """Write one agent, and a card beside it.
 
@@ -33,12 +36,13 @@ def save(
         path: of the file; the card's is the same with another ending.
         name: of the agent, to be shown.
         policy: of this agent alone.
-        task: on which it was scored.
-        returns: of each episode, shape (episodes,).
+        task: on which it was scored, or that its data were of.
+        returns: of each episode, shape (episodes,); or its other scores.
         episodes_seed: of the episodes.
         objective: that trained it.
         settings: of the training.
         seed: of the training.
+        scored_by: what `returns` are.
     """
     mean, error = mean_and_error(returns)
     card = agent_files.AgentCard(
@@ -51,6 +55,6 @@ def save(
         evaluation_seed=episodes_seed,
         environment_steps=0,
         seed=seed,
-        settings={"objective": repr(objective), **asdict(settings)},
+        settings={"objective": repr(objective), "scored_by": scored_by, **asdict(settings)},
     )
     agent_files.save(path, policy, card)

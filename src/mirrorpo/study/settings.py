@@ -32,7 +32,9 @@ class BenchSettings:
     A setting that is None takes the protocol's value; see `mirrorpo.protocols`.
 
     Attributes:
-        task: name of a task.
+        task: name of a task; of a file's data their card names it.
+        data: file of a pool or a labelled dataset to train on, as `mirrorpo data import` writes,
+            in place of simulated data; None to simulate. It is one draw of the data.
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
         protocol: "mirror" or "paper", the bundle of all settings that are not given.
@@ -74,6 +76,7 @@ class BenchSettings:
     """
 
     task: str = "hopper"
+    data: str | None = None
     variants: tuple[str, ...] = ("base", "noisy:0.1", "mixed-quality")
     algorithms: tuple[str, ...] = ("sft", "dpo", "ipo", "cpo", "orpo", "simpo")
     protocol: str = "mirror"
@@ -104,6 +107,12 @@ class BenchSettings:
     worse: str | None = None
 
     def __post_init__(self) -> None:
+        if self.data is not None:
+            if (self.data_draws or 1) > 1:
+                raise ValueError(
+                    f"data_draws must be 1 with data from a file, not {self.data_draws}."
+                )
+            object.__setattr__(self, "data_draws", 1)
         protocols.settle(self)
         for name in ("search_seeds", "search_episodes"):
             if getattr(self, name) < 1:
@@ -134,11 +143,13 @@ class BenchSettings:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """The settings as a run records them: how it tunes by trials only where it does, so that
-        a run from before there were trials can be resumed."""
+        """The settings as a run records them: how it tunes by trials, and the data's file, only
+        where it has them, so that a run from before there were any can be resumed."""
         values = asdict(self)
         if not self.search or self.tune_by == "grid":
             del values["tune_by"], values["trials"]
+        if self.data is None:
+            del values["data"]
         return values
 
     @property

@@ -1,6 +1,6 @@
 """One objective on one dataset file: agents, curves and returns in a run folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, json_lines, runs, typed
+from mirrorpo import files, json_lines, runs
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.preferences import data, validation
+from mirrorpo.preferences import data, source_files, validation, views
+from mirrorpo.preferences.own import holding
+from mirrorpo.preferences.own.holding import Held
+from mirrorpo.preferences.views import Source
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.standard_error import mean_and_error
-from mirrorpo.study import kept_agents
+from mirrorpo.study import kept_agents, recorded
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.column import FINAL_EPISODES_SEED
+from mirrorpo.study.measures import AGREEMENT, RETURN
 from mirrorpo.training import learner
+from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings
+
+LABEL_SEED = 0
+"""Of a pool's labels, and of what is held out."""
 
 
 def task_of(path: Path) -> tasks.Task:
@@ -29,39 +37,27 @@ def task_of(path: Path) -> tasks.Task:
     Raises:
         ValueError: no such file, another kind of file, or one whose card does not say.
     """
-    card = files.load_card(path, data.FORMAT, "a preference dataset")
-    try:
-        made = typed.build(_Made, card, unknown=True)
-        penalty = typed.build(_Penalty, made.penalty, unknown=True) if made.penalty else None
-    except ValueError as error:
-        raise ValueError(f"{path} is not a preference dataset: {error}.") from None
-    coefficient = penalty.coefficient if penalty else None
-    return tasks.load(made.task, made.backend, made.episode_length, coefficient)
+    return recorded.task_on(files.load_card(path, data.FORMAT, "a preference dataset"), path)
 
 
-@dataclass(frozen=True)
-class _Penalty:
-    coefficient: float
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What the card of a dataset says of the task that its trajectories are of."""
-
-    task: str
-    backend: str
-    episode_length: int
-    penalty: Mapping[str, Any] | None = None
+def _task_or_pairs(source: Source, path: Path) -> tuple[tasks.Task | None, Held | None]:
+    """The task that agents are scored on, or, without one, what is trained on and held out."""
+    if "backend" not in source.card or source.card.get("origin") is None:
+        validation.check_names_task(source.card, path)
+        return recorded.task_on(source.card, path), None
+    task, _ = recorded.task_of(source)
+    return task, None if task else holding.split(source, LABEL_SEED).score
 
 
 @dataclass(frozen=True)
 class Result:
-    """One trained agent: its seed, its true return, None where it diverged."""
+    """One trained agent: its seed, its score, None where it diverged, and what that is."""
 
     seed: int
     return_mean: float | None
     return_standard_error: float | None
     diverged: bool
+    scored_by: str = RETURN
 
 
 @runs.holding()
@@ -77,19 +73,24 @@ def run(
 ) -> list[dict[str, Any]]:
     """Train one agent for each seed, save it and score it.
 
+    Where the data's card names a task, agents are trained on all pairs and scored by return there.
+    Elsewhere a fifth of the data is held out, and they are scored by how many of its labels they
+    agree with. A pool's pairs are those of the variant `base`.
+
     Returns:
         For each agent: seed, return_mean, return_standard_error (None where it diverged, the
-        latter also for one episode), diverged. `out` then holds agents/seed-N.safetensors,
-        metrics.jsonl with each agent's curves, and results.json. A finished run is read back, not
-        repeated.
+        latter also for one episode), diverged, and scored_by, what the two numbers are. `out`
+        then holds agents/seed-N.safetensors, metrics.jsonl with each agent's curves, and
+        results.json. A finished run is read back, not repeated.
 
     Raises:
         ValueError: see `learner.train`, `runs.claim` and `data.PreferenceDataset.load`.
     """
-    dataset = data.PreferenceDataset.load(path)
-    validation.check_names_task(dataset.card, path)
-    task = task_of(path)
-    own = sources.SOURCES.get(task.name)
+    source = source_files.load(path)
+    task, held_out = _task_or_pairs(source, path)
+    scene = recorded.scene_on(source.card, path)
+    dataset = views.label(source if held_out is None else held_out.source, "base", LABEL_SEED)
+    own = sources.SOURCES.get(scene.name) if task else None
     start_name = start_from or (own.start if own else None)
     start = agent_files.load(start_name)[0] if start_name else None
     runs.claim(
@@ -116,10 +117,13 @@ def run(
         start=start,
     )
     returns = np.full((len(seeds), episodes), np.nan)
-    if not trained.diverged.all():
+    if held_out is not None:
+        returns = 100.0 * agreement(trained.policies, held_out.pairs)
+    elif task is not None and not trained.diverged.all():
         returns = evaluation.returns(
             trained.policies, task, episodes, FINAL_EPISODES_SEED, deterministic
         )
+    scored_by = RETURN if held_out is None else AGREEMENT
     results: list[Result] = []
     lines = []
     curves = jax.tree.map(np.asarray, trained.curves)
@@ -133,6 +137,7 @@ def run(
                 return_mean=None if diverged else mean,
                 return_standard_error=None if diverged else finite_or_none(error),
                 diverged=diverged,
+                scored_by=scored_by,
             )
         )
         for epoch, stage in enumerate(trained.stages):
@@ -144,12 +149,13 @@ def run(
                 out / kept_agents.FOLDER / f"seed-{seed}.safetensors",
                 f"{algorithm.objective.name}-seed-{seed}",
                 policy,
-                task,
+                scene,
                 score,
                 FINAL_EPISODES_SEED,
                 algorithm.objective,
                 settings,
                 seed,
+                scored_by,
             )
     json_lines.write(out / runs.METRICS, lines)
     rows = [asdict(result) for result in results]

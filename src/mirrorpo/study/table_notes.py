@@ -4,7 +4,18 @@ import math
 from collections.abc import Iterable
 
 from mirrorpo import plain_text
+from mirrorpo.study.measures import RETURN
 from mirrorpo.study.tables import Cell, ResultTable
+
+
+def score(table: ResultTable, episodes: int) -> str:
+    """What the numbers are, in one or two sentences; `episodes` of each agent, on a task."""
+    if table.scored_by == RETURN:
+        return f"Mean true return, {episodes} episodes per agent."
+    return (
+        "Mean agreement with held-out labels, in %: how often an agent makes the chosen actions "
+        "likelier than the rejected ones, per step. No task is named that the agents could act on."
+    )
 
 
 def errors(table: ResultTable) -> str:
@@ -42,7 +53,8 @@ def leaders(table: ResultTable) -> list[str]:
 def to_markdown(table: ResultTable) -> str:
     """All notes as Markdown, to stand below a table."""
     found = [f"- {plain_text.in_markdown(line)}" for line in leaders(table)]
-    lines = [f"{errors(table)} {bold(table)}", "", *found]
+    told = [] if table.scored_by == RETURN else [score(table, 0), ""]
+    lines = [*told, f"{errors(table)} {bold(table)}", "", *found]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from mirrorpo import plain_text
 from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
+from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
 from mirrorpo.study.statistics import BestOf, Summary
 
 FINAL_PHASE = "final"
@@ -106,6 +107,7 @@ class ResultTable:
         cells: by (algorithm, variant); one that has not run is missing.
         leaders: by variant, whether the best algorithm is better than the next; missing where
             fewer than two have a number.
+        scored_by: what the numbers are.
     """
 
     task: str
@@ -114,6 +116,7 @@ class ResultTable:
     sources: tuple[SourceAgent, ...]
     cells: dict[tuple[str, str], Cell]
     leaders: dict[str, BestOf] = field(default_factory=dict)
+    scored_by: str = RETURN
 
 
 def build(
@@ -180,6 +183,7 @@ def build(
         tuple(SourceAgent(*source) for source in sources),
         cells,
         leaders,
+        AGREEMENT if MEASURE in counted and counted[MEASURE].notna().any() else RETURN,
     )
 
 
@@ -238,7 +242,7 @@ def to_rich(
         decimals: digits after the point.
         title: of the numbers; None for that of true returns.
     """
-    rich = RichTable(title=f"{table.task}: {title or _TITLES[measure]}")
+    rich = RichTable(title=f"{table.task}: {title or _title(table, measure)}")
     # Where there is no room, a name goes on in the next line; cut, two could look the same.
     rich.add_column("algorithm", overflow="fold")
     for variant in table.variants:
@@ -282,14 +286,16 @@ def to_html(table: ResultTable, measure: Measure = "mean", decimals: int = 0) ->
             for text, bold in cells
         )
         lines.append(f"<tr><th>{html.escape(label)}</th>{shown}</tr>")
-    caption = f"<caption>{html.escape(table.task)}: {_TITLES[measure]}</caption>"
+    title = html.escape(f"{table.task}: {_title(table, measure)}")
+    caption = f"<caption>{title}</caption>"
     return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-_TITLES = {
-    "mean": "mean true return ± standard error",
-    "iqm": "interquartile mean true return [95 % interval]",
-}
+_TITLES = {"mean": "mean {} ± standard error", "iqm": "interquartile mean {} [95 % interval]"}
+
+
+def _title(table: ResultTable, measure: Measure) -> str:
+    return _TITLES[measure].format(table.scored_by)
 
 
 def _rows(

@@ -42,10 +42,12 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """Of the bench results that come with the package: those of most agents, where there are
     several of a cell."""
-    path = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots" / f"{task}.csv"
-    if not path.is_file():
+    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots"
+    # A task's name may come from a file, and must lead nowhere else.
+    known = {path.stem: path for path in folder.glob("*.csv")}
+    if task not in known:
         return {}
-    rows = pd.read_csv(path).sort_values("agents", ascending=False, kind="stable")
+    rows = pd.read_csv(known[task]).sort_values("agents", ascending=False, kind="stable")
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows.itertuples():
         chosen.setdefault(row.algorithm, {}).setdefault(

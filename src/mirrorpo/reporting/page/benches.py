@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import Quantities
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import records, statistics, table_notes
+from mirrorpo.study.measures import RETURN
 from mirrorpo.study.tables import FINAL_PHASE, Cell
 
 LOST = 2.0
@@ -96,7 +97,9 @@ class BenchPart:
     @property
     def quantities(self) -> Quantities:
         """What it measures."""
-        return quantities.of_task(self.task)
+        found = quantities.of_task(self.task)
+        scored_by = self.run.table.scored_by
+        return found if scored_by == RETURN else replace(found, score=scored_by)
 
     @property
     def curve_titles(self) -> list[tuple[str, str]]:

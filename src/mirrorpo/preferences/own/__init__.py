@@ -1,0 +1,1 @@
+"""Users' own trajectories and labels, read from files of several kinds."""

@@ -1,0 +1,63 @@
+"""Pieces of recorded steps as trajectories of one padded shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mirrorpo.preferences.data import Trajectories
+from mirrorpo.preferences.own.columns import Budget
+from mirrorpo.preferences.own.steps import Steps
+
+
+def cut(
+    steps: Steps,
+    first: np.ndarray,
+    length: np.ndarray,
+    agent: np.ndarray,
+    start: np.ndarray,
+) -> Trajectories:
+    """Trajectories from runs of steps, padded with zeros to the longest.
+
+    Args:
+        steps: to cut from.
+        first: row of each one's first step, shape (trajectories,).
+        length: of each, shape (trajectories,).
+        agent: of each, see `Trajectories`.
+        start: likewise.
+
+    Raises:
+        ValueError: padded, they are beyond the limit of size.
+    """
+    longest = int(length.max())
+    sizes = steps.observations.shape[1], steps.actions.shape[1]
+    budget = Budget(f"{steps.where}, {len(first)} trajectories padded to the longest")
+    for name, size in zip(("observations", "actions"), sizes, strict=True):
+        budget.take(name, (len(first), longest, size), 4)
+    observations, actions = (np.zeros((len(first), longest, size), np.float32) for size in sizes)
+    returns = np.zeros(len(first), np.float64)
+    for at, (begin, count) in enumerate(zip(first, length, strict=True)):
+        rows = slice(int(begin), int(begin + count))
+        observations[at, :count] = steps.observations[rows]
+        actions[at, :count] = steps.actions[rows]
+        if steps.rewards is not None:
+            returns[at] = steps.rewards[rows].sum()
+    return Trajectories(
+        observations,
+        actions,
+        length.astype(np.int32),
+        returns.astype(np.float32),
+        agent.astype(np.int8),
+        start.astype(np.int32),
+    )
+
+
+def beyond_motors(steps: Steps) -> str | None:
+    """A note where actions lie outside [-1, 1], in which policies act; None where none does."""
+    share = float(np.mean(np.abs(steps.actions).max(axis=1) > 1.0 + 1e-3))
+    if not share:
+        return None
+    return (
+        f"{100 * share:.1f} % of the actions go beyond 1 (up to "
+        f"{np.abs(steps.actions).max():.3g}). Policies act within [-1, 1]: divide the actions by "
+        "their range."
+    )

@@ -1,0 +1,174 @@
+"""Pools from recorded episodes: which episodes are the better source's, and which meet in a pair.
+
+Episodes stand in blocks of four, two of each source, and no episode is in two blocks. So a pool can
+be split into parts that share none (see `holding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mirrorpo.preferences.data import Pool
+from mirrorpo.preferences.own.cutting import cut
+from mirrorpo.preferences.own.settings import Sources
+from mirrorpo.preferences.own.steps import Steps
+from mirrorpo.variants import BETTER, COPIES, WORSE
+
+ROWS_A_BLOCK = 4
+"""Most pairs of one block: two better and two worse episodes meet in four ways."""
+
+_ARRANGED = np.array([[[0, 1], [2, 3]], [[1, 0], [3, 2]], [[0, 1], [3, 2]], [[1, 0], [2, 3]]])
+"""Places within a block: ways, source, copy. The first copies are what pairs of one episode from
+each source take (`variants.draw_pairs`): after two ways each episode was there once."""
+
+
+def make(
+    steps: Steps, sources: Sources, rows: int | None = None, seed: int = 0, start: str | None = None
+) -> Pool:
+    """A pool of a file's finished episodes.
+
+    Args:
+        steps: of the file, with rewards.
+        sources: which episodes are whose.
+        rows: number of pairs; None for each episode once in the pairs of one from each source.
+        seed: draws which episodes meet.
+        start: column of `steps.values` that numbers start states: only episodes of one start state
+            meet then. None where start states differ.
+
+    Raises:
+        ValueError: no rewards, a source that is not told, too few episodes, or more rows than
+            there are ways to pair them.
+    """
+    if steps.rewards is None:
+        raise ValueError(
+            f"{steps.where} has no rewards: a pool's judge compares returns. Name the column by "
+            "--columns rewards=NAME, or import labels (--labels)."
+        )
+    whole = np.flatnonzero(steps.finished)
+    ends = np.add.reduceat(steps.rewards, steps.first)[whole]
+    agent, names = _agents(steps, whole, ends, sources)
+    draw = np.random.default_rng(seed)
+    groups = _groups(steps, whole, start)
+    blocks = [
+        block
+        for group in groups
+        for block in _blocks(group[agent[group] == BETTER], group[agent[group] == WORSE], draw)
+    ]
+    if not blocks:
+        counts = [int((agent == which).sum()) for which in (BETTER, WORSE)]
+        raise ValueError(
+            f"{steps.where}: {counts[0]} episodes of the better source and {counts[1]} of the "
+            f"worse{' share no start state' if start else ''}: a pair takes two of each."
+        )
+    most = ROWS_A_BLOCK * len(blocks)
+    rows = COPIES * len(blocks) if rows is None else rows
+    if not 1 <= rows <= most:
+        raise ValueError(
+            f"rows must be between 1 and {most}, not {rows}: {len(blocks)} times two better and "
+            "two worse episodes meet in four ways each."
+        )
+    used = np.concatenate(blocks)
+    trajectories = cut(
+        steps,
+        steps.first[whole[used]],
+        steps.length[whole[used]],
+        agent[used],
+        whole[used] if start is None else _numbers(steps, whole[used], start),
+    )
+    way, block = np.divmod(np.arange(rows), len(blocks))
+    members = (_ARRANGED[way] + (2 * COPIES * block)[:, None, None]).astype(np.int32)
+    about = [
+        {
+            "name": name,
+            "episodes": int((agent == which).sum()),
+            "return_mean": round(float(ends[agent == which].mean()), 6),
+        }
+        for which, name in zip((BETTER, WORSE), names, strict=True)
+    ]
+    card = {
+        "rows": rows,
+        "pool_seed": seed,
+        "same_start": start is not None,
+        "better": about[BETTER],
+        "worse": about[WORSE],
+        "episodes": {
+            "in the file": len(steps.first),
+            "used": len(used),
+            "without an end": int((~steps.finished).sum()),
+            "of neither source": int((agent < 0).sum()),
+            "without a partner": int((agent >= 0).sum()) - len(used),
+        },
+    }
+    return Pool(trajectories, card, members)
+
+
+def _agents(
+    steps: Steps, whole: np.ndarray, returns: np.ndarray, sources: Sources
+) -> tuple[np.ndarray, tuple[str, str]]:
+    """Source of each whole episode, -1 for neither, and the sources' names."""
+    agent = np.full(len(whole), -1)
+    if sources.column is None:
+        order = np.argsort(returns, kind="stable")
+        better = round(sources.better_share * len(whole))
+        worse = min(round(sources.worse_share * len(whole)), len(whole) - better)
+        agent[order[:worse]] = WORSE
+        agent[order[len(order) - better :]] = BETTER
+        return agent, (
+            f"best {100 * sources.better_share:g} %",
+            f"worst {100 * sources.worse_share:g} %",
+        )
+    values = np.array([str(value) for value in steps.values[sources.column][whole]])
+    found = list(dict.fromkeys(values))
+    chosen = [sources.better, sources.worse]
+    if chosen == [None, None]:
+        if len(found) != 2:
+            raise ValueError(
+                f"{steps.where}: {sources.column} has {len(found)} values "
+                f"({', '.join(found[:8])}): name two of them by --better and --worse."
+            )
+        means = {value: returns[values == value].mean() for value in found}
+        chosen = sorted(found, key=lambda value: -means[value])
+    for role, value in zip(("better", "worse"), chosen, strict=True):
+        if value not in found:
+            raise ValueError(
+                f"{steps.where}: {sources.column} has no value {value!r} for the {role} source; it "
+                f"has {', '.join(found[:8])}."
+            )
+    if chosen[0] == chosen[1]:
+        raise ValueError(f"better and worse are both {chosen[0]!r}: name two sources.")
+    better_name, worse_name = str(chosen[0]), str(chosen[1])
+    agent[values == better_name] = BETTER
+    agent[values == worse_name] = WORSE
+    return agent, (better_name, worse_name)
+
+
+def _groups(steps: Steps, whole: np.ndarray, start: str | None) -> Sequence[np.ndarray]:
+    """Episodes that may meet, as positions in `whole`."""
+    if start is None:
+        return [np.arange(len(whole))]
+    numbers = _numbers(steps, whole, start)
+    return [np.flatnonzero(numbers == number) for number in dict.fromkeys(numbers)]
+
+
+def _numbers(steps: Steps, episodes: np.ndarray, start: str) -> np.ndarray:
+    """The start states' numbers, counted in their order in the file where they are no numbers."""
+    values = steps.values[start]
+    if values.dtype.kind not in "iu":
+        _, values = np.unique(values, return_inverse=True)
+    found: np.ndarray = values[episodes]
+    return found
+
+
+def _blocks(
+    better: np.ndarray, worse: np.ndarray, draw: np.random.Generator
+) -> Sequence[np.ndarray]:
+    """Two better and two worse episodes each, in an order that is drawn."""
+    count = min(len(better), len(worse)) // COPIES
+    if not count:
+        return []
+    picked = [
+        draw.permutation(one)[: count * COPIES].reshape(count, COPIES) for one in (better, worse)
+    ]
+    return list(np.concatenate(picked, axis=1))

@@ -1,0 +1,149 @@
+"""How files of trajectories and labels are read, typed and validated; light to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Ties = Literal["drop", "half"]
+One = Literal["second", "first"]
+MinusOne = Literal["equal", "skipped"]
+Rows = Literal["steps", "qlearning"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Which episodes are the better and the worse source's.
+
+    Attributes:
+        column: whose values are sources; None for tiers by return.
+        better: value of the better source; None where the column has two, and their mean returns
+            tell.
+        worse: value of the worse source, likewise.
+        better_share: share of all episodes, those of the highest returns, without a column.
+        worse_share: share of those of the lowest returns, likewise.
+    """
+
+    column: str | None = None
+    better: str | None = None
+    worse: str | None = None
+    better_share: float = 0.5
+    worse_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("better_share", "worse_share"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
+        if self.better_share + self.worse_share > 1.0 + 1e-9:
+            raise ValueError(
+                f"better_share {self.better_share:g} and worse_share {self.worse_share:g} are more "
+                "than all episodes: no episode can be of both."
+            )
+        if self.column is None and (self.better is not None or self.worse is not None):
+            raise ValueError(
+                "better and worse name values of a column: name the column by --sources."
+            )
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How a file of labels is read.
+
+    Attributes:
+        segment: steps of every segment; None where the file has their lengths.
+        ties: what becomes of pairs that are labelled as equal: "drop" them, or "half": such a pair
+            stands in the dataset twice, in both orders.
+        one: which segment a label of 1 prefers, the "second", or the "first".
+        minus_one: what a label of -1 means, "equal", or "skipped".
+        index_into: what indices count: the file's "steps", or those that D4RL's `qlearning_dataset`
+            keeps, "qlearning": all but the last one and those at which time was up.
+    """
+
+    segment: int | None = None
+    ties: Ties = "drop"
+    one: One = "second"
+    minus_one: MinusOne = "equal"
+    index_into: Rows = "steps"
+
+    def __post_init__(self) -> None:
+        if self.segment is not None and self.segment < 1:
+            raise ValueError(f"segment must be at least 1, not {self.segment}.")
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """How a file of trajectories is read.
+
+    Attributes:
+        columns: the file's names for observations, actions, rewards, terminals, timeouts and
+            episode, as in `--columns observations=states`.
+        sources: column whose values are the sources of episodes, for example policies; by default
+            sources are tiers by return.
+        better: value of the better source; by default, of two, the one of the higher mean return.
+        worse: value of the worse source, likewise.
+        better_share: without --sources, share of episodes that are the better source's, those of
+            the highest returns.
+        worse_share: without --sources, share of the worse source's, those of the lowest returns.
+        start: column that numbers start states; only episodes from one state are paired then.
+        rows: number of pairs; by default each episode is in two pairs, once in those of `base`.
+        seed: draws which episodes meet.
+        task: MirrorPO's task that the trajectories are of, where agents can be scored by return.
+        backend: physics engine of that task; its own by default.
+        episode_length: steps after which an episode is cut; by default the longest one's.
+        name: of the data, in tables; by default their environment's or the file's.
+        labels: file of labels that people gave: .npz, .csv or .parquet with indices_1, indices_2
+            and label; makes a labelled dataset in place of a pool.
+        segment: steps of each labelled segment, where the file of labels does not say.
+        ties: what becomes of pairs that are labelled as equal: drop them, or half: such a pair is
+            there in both orders.
+        one: which segment a label of 1 prefers.
+        minus_one: what a label of -1 means.
+        index_into: what the labels' indices count: steps of the file, or those that D4RL's
+            qlearning_dataset keeps of it.
+    """
+
+    columns: tuple[str, ...] = ()
+    sources: str | None = None
+    better: str | None = None
+    worse: str | None = None
+    better_share: float = 0.5
+    worse_share: float = 0.5
+    start: str | None = None
+    rows: int | None = None
+    seed: int = 0
+    task: str | None = None
+    backend: str | None = None
+    episode_length: int | None = None
+    name: str | None = None
+    labels: Path | None = None
+    segment: int | None = None
+    ties: Ties = "drop"
+    one: One = "second"
+    minus_one: MinusOne = "equal"
+    index_into: Rows = "steps"
+
+    @property
+    def of_pool(self) -> Sources:
+        """Which episodes are whose."""
+        return Sources(self.sources, self.better, self.worse, self.better_share, self.worse_share)
+
+    @property
+    def of_labels(self) -> LabelRules:
+        """How labels are read."""
+        return LabelRules(self.segment, self.ties, self.one, self.minus_one, self.index_into)
+
+    def check(self) -> None:
+        """Raise ValueError for options that contradict each other."""
+        if self.task is None and self.backend is not None:
+            raise ValueError("--backend is a task's: name it by --task.")
+        if self.episode_length is not None and self.episode_length < 1:
+            raise ValueError(f"episode_length must be at least 1, not {self.episode_length}.")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {self.seed}.")
+        of_pools = ("sources", "better", "worse", "start", "rows")
+        given = [name for name in of_pools if getattr(self, name) is not None]
+        if self.labels is not None and given:
+            raise ValueError(f"--{given[0]} is of a pool, but --labels makes a labelled dataset.")
+        if self.labels is None and self.segment is not None:
+            raise ValueError("--segment is of labels: name their file by --labels.")

@@ -1,0 +1,6 @@
+"""What the score of an agent is: its return on a task, or its agreement with held-out labels."""
+
+RETURN, AGREEMENT = "true return", "held-out label agreement in %"
+MEASURE = "held_out_agreement"
+"""Column of a bench's results: the share of held-out labels that an agent agrees with. It is there
+where agents are scored by it."""

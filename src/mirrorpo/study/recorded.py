@@ -1,0 +1,76 @@
+"""Which task the data of a file are of, and by what agents that are trained on them are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirrorpo import typed
+from mirrorpo.preferences.views import Source
+from mirrorpo.simulation import tasks
+
+
+class Scene(NamedTuple):
+    """Names of a task and of what simulates it, on the card of an agent."""
+
+    name: str
+    backend: str
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    coefficient: float
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the card of a dataset says of the task that its trajectories are of."""
+
+    task: str
+    backend: str
+    episode_length: int
+    penalty: Mapping[str, Any] | None = None
+
+
+def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.Task:
+    """The task that a dataset's card names.
+
+    Raises:
+        ValueError: it does not, or not a task that there is.
+    """
+    try:
+        made = typed.build(_Made, card, unknown=True)
+        penalty = typed.build(_Penalty, made.penalty, unknown=True) if made.penalty else None
+    except ValueError as error:
+        raise ValueError(f"{path} is not a preference dataset: {error}.") from None
+    coefficient = penalty.coefficient if penalty else None
+    return tasks.load(made.task, made.backend, made.episode_length, coefficient)
+
+
+def task_of(source: Source) -> tuple[tasks.Task | None, str]:
+    """The task that agents trained on some data can act on, or None, and why.
+
+    It is the one that the card names, if observations and actions have its sizes.
+    """
+    card = source.card
+    if card.get("backend") is None or card.get("task") not in tasks.available():
+        return None, f"the data's card names no task of MirrorPO's ({card.get('task')!s:.40})"
+    task = task_on(card, "the data")
+    sizes = tuple(
+        int(array.shape[-1])
+        for array in (source.trajectories.observations, source.trajectories.actions)
+    )
+    wanted = (task.observation_size, task.action_size)
+    if sizes != wanted:
+        return None, (
+            f"the data have {sizes[0]} observations and {sizes[1]} actions, but task {task.name} "
+            f"has {wanted[0]} and {wanted[1]}"
+        )
+    return task, f"the data's card names the task {task.name}"
+
+
+def scene_on(card: Mapping[str, Any], path: Path) -> Scene:
+    """What a card says of the task; the file's name where it says nothing."""
+    return Scene(str(card.get("task") or path.stem), str(card.get("backend") or "none"))
