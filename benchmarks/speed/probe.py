@@ -29,7 +29,7 @@ def train(by: str, least_seconds: float, **sizes: int) -> dict[str, Any]:
     workload = importlib.import_module("speed.workload")
     timing = importlib.import_module("speed.timing")
     if by == "mirrorpo":
-        importlib.import_module("mirrorpo.cli.console").start_jax()
+        importlib.import_module("mirrorpo.runtime.start").start_jax()
     module = importlib.import_module(TRAINERS[by])
     before = peak_memory_mib()
     work = workload.Workload(**sizes)
@@ -61,7 +61,7 @@ def evaluate(
         sizes: of the measurement.
     """
     if by == "mirrorpo":
-        importlib.import_module("mirrorpo.cli.console").start_jax()
+        importlib.import_module("mirrorpo.runtime.start").start_jax()
     tasks = importlib.import_module("mirrorpo.simulation.tasks")
     if robot in tasks.available():
         task = tasks.load(robot, backend, episode_length=steps)
@@ -76,7 +76,7 @@ def evaluate(
 
 def generation(**sizes: int) -> dict[str, Any]:
     """Seconds of one generation of a discovery, and what they are spent on."""
-    importlib.import_module("mirrorpo.cli.console").start_jax()
+    importlib.import_module("mirrorpo.runtime.start").start_jax()
     return importlib.import_module("speed.generation").measure(**sizes)
 
 
@@ -89,7 +89,7 @@ def scaling(workers: int, **sizes: int) -> dict[str, Any]:
     if len(cores) < workers:
         return {"note": f"this machine has {len(cores)} cores"}
     os.sched_setaffinity(0, cores[:workers])
-    importlib.import_module("mirrorpo.cli.console").start_jax()
+    importlib.import_module("mirrorpo.runtime.start").start_jax()
     module = importlib.import_module("speed.generation")
     seconds = module.measure(**sizes, ray=f"local:{workers}")["seconds"]
     # The start and the mean are trained beside the population.
@@ -105,7 +105,7 @@ def peak(size: int, seconds: float) -> dict[str, Any]:
 def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
     """Seconds until a process has imported, trained one batch, and evaluated it."""
     began = time.perf_counter()
-    importlib.import_module("mirrorpo.cli.console").start_jax()
+    importlib.import_module("mirrorpo.runtime.start").start_jax()
     evaluation = importlib.import_module("mirrorpo.simulation.evaluation")
     tasks = importlib.import_module("mirrorpo.simulation.tasks")
     policy = importlib.import_module("mirrorpo.simulation.policy")
@@ -146,7 +146,7 @@ def mjx_physics(
 
 def whole_generation(small: bool) -> Iterator[dict[str, Any]]:
     """Seconds of generations at the paper's size."""
-    importlib.import_module("mirrorpo.cli.console").start_jax()
+    importlib.import_module("mirrorpo.runtime.start").start_jax()
     return importlib.import_module("speed.whole_generation").measure(small)
 
 
