@@ -51,8 +51,8 @@ def show(name: str | None = None, json: bool = False) -> None:
 
 
 def _print_json(content: object) -> None:
-    # Not by the console, which knows about a terminal's width.
-    print(json_module.dumps(content, indent=1))
+    # Lines are not wrapped to the terminal's width.
+    console.print(json_module.dumps(content, indent=1), soft_wrap=True)
 
 
 def _list(entries: list[Entry]) -> None:

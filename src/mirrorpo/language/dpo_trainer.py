@@ -15,9 +15,9 @@ class DPOTrainer(PreferenceTrainer):
     an objective it trains by the loss that its `DPOConfig` states, to TRL's numbers.
 
     Args:
-        model, ref_model, args, train_dataset, eval_dataset, processing_class, callbacks,
-            optimizers, peft_config: as in TRL.
-        data_collator, compute_metrics, quantization_config: must be None.
+        model: as in TRL, and so are `ref_model`, `args`, `train_dataset`, `eval_dataset`,
+            `processing_class`, `callbacks`, `optimizers` and `peft_config`.
+        data_collator: must be None, and so must `compute_metrics` and `quantization_config`.
         objective: as of `PreferenceTrainer`; None for `objective` of the class, by which a
             subclass states its own where nothing but a class can be named.
 
