@@ -51,8 +51,7 @@ def show(name: str | None = None, json: bool = False) -> None:
 
 
 def _print_json(content: object) -> None:
-    # Lines are not wrapped to the terminal's width.
-    console.print(json_module.dumps(content, indent=1), soft_wrap=True)
+    console.print(json_module.dumps(content, indent=1))
 
 
 def _list(entries: list[Entry]) -> None:
