@@ -2,8 +2,8 @@
 
 import errno
 import io
-import re
 import os
+import re
 import subprocess
 import sys
 
