@@ -174,6 +174,8 @@ def _be_child(one: Input, folder: Path, place: Path) -> None:
         for number, name in ((1, "out.txt"), (2, "error.txt")):
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
         os.chdir(place)
+        # What does not end is ended, and is wrong.
+        resource.setrlimit(resource.RLIMIT_CPU, (2 * CPU_SECONDS, 2 * CPU_SECONDS))
         from mirrorpo.cli import main
 
         main(list(one.words))
