@@ -3,11 +3,12 @@ every one to a process of its own."""
 
 import pytest
 
+from mirrorpo import objectives
 from mirrorpo.cli import main
 from tests.reliability import hostile
 
 QUICK = ("pairs", "objectives", "texts", "arrays")
-EVERY = 9
+EVERY = 4
 """One of so many is given in the fast suite."""
 
 LARGE = ("gzip bomb", "many columns", "a long line", "90 MiB")
@@ -44,9 +45,23 @@ def checked(inputs, folder, monkeypatch, capsys):
             assert (code, len(lines)) == (2, 1), (one.name, said[-300:])
             refused += 1
         assert "Traceback" not in said, one.name
-        after = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+        assert hostile.USAGE not in said, one.name
+        after = {
+            path: path.read_bytes()
+            for path in place.rglob("*")
+            if path.is_file() and not path.is_relative_to(place / "out")
+        }
         assert after == before, one.name
     return refused
+
+
+def test_the_same_commands_take_sound_input(tmp_path, monkeypatch, capsys):
+    objectives.save(objectives.get("dpo", beta=0.3), tmp_path / "sound.json")
+    sound = [
+        hostile.Input("a text", ["objectives", "--name", "dpo[beta=2]"]),
+        hostile.Input("a file", ["objectives", "--name", str(tmp_path / "sound.json")]),
+    ]
+    assert checked(sound, tmp_path, monkeypatch, capsys) == 0
 
 
 def quick(given):
