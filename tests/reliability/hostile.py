@@ -61,7 +61,7 @@ def inputs() -> dict[str, list[Input]]:
         "answers": [
             Input(
                 name,
-                [*_JUDGE, "--judge", "longer"],
+                [*_JUDGE, "--judge", "vader"],
                 lambda to, c=content: files.write_answers(to, c),
             )
             for name, content in files.answers()
