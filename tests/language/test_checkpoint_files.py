@@ -2,8 +2,10 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("trl")
+
+import torch
 
 from mirrorpo import files
 from mirrorpo.language import declared, reference
