@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -306,6 +306,41 @@ def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
             "make it again."
         )
     return arrays
+
+
+def load_checked(
+    path: Path | str,
+    format_name: str,
+    what: str,
+    fields: Mapping[str, Any],
+    arrays: Sequence[str],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Fields of the card of a safetensors file, and arrays in it that are float32, of one axis and
+    of one length.
+
+    Args:
+        path: of the file.
+        format_name: of the card.
+        what: the file should be, for messages.
+        fields: the type of each field, as of `typed.check`.
+        arrays: names.
+
+    Raises:
+        ValueError: as `load_card` and `load_arrays`; or a field or an array that is missing or of
+            another kind.
+    """
+    card, found = load_card(path, format_name, what), load_arrays(path, what)
+    try:
+        known = {name: typed.check(card.get(name), hint, name) for name, hint in fields.items()}
+    except typed.WrongTypeError as error:
+        raise ValueError(f"{path} is not {what}: {error}.") from None
+    if missing := [name for name in arrays if name not in found]:
+        raise ValueError(f"{path} is not {what}: it lacks {' and '.join(missing)}.")
+    kinds = {(found[name].dtype, found[name].shape) for name in arrays}
+    dtype, shape = min(kinds, key=str)
+    if len(kinds) > 1 or dtype != np.float32 or len(shape) != 1:
+        raise ValueError(f"{path} is not {what}: its arrays are not float32 of one length.")
+    return known, {name: found[name] for name in arrays}
 
 
 def _digest(arrays: Mapping[str, np.ndarray], card: str) -> str:

@@ -337,7 +337,7 @@ def _language(folder: Path) -> list[Kind]:
     import torch
 
     from mirrorpo import files, json_lines
-    from mirrorpo.language import generation, reference, run
+    from mirrorpo.language import declared, generation, reference, run
     from mirrorpo.language.sentiment_task import preparation, training
 
     decoding = generation.Decoding(batch_size=2)
@@ -349,6 +349,7 @@ def _language(folder: Path) -> list[Kind]:
         json_lines.append(completions, asdict(row))
     log_probs = reference.ReferenceLogProbs(torch.zeros(4), torch.ones(4), 3, "tokens")
     log_probs.save(folder)
+    declared.Memory(torch.ones(3), 2).save(folder)
     card = folder / "training.json"
     files.write_json(card, asdict(training._Card(False, 1.0, {"loss": [1.0, None]})))
     pool = folder / "continuations.json"
@@ -366,6 +367,11 @@ def _language(folder: Path) -> list[Kind]:
             "reference log-probs",
             folder / reference.FILE,
             lambda: reference.ReferenceLogProbs.load(folder, "tokens"),
+        ),
+        Kind(
+            "an objective's memory",
+            folder / declared.FILE,
+            lambda: declared.Memory.load(folder),
         ),
         Kind(
             "a training's card",

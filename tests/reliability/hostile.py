@@ -22,6 +22,8 @@ CPU_SECONDS = 60
 KIBIBYTES = 2 * 2**20
 """Most memory that a command may take beyond what its parent takes."""
 RAN = "ran"
+USAGE = "For full helptext"
+"""Said of a command line that is none: nothing was read then."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def inputs() -> dict[str, list[Input]]:
         "answers": [
             Input(
                 name,
-                [*_JUDGE, "--judge", "longer"],
+                [*_JUDGE, "--judge", "vader"],
                 lambda to, c=content: files.write_answers(to, c),
             )
             for name, content in files.answers()
@@ -67,12 +69,14 @@ def inputs() -> dict[str, list[Input]]:
         "objectives": [
             Input(
                 name,
-                ["objectives", "loss.json"],
+                ["objectives", "--name", "loss.json"],
                 lambda to, c=content: files.write_objective(to, c),
             )
             for name, content in files.saved_objectives()
         ],
-        "texts": [Input(text[:60], ["objectives", text]) for text in files.objective_texts()],
+        "texts": [
+            Input(text[:60], ["objectives", "--name", text]) for text in files.objective_texts()
+        ],
         "variants": [
             Input(
                 text[:60],
@@ -101,7 +105,7 @@ _JUDGE += ["--out", "out", "--cache", "out/verdicts"]
 _ARRAYS = (
     ["data", "inspect", "file.safetensors"],
     ["agents", "evaluate", "file.safetensors"],
-    ["objectives", "file.safetensors"],
+    ["objectives", "--name", "file.safetensors"],
     ["recommend", "file.safetensors"],
 )
 
@@ -158,6 +162,8 @@ def _wrong(folder: Path, place: Path, before: set[Path], code: int) -> list[str]
     lines = [line for line in said.splitlines() if line.startswith("mirrorpo: ")]
     if code == 2 and (len(lines) != 1 or not said.strip().startswith("mirrorpo: ")):
         wrong.append(f"not one line: {said[:300]!r}")
+    if USAGE in said:
+        wrong.append(f"the command was not even begun: {said[:200]}")
     if any(path.name == RAN for path in folder.rglob("*")):
         wrong.append("its code was run")
     new = {path for path in folder.rglob("*") if not path.is_dir()} - before
@@ -174,6 +180,8 @@ def _be_child(one: Input, folder: Path, place: Path) -> None:
         for number, name in ((1, "out.txt"), (2, "error.txt")):
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
         os.chdir(place)
+        # What does not end is ended, and is wrong.
+        resource.setrlimit(resource.RLIMIT_CPU, (2 * CPU_SECONDS, 2 * CPU_SECONDS))
         from mirrorpo.cli import main
 
         main(list(one.words))

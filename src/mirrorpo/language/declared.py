@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mirrorpo import files
 from mirrorpo.objectives import Objective
 
@@ -65,9 +63,9 @@ class Memory:
         path = folder / FILE
         if not path.is_file():
             return None
-        card = files.load_card(path, FORMAT, "an objective's memory")
-        values = files.load_arrays(path, "an objective's memory")["values"]
-        return cls(torch.from_numpy(np.asarray(values, np.float32)), card["stage"])
+        what, fields = "a file of an objective's memory", {"stage": int}
+        card, found = files.load_checked(path, FORMAT, what, fields, ("values",))
+        return cls(torch.from_numpy(found["values"]), card["stage"])
 
 
 @torch.no_grad()

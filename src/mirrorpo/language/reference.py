@@ -51,13 +51,14 @@ class ReferenceLogProbs:
         if not path.is_file():
             return None
         what = "a file of reference log-probs"
-        card = files.load_card(path, FORMAT, what)
+        fields = {"step": int, "data": str}
+        card, found = files.load_checked(path, FORMAT, what, fields, ("chosen", "rejected"))
         if card["data"] != data:
             raise ValueError(
                 f"{path} is of other preference pairs: resume with the dataset, the tokenizer and "
                 "the max_length that the checkpoint was trained with."
             )
-        arrays = {name: torch.from_numpy(a) for name, a in files.load_arrays(path, what).items()}
+        arrays = {name: torch.from_numpy(array) for name, array in found.items()}
         return cls(arrays["chosen"], arrays["rejected"], card["step"], data)
 
 
