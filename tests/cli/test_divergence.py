@@ -84,6 +84,17 @@ def test_a_training_that_ends_with_its_first_bad_update_has_diverged(offline, tm
     assert made.diverged()
 
 
+def test_a_training_whose_last_gradient_is_not_finite_has_diverged(offline, tmp_path):
+    """As where adapters are so large that attention saturates: all else stays finite."""
+    from tests.language import tiny
+
+    made = tiny.trainer("cpo", tmp_path, max_steps=1)
+    made.train()
+    assert not made.diverged()
+    made.state.log_history.append({"grad_norm": math.nan, "step": 1})
+    assert made.diverged()
+
+
 def test_a_training_that_is_lost_stops_and_a_good_one_does_not(offline, tmp_path):
     from tests.language import tiny
 

@@ -207,9 +207,10 @@ class PreferenceTrainer(CPOTrainer):
         return loss, averaged
 
     def diverged(self) -> bool:
-        """Whether training has left numbers that are not finite: in a trained parameter, or in the
-        log-probs of the first pairs, as where parameters are finite and too large. All processes
-        call it together."""
+        """Whether training has left numbers that are not finite: in a trained parameter, in the
+        log-probs of the first pairs, as where parameters are finite and too large, or in the last
+        gradient, as where they are so large that no step moves them. All processes call it
+        together."""
         count = min(self.args.per_device_eval_batch_size, len(self.train_dataset))
         rows = [self.train_dataset[row] for row in range(count)]
         model = self.model_wrapped
@@ -221,7 +222,14 @@ class PreferenceTrainer(CPOTrainer):
         finally:
             model.train(was_training)
         good = all(bool(values.isfinite().all()) for values in found)
-        return not (self._agreed(good) and self._parameters_are_finite())
+        return not (
+            self._agreed(good and self._gradient_is_finite()) and self._parameters_are_finite()
+        )
+
+    def _gradient_is_finite(self) -> bool:
+        """Whether the last logged one was. Half precision's scaler leaves such a step out."""
+        norms = [row["grad_norm"] for row in self.state.log_history if "grad_norm" in row]
+        return self.args.fp16 or not norms or math.isfinite(norms[-1])
 
     def _see_whether_lost(self, numbers: dict[str, float]) -> None:
         """Stop, and log it now, once no step can bring finite numbers back. Half precision may
