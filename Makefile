@@ -19,7 +19,7 @@ demo: $(RUNTIME)
 		--validate-every 3 --out demo/discovery
 	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.1 \
 		--algorithms sft,cpo,orpo,slic,demo/discovery/objective.safetensors \
-		--seeds 5 --search --tune-by grid --search-seeds 1 --search-episodes 20 --episodes 50 \
+		--seeds 5 --data-draws 1 --search --tune-by grid --search-seeds 1 --search-episodes 20 --episodes 50 \
 		--keep-agents --out demo/bench
 	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 2 --out demo/report
 
