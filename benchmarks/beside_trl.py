@@ -135,7 +135,7 @@ def main(
         memory: measure memory too, in two processes for each loss.
         threads: of PyTorch; None for its own choice. One is best for so small a model on a
             machine that others use too.
-        size: of the model.
+        size: the model's sizes.
         one: what a process for memory measures.
     """
     if threads is not None:
@@ -203,7 +203,7 @@ def made(loss: Loss, side: str, size: Size, folder: str, **changes: Any) -> Any:
     """A trainer of either side, "ours" or "trl".
 
     Args:
-        changes: of the arguments that both take.
+        changes: arguments that both trainers take.
     """
     transformers.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()

@@ -23,7 +23,7 @@ class Part:
     Attributes:
         name: unique.
         what, size, by: as in the other tables of speed.
-        arguments: of the Python that runs it.
+        arguments: what Python is called with.
         limit: seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Physics of MJX, by its own implementation or MuJoCo Warp's: environment steps a second.
+"""Physics of MJX, by its own implementation or MuJoCo Warp's: environment steps per second.
 
 As `native_physics`: no policy, no observation and no reward; motor commands are drawn beforehand
 and hold for one environment step each.
@@ -30,7 +30,7 @@ def measure(
     """Rates of a batch of environments.
 
     Args:
-        model: of each environment, with the time step of a frame.
+        model: the robot, with the time step of one frame.
         frames: physics steps for each environment step.
         implementation: "jax" or "warp".
         environments: stepped together.

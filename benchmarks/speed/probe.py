@@ -51,11 +51,11 @@ def train(by: str, least_seconds: float, **sizes: int) -> dict[str, Any]:
 def evaluate(
     by: str, steps: int, robot: str = EVALUATED, backend: str | None = None, **sizes: Any
 ) -> dict[str, Any]:
-    """Environment steps a second of an evaluation.
+    """Environment steps per second of an evaluation.
 
     Args:
         by: who evaluates.
-        steps: of each episode.
+        steps: length of each episode.
         robot: a task, or one of brax's environments that never falls.
         backend: physics engine; None for the task's own.
         sizes: of the measurement.

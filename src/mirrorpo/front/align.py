@@ -13,6 +13,7 @@ from mirrorpo.front.run_folder import (
     Out,
     PathLike,
     Progress,
+    ResultInFolder,
     RunFolder,
     choose,
     silent,
@@ -117,7 +118,7 @@ def align(
 _MODEL = "model"
 
 
-class Alignment:
+class Alignment(ResultInFolder):
     """A fine-tuned model.
 
     Attributes:
@@ -145,11 +146,6 @@ class Alignment:
         self.notes = notes
         self.was_finished = was_finished
         self.is_first = is_first
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are: for as long as this result is there, if no folder was named."""
-        return self._folder.path
 
     @property
     def diverged(self) -> bool:
@@ -193,14 +189,6 @@ class Alignment:
 
         (found,) = folders.read([self.folder])
         return run_plots.charts(trainings.read(found).charts)
-
-    def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `mirrorpo report` reads.
-
-        Raises:
-            ValueError: something is there already, or the place cannot be written.
-        """
-        return self._folder.copy_to(folder)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)

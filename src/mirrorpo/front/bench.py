@@ -14,6 +14,7 @@ from mirrorpo.front.run_folder import (
     Out,
     PathLike,
     Progress,
+    ResultInFolder,
     RunFolder,
     choose,
     silent,
@@ -91,7 +92,7 @@ def bench(
     return BenchResult._read(folder)
 
 
-class BenchResult:
+class BenchResult(ResultInFolder):
     """A finished bench: its table, its agents, and the folder of its files.
 
     Attributes:
@@ -142,11 +143,6 @@ class BenchResult:
         return tuning.with_columns(tables.to_frame(self.results), searches)
 
     @property
-    def folder(self) -> Path:
-        """Where its files are: for as long as this result is there, if no folder was named."""
-        return self._folder.path
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What the errors contain, what bold means, and who leads by how much."""
         from mirrorpo.study import table_notes
@@ -174,14 +170,6 @@ class BenchResult:
         from mirrorpo.reporting import run_plots
 
         return run_plots.training_curves(self._part)
-
-    def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `load` and `mirrorpo report` read.
-
-        Raises:
-            ValueError: something is there already, or the place cannot be written.
-        """
-        return self._folder.copy_to(folder)
 
     def __str__(self) -> str:
         from mirrorpo.study import tables

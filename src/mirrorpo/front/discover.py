@@ -18,6 +18,7 @@ from mirrorpo.front.run_folder import (
     Out,
     PathLike,
     Progress,
+    ResultInFolder,
     RunFolder,
     choose,
     silent,
@@ -82,7 +83,7 @@ def discover(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DiscoveryResult(Discovery):
+class DiscoveryResult(Discovery, ResultInFolder):
     """What a search found, and how it went: a `Discovery` with its history.
 
     Attributes:
@@ -143,11 +144,6 @@ class DiscoveryResult(Discovery):
         return pd.DataFrame(self._part.validations)
 
     @property
-    def folder(self) -> Path:
-        """Where its files are: for as long as this result is there, if no folder was named."""
-        return self._folder.path
-
-    @property
     def file(self) -> Path:
         """The objective's file: name it wherever an objective is named."""
         from mirrorpo.discovery import search
@@ -181,14 +177,6 @@ class DiscoveryResult(Discovery):
         from mirrorpo.reporting import run_plots
 
         return run_plots.fitness(self._part.generations, self._part.validations)
-
-    def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `load` and `mirrorpo report` read.
-
-        Raises:
-            ValueError: something is there already, or the place cannot be written.
-        """
-        return self._folder.copy_to(folder)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)

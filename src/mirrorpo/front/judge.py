@@ -14,6 +14,7 @@ from mirrorpo.front.run_folder import (
     Out,
     PathLike,
     Progress,
+    ResultInFolder,
     RunFolder,
     choose,
     silent,
@@ -123,7 +124,7 @@ def judge(
     return Judgement(os.fspath(model), prepared[0], results, folder)
 
 
-class Judgement:
+class Judgement(ResultInFolder):
     """What a judge found.
 
     Attributes:
@@ -168,11 +169,6 @@ class Judgement:
         return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
 
     @property
-    def folder(self) -> Path:
-        """Where its files are: for as long as this result is there, if no folder was named."""
-        return self._folder.path
-
-    @property
     def lines(self) -> tuple[str, ...]:
         """What the judge found, in words."""
         if self.results is None:
@@ -189,14 +185,6 @@ class Judgement:
             *(f"{label}: {_in_words(rate, pairs)}" for label, rate in rates if rate is not None),
             *notes,
         )
-
-    def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `mirrorpo report` reads.
-
-        Raises:
-            ValueError: something is there already, or the place cannot be written.
-        """
-        return self._folder.copy_to(folder)
 
     def _rate(self, name: str) -> Mapping[str, float | None] | None:
         found = None if self.results is None else self.results[name]

@@ -68,6 +68,26 @@ class RunFolder:
         return to
 
 
+class ResultInFolder:
+    """A result whose files lie in a run folder."""
+
+    _folder: RunFolder
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: for as long as this result is there, if no folder was named."""
+        return self._folder.path
+
+    def save(self, folder: PathLike) -> Path:
+        """Copy the run to a new folder, which `mirrorpo report` reads, and `load` where there is
+        one.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        return self._folder.copy_to(folder)
+
+
 def choose(out: Out, command: str, name: str) -> RunFolder:
     """A run's folder.
 

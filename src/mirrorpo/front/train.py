@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from mirrorpo import protocols
 from mirrorpo.front import options as given
 from mirrorpo.front.options import TrainingOptions
-from mirrorpo.front.run_folder import Out, PathLike, RunFolder, choose, writing
+from mirrorpo.front.run_folder import Out, PathLike, ResultInFolder, RunFolder, choose, writing
 from mirrorpo.front.settings import TrainedAgents
 from mirrorpo.runtime.start import start_jax
 
@@ -83,7 +83,7 @@ def train(
     return TrainResult([single_run.Result(**row) for row in rows], folder)
 
 
-class TrainResult:
+class TrainResult(ResultInFolder):
     """Trained agents.
 
     Attributes:
@@ -116,11 +116,6 @@ class TrainResult:
         return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
 
     @property
-    def folder(self) -> Path:
-        """Where its files are: for as long as this result is there, if no folder was named."""
-        return self._folder.path
-
-    @property
     def files(self) -> tuple[Path, ...]:
         """The agents that did not diverge; `mirrorpo agents evaluate` takes them."""
         from mirrorpo.study import kept_agents
@@ -139,14 +134,6 @@ class TrainResult:
 
         (run,) = folders.read([self.folder])
         return run_plots.charts(trainings.read(run).charts)
-
-    def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `mirrorpo report` reads.
-
-        Raises:
-            ValueError: something is there already, or the place cannot be written.
-        """
-        return self._folder.copy_to(folder)
 
     def __repr__(self) -> str:
         return f"TrainResult({len(self.agents)} agents)"
