@@ -82,7 +82,7 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
         time_steps=STEPS[task],
         schedule=arm.schedule,
         std=arm.std,
-        deterministic=arm.actions == "mean",
+        actions=arm.actions,
         reset_optimiser=arm.optimiser == "per stage",
     )
     out = folder / f"{task}-{arm.name}".replace(" ", "-")

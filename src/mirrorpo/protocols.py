@@ -21,6 +21,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "single_stage": ("kto",),
         "time_steps": None,
         "std": "learned",
+        "actions": "sampled",
         "seeds": 25,
         "episodes": 100,
         "data_draws": 1,
@@ -31,19 +32,23 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "mirror": {
         "epochs": 12,
         "minibatch": 2,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "schedule": "linear",
         "single_stage": (),
-        "time_steps": None,
+        "time_steps": 128,
         "std": "learned",
+        "actions": "mean",
         "seeds": 24,
-        "episodes": 50,
+        "episodes": 16,
         "data_draws": 2,
         "tune_on": "own",
         "tune_by": "trials",
         "trials": 24,
     },
 }
+
+ACTIONS = ("sampled", "mean")
+"""What agents are scored with: sampled actions, or the mean ones, as a robot would be used."""
 
 ALL_STEPS = 0
 """The value of `time_steps` that a user gives for all steps, whatever the protocol says."""
@@ -61,6 +66,12 @@ def settle(settings: Any) -> None:
             object.__setattr__(settings, one.name, bundle[one.name])
     if getattr(settings, "time_steps", None) == ALL_STEPS:
         object.__setattr__(settings, "time_steps", None)
+
+
+def check_actions(actions: str | None) -> None:
+    """Raise ValueError where there are no such actions to score agents with."""
+    if actions not in ACTIONS:
+        raise ValueError(f"actions must be {' or '.join(ACTIONS)}, not {actions!r}.")
 
 
 def training(settings: Any) -> TrainSettings:

@@ -138,7 +138,7 @@ def evaluate(
     backend: str | None = None,
     episodes: int = 100,
     seed: int = 0,
-    deterministic: bool = False,
+    actions: str = "sampled",
     penalty_coefficient: float | None = None,
 ) -> None:
     """Measure an agent's true return.
@@ -149,7 +149,7 @@ def evaluate(
         backend: physics engine; the agent's own by default on its own task.
         episodes: number of episodes.
         seed: of start states and action noise.
-        deterministic: take mean actions in place of sampled ones.
+        actions: "sampled" actions, or "mean" ones.
         penalty_coefficient: in place of the coefficient of the task's penalty.
     """
     start_jax()
@@ -164,12 +164,12 @@ def evaluate(
         backend,
         penalty_coefficient=penalty_coefficient,
     )
-    mean, error = agent_files.evaluate(policy, loaded, episodes, seed, deterministic)
+    mean, error = agent_files.evaluate(policy, loaded, episodes, seed, actions == "mean")
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
         f"{card.name} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± {error:.1f} "
         f"(standard error, {episodes} episodes, "
-        f"{'mean' if deterministic else 'sampled'} actions)"
+        f"{actions} actions)"
     )
 
 

@@ -117,7 +117,10 @@ class Bench:
         policies = [agent_files.load(name)[0] for name in (own.better, own.worse)]
         report("source agents")
         self.better, self.worse = (
-            agent_files.evaluate(policy, self.task, settings.validation_episodes, settings.seed)[0]
+            agent_files.evaluate(
+                *(policy, self.task, settings.validation_episodes, settings.seed),
+                settings.actions == "mean",
+            )[0]
             for policy in policies
         )
         if not self.better > self.worse:
@@ -233,6 +236,7 @@ class Bench:
                 training=budget.training,
                 episodes=budget.episodes,
                 episodes_seeds=[draws.episodes] * len(objectives[agents]),
+                deterministic=self.settings.actions == "mean",
                 size=size,
             )
             for column, agents in slices

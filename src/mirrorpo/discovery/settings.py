@@ -9,15 +9,18 @@ from mirrorpo import protocols
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
 
-FAMILIES = ("one-step", "two-step", "temporal")
+FAMILIES = ("one-step", "two-step", "temporal", "gated")
 FUNCTIONS = ("psi", "phi", "g")
 NUMBERS = ("beta", "weight", "gamma")
+GATED = ("lower", "softness", "trust", "weight", "delta")
+"""What a search of the gated family learns: numbers alone."""
 STARTS = {
     "one-step": ("cpo", "orpo", "lpo", "slic"),
     "two-step": ("dpo",),
     "temporal": ("simpo",),
+    "gated": ("sft",),
 }
-STRATEGIES = ("open-es", "snes")
+STRATEGIES = ("open-es", "snes", "cma-es")
 AT_LEAST_ONE = (
     "generations",
     "population",
@@ -37,12 +40,15 @@ class DiscoverySettings:
         variants: of the dataset. With several, the fitness is of all of them, see `robust`.
         robust: how scores on several variants become one: their "mean", or the "worst". A score
             is 0 at the worse source agent's return and 1 at the better's.
-        family: "one-step" (paper, eq. 11), "two-step" (eq. 10) or "temporal" (eq. 12-13).
+        family: "one-step" (paper, eq. 11), "two-step" (eq. 10), "temporal" (eq. 12-13), or
+            "gated": five numbers of a loss that trains on pairs which the policy confirms, see
+            the objective `gated`.
         learn: what is searched: any of psi, phi (the inverse potential) and g (the link) as
             monotone networks; the numbers beta, weight and gamma of the family; and the schedule
-            of the temporal family.
-        start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo. None
-            for the first of the family.
+            of the temporal family. In the gated family lower, softness, trust, weight and
+            delta. None for psi, phi and g, or for all five numbers.
+        start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo; sft.
+            None for the first of the family.
         beta: of the start; None for the member's own.
         weight: of the preference term relative to the SFT term at the start; None for the
             member's own.
@@ -54,7 +60,8 @@ class DiscoverySettings:
             units and of its extra terms, a third as many), or the "activations" (one weight for
             each of the nine activations, shared by its units, and one for each extra term).
         strategy: "open-es" (OpenAI's evolution strategy with Adam, the paper's) or "snes"
-            (separable natural evolution strategy, a step size for each parameter).
+            (separable natural evolution strategy, a step size for each parameter), or "cma-es"
+            (covariance matrix adaptation, for few numbers).
         generations: of the search.
         population: agents a generation; even.
         sigma: standard deviation of the perturbations at the start.
@@ -76,7 +83,7 @@ class DiscoverySettings:
         validation_rows: pairs that they train on; None for the paper's number.
         validation_time_steps: as `time_steps`, for them.
         validation_minibatch: as `minibatch`, for them.
-        validation_learning_rate: as `learning_rate`, for them.
+        validation_learning_rate: as `learning_rate`, for them; None for the same.
         validation_episodes: of each of them.
         minibatch: pairs a step of the inner training behind the fitness.
         learning_rate: Adam's in it.
@@ -85,6 +92,7 @@ class DiscoverySettings:
         reset_optimiser: start Adam anew with each stage of inner training.
         single_stage: names of objectives that skip their SFT stage.
         std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
@@ -97,7 +105,7 @@ class DiscoverySettings:
     variants: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--variant",))] = ("noisy:0.3",)
     robust: str = "mean"
     family: str = "one-step"
-    learn: tuple[str, ...] = ("psi", "phi", "g")
+    learn: tuple[str, ...] | None = None
     start: str | None = None
     beta: float | None = None
     weight: float | None = None
@@ -125,7 +133,7 @@ class DiscoverySettings:
     validation_rows: int | None = None
     validation_time_steps: int | None = 64
     validation_minibatch: int = TrainSettings.minibatch
-    validation_learning_rate: float = TrainSettings.learning_rate
+    validation_learning_rate: float | None = None
     validation_episodes: int = 100
     minibatch: int | None = None
     learning_rate: float | None = None
@@ -133,6 +141,7 @@ class DiscoverySettings:
     reset_optimiser: bool = False
     single_stage: tuple[str, ...] | None = None
     std: str | None = None
+    actions: str | None = None
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
@@ -142,8 +151,10 @@ class DiscoverySettings:
     def __post_init__(self) -> None:
         protocols.settle(self)
         check_data_seed(self.data_seed)
+        protocols.check_actions(self.actions)
+        own = GATED if self.family == "gated" else FUNCTIONS
         # Names separated by commas are one word on the command line.
-        learned = ",".join(self.learn).split(",")
+        learned = ",".join(own if self.learn is None else self.learn).split(",")
         object.__setattr__(self, "learn", tuple(name.strip() for name in learned if name.strip()))
         for name in AT_LEAST_ONE:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
@@ -185,14 +196,20 @@ class DiscoverySettings:
 
     def _check_learned(self) -> None:
         others = ("gamma", "schedule") if self.family == "temporal" else ("weight",)
-        allowed = (*FUNCTIONS, "beta", *others)
-        unknown = [item for item in self.learn if item not in allowed]
+        allowed = GATED if self.family == "gated" else (*FUNCTIONS, "beta", *others)
+        unknown = [item for item in self.learned if item not in allowed]
         wanted = f"some of {', '.join(allowed)} for the {self.family} family"
-        _require(bool(self.learn) and not unknown, "learn", ",".join(self.learn), wanted)
-        given = {"weight": self.weight, "gamma": self.gamma}
+        _require(bool(self.learned) and not unknown, "learn", ",".join(self.learned), wanted)
+        given = {"weight": self.weight, "gamma": self.gamma, "beta": self.beta}
+        numbers = () if self.family == "gated" else ("beta", *others)
         for name, value in given.items():
-            fits = value is None or name in others
+            fits = value is None or name in numbers
             _require(fits, name, value, f"left out: the {self.family} family has none")
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """What is searched."""
+        return self.learn or ()
 
     @property
     def member(self) -> str:
@@ -218,7 +235,7 @@ class DiscoverySettings:
             self.fitness_training,
             epochs=TrainSettings.epochs,
             minibatch=self.validation_minibatch,
-            learning_rate=self.validation_learning_rate,
+            learning_rate=self.validation_learning_rate or self.fitness_training.learning_rate,
             time_steps=self.validation_time_steps,
         )
 

@@ -1,11 +1,13 @@
 """The space of a search: a member of the mirror family as a vector, and the way back."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mirrorpo.discovery import few_numbers
 from mirrorpo.discovery.settings import NUMBERS, DiscoverySettings
 from mirrorpo.objectives import (
     Augmented,
@@ -16,6 +18,7 @@ from mirrorpo.objectives import (
     Log,
     Logit,
     LogSigmoid,
+    MirrorObjective,
     MonotoneNetwork,
     Objective,
     ScalarFunction,
@@ -70,6 +73,8 @@ class Space:
 
 def member(settings: DiscoverySettings) -> Objective:
     """The known member of the family where the search starts, in its ordinary functions."""
+    if settings.family == "gated":
+        return few_numbers.start()
     numbers = _numbers(settings)
     functions: dict[str, ScalarFunction] = {
         "psi": Zero() if settings.family == "two-step" else Log(),
@@ -88,13 +93,17 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
         ranges: where the networks shall be most flexible.
     """
     known = member(settings)
+    if settings.family == "gated":
+        names = settings.learned
+        at = functools.partial(few_numbers.member_at, names)
+        return Space(few_numbers.origin(names), at, known)
     learned: dict[str, Any] = {
         _FIELDS[name]: _network(name, settings, ranges) for name in _learned(settings)
     }
-    if "schedule" in settings.learn:
+    if "schedule" in settings.learned:
         learned["schedule"] = LearnedSchedule()
     objective: Any = replace(known, **learned)
-    numbers = tuple(name for name in settings.learn if name in NUMBERS)
+    numbers = tuple(name for name in settings.learned if name in NUMBERS)
     start, rebuild = parameter_vector(objective, numbers)
     if settings.parameters == "all":
         return Space(start, rebuild, known)
@@ -122,7 +131,7 @@ def extended(objective: Objective, ranges: Ranges) -> Objective:
     """The objective with its networks continued by their tangents outside `ranges`."""
     functions: dict[str, Any] = {}
     for field in _FIELDS.values():
-        function = getattr(objective, field)
+        function = getattr(objective, field, None)
         if isinstance(function, (MonotoneNetwork, TimedNetwork, Augmented)):
             low, high = ranges.margin if field == "link" else ranges.log_prob
             functions[field] = Extended(function=function, low=low, high=high)
@@ -133,12 +142,15 @@ def margins(objective: Objective, points: np.ndarray) -> np.ndarray:
     """The link's argument of each visited pair.
 
     Args:
-        objective: a member of one of the three families.
+        objective: a member of one of the families; the gated one has no link, and takes the
+            difference of the log-probs.
         points: shape (pairs, 5), see `learner.visited`.
 
     Returns:
         Shape (pairs,), float64.
     """
+    if not isinstance(objective, MirrorObjective):
+        return np.asarray(points[:, 0] - points[:, 1])
     values: Any = objective
     result = np.empty(len(points))
     for moment in np.unique(points[:, 4]):
@@ -187,7 +199,7 @@ def _numbers(settings: DiscoverySettings) -> dict[str, float]:
 
 
 def _learned(settings: DiscoverySettings) -> list[str]:
-    return [name for name in settings.learn if name in _FIELDS]
+    return [name for name in settings.learned if name in _FIELDS]
 
 
 def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFunction:

@@ -63,14 +63,18 @@ def make(settings: DiscoverySettings, size: int) -> Strategy:
 
     open-es: OpenAI's evolution strategy with antithetic pairs, centered ranks and Adam (paper,
     Table 8). snes: separable natural evolution strategy, which adapts a step size to each
-    parameter from the same ranks; its perturbations are not paired.
+    parameter from the same ranks; its perturbations are not paired. cma-es: covariance matrix
+    adaptation, which learns the correlations of few numbers too.
     """
-    from evosax.algorithms import SNES, Open_ES
+    from evosax.algorithms import CMA_ES, SNES, Open_ES
     from evosax.core.fitness_shaping import centered_rank_fitness_shaping_fn
 
     like = jnp.zeros(size)
     if settings.strategy == "snes":
         algorithm: Any = SNES(settings.population, like)
+        parameters = algorithm.default_params.replace(std_init=settings.sigma)
+    elif settings.strategy == "cma-es":
+        algorithm = CMA_ES(settings.population, like)
         parameters = algorithm.default_params.replace(std_init=settings.sigma)
     else:
         algorithm = Open_ES(

@@ -50,7 +50,7 @@ class BenchOptions(TrainingOptions, total=False):
     episodes: int | None
     search_episodes: int
     curve_episodes: int | None
-    deterministic: bool
+    actions: str | None
     allow_short: bool
     backend: str | None
     better: str | os.PathLike[str] | None
@@ -89,7 +89,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     validation_rows: int | None
     validation_time_steps: int | None
     validation_minibatch: int
-    validation_learning_rate: float
+    validation_learning_rate: float | None
     validation_episodes: int
     backend: str | None
     better: str | os.PathLike[str] | None

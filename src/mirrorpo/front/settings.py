@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirrorpo.protocols import check_actions
+
 
 @dataclass(frozen=True)
 class TrainedAgents:
@@ -16,18 +18,21 @@ class TrainedAgents:
         seed: of the first agent; the others count on.
         start_from: an agent's name or file to start from; by default the task's own start.
         episodes: of the evaluation.
-        deterministic: score mean actions in place of sampled ones.
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
+            protocol's.
     """
 
     seeds: int = 1
     seed: int = 0
     start_from: str | None = None
     episodes: int = 100
-    deterministic: bool = False
+    actions: str | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}.")
+        if self.actions is not None:
+            check_actions(self.actions)
 
 
 @dataclass(frozen=True)

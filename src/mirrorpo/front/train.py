@@ -31,7 +31,7 @@ def train(
     seed: int = TrainedAgents.seed,
     start_from: PathLike | None = TrainedAgents.start_from,
     episodes: int = TrainedAgents.episodes,
-    deterministic: bool = TrainedAgents.deterministic,
+    actions: str | None = TrainedAgents.actions,
     **options: Unpack[TrainingOptions],
 ) -> TrainResult:
     """Train agents with one objective on one dataset, and score them.
@@ -47,7 +47,8 @@ def train(
         seed: of the first agent; the others count on.
         start_from: an agent's name or file to start from; by default the task's own start.
         episodes: of the evaluation.
-        deterministic: score mean actions in place of sampled ones.
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
+            protocol's.
         **options: fields of `mirrorpo.protocols.Training`.
 
     Raises:
@@ -59,7 +60,7 @@ def train(
         seed,
         None if start_from is None else os.fspath(start_from),
         episodes,
-        deterministic,
+        actions,
     )
     training = given.build(protocols.Training, settings, options)
     start_jax()
@@ -78,7 +79,7 @@ def train(
             range(agents.seed, agents.seed + agents.seeds),
             agents.start_from,
             agents.episodes,
-            agents.deterministic,
+            agents.actions or protocols.bundle_of(training.protocol)["actions"],
         )
     return TrainResult([single_run.Result(**row) for row in rows], folder)
 

@@ -20,6 +20,7 @@ from .discopop import (
     LogRatioModulated,
 )
 from .extension import Extended
+from .gated import Gated
 from .links import (
     Cubic,
     FocalLogSigmoid,
@@ -70,6 +71,7 @@ __all__ = [
     "DynamicBlend",
     "Extended",
     "FocalLogSigmoid",
+    "Gated",
     "Hinge",
     "Identity",
     "JensenShannon",

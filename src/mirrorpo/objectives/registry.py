@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     closed_form,
     data_aware,
     discopop,
+    gated,
     mirror,
     noise_tolerant,
     reference_free,

@@ -194,7 +194,7 @@ class Column:
             training=settings.training,
             episodes=settings.scoring.episodes if final else settings.search_episodes,
             episodes_seeds=[job.episodes_seed for job in batch],
-            deterministic=settings.deterministic,
+            deterministic=settings.actions == "mean",
             curve_episodes=settings.curve_episodes if final else None,
             size=size,
         )

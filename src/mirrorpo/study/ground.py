@@ -122,7 +122,7 @@ class Simulated:
         for role, name in (("better", self.own.better), ("worse", self.own.worse)):
             policy, _ = agent_files.load(name)
             mean, error = agent_files.evaluate(
-                policy, self.task, settings.scoring.episodes, seed, settings.deterministic
+                policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
             )
             rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
         return rows

@@ -68,7 +68,7 @@ class BenchSettings:
         search_episodes: evaluation episodes per agent in the search.
         curve_episodes: evaluation episodes per final agent after every epoch, for the curve of
             its return while it trains; None for no such curve.
-        deterministic: score mean actions in place of sampled ones.
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones.
         allow_short: accept data in which many trajectories end at once.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
@@ -100,7 +100,7 @@ class BenchSettings:
     episodes: int | None = None
     search_episodes: int = 50
     curve_episodes: int | None = None
-    deterministic: bool = False
+    actions: str | None = None
     allow_short: bool = False
     backend: str | None = None
     better: str | None = None
@@ -126,6 +126,7 @@ class BenchSettings:
         if self.trials is None or self.trials < 1:
             raise ValueError(f"trials must be at least 1, not {self.trials}.")
         check_data_seed(self.data_seed)
+        protocols.check_actions(self.actions)
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")

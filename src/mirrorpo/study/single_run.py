@@ -69,7 +69,7 @@ def run(
     seeds: Sequence[int],
     start_from: str | None = None,
     episodes: int = 100,
-    deterministic: bool = False,
+    actions: str = "mean",
 ) -> list[dict[str, Any]]:
     """Train one agent for each seed, save it and score it.
 
@@ -102,7 +102,7 @@ def run(
             "seeds": list(seeds),
             "start": start_name,
             "episodes": episodes,
-            "deterministic": deterministic,
+            "actions": actions,
         },
     )
     shapes.remember(out, algorithm.text, algorithm.objective, {})
@@ -121,7 +121,7 @@ def run(
         returns = 100.0 * agreement(trained.policies, held_out.pairs)
     elif task is not None and not trained.diverged.all():
         returns = evaluation.returns(
-            trained.policies, task, episodes, FINAL_EPISODES_SEED, deterministic
+            trained.policies, task, episodes, FINAL_EPISODES_SEED, actions == "mean"
         )
     scored_by = RETURN if held_out is None else AGREEMENT
     results: list[Result] = []

@@ -1,0 +1,99 @@
+"""A loss that learns from a pair only as far as the policy itself confirms the pair's label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from . import numerics
+from .arrays import Array, Number, detach, namespace
+from .base import Batch, Objective, Paper, aggregation, grid
+from .component import number
+from .mirror import mirror_paper
+from .numerics import sigmoid
+from .ranges import Range, ranges
+
+MOMENTUM = 0.99
+"""Share of the old in the moving averages of margins."""
+
+_SMALLEST_SIZE = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated(Objective):
+    """SFT, and a hinge of the margin, on the pairs whose label the policy confirms.
+
+    With ``m`` the log-prob of the chosen minus that of the rejected, ``S`` the moving mean of
+    ``|m|`` and ``A`` in [-1, 1] the moving mean of ``m`` over ``S``, the loss is
+
+        -q (log pi(chosen) - weight max(0, delta - m))
+        q = 1 - min(1, max(0, A / trust)) (1 - sigmoid((m / S - lower) / softness))
+
+    ``A`` is how far the policy's own order of the pairs agrees with the labels. While it does not
+    (``A <= 0``), every pair counts fully and the SFT term is plain SFT. Once it does, the gate
+    ``q`` closes for pairs far below ``lower``: those that look mislabelled, and those whose two
+    sides the policy finds alike, such as two bad ones. ``q`` is constant for the gradient. The
+    gate has no unit, so it means the same for robots and for texts. The hinge is flat beyond
+    ``delta``, so nothing is pushed away for ever.
+
+    Fields:
+        weight: of the hinge relative to the SFT term; at least 0.
+        delta: margin that the hinge asks for, in log-probs as aggregated.
+        lower: margin at which the gate is half open, in typical margins ``S``.
+        softness: width of the gate's edge, in typical margins; positive.
+        trust: agreement from which on the policy is trusted fully, in (0, 1].
+    """
+
+    name: ClassVar[str] = "gated"
+    memory_size: ClassVar[int] = 2
+    paper: ClassVar[Paper] = mirror_paper("eq. (11), with a gate of this library's own")
+    search_grid = grid(lower=(0.0, 0.5, 1.0), weight=(0.1, 1.0))
+    search_ranges = ranges(
+        lower=Range(-0.5, 1.5, 0.5, log=False, least=-1.0, most=2.0, sft_end="low"),
+        weight=Range(0.03, 3.0, 0.3, least=0.001, most=30.0),
+    )
+
+    weight: Number = number(0.3, at_least=0)
+    delta: Number = number(1.0, at_least=0)
+    lower: Number = number(0.5)
+    softness: Number = number(0.25, above=0)
+    trust: Number = number(0.1, above=0)
+    aggregation: str = aggregation("mean")
+
+    def loss(self, batch: Batch, progress: Array) -> Array:
+        margin = batch.chosen - batch.rejected
+        gate = self.gate(margin, batch.memory)
+        wanted = batch.chosen - self.weight * numerics.relu(self.delta - margin)
+        return -gate * wanted
+
+    def gate(self, margin: Array, memory: Array | None) -> Array:
+        """How far each pair counts, in [0, 1], constant for the gradient.
+
+        Args:
+            margin: shape (batch,).
+            memory: moving means of the margins and of their absolute values before this batch.
+        """
+        known = detach(margin)
+        xp = namespace(known)
+        mean, size = _moving_means(known, memory)
+        size = xp.clip(size, min=_SMALLEST_SIZE)
+        trusted = xp.clip(mean / (self.trust * size), min=0.0, max=1.0)
+        confirmed = sigmoid((known / size - self.lower) / self.softness)
+        return 1.0 - trusted * (1.0 - confirmed)
+
+    def remembered(self, batch: Batch) -> Array:
+        means = _moving_means(batch.chosen - batch.rejected, batch.memory)
+        return namespace(batch.chosen).stack(means)
+
+
+def _moving_means(margin: Array, memory: Array | None) -> tuple[Array, Array]:
+    """Moving means of the margins and of their absolute values, this batch's included."""
+    xp = namespace(margin)
+    now = numerics.mean(margin), numerics.mean(xp.abs(margin))
+    if memory is None:
+        return now
+    before = [xp.where(xp.isnan(old), new, old) for old, new in zip(memory, now, strict=True)]
+    mean, size = (
+        MOMENTUM * old + (1.0 - MOMENTUM) * new for old, new in zip(before, now, strict=True)
+    )
+    return mean, size
