@@ -5,7 +5,7 @@ import pytest
 
 from mirrorpo.discovery import space
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.objectives import PairLogProbs, get
+from mirrorpo.objectives import Gated, PairLogProbs, get
 
 RANGES = space.Ranges(log_prob=(-8.0, -2.0), margin=(-6.0, 6.0))
 DRAW = np.random.default_rng(0)
@@ -44,6 +44,35 @@ def test_the_start_of_a_search_is_the_known_member(settings, named, scale, param
     built = space.build(settings, RANGES)
     for objective in (built.member, built.objective(built.start)):
         np.testing.assert_allclose(objective(PAIRS), scale * named(PAIRS), rtol=2e-5, atol=2e-5)
+
+
+def test_the_gated_family_starts_near_sft_and_every_vector_in_it_is_a_formula():
+    built = space.build(search(family="gated"), RANGES)
+    assert built.start.shape == (5,)
+    np.testing.assert_allclose(
+        built.objective(built.start)(PAIRS), built.member(PAIRS), rtol=1e-6
+    )
+    gate = built.member.gate(CHOSEN - REJECTED, None)
+    assert gate[CHOSEN > REJECTED].min() > 0.85
+    for vector in np.random.default_rng(0).normal(scale=3, size=(20, 5)).astype("f4"):
+        found = built.objective(vector)
+        assert isinstance(found, Gated)
+        assert 0 < found.trust <= 1
+        assert np.isfinite(found(PAIRS)).all()
+
+
+def test_some_numbers_of_the_gated_family_can_be_searched_alone():
+    built = space.build(search(family="gated", learn=("lower",)), RANGES)
+    found = built.objective(np.array([3.0], "f4"))
+    assert found.lower == pytest.approx(0.5)
+    assert found.weight == built.member.weight
+
+
+def test_a_family_has_only_its_own_numbers():
+    with pytest.raises(ValueError, match="some of lower, softness, trust, weight, delta"):
+        search(family="gated", learn=("psi",))
+    with pytest.raises(ValueError, match="left out: the gated family has none"):
+        search(family="gated", beta=2.0)
 
 
 def test_the_temporal_family_starts_with_the_linear_schedule():

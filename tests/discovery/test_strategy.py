@@ -21,14 +21,14 @@ def climb(made, fitness, generations=80):
     return made.mean(state)
 
 
-@pytest.mark.parametrize("name", ["open-es", "snes"])
+@pytest.mark.parametrize("name", ["open-es", "snes", "cma-es"])
 def test_a_search_climbs_a_hill_from_its_start(name):
     top = np.array([0.5, -0.5, 0.3, 0.0, 0.2])
     found = climb(make(name, sigma=0.1), lambda x: -np.sum((x - top) ** 2, axis=1))
     assert np.linalg.norm(found - top) < 0.15 < np.linalg.norm(top)
 
 
-@pytest.mark.parametrize("name", ["open-es", "snes"])
+@pytest.mark.parametrize("name", ["open-es", "snes", "cma-es"])
 def test_a_diverged_agent_ranks_last_and_does_not_stop_the_search(name):
     def fitness(x):
         value = x[:, 0].copy()

@@ -12,9 +12,9 @@ from mirrorpo.objectives import PairPlan, ReferenceUpdate, get
 from mirrorpo.objectives.adaptive import QUEUE
 
 from .test_finiteness import EDGES, LIMIT
-from .test_formulas import Case, alpha_dpo, beta_dpo, logistic, targets
+from .test_formulas import Case, alpha_dpo, beta_dpo, gated, logistic, targets
 
-WITH_MEMORY = ["alpha-dpo", "beta-dpo", "gamma-dpo", "gamma-simpo"]
+WITH_MEMORY = ["alpha-dpo", "beta-dpo", "gamma-dpo", "gamma-simpo", "gated"]
 AGREEMENT = np.asarray([-1.0, -30.0, -1e6])
 
 
@@ -96,6 +96,39 @@ def test_the_queue_keeps_the_last_margins(name):
         batch = -np.arange(start, start + 3, dtype=float)
         memory = objective.remember(objectives.PairLogProbs(batch, *[0 * batch] * 3), memory)
     np.testing.assert_array_equal(memory, -np.arange(300 - QUEUE, 300))
+
+
+def test_the_gate_measures_pairs_by_the_moving_margins_of_earlier_batches(arrays, others):
+    numbers = {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5}
+    objective = get("gated", **numbers)
+    memory = objective.remember(objectives.PairLogProbs(*others))
+    before, case = Case(others, mean=True).d, Case(arrays, mean=True)
+    np.testing.assert_allclose(memory, [before.mean(), np.abs(before).mean()])
+    means = [
+        0.99 * old + 0.01 * new
+        for old, new in zip(memory, (case.d.mean(), np.abs(case.d).mean()), strict=True)
+    ]
+    expected = gated(case, *numbers.values(), means)
+    found = objective(objectives.PairLogProbs(*arrays), 0.0, memory)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_the_gate_is_open_while_the_policy_contradicts_most_labels():
+    margin = np.array([-3.0, -2.0, 1.0])
+    np.testing.assert_array_equal(get("gated").gate(margin, None), np.ones(3))
+
+
+def test_the_gate_closes_for_what_looks_mislabelled_once_the_policy_agrees():
+    margin = np.array([1.0, 1.2, 0.9, -1.0])
+    gate = get("gated", lower=0.0, softness=0.1).gate(margin, None)
+    assert (gate[:3] > 0.99).all()
+    assert gate[3] < 0.01
+
+
+def test_the_gate_has_no_unit():
+    margin = np.array([1.0, 0.2, 0.9, -1.0])
+    plain, scaled = (get("gated").gate(factor * margin, None) for factor in (1.0, 1e4))
+    np.testing.assert_allclose(plain, scaled)
 
 
 @pytest.mark.parametrize("name", WITH_MEMORY)

@@ -24,7 +24,7 @@ def test_every_name_of_the_design_is_available():
     single_phase = {
         *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
         *("paper-mixed", "paper-noisy", "closed-form"),
-        *("cpo-smoothed", "slic-smoothed", "slic-filtered"),
+        *("cpo-smoothed", "slic-smoothed", "slic-filtered", "gated"),
     }
     own = {
         name

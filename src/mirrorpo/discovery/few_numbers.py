@@ -1,6 +1,5 @@
 """The space of a search over the few numbers of the gated family: every member is a formula."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -25,14 +24,14 @@ class Coordinate(NamedTuple):
     start: float
     unit: float
     log: bool = True
-    most: float = math.inf
+    most: float = 30.0
 
     def __call__(self, value: Any) -> Any:
         """The number at a coordinate, a scalar array."""
         xp = namespace(value)
         if not self.log:
             return xp.clip(self.start + self.unit * value, max=self.most)
-        return self.start * xp.exp(xp.clip(self.unit * value, max=math.log(self.most / self.start)))
+        return xp.clip(self.start * xp.exp(xp.clip(self.unit * value, max=20.0)), max=self.most)
 
 
 COORDINATES: Mapping[str, Coordinate] = MappingProxyType(
@@ -40,8 +39,8 @@ COORDINATES: Mapping[str, Coordinate] = MappingProxyType(
         "lower": Coordinate(-1.0, 0.5, log=False, most=3.0),
         "softness": Coordinate(0.5, 0.5, most=5.0),
         "trust": Coordinate(0.3, 0.7, most=1.0),
-        "weight": Coordinate(0.1, 1.0, most=30.0),
-        "delta": Coordinate(1.0, 0.7, most=30.0),
+        "weight": Coordinate(0.1, 1.0),
+        "delta": Coordinate(1.0, 0.7),
     }
 )
 """The searched numbers of `Gated`, for log-probs that are means over time steps. The start is
