@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEMO_DATA := --task hopper --rows 1024 --time-steps 64
+DEMO_DATA := --task hopper --rows 512 --time-steps 64
 PYTEST ?= $(BIN)/python -m pytest
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
@@ -12,14 +12,13 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint gpu
 
 demo: $(RUNTIME)
-	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.1 --family one-step \
-		--learn psi,phi,g,weight --start cpo --weight 0.5 --parameters activations \
-		--strategy snes --sigma 0.1 --population 10 --generations 6 --epochs 6 --episodes 20 \
-		--validation-rows 1024 --validation-episodes 50 --validation-seeds 4 \
+	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.3 --family gated \
+		--strategy snes --sigma 1 --population 10 --generations 6 --episodes 4 \
+		--validation-rows 512 --validation-episodes 8 --validation-seeds 4 \
 		--validate-every 3 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.1 \
-		--algorithms sft,cpo,orpo,slic,demo/discovery/objective.safetensors \
-		--seeds 5 --data-draws 1 --search --tune-by grid --search-seeds 1 --search-episodes 20 --episodes 50 \
+	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.3 \
+		--algorithms sft,cpo,slic,sft-simpo,ropo,demo/discovery/objective.safetensors \
+		--seeds 6 --data-draws 1 --search --tune-by grid --search-seeds 1 --search-episodes 4 --episodes 8 \
 		--keep-agents --out demo/bench
 	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 2 --out demo/report
 

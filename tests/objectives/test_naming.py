@@ -7,7 +7,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import component, naming
-from mirrorpo.objectives.naming import NamesCode, parse, resolve
+from mirrorpo.objectives.naming import NamesCode, parse, resolve, spelled
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import algorithms, tryout, tuned
 
@@ -425,3 +425,10 @@ def test_the_package_itself_never_looks_a_text_up_as_if_it_were_typed():
     assert {place.partition(":")[0] for place in wrong} <= {
         "language/trainer.py",
     }
+
+
+def test_what_an_objective_is_spelled_as_names_it_again():
+    given = naming.get("gated", weight=0.25, lower=0.5, softness=0.125)
+    assert spelled(given).startswith("gated[weight=0.25,delta=1,lower=0.5,")
+    assert resolve(spelled(given)) == given
+    assert spelled(naming.get("sft")) == "sft"

@@ -36,15 +36,16 @@ class Coordinate(NamedTuple):
 
 COORDINATES: Mapping[str, Coordinate] = MappingProxyType(
     {
-        "lower": Coordinate(-1.0, 0.5, log=False, most=3.0),
-        "softness": Coordinate(0.5, 0.5, most=5.0),
-        "trust": Coordinate(0.3, 0.7, most=1.0),
-        "weight": Coordinate(0.1, 1.0),
+        "lower": Coordinate(0.0, 0.5, log=False, most=3.0),
+        "softness": Coordinate(0.25, 0.5, most=5.0),
+        "trust": Coordinate(0.1, 0.7, most=1.0),
+        "weight": Coordinate(0.3, 1.0),
         "delta": Coordinate(1.0, 0.7),
     }
 )
 """The searched numbers of `Gated`, for log-probs that are means over time steps. The start is
-nearly SFT: its gate is almost open for every pair, and its hinge weighs a tenth of the SFT term."""
+the plainest gate: once the policy agrees with the labels, it closes where the policy contradicts
+one."""
 
 
 def start() -> Gated:

@@ -18,7 +18,7 @@ STARTS = {
     "one-step": ("cpo", "orpo", "lpo", "slic"),
     "two-step": ("dpo",),
     "temporal": ("simpo",),
-    "gated": ("sft",),
+    "gated": ("gated",),
 }
 STRATEGIES = ("open-es", "snes", "cma-es")
 AT_LEAST_ONE = (
@@ -47,8 +47,8 @@ class DiscoverySettings:
             monotone networks; the numbers beta, weight and gamma of the family; and the schedule
             of the temporal family. In the gated family lower, softness, trust, weight and
             delta. None for psi, phi and g, or for all five numbers.
-        start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo; sft.
-            None for the first of the family.
+        start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo;
+            gated. None for the first of the family.
         beta: of the start; None for the member's own.
         weight: of the preference term relative to the SFT term at the start; None for the
             member's own.

@@ -24,6 +24,7 @@ from mirrorpo.front.run_folder import (
     silent,
     writing,
 )
+from mirrorpo.objectives.naming import spelled
 from mirrorpo.runtime.start import start_jax
 
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ class DiscoveryResult(Discovery, ResultInFolder):
                 f"In few terms: {self.formula.text}; its gradient is off by "
                 f"{100 * self.formula.relative_error:.2g} % (root mean square)."
             )
+        elif self.objective.memory_size:
+            told.append(f"It is a formula already: {spelled(self.objective)}.")
         return tuple(told)
 
     def plot(self) -> Figure:

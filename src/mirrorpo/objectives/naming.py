@@ -16,6 +16,7 @@ from typing import Any
 
 from . import user_code
 from .base import Objective
+from .component import is_array, is_function
 from .found import find, shipped
 from .registry import check_fields, make
 from .storage import load
@@ -148,6 +149,19 @@ def parse(text: str) -> Named:
             raise ValueError(f"Algorithm {text!r}: {key} is given twice. Give it once.")
         values[key] = _number_or_text(value)
     return Named(_like(text, name.strip()), values)
+
+
+def spelled(given: Objective) -> str:
+    """An objective of the zoo as the text that names it, its numbers with four digits.
+
+    Functions and networks have no text: of an objective that holds some, only the numbers are told.
+    """
+    numbers = [
+        f"{field.name}={float(getattr(given, field.name)):.4g}"
+        for field in dataclasses.fields(given)
+        if not (is_array(field) or is_function(field) or "choices" in field.metadata)
+    ]
+    return f"{given.name}[{','.join(numbers)}]" if numbers else given.name
 
 
 def split_list(texts: Iterable[str]) -> tuple[str, ...]:
