@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from mirrorpo import files, standard_error, typed, versions
-from mirrorpo.simulation import evaluation, rollout, tasks
+from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.policy import Policy
 
@@ -126,7 +126,7 @@ def _shipped_files() -> list[Path]:
 
 def evaluate(
     policy: Policy,
-    task: tasks.Task,
+    task: tasks.AnyTask,
     episodes: int = 100,
     seed: int = 0,
     deterministic: bool = False,
@@ -137,13 +137,18 @@ def evaluate(
     return standard_error.mean_and_error(returns)
 
 
-def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
+def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
     """The card with what its episodes show: the return over `card.episodes` episodes of seed
     `card.evaluation_seed`, the share of short ones, and the size of the policy's noise."""
     stacked = jax.tree.map(lambda x: x[None], policy)
     found = evaluation.score(stacked, task, card.episodes, card.evaluation_seed)
     keys = rollout.episode_keys(jax.random.key(card.evaluation_seed), NOISE_EPISODES)
-    seen = jax.jit(partial(rollout.record, task))(policy, *keys)
+    seen: rollout.Episodes | host_rollout.Episodes
+    if tasks.is_compiled(task):
+        seen = jax.jit(partial(rollout.record, task))(policy, *keys)
+    else:
+        one = np.zeros(NOISE_EPISODES, int)
+        seen = host_rollout.run(task, host_rollout.several(stacked), one, *keys, record=True)
     quiet, sampled = policy.act(seen.observations, None), jax.numpy.clip(seen.actions, -1.0, 1.0)
     valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
     noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]

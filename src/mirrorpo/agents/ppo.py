@@ -16,7 +16,7 @@ from flax import linen as nn
 from flax import struct
 
 from mirrorpo.simulation.policy import GaussianActor, hold_std, start_std
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask, Task
 from mirrorpo.training_settings import PPOSettings
 
 
@@ -128,14 +128,14 @@ class Networks(NamedTuple):
     critic: _Critic
 
     @classmethod
-    def of(cls, task: Task, settings: PPOSettings) -> "Networks":
+    def of(cls, task: AnyTask, settings: PPOSettings) -> "Networks":
         return cls(
             GaussianActor(task.action_size, settings.hidden, settings.initial_std),
             _Critic(settings.value_hidden),
         )
 
 
-def new_learner(task: Task, settings: PPOSettings, key: jax.Array) -> Learner:
+def new_learner(task: AnyTask, settings: PPOSettings, key: jax.Array) -> Learner:
     """Fresh networks."""
     networks = Networks.of(task, settings)
     actor_key, critic_key, key = jax.random.split(key, 3)
@@ -206,7 +206,7 @@ def roll_out(
     return jax.vmap(one)(robots)
 
 
-def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
+def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
     """Several epochs of clipped policy gradient and value regression on one rollout."""
     networks = Networks.of(task, settings)
     # Acting used these moments, so learning does; the batch joins them afterwards.

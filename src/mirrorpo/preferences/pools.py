@@ -10,7 +10,7 @@ from mirrorpo import damage, files, locks, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 
 
 def in_words(report: Callable[[str], None]) -> Callable[[int, int], None]:
@@ -24,7 +24,7 @@ def in_line(report: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def cached(
-    task: Task,
+    task: AnyTask,
     rows: int,
     seed: int,
     better: str | Path,

@@ -81,7 +81,7 @@ def of(settings: BenchSettings, cache: Path | None) -> Ground:
 class Simulated:
     """Two source agents on a task, and as many draws of their trajectories as are asked for."""
 
-    task: tasks.Task
+    task: tasks.AnyTask
     own: sources.Sources
     start: Policy | None
     cache: Path | None
@@ -161,7 +161,7 @@ class Recorded:
 
     path: Path
     source: Source
-    task: tasks.Task | None
+    task: tasks.AnyTask | None
     split: holding.Split | None
     rows: int | None
 

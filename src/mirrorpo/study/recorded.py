@@ -34,7 +34,7 @@ class _Made:
     penalty: Mapping[str, Any] | None = None
 
 
-def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.Task:
+def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.AnyTask:
     """The task that a dataset's card names.
 
     Raises:
@@ -49,7 +49,7 @@ def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.Task:
     return tasks.load(made.task, made.backend, made.episode_length, coefficient)
 
 
-def task_of(source: Source) -> tuple[tasks.Task | None, str]:
+def task_of(source: Source) -> tuple[tasks.AnyTask | None, str]:
     """The task that agents trained on some data can act on, or None, and why.
 
     It is the one that the card names, if observations and actions have its sizes.

@@ -31,7 +31,7 @@ LABEL_SEED = 0
 """Of a pool's labels, and of what is held out."""
 
 
-def task_of(path: Path) -> tasks.Task:
+def task_of(path: Path) -> tasks.AnyTask:
     """The task that a dataset file's trajectories are of.
 
     Raises:
@@ -40,7 +40,7 @@ def task_of(path: Path) -> tasks.Task:
     return recorded.task_on(files.load_card(path, data.FORMAT, "a preference dataset"), path)
 
 
-def _task_or_pairs(source: Source, path: Path) -> tuple[tasks.Task | None, Held | None]:
+def _task_or_pairs(source: Source, path: Path) -> tuple[tasks.AnyTask | None, Held | None]:
     """The task that agents are scored on, or, without one, what is trained on and held out."""
     if "backend" not in source.card or source.card.get("origin") is None:
         validation.check_names_task(source.card, path)
