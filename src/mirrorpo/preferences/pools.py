@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from mirrorpo import damage, files, locks, versions
+from mirrorpo import damage, files, locks, task_names, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
@@ -40,10 +40,13 @@ def cached(
     that another process is at is waited for. A pool or a part that is damaged is said and made
     again. `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """
+    counted = ["jax", "jaxlib", "brax", "mujoco"]
+    if task_names.origin(task.name) is not task_names.Origin.OWN:
+        counted += versions.SIMULATORS
     simulator = {
         name: version
         for name, version in versions.installed().items()
-        if name in ("jax", "jaxlib", "brax", "mujoco")
+        if name in counted
     }
     identity = {
         "task": repr(task),
@@ -53,7 +56,7 @@ def cached(
         "simulator": simulator,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    path = (folder or cache.folder() / "pools") / f"{task.name}-{rows}-{digest}.safetensors"
+    path = (folder or cache.folder() / "pools") / f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
     parts = path.with_suffix(".parts")
     pool = _load(path)
     if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:

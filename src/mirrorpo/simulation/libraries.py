@@ -44,8 +44,6 @@ def gym_task(name: str, episode_length: int | None) -> GymTask:
             env: gymnasium.Env = gym.make(asked, disable_env_checker=True)
         except ImportError as error:
             raise _missing(name, "gym", error) from error
-        except gym.error.DependencyNotInstalled as error:
-            raise _missing(name, "gym", error) from error
         except Exception as error:
             raise ValueError(
                 f"Task {name} cannot be made: {user_functions.one_line(error):.300}"

@@ -137,24 +137,6 @@ def is_compiled(task: AnyTask) -> TypeGuard[Task]:
     return isinstance(task, Task)
 
 
-def compiled(task: AnyTask, purpose: str) -> Task:
-    """The task, which must be one of brax's robots.
-
-    Args:
-        task: any.
-        purpose: what it is needed for, as in "drawn", for the message.
-
-    Raises:
-        ValueError: it is of another library.
-    """
-    if is_compiled(task) and task_names.origin(task.name) is Origin.OWN:
-        return task
-    raise ValueError(
-        f"Task {task.name} cannot be {purpose}: only MirrorPO's own robots can "
-        f"({', '.join(available())})."
-    )
-
-
 @cache
 def _environment(robot: str, backend: str) -> Env:
     source = task_names.origin(robot.partition("#")[0])
@@ -231,6 +213,25 @@ def load(
         )
     assert is_compiled(task)  # no other has a penalty
     return replace(task, penalty=replace(task.penalty, coefficient=penalty_coefficient))
+
+
+def robot(
+    name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
+) -> Task:
+    """One of MirrorPO's own robots by name; arguments and errors as in `load`.
+
+    Args:
+        purpose: what the robot is needed for, as in "drawn", for the message.
+
+    Raises:
+        ValueError: a task of another library, too.
+    """
+    if task_names.origin(name) is Origin.OWN:
+        return _own(name, backend, EPISODE_LENGTH if episode_length is None else episode_length)
+    raise ValueError(
+        f"Task {name} cannot be {purpose}: only MirrorPO's own robots can "
+        f"({', '.join(available())})."
+    )
 
 
 def _load(name: str, backend: str | None, episode_length: int | None) -> AnyTask:

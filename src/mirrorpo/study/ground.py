@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mirrorpo import files, protocols
+from mirrorpo import files, protocols, task_names
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.execution.batch import Supply
@@ -108,7 +108,8 @@ class Simulated:
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        return self.own.checksums()
+        code = {} if self.task.code is None else {"task": self.task.code}
+        return {**self.own.checksums(), **code}
 
     def check(self, settings: BenchSettings) -> None:
         minibatch = settings.training.minibatch
@@ -169,7 +170,8 @@ class Recorded:
     def load(cls, settings: BenchSettings) -> Recorded:
         path = Path(str(settings.data))
         source = source_files.load(path)
-        task, _ = recorded.task_of(source)
+        named = settings.task if task_names.names_function(settings.task) else None
+        task, _ = recorded.task_of(source, named)
         split = None if task is not None else holding.split(source, settings.data_seed)
         return cls(path, source, task, split, settings.rows)
 
@@ -235,6 +237,6 @@ def settled(settings: BenchSettings) -> BenchSettings:
     path = Path(settings.data)
     # All steps, once settled, are None, which would be the protocol's again.
     steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
-    return replace(
-        settings, time_steps=steps, task=recorded.scene_on(source_files.card(path), path).name
-    )
+    name = recorded.scene_on(source_files.card(path), path).name
+    # A name of code stays the user's own, see `recorded.task_on`.
+    return replace(settings, time_steps=steps, task=settings.task if settings.task == name else name)
