@@ -149,7 +149,10 @@ def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
     else:
         one = np.zeros(NOISE_EPISODES, int)
         seen = host_rollout.run(task, host_rollout.several(stacked), one, *keys, record=True)
-    quiet, sampled = policy.act(seen.observations, None), jax.numpy.clip(seen.actions, -1.0, 1.0)
+    quiet, sampled = (
+        policy.act(jax.numpy.asarray(seen.observations), None),
+        jax.numpy.clip(seen.actions, -1.0, 1.0),
+    )
     valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
     noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]
     mean, error = standard_error.mean_and_error(found.returns[0])

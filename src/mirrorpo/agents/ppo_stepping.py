@@ -47,14 +47,14 @@ class Stepping:
         """One robot for each key; `begin` gives it its episode."""
         count = len(keys)
         # Separate arrays: none is donated twice.
-        return Robots(
-            jnp.zeros((count, 0)), jnp.zeros(count, jnp.int32), jnp.zeros(count), keys
-        )
+        return Robots(jnp.zeros((count, 0)), jnp.zeros(count, jnp.int32), jnp.zeros(count), keys)
 
     def begin(self, robots: Robots) -> Robots:
         """Start an episode for each robot, each at another time of it, so that they do not all
         meet the time limit in the same update."""
-        start, clock, key = jnp.moveaxis(jax.vmap(lambda k: jax.random.split(k, 3))(robots.key), 1, 0)
+        start, clock, key = jnp.moveaxis(
+            jax.vmap(lambda k: jax.random.split(k, 3))(robots.key), 1, 0
+        )
         self._slots.restart(np.ones(len(key), bool), seeds_of(start))
         length = self._task.episode_length
         time = jax.vmap(lambda k: jax.random.randint(k, (), 0, length))(clock)

@@ -43,11 +43,7 @@ def cached(
     counted = ["jax", "jaxlib", "brax", "mujoco"]
     if task_names.origin(task.name) is not task_names.Origin.OWN:
         counted += versions.SIMULATORS
-    simulator = {
-        name: version
-        for name, version in versions.installed().items()
-        if name in counted
-    }
+    simulator = {name: version for name, version in versions.installed().items() if name in counted}
     identity = {
         "task": repr(task),
         "agents": [files.checksum(agent_files.find(name)) for name in (better, worse)],
@@ -56,7 +52,8 @@ def cached(
         "simulator": simulator,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    path = (folder or cache.folder() / "pools") / f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
+    name = f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
+    path = (folder or cache.folder() / "pools") / name
     parts = path.with_suffix(".parts")
     pool = _load(path)
     if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:

@@ -114,7 +114,7 @@ def _score_in_python(
     total = np.full((count, episodes), np.nan, np.float32)
     length = np.zeros((count, episodes), np.int32)
     if len(acting):
-        keys = [rollout.episode_keys(jax.random.key(seeds[at]), episodes) for at in acting]
+        keys = [rollout.episode_keys(jax.random.key(seeds[at]), episodes) for at in acting.tolist()]
         starts, noises = (jnp.concatenate(each) for each in zip(*keys, strict=True))
         which = np.repeat(acting, episodes)
         found = host_rollout.run(task, several, which, starts, None if deterministic else noises)

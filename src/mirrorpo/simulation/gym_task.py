@@ -67,10 +67,9 @@ class GymTask:
         try:
             size = _observation_size(name, env.observation_space)
             low, high = _bounds(name, env.action_space)
-            spec = env.spec
+            limit = _limit(env)
         finally:
             env.close()
-        limit = spec.max_episode_steps if spec is not None else None
         if episode_length is not None and episode_length < 1:
             raise ValueError(f"episode_length must be at least 1, not {episode_length}.")
         if limit is not None and episode_length is not None and episode_length > limit:
@@ -118,6 +117,18 @@ def gymnasium_module() -> Any:
             "): pip install 'mirrorpo[gym]'."
         ) from error
     return gymnasium
+
+
+def _limit(env: Any) -> int | None:
+    """Steps after which an environment ends its episodes by itself; None where it does not say."""
+    gym = gymnasium_module()
+    if env.spec is not None and env.spec.max_episode_steps is not None:
+        return int(env.spec.max_episode_steps)
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.TimeLimit):
+            return int(env._max_episode_steps)
+        env = env.env
+    return None
 
 
 def _observation_size(name: str, space: Any) -> int:

@@ -34,9 +34,11 @@ def gym_task(name: str, episode_length: int | None) -> GymTask:
             f"The task {name} imports the module {module}, and a file that is read may not name "
             f"code to run: name it yourself, by --task {name}."
         )
-    if not colon and asked not in gym.registry and _without_version(asked) not in {
-        _without_version(known) for known in gym.registry
-    }:
+    if (
+        not colon
+        and asked not in gym.registry
+        and _without_version(asked) not in {_without_version(known) for known in gym.registry}
+    ):
         raise ValueError(_unknown(name, "gym:", bare, gym.registry))
 
     def make() -> gymnasium.Env:

@@ -137,17 +137,24 @@ def is_compiled(task: AnyTask) -> TypeGuard[Task]:
     return isinstance(task, Task)
 
 
-@cache
 def _environment(robot: str, backend: str) -> Env:
     source = task_names.origin(robot.partition("#")[0])
     if source is Origin.PLAYGROUND:
         return libraries.playground(robot)[0]
-    if source is Origin.FILE:
-        text, _, code = robot.partition("#")
-        if user_functions.digest(text) != code:
-            raise ValueError(f"The file of the task {text} has changed: run the command again.")
-        return libraries.made(UserText(text))
+    return _user_env(robot) if source is Origin.FILE else _brax_env(robot, backend)
+
+
+@cache
+def _brax_env(robot: str, backend: str) -> Env:
     return stand_on_floor(envs.get_environment(robot, backend=backend))
+
+
+@cache
+def _user_env(robot: str) -> Env:
+    text, _, code = robot.partition("#")
+    if user_functions.digest(text) != code:
+        raise ValueError(f"The file of the task {text} has changed: run the command again.")
+    return libraries.made(UserText(text))
 
 
 @cache

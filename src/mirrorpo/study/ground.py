@@ -239,4 +239,5 @@ def settled(settings: BenchSettings) -> BenchSettings:
     steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
     name = recorded.scene_on(source_files.card(path), path).name
     # A name of code stays the user's own, see `recorded.task_on`.
-    return replace(settings, time_steps=steps, task=settings.task if settings.task == name else name)
+    name = settings.task if settings.task == name else name
+    return replace(settings, time_steps=steps, task=name)

@@ -34,9 +34,7 @@ class _Made:
     penalty: Mapping[str, Any] | None = None
 
 
-def task_on(
-    card: Mapping[str, Any], path: Path | str, named: str | None = None
-) -> tasks.AnyTask:
+def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None) -> tasks.AnyTask:
     """The task that a dataset's card names.
 
     Args:
