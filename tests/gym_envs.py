@@ -18,7 +18,10 @@ class Mass(gymnasium.Env):
 
     def step(self, action):
         assert self.action_space.contains(action), action
-        self.speed = 0.9 * self.speed + 0.1 * (float(action[0]) - 2.0)
+        return self.pushed(float(action[0]) - 2.0)
+
+    def pushed(self, force):
+        self.speed = 0.9 * self.speed + 0.1 * force
         self.place += 0.2 * self.speed
         fell = bool(abs(self.place) > 2)
         return np.array([self.place, self.speed]), 1 - self.place**2, fell, False, {}
@@ -57,7 +60,7 @@ class Choice(Mass):
 
     def step(self, action):
         assert self.action_space.contains(action), action
-        return super().step(np.array([2.0 * action], np.float32))
+        return self.pushed(2.0 * float(action) - 2.0)
 
 
 for name, kind in list(globals().items()):

@@ -161,7 +161,8 @@ def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
         return_mean=mean,
         return_standard_error=error,
         short_episodes=float(np.mean(found.lengths[0] < SHORT_EPISODE)),
-        noise=round(float(noise.mean()), 4),
+        # Numbers of choices have no distance.
+        noise=round(float(noise.mean()), 4) if policy.choices is None else None,
     )
 
 
@@ -174,9 +175,10 @@ def pack(policy: Policy) -> dict[str, np.ndarray]:
         if isinstance(content, Mapping)
         for kind, value in content.items()
     }
+    std = {} if policy.choices is not None else {"raw_std": np.asarray(layers["raw_std"])}
     return {
         **arrays,
-        "raw_std": np.asarray(layers["raw_std"]),
+        **std,
         "observation_mean": np.asarray(policy.observation_mean),
         "observation_std": np.asarray(policy.observation_std),
     }
@@ -193,13 +195,16 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
         layer, dot, kind = name.partition(".")
         if dot:
             parameters.setdefault(layer, {})[kind] = jax.numpy.asarray(value)
-    missing = {"raw_std", "observation_mean", "observation_std"} - set(arrays)
-    if missing or "mean" not in parameters or "layers_0" not in parameters:
+    last = "logits" if "logits" in parameters else "mean"
+    needed = {"observation_mean", "observation_std"} | ({"raw_std"} if last == "mean" else set())
+    missing = needed - set(arrays)
+    if missing or last not in parameters or "layers_0" not in parameters:
         raise ValueError(
             f"Not a policy: arrays are missing ({', '.join(sorted(missing)) or 'layers'})."
         )
-    _check_sizes(arrays, len(parameters) - 1)
-    parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
+    _check_sizes(arrays, len(parameters) - 1, last)
+    if last == "mean":
+        parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
     return Policy(
         {"params": parameters},
         jax.numpy.asarray(arrays["observation_mean"]),
@@ -208,13 +213,13 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
     )
 
 
-def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int) -> None:
+def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, last: str) -> None:
     """Raise ValueError where a policy's arrays are of another type than float32, or of sizes that
     do not follow from one another."""
     wrong = [name for name, array in arrays.items() if array.dtype != np.float32]
     size = arrays["observation_mean"].shape
     shapes = {"observation_std": size}
-    for layer in (*(f"layers_{number}" for number in range(layers)), "mean"):
+    for layer in (*(f"layers_{number}" for number in range(layers)), last):
         kernel = arrays.get(f"{layer}.kernel", np.empty(0))
         if kernel.ndim != 2 or kernel.shape[:1] != size:
             wrong.append(f"{layer}.kernel")
@@ -222,7 +227,8 @@ def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int) -> None:
         size = kernel.shape[1:]
         shapes[f"{layer}.bias"] = size
     else:
-        shapes["raw_std"] = size
+        if last == "mean":
+            shapes["raw_std"] = size
     wrong += [name for name, s in shapes.items() if name not in arrays or arrays[name].shape != s]
     if wrong:
         raise ValueError(f"Not a policy: {wrong[0]} is missing or does not fit the other arrays.")

@@ -126,6 +126,11 @@ class PreferenceDataset:
     def action_size(self) -> int:
         return int(self.trajectories.actions.shape[-1])
 
+    @property
+    def choices(self) -> int | None:
+        """Number of discrete actions; None for vectors of real numbers."""
+        return self.card.get("choices")
+
     def observation_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of all valid observations in the pairs, each of shape
         (observations,); a pair's trajectory counts as often as it is used."""
@@ -224,6 +229,7 @@ def simulate(
         "backend": task.backend,
         "episode_length": task.episode_length,
         "penalty": asdict(task.penalty) if task.penalty else None,
+        **({} if task.choices is None else {"choices": task.choices}),
         "rows": rows,
         "pool_seed": seed,
         "better": asdict(loaded[BETTER][1]),

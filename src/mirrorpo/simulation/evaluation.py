@@ -157,6 +157,15 @@ def check_sizes(policies: Policy, task: AnyTask) -> None:
             f"The policy takes {policies.observation_size} observations, but task {task.name!r} "
             f"has {task.observation_size}. Was the policy trained on another robot?"
         )
+    kinds = [
+        "real numbers" if choices is None else f"one of {choices} choices"
+        for choices in (policies.choices, task.choices)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"The policy's actions are {kinds[0]}, but those of task {task.name!r} are {kinds[1]}. "
+            "Was the policy trained on another robot?"
+        )
     if policies.action_size != task.action_size:
         raise ValueError(
             f"The policy has {policies.action_size} actions, but task {task.name!r} takes "

@@ -24,7 +24,8 @@ Maker = Callable[[], "gymnasium.Env"]
 class GymTask:
     """A Gymnasium environment as a task: flat observations, one vector of actions, a true reward.
 
-    An action in [-1, 1] is what a policy gives; the task scales it to the environment's bounds.
+    A policy gives an action in [-1, 1], which the task scales to the environment's bounds; or,
+    where actions are discrete, the number of a choice, counted from 0.
 
     Attributes:
         name: ``gym:ID``, or ``FILE.py:FUNCTION``.
@@ -32,6 +33,7 @@ class GymTask:
         code: what tells one content of the user's file from another; None for ``gym:ID``.
         observation_size: numbers of an observation.
         action_size: numbers of an action.
+        choices: number of discrete actions; None for a vector of real numbers.
         backend: of every such task.
     """
 
@@ -40,6 +42,7 @@ class GymTask:
     code: str | None
     observation_size: int
     action_size: int
+    choices: int | None
     _low: tuple[float, ...] = field(repr=False)
     _high: tuple[float, ...] = field(repr=False)
     _make: Maker = field(repr=False, compare=False, hash=False)
@@ -66,6 +69,7 @@ class GymTask:
         env = make()
         try:
             size = _observation_size(name, env.observation_space)
+            choices = _choices(env.action_space)
             low, high = _bounds(name, env.action_space)
             limit = _limit(env)
         finally:
@@ -78,7 +82,7 @@ class GymTask:
                 f"{episode_length}."
             )
         steps = episode_length or limit or UNLIMITED
-        return cls(name, steps, code, size, len(low), tuple(low), tuple(high), make)
+        return cls(name, steps, code, size, len(low), choices, tuple(low), tuple(high), make)
 
     def __reduce__(self) -> tuple:
         # The environment is made anew in the process that receives the task.
@@ -95,8 +99,10 @@ class GymTask:
         return self._make()
 
     def scaled(self, actions: np.ndarray) -> np.ndarray:
-        """A policy's actions, shape (..., actions), clipped to [-1, 1] and in the environment's
-        units."""
+        """A policy's actions, shape (slots, actions), as the environment takes them: clipped to
+        [-1, 1] and in its units; or, where they are discrete, its numbers, shape (slots,)."""
+        if self.choices is not None:
+            return np.round(actions[:, 0]).astype(np.int64) + int(self._low[0])
         low, high = np.asarray(self._low, np.float32), np.asarray(self._high, np.float32)
         clipped = np.clip(actions, -1.0, 1.0).astype(np.float32)
         # Exact where the bounds are -1 and 1; elsewhere rounding may pass a bound.
@@ -143,12 +149,18 @@ def _observation_size(name: str, space: Any) -> int:
     )
 
 
+def _choices(space: Any) -> int | None:
+    return int(space.n) if isinstance(space, gymnasium_module().spaces.Discrete) else None
+
+
 def _bounds(name: str, space: Any) -> tuple[np.ndarray, np.ndarray]:
     spaces = gymnasium_module().spaces
+    if isinstance(space, spaces.Discrete):
+        return np.array([space.start]), np.array([space.start + space.n - 1])
     if not isinstance(space, spaces.Box) or len(space.shape) != 1 or not space.shape[0]:
         raise ValueError(
             f"Task {name} has {type(space).__name__} actions, but a policy gives one vector of "
-            "real numbers: choose an environment with continuous actions (a Box of one axis)."
+            "real numbers (a Box of one axis) or one choice (Discrete): choose another environment."
         )
     low, high = space.low.astype(np.float32), space.high.astype(np.float32)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):

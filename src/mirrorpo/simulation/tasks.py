@@ -96,6 +96,11 @@ class Task:
         return type(self), tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
     @property
+    def choices(self) -> None:
+        """Number of discrete actions: a compiled task takes real numbers."""
+        return None
+
+    @property
     def code(self) -> str | None:
         """What tells one content of the user's file from another; None for any other task."""
         return self.robot.partition("#")[2] or None

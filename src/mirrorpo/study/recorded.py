@@ -85,6 +85,8 @@ def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | N
             f"the data have {sizes[0]} observations and {sizes[1]} actions, but task {task.name} "
             f"has {wanted[0]} and {wanted[1]}"
         )
+    if card.get("choices") != task.choices:
+        return None, f"the data and the task {task.name} have different kinds of actions"
     return task, f"the data's card names the task {task.name}"
 
 
