@@ -66,6 +66,7 @@ def bench(
             are checked before anything is computed.
     """
     settings = _spelled(given.build(BenchSettings, settings, options))
+    given.check_task(settings.task, ray)
     kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.execution import executor

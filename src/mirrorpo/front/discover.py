@@ -65,6 +65,7 @@ def discover(
         ValueError: an unknown name, a setting out of range, or a folder of another run.
     """
     settings = _spelled(given.build(DiscoverySettings, settings, options))
+    given.check_task(settings.task, ray)
     start_jax()
     from mirrorpo.discovery import kept_formula, search
     from mirrorpo.execution import executor
