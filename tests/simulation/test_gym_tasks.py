@@ -308,3 +308,76 @@ def test_mujocos_hopper_is_a_task_of_its_own_sizes():
     scored = evaluation.score(stacked, task, 3, 0)
     np.testing.assert_array_equal(scored.returns, evaluation.score(stacked, task, 3, 0).returns)
     assert (scored.lengths < 1000).all()
+
+
+PROPORTIONAL = """
+import numpy as np
+
+def act(observations):
+    assert observations.dtype == np.float32
+    return np.clip(-observations[:, :1] - observations[:, 1:], -1, 1)
+
+def flat(observations):
+    return np.zeros(len(observations))
+
+def wide(observations):
+    return np.zeros((len(observations), 2))
+
+def lost(observations):
+    return np.full((len(observations), 1), np.nan)
+
+def raises(observations):
+    raise KeyError("gain")
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "policy.py").write_text(PROPORTIONAL)
+    return lambda name: UserText(f"{tmp_path / 'policy.py'}:{name}")
+
+
+@pytest.mark.parametrize("name", [MASS, point_task.NAME])
+def test_a_policy_of_the_users_is_scored_and_is_a_source_on_each_task(tmp_path, own, name):
+    task = tasks.load(name, episode_length=40)
+    good, _ = agent_files.load_source(own("act"), "--better")
+    idle, _ = agent_files.load_source(own("flat"), "--better")
+    assert agent_files.evaluate(good, task, 20)[0] > agent_files.evaluate(idle, task, 20)[0]
+    agent = write_agents(tmp_path)[0]
+    pool = data.simulate(task, 4, 0, own("act"), agent)
+    made = pool.trajectories
+    np.testing.assert_array_equal(made.agent.reshape(4, 4), [[0, 0, 1, 1]] * 4)
+    seen, done = made.observations[made.agent == 0], made.actions[made.agent == 0]
+    np.testing.assert_allclose(
+        done[..., 0], np.clip(-seen[..., 0] - seen[..., 1], -1, 1), atol=1e-6
+    )
+    # The other source acts as it does beside any other.
+    beside = data.simulate(task, 4, 0, own("flat"), agent).trajectories
+    of_agent = made.agent == 1
+    np.testing.assert_array_equal(made.actions[of_agent], beside.actions[of_agent])
+    assert pool.card["better"] == {"name": own("act"), "code": good.code}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wide", r"actions of shape \(\d+, 2\) .* must give \(\d+, 1\)"),
+        ("lost", "an action that is not finite"),
+        ("raises", "fails: KeyError: 'gain'"),
+        ("nothing", "has no function 'nothing'"),
+    ],
+)
+def test_a_policy_of_the_users_that_fails_is_said_in_one_line(own, name, said):
+    def score():
+        policy, _ = agent_files.load_source(own(name), "--better")
+        agent_files.evaluate(policy, tasks.load(MASS), 2)
+
+    with pytest.raises(ValueError, match=said) as error:
+        score()
+    assert "\n" not in str(error.value)
+
+
+def test_two_functions_of_one_file_are_two_sources_and_a_card_names_neither(own):
+    assert agent_files.source_checksum(own("act")) != agent_files.source_checksum(own("flat"))
+    with pytest.raises(ValueError, match="may not name code to run"):
+        agent_files.load_source(str(own("act")) + "", "--better")

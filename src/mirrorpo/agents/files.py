@@ -11,9 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, standard_error, typed, versions
+from mirrorpo import files, standard_error, task_names, typed, versions
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
+from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
 
 FORMAT = "mirrorpo-agent"
@@ -124,14 +126,44 @@ def _shipped_files() -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
+def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
+    """A source of trajectories, and what a card says of it: an agent as of `load`, or a policy of
+    the user's, ``FILE.py:FUNCTION``.
+
+    Args:
+        name: of the agent; a file of code must be the user's own text.
+        option: by which the user can name it, for messages.
+
+    Raises:
+        ValueError: see `load` and `OwnPolicy.load`.
+    """
+    if task_names.names_function(str(name)):
+        own = OwnPolicy.load(name if isinstance(name, UserText) else str(name), option)
+        return own, {"name": own.name, "code": own.code}
+    policy, card = load(name)
+    return policy, asdict(card)
+
+
+def source_checksum(name: Path | str) -> str:
+    """What tells one source from another: its file's checksum, and the function in it."""
+    if task_names.names_function(str(name)):
+        path, _, function = str(name).rpartition(":")
+        return f"{files.checksum(path)}:{function}"
+    return files.checksum(find(name))
+
+
 def evaluate(
-    policy: Policy,
+    policy: Actor,
     task: tasks.AnyTask,
     episodes: int = 100,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tuple[float, float]:
-    """Mean true return of one policy, and its standard error over episodes."""
+    """Mean true return of one policy, and its standard error over episodes. A policy of the
+    user's acts as it does, `deterministic` or not."""
+    if isinstance(policy, OwnPolicy):
+        returns = evaluation.score_own(policy, task, episodes, seed).returns[0]
+        return standard_error.mean_and_error(returns)
     stacked = jax.tree.map(lambda x: x[None], policy)
     returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
     return standard_error.mean_and_error(returns)

@@ -149,7 +149,8 @@ def evaluate(
     """Measure an agent's true return.
 
     Args:
-        agent: name of a shipped agent, or its file.
+        agent: name of a shipped agent, its file, or a policy of yours, FILE.py:FUNCTION, which
+            takes observations and returns actions, one row each.
         task: to act on; the agent's own by default.
         backend: physics engine; the agent's own by default on its own task.
         episodes: number of episodes.
@@ -160,21 +161,24 @@ def evaluate(
     start_jax()
     from mirrorpo.agents import files as agent_files
     from mirrorpo.simulation import tasks
+    from mirrorpo.simulation.own_policy import OwnPolicy
 
-    policy, card = agent_files.load(agent)
-    name = UserText(task) if task else card.task
-    backend = backend or (card.backend if name == card.task else None)
+    policy, card = agent_files.load_source(UserText(agent), "agents evaluate")
+    name = UserText(task) if task else card.get("task")
+    if name is None:
+        raise ValueError(f"{agent} names no task: give --task.")
+    backend = backend or (card["backend"] if name == card.get("task") else None)
     loaded = tasks.load(
         name,
         backend,
         penalty_coefficient=penalty_coefficient,
     )
     mean, error = agent_files.evaluate(policy, loaded, episodes, seed, actions == "mean")
+    kind = "its own" if isinstance(policy, OwnPolicy) else actions
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
-        f"{card.name} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± {error:.1f} "
-        f"(standard error, {episodes} episodes, "
-        f"{actions} actions)"
+        f"{card['name']} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± "
+        f"{error:.1f} (standard error, {episodes} episodes, {kind} actions)"
     )
 
 

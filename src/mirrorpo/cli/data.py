@@ -56,7 +56,8 @@ def generate(
 
     parsed = variants.parse(variant)
     loaded = tasks.load(UserText(task), backend, episode_length)
-    own = sources.choose(task, better, worse, rows)
+    named = [None if name is None else UserText(name) for name in (better, worse)]
+    own = sources.choose(task, *named, rows)
     with progress("parts") as report:
         pool = pools.cached(
             loaded,

@@ -206,6 +206,8 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
     return given.changed(
         settings,
         task=UserText(settings.task),
+        better=None if settings.better is None else UserText(settings.better),
+        worse=None if settings.worse is None else UserText(settings.worse),
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=users_own(split_list(settings.algorithms)),
     )

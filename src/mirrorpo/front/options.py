@@ -124,7 +124,7 @@ def build(
 def check_task(task: str, ray: str | None) -> None:
     """Raise ValueError for a task in a file of the user's on a cluster, whose workers lack it."""
     if ray is not None and task_names.names_function(task):
-        raise ValueError(f"The task {task} is code in a file, which runs here only: leave --ray out.")
+        raise ValueError(f"The task {task} is code in a file and runs here only: leave --ray out.")
 
 
 def changed(settings: Settings, **values: object) -> Settings:

@@ -1,5 +1,6 @@
 """Simulated trajectories of two source agents, a block of start states at a time."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
 from mirrorpo.simulation import host_rollout, rollout
+from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask, Task
 from mirrorpo.variants import BETTER, COPIES, WORSE
@@ -18,12 +20,12 @@ ROWS_A_BLOCK = ROWS_A_JOB * JOBS_A_BLOCK
 
 
 def simulate(
-    policies: Policy, block: int, rows: int, seed: int, task: AnyTask
+    policies: Sequence[Actor], block: int, rows: int, seed: int, task: AnyTask
 ) -> dict[str, np.ndarray]:
     """One block of start states: from each, `COPIES` trajectories of each agent.
 
     Args:
-        policies: of the better and the worse agent, in this order along the leading axis.
+        policies: of the better and the worse agent.
         block: number of the block.
         rows: start states of the pool; the last block may hold more.
         seed: of the pool.
@@ -35,15 +37,20 @@ def simulate(
     Raises:
         ValueError: the environment fails.
     """
-    if isinstance(task, Task):
-        made = _compiled_block(policies, jnp.int32(block), jnp.int32(seed), task=task)
+    stacked = None
+    if not any(isinstance(policy, OwnPolicy) for policy in policies):
+        stacked = jax.tree.map(lambda *x: jnp.stack(x), *policies)
+    if isinstance(task, Task) and stacked is not None:
+        made = _compiled_block(stacked, jnp.int32(block), jnp.int32(seed), task=task)
     else:
-        made = _stepped_block(policies, block, rows, seed, task)
+        made = _stepped_block(policies if stacked is None else stacked, block, rows, seed, task)
     return {name: np.asarray(value) for name, value in made.items()}
 
 
-def _stepped_block(policies: Policy, block: int, rows: int, seed: int, task: AnyTask) -> dict:
-    """A block whose environment steps in Python; keys as in `_compiled_block`."""
+def _stepped_block(
+    policies: Policy | Sequence[Actor], block: int, rows: int, seed: int, task: AnyTask
+) -> dict:
+    """A block that is stepped from Python; keys as in `_compiled_block`."""
     numbers = np.arange(block * ROWS_A_BLOCK, min((block + 1) * ROWS_A_BLOCK, rows))
     of_row, copy = np.repeat(numbers, 2 * COPIES), np.tile(np.arange(2 * COPIES), len(numbers))
     start_key, noise_key = jax.random.split(jax.random.key(seed))

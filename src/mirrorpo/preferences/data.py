@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import damage, files, versions
@@ -14,6 +12,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.preferences import blocks, validation
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
+from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 
@@ -220,9 +219,14 @@ def simulate(
     if not 0 <= seed < 2**31:
         raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
     own = sources.choose(task.name, better, worse, rows)
-    loaded = [agent_files.load(name) for name in (own.better, own.worse)]
-    for policy, _ in loaded:
-        check_sizes(policy, task)
+    loaded = [
+        agent_files.load_source(name, option)
+        for name, option in ((own.better, "--better"), (own.worse, "--worse"))
+    ]
+    policies = [policy for policy, _ in loaded]
+    for policy in policies:
+        if isinstance(policy, Policy):
+            check_sizes(policy, task)
     card = {
         "format_version": FORMAT_VERSION,
         "task": task.name,
@@ -232,11 +236,10 @@ def simulate(
         **({} if task.choices is None else {"choices": task.choices}),
         "rows": rows,
         "pool_seed": seed,
-        "better": asdict(loaded[BETTER][1]),
-        "worse": asdict(loaded[WORSE][1]),
+        "better": loaded[BETTER][1],
+        "worse": loaded[WORSE][1],
         "versions": versions.installed(),
     }
-    policies = jax.tree.map(lambda *x: jnp.stack(x), *[policy for policy, _ in loaded])
     count = -(-rows // blocks.ROWS_A_BLOCK)
     pieces = []
     for block in range(count):

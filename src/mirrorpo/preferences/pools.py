@@ -46,7 +46,7 @@ def cached(
     simulator = {name: version for name, version in versions.installed().items() if name in counted}
     identity = {
         "task": repr(task),
-        "agents": [files.checksum(agent_files.find(name)) for name in (better, worse)],
+        "agents": [agent_files.source_checksum(name) for name in (better, worse)],
         "rows": rows,
         "seed": seed,
         "simulator": simulator,

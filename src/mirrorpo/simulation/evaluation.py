@@ -11,6 +11,7 @@ import numpy as np
 
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
 from mirrorpo.simulation import host_rollout, rollout
+from mirrorpo.simulation.own_policy import OwnPolicy
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import EPISODE_LENGTH, AnyTask, Task
 
@@ -99,6 +100,29 @@ def score(
     result = np.asarray(total).reshape(shape)[:, :episodes]
     lengths = np.asarray(length).reshape(shape)[:, :episodes]
     return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
+
+
+def score_own(policy: OwnPolicy, task: AnyTask, episodes: int = 100, seed: int = 0) -> Scored:
+    """True return and length of each episode of a policy of the user's, shape (1, episodes).
+
+    Args:
+        policy: acts by itself, with its own noise.
+        task: where to act; stepped from Python, whatever it is.
+        episodes: number of episodes.
+        seed: draws the start states, which are those of `score`.
+
+    Raises:
+        ValueError: episodes below 1, or a policy that fails.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, not {episodes}.")
+    batches = -(-episodes // EPISODES_A_BATCH)
+    size = min(episodes, EPISODES_A_BATCH)
+    keys = batches * size if isinstance(task, Task) else episodes
+    starts, _ = rollout.episode_keys(jax.random.key(seed), keys)
+    which = np.zeros(episodes, int)
+    found = host_rollout.run(task, [policy], which, starts[:episodes], None)
+    return Scored(found.returns[None], found.length[None])
 
 
 def _score_in_python(

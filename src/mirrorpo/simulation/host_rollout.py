@@ -4,7 +4,7 @@ The counterpart of `rollout` for what JAX cannot compile. Start states and actio
 the same keys; a return does not depend on which other episodes run beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.slots import Slots, open_slots, seeds_of
 from mirrorpo.simulation.tasks import AnyTask
@@ -41,7 +42,7 @@ class Episodes(NamedTuple):
 
 def run(
     task: AnyTask,
-    policies: Policy,
+    policies: Policy | Sequence[Actor],
     which: np.ndarray,
     start_keys: jax.Array,
     noise_keys: jax.Array | None,
@@ -51,14 +52,14 @@ def run(
 
     Args:
         task: where to act.
-        policies: leaves with a leading axis of policies.
+        policies: leaves with a leading axis of policies; or single policies of any kind.
         which: policy of each episode, shape (episodes,).
         start_keys: shape (episodes,), draws the start states.
         noise_keys: shape (episodes,), draws the action noise; None for mean actions.
         record: keep observations and actions.
 
     Raises:
-        ValueError: the environment fails.
+        ValueError: the environment fails, or a policy of the user's.
     """
     jobs = len(which)
     starts = seeds_of(start_keys)
@@ -70,7 +71,7 @@ def run(
     count = min(SLOTS, jobs)
     # Slots past the episodes act on zeros, and nobody looks.
     shown = np.zeros((SLOTS, task.observation_size), np.float32)
-    act = _actor(noise_keys is None)
+    act = _acting(task, policies, noise_keys is None)
     with _held(task, count) as slots:
         job, following = np.arange(count), count
         alive = np.ones(count, bool)
@@ -79,7 +80,7 @@ def run(
             shown[:count] = slots.observations
             padded = np.concatenate([job, np.zeros(SLOTS - count, int)])
             clock = length[padded]
-            actions = np.asarray(act(policies, which[padded], shown, noises[padded], clock))[:count]
+            actions = act(which[padded], shown, noises[padded], clock)[:count]
             now = job[alive]
             if record:
                 seen[now, length[now]] = shown[:count][alive]
@@ -113,6 +114,38 @@ def _held(task: AnyTask, count: int) -> Iterator[Slots]:
 
 
 _FREE: dict[tuple[AnyTask, int], Slots] = {}
+
+
+Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""From policy numbers, observations, key data of the noise and times of all slots to actions."""
+
+
+def _acting(task: AnyTask, policies: Policy | Sequence[Actor], deterministic: bool) -> Act:
+    if isinstance(policies, Policy):
+        program = _actor(deterministic)
+        return lambda *of_slots: np.asarray(program(policies, *of_slots))
+    parts = [
+        policy
+        if isinstance(policy, OwnPolicy)
+        else _acting(
+            task, several(jax.tree.map(lambda x: jnp.asarray(x)[None], policy)), deterministic
+        )
+        for policy in policies
+    ]
+
+    def act(which: np.ndarray, seen: np.ndarray, *rest: np.ndarray) -> np.ndarray:
+        actions = np.zeros((len(which), task.action_size), np.float32)
+        for number, part in enumerate(parts):
+            here = which == number
+            if not here.any():
+                continue
+            if isinstance(part, OwnPolicy):
+                actions[here] = part.act(seen[here], task.action_size)
+            else:
+                actions[here] = part(np.zeros_like(which), seen, *rest)[here]
+        return actions
+
+    return act
 
 
 @cache

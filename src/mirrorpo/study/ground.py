@@ -116,12 +116,14 @@ class Simulated:
         if self.own.rows < minibatch:
             raise ValueError(f"rows ({self.own.rows}) is fewer than a minibatch of {minibatch}.")
         for name in (self.own.better, self.own.worse):
-            evaluation.check_sizes(agent_files.load(name)[0], self.task)
+            policy, _ = agent_files.load_source(name, "--better and --worse")
+            if isinstance(policy, Policy):
+                evaluation.check_sizes(policy, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
         rows = []
         for role, name in (("better", self.own.better), ("worse", self.own.worse)):
-            policy, _ = agent_files.load(name)
+            policy, _ = agent_files.load_source(name, f"--{role}")
             mean, error = agent_files.evaluate(
                 policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
             )
