@@ -56,8 +56,12 @@ def generate(
 
     parsed = variants.parse(variant)
     loaded = tasks.load(UserText(task), backend, episode_length)
-    named = [None if name is None else UserText(name) for name in (better, worse)]
-    own = sources.choose(task, *named, rows)
+    own = sources.choose(
+        task,
+        None if better is None else UserText(better),
+        None if worse is None else UserText(worse),
+        rows,
+    )
     with progress("parts") as report:
         pool = pools.cached(
             loaded,
