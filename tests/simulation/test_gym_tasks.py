@@ -247,6 +247,7 @@ def test_the_trajectories_of_a_row_share_a_start_state_and_a_pool_is_made_again_
     assert data.label(pool, "noisy:0.3", 0).rows == 105
 
 
+@pytest.mark.slow  # its short form is in test_categorical.py, where PPO learns a discrete one
 def test_ppo_learns_a_gymnasium_task_with_the_same_update():
     settings = PPOSettings(
         total_steps=20_000,
