@@ -51,5 +51,5 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) '.[cluster,data,dev,docs,llm]'
+	$(INSTALL) '.[cluster,data,dev,docs,gym,llm]'
 	touch $(RUNTIME) $@

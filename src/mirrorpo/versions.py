@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 _PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "optax", "flax")
+SIMULATORS = ("gymnasium", "playground", "mujoco-mjx")
+"""Packages of the tasks that are of other libraries."""
 _LANGUAGE = ("torch", "transformers", "trl", "peft", "alpaca-eval", "vaderSentiment")
 
 
@@ -19,7 +21,7 @@ def installed(language: bool = False) -> dict[str, str]:
         language: those of the extra ``llm`` too, where they are installed.
     """
     found = {"python": platform.python_version()}
-    for name in (*_PACKAGES, *(_LANGUAGE if language else ())):
+    for name in (*_PACKAGES, *SIMULATORS, *(_LANGUAGE if language else ())):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -19,7 +19,9 @@ from mirrorpo.simulation.policy import new_policy
 @pytest.fixture(autouse=True)
 def short_episodes(monkeypatch):
     """Episodes of 30 steps wherever a command does not say how long they are."""
-    monkeypatch.setattr(tasks, "load", functools.partial(tasks.load, episode_length=30))
+    for name in ("load", "robot"):
+        short = functools.partial(getattr(tasks, name), episode_length=30)
+        monkeypatch.setattr(tasks, name, short)
 
 
 @pytest.fixture(scope="module")

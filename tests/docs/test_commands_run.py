@@ -96,3 +96,33 @@ def test_the_commands_on_own_data_run_on_the_files_of_their_page(name, capsys):
     assert {"data", "bench"} < set(done)
     said = " ".join(capsys.readouterr().out.split())
     assert "my-robot: mean held-out label agreement in %" in said
+
+
+def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
+    pytest.importorskip("gymnasium")
+    text = (ROOT / "docs" / "howto" / "robot.md").read_text(encoding="utf-8")
+    names = ("my_robot.py", "my_policy.py")
+    for name, code in zip(names, python_blocks(text), strict=True):
+        Path(name).write_text(code, encoding="utf-8")
+    values = {
+        "--total-steps": "2048",
+        "--evaluate-every": "1024",
+        "--rollout-steps": "32",
+        "--rows": "8",
+        "--epochs": "6",
+        "--seeds": "1",
+        "--variants": "base",
+        "--algorithms": "sft",
+    }
+    for arguments in commands(text):
+        given = small(arguments, **values)
+        if arguments[0] in {"bench", "train"} or arguments[1] in {"evaluate", "pick"}:
+            given += ["--episodes", "2"]
+        main(given)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "on my_robot.py:make (gymnasium): true return" in said
+    assert "my_policy.py:act on my_robot.py:make" in said
+    # A card's word alone runs no file of code.
+    with pytest.raises(SystemExit):
+        main(["agents", "evaluate", "runs/my-agent/agents/seed-0.safetensors"])
+    assert "name it yourself, by --task my_robot.py:make" in capsys.readouterr().err

@@ -11,9 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, standard_error, typed, versions
-from mirrorpo.simulation import evaluation, rollout, tasks
+from mirrorpo import files, standard_error, task_names, typed, versions
+from mirrorpo.objectives.user_text import UserText
+from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
+from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
 
 FORMAT = "mirrorpo-agent"
@@ -124,27 +126,65 @@ def _shipped_files() -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
+def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
+    """A source of trajectories, and what a card says of it: an agent as of `load`, or a policy of
+    the user's, ``FILE.py:FUNCTION``.
+
+    Args:
+        name: of the agent; a file of code must be the user's own text.
+        option: by which the user can name it, for messages.
+
+    Raises:
+        ValueError: see `load` and `OwnPolicy.load`.
+    """
+    if task_names.names_function(str(name)):
+        own = OwnPolicy.load(name if isinstance(name, UserText) else str(name), option)
+        return own, {"name": own.name, "code": own.code}
+    policy, card = load(name)
+    return policy, asdict(card)
+
+
+def source_checksum(name: Path | str) -> str:
+    """What tells one source from another: its file's checksum, and the function in it."""
+    if task_names.names_function(str(name)):
+        path, _, function = str(name).rpartition(":")
+        return f"{files.checksum(path)}:{function}"
+    return files.checksum(find(name))
+
+
 def evaluate(
-    policy: Policy,
-    task: tasks.Task,
+    policy: Actor,
+    task: tasks.AnyTask,
     episodes: int = 100,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tuple[float, float]:
-    """Mean true return of one policy, and its standard error over episodes."""
+    """Mean true return of one policy, and its standard error over episodes. A policy of the
+    user's acts as it does, `deterministic` or not."""
+    if isinstance(policy, OwnPolicy):
+        returns = evaluation.score_own(policy, task, episodes, seed).returns[0]
+        return standard_error.mean_and_error(returns)
     stacked = jax.tree.map(lambda x: x[None], policy)
     returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
     return standard_error.mean_and_error(returns)
 
 
-def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
+def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
     """The card with what its episodes show: the return over `card.episodes` episodes of seed
     `card.evaluation_seed`, the share of short ones, and the size of the policy's noise."""
     stacked = jax.tree.map(lambda x: x[None], policy)
     found = evaluation.score(stacked, task, card.episodes, card.evaluation_seed)
     keys = rollout.episode_keys(jax.random.key(card.evaluation_seed), NOISE_EPISODES)
-    seen = jax.jit(partial(rollout.record, task))(policy, *keys)
-    quiet, sampled = policy.act(seen.observations, None), jax.numpy.clip(seen.actions, -1.0, 1.0)
+    seen: rollout.Episodes | host_rollout.Episodes
+    if tasks.is_compiled(task):
+        seen = jax.jit(partial(rollout.record, task))(policy, *keys)
+    else:
+        one = np.zeros(NOISE_EPISODES, int)
+        seen = host_rollout.run(task, host_rollout.several(stacked), one, *keys, record=True)
+    quiet, sampled = (
+        policy.act(jax.numpy.asarray(seen.observations), None),
+        jax.numpy.clip(seen.actions, -1.0, 1.0),
+    )
     valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
     noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]
     mean, error = standard_error.mean_and_error(found.returns[0])
@@ -153,7 +193,8 @@ def measured(policy: Policy, task: tasks.Task, card: AgentCard) -> AgentCard:
         return_mean=mean,
         return_standard_error=error,
         short_episodes=float(np.mean(found.lengths[0] < SHORT_EPISODE)),
-        noise=round(float(noise.mean()), 4),
+        # Numbers of choices have no distance.
+        noise=round(float(noise.mean()), 4) if policy.choices is None else None,
     )
 
 
@@ -166,9 +207,10 @@ def pack(policy: Policy) -> dict[str, np.ndarray]:
         if isinstance(content, Mapping)
         for kind, value in content.items()
     }
+    std = {} if policy.choices is not None else {"raw_std": np.asarray(layers["raw_std"])}
     return {
         **arrays,
-        "raw_std": np.asarray(layers["raw_std"]),
+        **std,
         "observation_mean": np.asarray(policy.observation_mean),
         "observation_std": np.asarray(policy.observation_std),
     }
@@ -185,13 +227,16 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
         layer, dot, kind = name.partition(".")
         if dot:
             parameters.setdefault(layer, {})[kind] = jax.numpy.asarray(value)
-    missing = {"raw_std", "observation_mean", "observation_std"} - set(arrays)
-    if missing or "mean" not in parameters or "layers_0" not in parameters:
+    last = "logits" if "logits" in parameters else "mean"
+    needed = {"observation_mean", "observation_std"} | ({"raw_std"} if last == "mean" else set())
+    missing = needed - set(arrays)
+    if missing or last not in parameters or "layers_0" not in parameters:
         raise ValueError(
             f"Not a policy: arrays are missing ({', '.join(sorted(missing)) or 'layers'})."
         )
-    _check_sizes(arrays, len(parameters) - 1)
-    parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
+    _check_sizes(arrays, len(parameters) - 1, last)
+    if last == "mean":
+        parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
     return Policy(
         {"params": parameters},
         jax.numpy.asarray(arrays["observation_mean"]),
@@ -200,13 +245,13 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
     )
 
 
-def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int) -> None:
+def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, last: str) -> None:
     """Raise ValueError where a policy's arrays are of another type than float32, or of sizes that
     do not follow from one another."""
     wrong = [name for name, array in arrays.items() if array.dtype != np.float32]
     size = arrays["observation_mean"].shape
     shapes = {"observation_std": size}
-    for layer in (*(f"layers_{number}" for number in range(layers)), "mean"):
+    for layer in (*(f"layers_{number}" for number in range(layers)), last):
         kernel = arrays.get(f"{layer}.kernel", np.empty(0))
         if kernel.ndim != 2 or kernel.shape[:1] != size:
             wrong.append(f"{layer}.kernel")
@@ -214,7 +259,8 @@ def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int) -> None:
         size = kernel.shape[1:]
         shapes[f"{layer}.bias"] = size
     else:
-        shapes["raw_std"] = size
+        if last == "mean":
+            shapes["raw_std"] = size
     wrong += [name for name, s in shapes.items() if name not in arrays or arrays[name].shape != s]
     if wrong:
         raise ValueError(f"Not a policy: {wrong[0]} is missing or does not fit the other arrays.")

@@ -15,8 +15,9 @@ import optax
 from flax import linen as nn
 from flax import struct
 
-from mirrorpo.simulation.policy import GaussianActor, hold_std, start_std
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.categorical import CategoricalActor
+from mirrorpo.simulation.policy import GaussianActor, actor_of, hold_std, start_std
+from mirrorpo.simulation.tasks import AnyTask, Task
 from mirrorpo.training_settings import PPOSettings
 
 
@@ -124,18 +125,18 @@ class Batch(NamedTuple):
 class Networks(NamedTuple):
     """Actor and critic of one task and settings."""
 
-    actor: GaussianActor
+    actor: GaussianActor | CategoricalActor
     critic: _Critic
 
     @classmethod
-    def of(cls, task: Task, settings: PPOSettings) -> "Networks":
+    def of(cls, task: AnyTask, settings: PPOSettings) -> "Networks":
         return cls(
-            GaussianActor(task.action_size, settings.hidden, settings.initial_std),
+            actor_of(task.action_size, task.choices, settings.hidden, settings.initial_std),
             _Critic(settings.value_hidden),
         )
 
 
-def new_learner(task: Task, settings: PPOSettings, key: jax.Array) -> Learner:
+def new_learner(task: AnyTask, settings: PPOSettings, key: jax.Array) -> Learner:
     """Fresh networks."""
     networks = Networks.of(task, settings)
     actor_key, critic_key, key = jax.random.split(key, 3)
@@ -206,7 +207,7 @@ def roll_out(
     return jax.vmap(one)(robots)
 
 
-def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
+def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
     """Several epochs of clipped policy gradient and value regression on one rollout."""
     networks = Networks.of(task, settings)
     # Acting used these moments, so learning does; the batch joins them afterwards.
@@ -238,9 +239,10 @@ def update(task: Task, settings: PPOSettings, learner: Learner, batch: Batch) ->
         scaled = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         clipped = jnp.clip(ratio, 1 - settings.clip, 1 + settings.clip)
         gain = jnp.minimum(ratio * scaled, clipped * scaled).mean()
-        entropy: Any = networks.actor.apply(parameters["actor"], method="entropy")
+        entropy: Any = networks.actor.apply(parameters["actor"], x, method="entropy")
         value = networks.critic.apply(parameters["critic"], x)
-        return -gain - settings.entropy_weight * entropy + 0.5 * ((value - target) ** 2).mean()
+        bonus = settings.entropy_weight * entropy.mean()
+        return -gain - bonus + 0.5 * ((value - target) ** 2).mean()
 
     def minibatch(carry: tuple, rows: jax.Array) -> tuple[tuple, None]:
         parameters, states = carry

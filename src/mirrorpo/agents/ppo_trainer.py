@@ -1,59 +1,100 @@
 """One PPO run: the programs of `ppo`, and the devices that they run on.
 
 One iteration is two programs: `roll_out`, whose robots are spread over all local devices, and
-`update`, on one device. No program makes devices wait for each other, so nothing can hang while
+`update`, on one device. Where the environment steps in Python, `ppo_stepping` takes `roll_out`'s
+place. No program makes devices wait for each other, so nothing can hang while
 the machine does other work.
 """
 
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from mirrorpo.agents.ppo import Learner, Moments, Robots, new_learner, new_robots, roll_out, update
+from mirrorpo.agents.ppo import (
+    Batch,
+    Learner,
+    Moments,
+    Robots,
+    new_learner,
+    new_robots,
+    roll_out,
+    update,
+)
+from mirrorpo.agents.ppo_stepping import Stepping
 from mirrorpo.runtime.devices import local_mesh
 from mirrorpo.simulation.policy import Policy, start_std
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask, Task
 from mirrorpo.training_settings import PPOSettings
 
 _AXIS = "robots"
 
 
+class Acting(Protocol):
+    """How the robots of a run act."""
+
+    def new_robots(self, keys: jax.Array) -> Robots:
+        """One robot for each key."""
+        ...
+
+    def begin(self, robots: Robots) -> Robots:
+        """Make robots ready for `roll_out`: those of `new_robots`, of a file, or of the last
+        `roll_out`."""
+        ...
+
+    def roll_out(self, learner: Learner, robots: Robots) -> tuple[Robots, Batch]:
+        """`rollout_steps` steps of every robot."""
+        ...
+
+
+class _Compiled:
+    """Acting by one compiled program, spread over all local devices."""
+
+    def __init__(self, task: Task, settings: PPOSettings):
+        mesh = local_mesh(_AXIS)
+        self._spread = NamedSharding(mesh, P(_AXIS))
+        self._everywhere = NamedSharding(mesh, P())
+        acting = jax.shard_map(
+            partial(roll_out, task, settings),
+            mesh=mesh,
+            in_specs=(P(), P(_AXIS)),
+            out_specs=P(_AXIS),
+            check_vma=False,
+        )
+        self.new_robots = jax.jit(partial(new_robots, task), out_shardings=self._spread)
+        self._roll_out = jax.jit(acting, donate_argnums=1)
+
+    def begin(self, robots: Robots) -> Robots:
+        return jax.device_put(robots, self._spread)
+
+    def roll_out(self, learner: Learner, robots: Robots) -> tuple[Robots, Batch]:
+        acted: tuple[Robots, Batch] = self._roll_out(
+            jax.device_put(learner, self._everywhere), robots
+        )
+        return acted
+
+
 class _Programs(NamedTuple):
     """The compiled programs of one task and settings, and where they run."""
 
+    acting: Acting
     new_learner: Any
-    new_robots: Any
-    roll_out: Any
     update: Any
     here: jax.Device
-    spread: NamedSharding
-    everywhere: NamedSharding
 
 
 @cache
-def _programs(task: Task, settings: PPOSettings) -> _Programs:
+def _programs(task: AnyTask, settings: PPOSettings) -> _Programs:
     """Made once, so that a second run of the same settings traces nothing again."""
-    mesh = local_mesh(_AXIS)
-    spread = NamedSharding(mesh, P(_AXIS))
-    acting = jax.shard_map(
-        partial(roll_out, task, settings),
-        mesh=mesh,
-        in_specs=(P(), P(_AXIS)),
-        out_specs=P(_AXIS),
-        check_vma=False,
-    )
+    acting = _Compiled(task, settings) if isinstance(task, Task) else Stepping(task, settings)
     return _Programs(
+        acting=acting,
         new_learner=jax.jit(partial(new_learner, task, settings)),
-        new_robots=jax.jit(partial(new_robots, task), out_shardings=spread),
-        roll_out=jax.jit(acting, donate_argnums=1),
         update=jax.jit(partial(update, task, settings), donate_argnums=0),
         here=jax.local_devices()[0],
-        spread=spread,
-        everywhere=NamedSharding(mesh, P()),
     )
 
 
@@ -64,7 +105,7 @@ class Trainer:
     for `policy`.
     """
 
-    def __init__(self, task: Task, settings: PPOSettings):
+    def __init__(self, task: AnyTask, settings: PPOSettings):
         """Raises ValueError where the settings do not divide over this machine's devices."""
         devices = jax.local_device_count()
         if settings.environments % devices:
@@ -107,16 +148,15 @@ class Trainer:
                 ),
             )
         keys = jax.random.split(robots_key, self.settings.environments)
-        return jax.device_put(learner, programs.here), programs.new_robots(keys)
+        return jax.device_put(learner, programs.here), programs.acting.new_robots(keys)
 
     def advance(self, state: tuple[Learner, Robots], iterations: int) -> tuple[Learner, Robots]:
         """The state after that many iterations of rollout and update."""
         learner, robots = state
         programs = self._programs
-        robots = jax.device_put(robots, programs.spread)
+        robots = programs.acting.begin(robots)
         for _ in range(iterations):
-            acting = jax.device_put(learner, programs.everywhere)
-            robots, batch = programs.roll_out(acting, robots)
+            robots, batch = programs.acting.roll_out(learner, robots)
             learner = programs.update(learner, jax.device_put(batch, programs.here))
         return learner, robots
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo import files
 from mirrorpo.agents import files as agent_files
 
 
@@ -31,7 +30,7 @@ class Sources:
             ValueError: no such agent.
         """
         names = [name for name in (self.better, self.worse, self.start) if name is not None]
-        return {name: files.checksum(agent_files.find(name)) for name in names}
+        return {name: agent_files.source_checksum(name) for name in names}
 
 
 SOURCES: dict[str, Sources] = {
@@ -65,10 +64,15 @@ def choose(
                 f"Task {task!r} has no shipped source agents: name a better agent, a worse agent "
                 f"and a number of rows. Tasks with source agents: {', '.join(SOURCES)}."
             )
-        return Sources(str(better), str(worse), None, rows)
+        return Sources(_text(better), _text(worse), None, rows)
     return Sources(
-        str(better or own.better),
-        str(worse or own.worse),
+        _text(better or own.better),
+        _text(worse or own.worse),
         own.start,
         rows if rows is not None else own.rows,
     )
+
+
+def _text(name: str | Path) -> str:
+    """The name as text; that of the user stays marked as theirs."""
+    return name if isinstance(name, str) else str(name)

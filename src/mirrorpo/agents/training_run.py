@@ -15,7 +15,7 @@ from mirrorpo.agents.ppo_trainer import Trainer
 from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.training_settings import PPOSettings
 
 STATE_FORMAT = "mirrorpo-ppo-state"
@@ -47,7 +47,7 @@ class Checkpoint:
 
 @runs.holding()
 def train(
-    task: Task,
+    task: AnyTask,
     settings: PPOSettings,
     seed: int,
     out: Path,
@@ -92,6 +92,7 @@ def train(
         "devices": jax.local_device_count(),
         "from_policy": start is not None,
         "steps_before": steps_before,
+        **({"code": task.code} if task.code is not None else {}),
     }
     runs.claim(out, config)
     state_file = out / "state.safetensors"
@@ -165,7 +166,7 @@ def _steps_of(row: Mapping[str, Any]) -> int:
     return typed.build(Checkpoint, row).environment_steps
 
 
-def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
+def _reached(policy: Policy, task: AnyTask, until_return: float | None) -> bool:
     if until_return is None:
         return False
     return agent_files.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
@@ -173,7 +174,7 @@ def _reached(policy: Policy, task: Task, until_return: float | None) -> bool:
 
 def pick(
     out: Path,
-    task: Task,
+    task: AnyTask,
     target: float,
     name: str,
     candidates: int = 5,

@@ -7,6 +7,7 @@ import tyro
 
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
 
@@ -54,7 +55,8 @@ def train(
     An interrupted run continues with the same command.
 
     Args:
-        task: name of a task: ant, tla, hopper, walker2d, halfcheetah.
+        task: ant, tla, hopper, walker2d or halfcheetah; gym:ID, an environment of Gymnasium;
+            playground:NAME, one of MuJoCo Playground; or FILE.py:FUNCTION, which returns either.
         settings: of PPO.
         out: run folder; by default runs/agents-TASK-seedSEED.
         seed: of the run.
@@ -69,7 +71,7 @@ def train(
     from mirrorpo.agents import training_run
     from mirrorpo.simulation import tasks
 
-    loaded = tasks.load(task, backend)
+    loaded = tasks.load(UserText(task), backend)
     out = out or runs.default_out("agents", f"{task}-seed{seed}")
     start, steps_before = None, 0
     if start_from:
@@ -107,6 +109,7 @@ def pick(
     name: str,
     candidates: int = 5,
     episodes: int = 100,
+    task: str | None = None,
 ) -> None:
     """Choose the checkpoint of a training run whose true return is nearest to a number.
 
@@ -116,6 +119,7 @@ def pick(
         name: of the chosen agent; written to RUN/NAME.safetensors with its card.
         candidates: checkpoints that are scored again.
         episodes: of each of these scores, and of the one on the chosen agent's card.
+        task: the run's, which must be named where it is a FILE.py:FUNCTION.
     """
     start_jax()
     from mirrorpo import files, runs
@@ -123,8 +127,9 @@ def pick(
     from mirrorpo.simulation import tasks
 
     config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
-    task = tasks.load(config["task"], config["backend"])
-    card = training_run.pick(run, task, near, name, candidates, episodes)
+    name_of_task = UserText(task) if task else config["task"]
+    loaded = tasks.load(name_of_task, config["backend"] if task in (None, config["task"]) else None)
+    card = training_run.pick(run, loaded, near, name, candidates, episodes)
     console.print(
         f"{run / name}.safetensors: true return {card.return_mean:.0f} ± "
         f"{card.return_standard_error:.0f} over {card.episodes} episodes, "
@@ -144,7 +149,8 @@ def evaluate(
     """Measure an agent's true return.
 
     Args:
-        agent: name of a shipped agent, or its file.
+        agent: name of a shipped agent, its file, or a policy of yours, FILE.py:FUNCTION, which
+            takes observations and returns actions, one row each.
         task: to act on; the agent's own by default.
         backend: physics engine; the agent's own by default on its own task.
         episodes: number of episodes.
@@ -155,21 +161,24 @@ def evaluate(
     start_jax()
     from mirrorpo.agents import files as agent_files
     from mirrorpo.simulation import tasks
+    from mirrorpo.simulation.own_policy import OwnPolicy
 
-    policy, card = agent_files.load(agent)
-    name = task or card.task
-    backend = backend or (card.backend if name == card.task else None)
+    policy, card = agent_files.load_source(UserText(agent), "agents evaluate")
+    name = UserText(task) if task else card.get("task")
+    if name is None:
+        raise ValueError(f"{agent} names no task: give --task.")
+    backend = backend or (card["backend"] if name == card.get("task") else None)
     loaded = tasks.load(
         name,
         backend,
         penalty_coefficient=penalty_coefficient,
     )
     mean, error = agent_files.evaluate(policy, loaded, episodes, seed, actions == "mean")
+    kind = "its own" if isinstance(policy, OwnPolicy) else actions
     penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
     console.print(
-        f"{card.name} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± {error:.1f} "
-        f"(standard error, {episodes} episodes, "
-        f"{actions} actions)"
+        f"{card['name']} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± "
+        f"{error:.1f} (standard error, {episodes} episodes, {kind} actions)"
     )
 
 
@@ -266,7 +275,7 @@ def limbs(
     from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
 
-    loaded = tasks.load(task, backend)
+    loaded = tasks.robot(UserText(task), "taken apart into limbs", backend)
     found = [agent_files.load(name) for name in agent]
     names = [card.name for _, card in found]
     # Checkpoints of different runs share their names; their files do not.
@@ -275,8 +284,7 @@ def limbs(
     with progress("agents") as report:
         for label, (policy, _) in zip(labels, found, strict=True):
             report(len(uses), len(found), f"{label} on {task}")
-            own = tasks.load(task, backend)
-            uses[label] = limb_use.measure(policy, own, episodes, seed)
+            uses[label] = limb_use.measure(policy, loaded, episodes, seed)
     penalised = loaded.penalty.limb if loaded.penalty else None
 
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
@@ -330,9 +338,9 @@ def render(
     from mirrorpo.simulation import tasks
 
     policy, card = agent_files.load(agent)
-    name = task or card.task
+    name = UserText(task) if task else card.task
     backend = backend or (card.backend if name == card.task else None)
-    loaded = tasks.load(name, backend, episode_length=steps)
+    loaded = tasks.robot(name, "drawn", backend, episode_length=steps)
     episode = poses.record(policy, loaded, seed)
     limb = loaded.penalty.limb if loaded.penalty else None
     done = f"{len(episode)} steps of {card.name} on {name}: true return {episode.total:.1f}"

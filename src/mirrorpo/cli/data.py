@@ -1,5 +1,6 @@
 """``mirrorpo data``: preference data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import tyro
 
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
+from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.runtime import cache
 from mirrorpo.runtime.start import start_jax
@@ -18,7 +20,7 @@ def generate(
     variant: str = "base",
     rows: int | None = None,
     seed: int = 0,
-    episode_length: int = 1000,
+    episode_length: int | None = None,
     backend: str | None = None,
     better: str | None = None,
     worse: str | None = None,
@@ -30,12 +32,12 @@ def generate(
     continues with the same command.
 
     Args:
-        task: name of a task.
+        task: name of a task: of MirrorPO's own, gym:ID, playground:NAME or FILE.py:FUNCTION.
         out: file to write, ending in .safetensors; a JSON card goes beside it.
         variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
         rows: number of pairs; the paper's number for the task by default.
         seed: of start states, action noise and labels.
-        episode_length: steps of a trajectory.
+        episode_length: steps of a trajectory; the task's own by default, 1000 of MirrorPO's.
         backend: physics engine; the task's own by default.
         better: the better agent's name or file; the task's own by default.
         worse: the worse agent's name or file; the task's own by default.
@@ -53,8 +55,13 @@ def generate(
     from mirrorpo.simulation import tasks
 
     parsed = variants.parse(variant)
-    loaded = tasks.load(task, backend, episode_length)
-    own = sources.choose(task, better, worse, rows)
+    loaded = tasks.load(UserText(task), backend, episode_length)
+    own = sources.choose(
+        task,
+        None if better is None else UserText(better),
+        None if worse is None else UserText(worse),
+        rows,
+    )
     with progress("parts") as report:
         pool = pools.cached(
             loaded,
@@ -87,6 +94,8 @@ def import_(
     start_jax()
     from mirrorpo.preferences.own import importing
 
+    if settings.task is not None:
+        settings = replace(settings, task=UserText(settings.task))
     for line in importing.run(file, out, settings):
         console.print(line)
 

@@ -14,7 +14,7 @@ from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import items_at_once
 from mirrorpo.simulation import evaluation
 from mirrorpo.simulation.policy import Policy
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.training import learner
 from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings
@@ -32,7 +32,7 @@ class Supply:
         held_out: pairs whose labels score agents, where there is no task.
     """
 
-    task: Task | None
+    task: AnyTask | None
     pools: Mapping[int, views.Source]
     start: Policy | None = None
     datasets: int = 1

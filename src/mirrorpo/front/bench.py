@@ -66,6 +66,7 @@ def bench(
             are checked before anything is computed.
     """
     settings = _spelled(given.build(BenchSettings, settings, options))
+    given.check_task(settings.task, ray)
     kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.execution import executor
@@ -196,14 +197,17 @@ class BenchResult(ResultInFolder):
 
 
 def _spelled(settings: BenchSettings) -> BenchSettings:
-    """The settings with lists split and variants in their usual spelling; names of objectives are
-    the caller's own."""
+    """The settings with lists split and variants in their usual spelling; names of objectives
+    and of the task are the caller's own."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.objectives.user_text import users_own
+    from mirrorpo.objectives.user_text import UserText, users_own
 
     return given.changed(
         settings,
+        task=UserText(settings.task),
+        better=None if settings.better is None else UserText(settings.better),
+        worse=None if settings.worse is None else UserText(settings.worse),
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=users_own(split_list(settings.algorithms)),
     )

@@ -65,6 +65,7 @@ def discover(
         ValueError: an unknown name, a setting out of range, or a folder of another run.
     """
     settings = _spelled(given.build(DiscoverySettings, settings, options))
+    given.check_task(settings.task, ray)
     start_jax()
     from mirrorpo.discovery import kept_formula, search
     from mirrorpo.execution import executor
@@ -207,6 +208,7 @@ def _spelled(settings: DiscoverySettings) -> DiscoverySettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
+    from mirrorpo.objectives.user_text import UserText
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
-    return given.changed(settings, variants=spelled)
+    return given.changed(settings, variants=spelled, task=UserText(settings.task))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from mirrorpo import protocols, typed
+from mirrorpo import protocols, task_names, typed
 
 Settings = TypeVar("Settings")
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -119,6 +119,12 @@ def build(
         for name, value in options.items()
     }
     return kind(**checked)
+
+
+def check_task(task: str, ray: str | None) -> None:
+    """Raise ValueError for a task in a file of the user's on a cluster, whose workers lack it."""
+    if ray is not None and task_names.names_function(task):
+        raise ValueError(f"The task {task} is code in a file and runs here only: leave --ray out.")
 
 
 def changed(settings: Settings, **values: object) -> Settings:

@@ -20,6 +20,7 @@ class TrainedAgents:
         episodes: of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
+        task: the data's own, which must be named where it is a FILE.py:FUNCTION.
     """
 
     seeds: int = 1
@@ -27,6 +28,7 @@ class TrainedAgents:
     start_from: str | None = None
     episodes: int = 100
     actions: str | None = None
+    task: str | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 1:

@@ -32,6 +32,7 @@ def train(
     start_from: PathLike | None = TrainedAgents.start_from,
     episodes: int = TrainedAgents.episodes,
     actions: str | None = TrainedAgents.actions,
+    task: str | None = TrainedAgents.task,
     **options: Unpack[TrainingOptions],
 ) -> TrainResult:
     """Train agents with one objective on one dataset, and score them.
@@ -49,6 +50,7 @@ def train(
         episodes: of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
+        task: the data's own, which must be named where it is a FILE.py:FUNCTION.
         **options: fields of `mirrorpo.protocols.Training`.
 
     Raises:
@@ -61,6 +63,7 @@ def train(
         None if start_from is None else os.fspath(start_from),
         episodes,
         actions,
+        task,
     )
     training = given.build(protocols.Training, settings, options)
     start_jax()
@@ -80,6 +83,7 @@ def train(
             agents.start_from,
             agents.episodes,
             agents.actions or protocols.bundle_of(training.protocol)["actions"],
+            None if agents.task is None else UserText(agents.task),
         )
     return TrainResult([single_run.Result(**row) for row in rows], folder)
 

@@ -2,23 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
-from mirrorpo.preferences import validation
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
-from mirrorpo.simulation import rollout
+from mirrorpo.preferences import blocks, validation
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.variants import BETTER, COPIES, WORSE, Variant, draw_pairs, parse
 
 FORMAT = "mirrorpo-preferences"
@@ -26,9 +21,6 @@ POOL_FORMAT = "mirrorpo-pool"
 FORMAT_VERSION = 1
 MOST_SHORT = 0.02
 """Largest share of short trajectories that a bench accepts unasked."""
-_ROWS_A_JOB = 50
-_JOBS_A_BLOCK = 2
-_ROWS_A_BLOCK = _ROWS_A_JOB * _JOBS_A_BLOCK
 
 
 @dataclass(frozen=True)
@@ -133,6 +125,11 @@ class PreferenceDataset:
     def action_size(self) -> int:
         return int(self.trajectories.actions.shape[-1])
 
+    @property
+    def choices(self) -> int | None:
+        """Number of discrete actions; None for vectors of real numbers."""
+        return self.card.get("choices")
+
     def observation_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of all valid observations in the pairs, each of shape
         (observations,); a pair's trajectory counts as often as it is used."""
@@ -193,7 +190,7 @@ class PreferenceDataset:
 
 
 def simulate(
-    task: Task,
+    task: AnyTask,
     rows: int,
     seed: int,
     better: str | Path | None = None,
@@ -222,33 +219,37 @@ def simulate(
     if not 0 <= seed < 2**31:
         raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
     own = sources.choose(task.name, better, worse, rows)
-    loaded = [agent_files.load(name) for name in (own.better, own.worse)]
-    for policy, _ in loaded:
-        check_sizes(policy, task)
+    loaded = [
+        agent_files.load_source(name, option)
+        for name, option in ((own.better, "--better"), (own.worse, "--worse"))
+    ]
+    policies = [policy for policy, _ in loaded]
+    for policy in policies:
+        if isinstance(policy, Policy):
+            check_sizes(policy, task)
     card = {
         "format_version": FORMAT_VERSION,
         "task": task.name,
         "backend": task.backend,
         "episode_length": task.episode_length,
         "penalty": asdict(task.penalty) if task.penalty else None,
+        **({} if task.choices is None else {"choices": task.choices}),
         "rows": rows,
         "pool_seed": seed,
-        "better": asdict(loaded[BETTER][1]),
-        "worse": asdict(loaded[WORSE][1]),
+        "better": loaded[BETTER][1],
+        "worse": loaded[WORSE][1],
         "versions": versions.installed(),
     }
-    policies = jax.tree.map(lambda *x: jnp.stack(x), *[policy for policy, _ in loaded])
-    blocks = -(-rows // _ROWS_A_BLOCK)
+    count = -(-rows // blocks.ROWS_A_BLOCK)
     pieces = []
-    for block in range(blocks):
+    for block in range(count):
         piece = _load_part(parts, block, card)
         if piece is None:
-            piece = _simulate_block(policies, jnp.int32(block), jnp.int32(seed), task=task)
-            piece = {name: np.asarray(value) for name, value in piece.items()}
+            piece = blocks.simulate(policies, block, rows, seed, task)
             if parts is not None:
                 files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
         pieces.append(piece)
-        progress(block + 1, blocks)
+        progress(block + 1, count)
     arrays = {
         name: np.concatenate([piece[name] for piece in pieces])[: rows * 2 * COPIES]
         for name in pieces[0]
@@ -308,7 +309,7 @@ def label(
 
 
 def generate(
-    task: Task,
+    task: AnyTask,
     variant: Variant | str,
     rows: int,
     seed: int,
@@ -318,39 +319,6 @@ def generate(
     """Simulate a pool and label it; see `simulate` and `label` for arguments and errors."""
     variant = parse(variant) if isinstance(variant, str) else variant
     return label(simulate(task, rows, seed, better, worse), variant, seed)
-
-
-@partial(jax.jit, static_argnames="task", compiler_options=SIMULATION_OPTIONS)
-def _simulate_block(
-    policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
-) -> dict[str, jax.Array]:
-    """One block of start states, in the pool's order."""
-    first = block * _ROWS_A_BLOCK
-    start_key, noise_key = jax.random.split(jax.random.key(seed))
-
-    def one_job(job: tuple[jax.Array, jax.Array], policies: Policy) -> rollout.Episodes:
-        """One copy of one agent's trajectories from a run of start states."""
-        which, run = job
-        policy = jax.tree.map(lambda x: x[which // COPIES], policies)
-        rows = first + run * _ROWS_A_JOB + jnp.arange(_ROWS_A_JOB)
-        starts = jax.vmap(partial(jax.random.fold_in, start_key))(rows)
-        noises = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(noise_key, which)))(rows)
-        return rollout.record(task, policy, starts, noises)
-
-    which = jnp.repeat(jnp.arange(2 * COPIES), _JOBS_A_BLOCK)
-    run = jnp.tile(jnp.arange(_JOBS_A_BLOCK), 2 * COPIES)
-    episodes = map_over_devices(one_job, (which, run), policies)
-
-    def in_order(x: jax.Array) -> jax.Array:
-        by_agent = x.reshape(2 * COPIES, _ROWS_A_BLOCK, *x.shape[2:])
-        return jnp.swapaxes(by_agent, 0, 1).reshape(-1, *x.shape[2:])
-
-    rows = first + jnp.arange(_ROWS_A_BLOCK)
-    return {
-        **{name: in_order(value) for name, value in episodes._asdict().items()},
-        "agent": jnp.tile(jnp.repeat(jnp.array([BETTER, WORSE], jnp.int8), COPIES), _ROWS_A_BLOCK),
-        "start": jnp.repeat(rows, 2 * COPIES).astype(jnp.int32),
-    }
 
 
 def _part(parts: Path, block: int) -> Path:

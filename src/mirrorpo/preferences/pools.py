@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from mirrorpo import damage, files, locks, versions
+from mirrorpo import damage, files, locks, task_names, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 
 
 def in_words(report: Callable[[str], None]) -> Callable[[int, int], None]:
@@ -24,7 +24,7 @@ def in_line(report: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def cached(
-    task: Task,
+    task: AnyTask,
     rows: int,
     seed: int,
     better: str | Path,
@@ -40,20 +40,20 @@ def cached(
     that another process is at is waited for. A pool or a part that is damaged is said and made
     again. `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """
-    simulator = {
-        name: version
-        for name, version in versions.installed().items()
-        if name in ("jax", "jaxlib", "brax", "mujoco")
-    }
+    counted = ["jax", "jaxlib", "brax", "mujoco"]
+    if task_names.origin(task.name) is not task_names.Origin.OWN:
+        counted += versions.SIMULATORS
+    simulator = {name: version for name, version in versions.installed().items() if name in counted}
     identity = {
         "task": repr(task),
-        "agents": [files.checksum(agent_files.find(name)) for name in (better, worse)],
+        "agents": [agent_files.source_checksum(name) for name in (better, worse)],
         "rows": rows,
         "seed": seed,
         "simulator": simulator,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    path = (folder or cache.folder() / "pools") / f"{task.name}-{rows}-{digest}.safetensors"
+    name = f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
+    path = (folder or cache.folder() / "pools") / name
     parts = path.with_suffix(".parts")
     pool = _load(path)
     if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:

@@ -106,6 +106,20 @@ def check_pairs(chosen: np.ndarray, rejected: np.ndarray, count: int, path: Path
         raise ValueError(f"{path} holds no pair.")
 
 
+def check_choices(actions: np.ndarray, choices: int | None) -> None:
+    """Raise ValueError where discrete actions, shape (..., 1), are not numbers of choices."""
+    if choices is None:
+        return
+    if actions.shape[-1] != 1:
+        raise ValueError(f"A discrete action is one number, but these are {actions.shape[-1]}.")
+    wrong = (actions != np.round(actions)) | (actions < 0) | (actions >= choices)
+    if wrong.any():
+        raise ValueError(
+            f"Discrete actions must be whole numbers from 0 to {choices - 1}, but one is "
+            f"{actions[wrong][0]}."
+        )
+
+
 def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | str) -> None:
     """See that an array says which trajectories of each agent stand in a pool's rows; None, where
     they stand there in order, is fine.
@@ -192,6 +206,7 @@ _CARD: dict[str, tuple[tuple[type, ...], str]] = {
     "backend": ((str,), "a text"),
     "variant": ((str,), "a text"),
     "episode_length": ((int,), "a whole number"),
+    "choices": ((int,), "a whole number"),
     "action_unit": ((int, float), "a number"),
     "penalty": ((Mapping,), "an object"),
     "better": ((Mapping,), "an object"),

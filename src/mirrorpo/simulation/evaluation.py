@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
-from mirrorpo.simulation import rollout
+from mirrorpo.simulation import host_rollout, rollout
+from mirrorpo.simulation.own_policy import OwnPolicy
 from mirrorpo.simulation.policy import Policy, finite_agents
-from mirrorpo.simulation.tasks import EPISODE_LENGTH, Task
+from mirrorpo.simulation.tasks import EPISODE_LENGTH, AnyTask, Task
 
 EPISODES_A_BATCH = 50
 """Episodes that one device rolls out together. A constant, so that a return does not depend on
@@ -38,7 +39,7 @@ class Scored(NamedTuple):
 
 def returns(
     policies: Policy,
-    task: Task,
+    task: AnyTask,
     episodes: int = 100,
     seed: int | Sequence[int] = 0,
     deterministic: bool = False,
@@ -50,7 +51,7 @@ def returns(
 
 def score(
     policies: Policy,
-    task: Task,
+    task: AnyTask,
     episodes: int = 100,
     seed: int | Sequence[int] = 0,
     deterministic: bool = False,
@@ -76,13 +77,13 @@ def score(
     seeds = [seed] * count if isinstance(seed, int) else list(seed)
     if len(seeds) != count:
         raise ValueError(f"{count} policies need one seed each, not {len(seeds)}.")
+    several = host_rollout.several(policies)
+    if not isinstance(task, Task):
+        return _score_in_python(several, count, task, episodes, seeds, deterministic)
     batches = -(-episodes // EPISODES_A_BATCH)
     size = min(episodes, EPISODES_A_BATCH)
     policy_index = jnp.repeat(jnp.arange(count), batches)
     batch_index = jnp.tile(jnp.arange(batches), count)
-    # XLA compiles a choice from one policy to other operations, with other last digits, than a
-    # choice from several.
-    several = policies if count > 1 else jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), policies)
     total, length = _roll_out(
         several,
         policy_index,
@@ -99,6 +100,51 @@ def score(
     result = np.asarray(total).reshape(shape)[:, :episodes]
     lengths = np.asarray(length).reshape(shape)[:, :episodes]
     return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
+
+
+def score_own(policy: OwnPolicy, task: AnyTask, episodes: int = 100, seed: int = 0) -> Scored:
+    """True return and length of each episode of a policy of the user's, shape (1, episodes).
+
+    Args:
+        policy: acts by itself, with its own noise.
+        task: where to act; stepped from Python, whatever it is.
+        episodes: number of episodes.
+        seed: draws the start states, which are those of `score`.
+
+    Raises:
+        ValueError: episodes below 1, or a policy that fails.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, not {episodes}.")
+    batches = -(-episodes // EPISODES_A_BATCH)
+    size = min(episodes, EPISODES_A_BATCH)
+    keys = batches * size if isinstance(task, Task) else episodes
+    starts, _ = rollout.episode_keys(jax.random.key(seed), keys)
+    which = np.zeros(episodes, int)
+    found = host_rollout.run(task, [policy], which, starts[:episodes], None)
+    return Scored(found.returns[None], found.length[None])
+
+
+def _score_in_python(
+    several: Policy,
+    count: int,
+    task: AnyTask,
+    episodes: int,
+    seeds: Sequence[int],
+    deterministic: bool,
+) -> Scored:
+    """The score of the first `count` policies where the environment steps in Python."""
+    acting = np.flatnonzero(finite_agents(several)[:count])
+    total = np.full((count, episodes), np.nan, np.float32)
+    length = np.zeros((count, episodes), np.int32)
+    if len(acting):
+        keys = [rollout.episode_keys(jax.random.key(seeds[at]), episodes) for at in acting.tolist()]
+        starts, noises = (jnp.concatenate(each) for each in zip(*keys, strict=True))
+        which = np.repeat(acting, episodes)
+        found = host_rollout.run(task, several, which, starts, None if deterministic else noises)
+        total[acting] = found.returns.reshape(len(acting), episodes)
+        length[acting] = found.length.reshape(len(acting), episodes)
+    return Scored(total, length)
 
 
 @partial(
@@ -128,12 +174,21 @@ def _roll_out(
     return map_over_devices(one_batch, (policy_index, batch_index, seeds), policies, steps)
 
 
-def check_sizes(policies: Policy, task: Task) -> None:
+def check_sizes(policies: Policy, task: AnyTask) -> None:
     """Raise ValueError where a policy's sizes are not the task's."""
     if policies.observation_size != task.observation_size:
         raise ValueError(
             f"The policy takes {policies.observation_size} observations, but task {task.name!r} "
             f"has {task.observation_size}. Was the policy trained on another robot?"
+        )
+    kinds = [
+        "real numbers" if choices is None else f"one of {choices} choices"
+        for choices in (policies.choices, task.choices)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"The policy's actions are {kinds[0]}, but those of task {task.name!r} are {kinds[1]}. "
+            "Was the policy trained on another robot?"
         )
     if policies.action_size != task.action_size:
         raise ValueError(

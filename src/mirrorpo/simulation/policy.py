@@ -1,4 +1,5 @@
-"""The Gaussian policy that every agent here shares: source agents by PPO, and trained agents."""
+"""The policies that agents here share, source agents by PPO and trained ones: Gaussian ones, and
+categorical ones where actions are discrete."""
 
 import math
 from typing import Any
@@ -10,6 +11,7 @@ from flax import linen as nn
 from flax import struct
 from jax.typing import ArrayLike
 
+from mirrorpo.simulation.categorical import CategoricalActor
 from mirrorpo.training_settings import LEAST_STD, fixed_std
 
 LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(LEAST_STD)
@@ -79,19 +81,22 @@ class GaussianActor(nn.Module):
         mean, log_std = self.moments(observation)
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
-    def entropy(self) -> jax.Array:
-        """Differential entropy in nats, summed over action dimensions; scalar."""
+    def entropy(self, observation: jax.Array) -> jax.Array:
+        """Differential entropy in nats, summed over action dimensions; a scalar, since it does not
+        depend on the observation."""
+        del observation
         log_std = math.log(LEAST_STD) + jax.nn.softplus(self.raw_std)
         return jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))
 
 
 def start_std(parameters: Any, std: str) -> Any:
     """Parameters of `GaussianActor` whose standard deviation is as `std` says, for every leading
-    axis; those given where it is learned. See `training_settings.fixed_std`."""
+    axis; those given where it is learned. See `training_settings.fixed_std`. A `CategoricalActor`
+    has none, and keeps its own."""
     value = fixed_std(std)
-    if value is None:
-        return parameters
     inner = parameters["params"]
+    if value is None or "raw_std" not in inner:
+        return parameters
     # std = floor * (1 + e^raw); at the floor itself raw would be minus infinity.
     raw = math.log(max(value / LEAST_STD - 1.0, 1e-6))
     return {"params": {**inner, "raw_std": jnp.full_like(inner["raw_std"], raw)}}
@@ -100,9 +105,9 @@ def start_std(parameters: Any, std: str) -> Any:
 def hold_std(gradient: Any, std: str) -> Any:
     """The gradient of `GaussianActor`'s parameters, without the standard deviation's where that
     is fixed."""
-    if fixed_std(std) is None:
-        return gradient
     inner = gradient["params"]
+    if fixed_std(std) is None or "raw_std" not in inner:
+        return gradient
     return {"params": {**inner, "raw_std": jnp.zeros_like(inner["raw_std"])}}
 
 
@@ -112,7 +117,7 @@ class Policy:
     axis of agents, which `learner.train` returns and `evaluation.returns` takes.
 
     Attributes:
-        parameters: of `GaussianActor`.
+        parameters: of `GaussianActor`, or of `CategoricalActor` where actions are discrete.
         observation_mean: shape (observations,).
         observation_std: shape (observations,), positive.
         mean_limit: of `GaussianActor`; the same for all agents of a stack.
@@ -129,7 +134,16 @@ class Policy:
 
     @property
     def action_size(self) -> int:
+        """Numbers of an action; one, that of the choice, where actions are discrete."""
+        if self.choices is not None:
+            return 1
         return int(self.parameters["params"]["raw_std"].shape[-1])
+
+    @property
+    def choices(self) -> int | None:
+        """Number of discrete actions; None for a vector of real numbers."""
+        logits = self.parameters["params"].get("logits")
+        return None if logits is None else int(logits["kernel"].shape[-1])
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -138,7 +152,9 @@ class Policy:
         return tuple(int(layers[f"layers_{i}"]["kernel"].shape[-1]) for i in range(count))
 
     @property
-    def actor(self) -> GaussianActor:
+    def actor(self) -> GaussianActor | CategoricalActor:
+        if self.choices is not None:
+            return CategoricalActor(self.choices, self.hidden)
         return GaussianActor(self.action_size, self.hidden, mean_limit=self.mean_limit)
 
     def with_parameters(self, parameters: Any) -> "Policy":
@@ -149,8 +165,15 @@ class Policy:
         return (observation - self.observation_mean) / self.observation_std
 
     def act(self, observation: jax.Array, key: jax.Array | None) -> jax.Array:
-        """A sampled action, or the mean action where `key` is None; not clipped."""
+        """A sampled action, or the mean or likeliest one where `key` is None; not clipped."""
         x = self.normalise(observation)
+        if self.choices is not None:
+            chosen: Any = (
+                self.actor.apply(self.parameters, x, method="mode")
+                if key is None
+                else self.actor.apply(self.parameters, x, key, method="sample")
+            )
+            return chosen
         if key is None:
             return self.moments(x)[0]
         mean, log_std = self.moments(x)
@@ -180,6 +203,19 @@ def finite_agents(policies: Policy) -> np.ndarray:
     return np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
 
 
+def actor_of(
+    action_size: int,
+    choices: int | None,
+    hidden: tuple[int, ...],
+    initial_std: float,
+    mean_limit: float | None = 1.0,
+) -> GaussianActor | CategoricalActor:
+    """The actor for actions of one kind: the one place where the kind is decided."""
+    if choices is not None:
+        return CategoricalActor(choices, hidden)
+    return GaussianActor(action_size, hidden, initial_std, mean_limit)
+
+
 def new_policy(
     key: jax.Array,
     action_size: int,
@@ -188,8 +224,10 @@ def new_policy(
     hidden: tuple[int, ...] = (64, 64),
     initial_std: float = 1.0,
     mean_limit: float | None = 1.0,
+    choices: int | None = None,
 ) -> Policy:
-    """A randomly initialised policy; see `GaussianActor` for the arguments."""
-    actor = GaussianActor(action_size, hidden, initial_std, mean_limit)
+    """A randomly initialised policy; see `GaussianActor` for the arguments, and `CategoricalActor`
+    for `choices`, which are None where actions are real numbers."""
+    actor = actor_of(action_size, choices, hidden, initial_std, mean_limit)
     mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)
     return Policy(actor.init(key, mean), mean, std, mean_limit)

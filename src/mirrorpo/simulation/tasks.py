@@ -1,16 +1,25 @@
-"""The registry of tasks: brax environments with a known true reward, episodes of 1000 steps."""
+"""Tasks by name: brax's robots with a known true reward, and environments of other libraries.
+
+A `Task` is compiled whole, a `GymTask` steps in Python; `AnyTask` is either.
+"""
 
 import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
+from typing import TypeGuard
 
 import jax
 import jax.numpy as jnp
 from brax import envs
 from brax.envs.base import Env, State
 
+from mirrorpo import task_names, user_functions
+from mirrorpo.objectives.user_text import UserText
+from mirrorpo.simulation import libraries
+from mirrorpo.simulation.gym_task import GymTask
 from mirrorpo.simulation.start_states import stand_on_floor
+from mirrorpo.task_names import Origin
 
 BACKENDS = ("positional", "mjx", "spring", "generalized")
 EPISODE_LENGTH = 1000
@@ -51,9 +60,9 @@ class Task:
     """A robot, its physics and its true reward. Stateless: `reset` and `step` are pure.
 
     Attributes:
-        name: the registered name.
-        robot: brax's environment.
-        backend: brax's physics engine.
+        name: by which `load` finds it.
+        robot: brax's environment; or ``playground:NAME``, or ``FILE.py:FUNCTION#CODE``.
+        backend: the physics engine.
         penalty: the stylistic constraint, if any.
         episode_length: number of steps after which an episode is cut.
     """
@@ -80,11 +89,21 @@ class Task:
                     f"Robot {self.robot!r} has no limb {self.penalty.limb!r}; it has "
                     f"{', '.join(limbs) or 'none listed'}."
                 )
-        object.__setattr__(self, "_env", _brax_env(self.robot, self.backend))
+        object.__setattr__(self, "_env", _environment(self.robot, self.backend))
 
     def __reduce__(self) -> tuple:
         # The simulator is made anew in the process that receives the task.
         return type(self), tuple(getattr(self, one.name) for one in fields(self) if one.init)
+
+    @property
+    def choices(self) -> None:
+        """Number of discrete actions: a compiled task takes real numbers."""
+        return None
+
+    @property
+    def code(self) -> str | None:
+        """What tells one content of the user's file from another; None for any other task."""
+        return self.robot.partition("#")[2] or None
 
     @property
     def observation_size(self) -> int:
@@ -96,7 +115,7 @@ class Task:
 
     @property
     def env(self) -> Env:
-        """brax's environment, without the penalty, clipping or an episode's end."""
+        """The environment, without the penalty, clipping or an episode's end."""
         return self._env
 
     def reset(self, key: jax.Array) -> State:
@@ -115,16 +134,39 @@ class Task:
         return state.replace(reward=state.reward - self.penalty.coefficient * jnp.sum(used**2))
 
 
+AnyTask = Task | GymTask
+
+
+def is_compiled(task: AnyTask) -> TypeGuard[Task]:
+    """Whether JAX compiles the task's steps, or they are taken in Python."""
+    return isinstance(task, Task)
+
+
+def _environment(robot: str, backend: str) -> Env:
+    source = task_names.origin(robot.partition("#")[0])
+    if source is Origin.PLAYGROUND:
+        return libraries.playground(robot)[0]
+    return _user_env(robot) if source is Origin.FILE else _brax_env(robot, backend)
+
+
 @cache
 def _brax_env(robot: str, backend: str) -> Env:
     return stand_on_floor(envs.get_environment(robot, backend=backend))
 
 
 @cache
+def _user_env(robot: str) -> Env:
+    text, _, code = robot.partition("#")
+    if user_functions.digest(text) != code:
+        raise ValueError(f"The file of the task {text} has changed: run the command again.")
+    return libraries.made(UserText(text))
+
+
+@cache
 def _observation_size(robot: str, backend: str) -> int:
     """Once a robot: every evaluation asks, and tracing a reset takes a quarter of a second."""
     # brax's own property runs a reset, operation by operation; its shape is enough.
-    reset = _brax_env(robot, backend).reset
+    reset = _environment(robot, backend).reset
     return int(jax.eval_shape(reset, jax.random.key(0)).obs.shape[-1])
 
 
@@ -155,27 +197,25 @@ def available() -> tuple[str, ...]:
 def load(
     name: str,
     backend: str | None = None,
-    episode_length: int = EPISODE_LENGTH,
+    episode_length: int | None = None,
     penalty_coefficient: float | None = None,
-) -> Task:
+) -> AnyTask:
     """A task by name.
 
     Args:
-        name: one of `available()`.
-        backend: brax's physics engine; None for the task's default.
-        episode_length: steps after which an episode is cut.
+        name: one of `available()`; ``gym:ID``, an environment of Gymnasium; ``playground:NAME``,
+            one of MuJoCo Playground; or ``FILE.py:FUNCTION``, whose function returns an
+            environment of either or of brax. A file's name must be a `UserText`.
+        backend: physics engine; None for the task's default.
+        episode_length: steps after which an episode is cut; None for the task's own.
         penalty_coefficient: in place of the coefficient of the task's penalty; None for its own.
 
     Raises:
-        ValueError: unknown task or backend, with the near names; a coefficient for a task without
-            a penalty, or one that is negative or not finite.
+        ValueError: unknown task or backend, with the near names; an environment that cannot be
+            made, or that no policy here fits; a coefficient for a task without a penalty, or one
+            that is negative or not finite.
     """
-    if name not in _REGISTRY:
-        near = difflib.get_close_matches(name, _REGISTRY, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"Unknown task {name!r}.{hint} Tasks: {', '.join(available())}.")
-    chosen = {} if backend is None else {"backend": backend}
-    task = _REGISTRY[name](episode_length=episode_length, **chosen)
+    task = _load(name, backend, episode_length)
     if penalty_coefficient is None:
         return task
     if task.penalty is None:
@@ -183,7 +223,65 @@ def load(
             f"Task {name!r} has no penalty, so it takes no penalty coefficient: leave it out, or "
             f"choose a task with a penalty ({', '.join(with_penalty())})."
         )
+    assert is_compiled(task)  # no other has a penalty
     return replace(task, penalty=replace(task.penalty, coefficient=penalty_coefficient))
+
+
+def robot(
+    name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
+) -> Task:
+    """One of MirrorPO's own robots by name; arguments and errors as in `load`.
+
+    Args:
+        purpose: what the robot is needed for, as in "drawn", for the message.
+
+    Raises:
+        ValueError: a task of another library, too.
+    """
+    if task_names.origin(name) is Origin.OWN:
+        return _own(name, backend, EPISODE_LENGTH if episode_length is None else episode_length)
+    raise ValueError(
+        f"Task {name} cannot be {purpose}: only MirrorPO's own robots can "
+        f"({', '.join(available())})."
+    )
+
+
+def _load(name: str, backend: str | None, episode_length: int | None) -> AnyTask:
+    source = task_names.origin(name)
+    if source is Origin.OWN:
+        return _own(name, backend, EPISODE_LENGTH if episode_length is None else episode_length)
+    task: AnyTask
+    if source is Origin.GYM:
+        task = libraries.gym_task(name, episode_length)
+    elif source is Origin.PLAYGROUND:
+        _, steps = libraries.playground(name)
+        steps = steps if episode_length is None else episode_length
+        task = Task(name, name, libraries.PLAYGROUND_BACKEND, None, steps)
+    else:
+        env = libraries.made(name)
+        if libraries.is_gym(env):
+            task = libraries.user_gym_task(name, env, episode_length)
+        else:
+            libraries.check(name, env)
+            robot = f"{name}#{user_functions.digest(name)}"
+            own = libraries.own_length(env) or EPISODE_LENGTH
+            steps = own if episode_length is None else episode_length
+            task = Task(name, robot, libraries.PLAYGROUND_BACKEND, None, steps)
+    if backend not in (None, task.backend):
+        raise ValueError(f"Task {name} has no choice of a backend: leave --backend out.")
+    return task
+
+
+def _own(name: str, backend: str | None, episode_length: int) -> Task:
+    if name not in _REGISTRY:
+        near = difflib.get_close_matches(name, _REGISTRY, n=3, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(
+            f"Unknown task {name!r}.{hint} Tasks: {', '.join(available())}; and gym:ID, "
+            "playground:NAME and FILE.py:FUNCTION."
+        )
+    chosen = {} if backend is None else {"backend": backend}
+    return _REGISTRY[name](episode_length=episode_length, **chosen)
 
 
 def with_penalty() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mirrorpo import files, protocols
+from mirrorpo import files, protocols, task_names
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.execution.batch import Supply
@@ -81,7 +81,7 @@ def of(settings: BenchSettings, cache: Path | None) -> Ground:
 class Simulated:
     """Two source agents on a task, and as many draws of their trajectories as are asked for."""
 
-    task: tasks.Task
+    task: tasks.AnyTask
     own: sources.Sources
     start: Policy | None
     cache: Path | None
@@ -108,19 +108,22 @@ class Simulated:
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        return self.own.checksums()
+        code = {} if self.task.code is None else {"task": self.task.code}
+        return {**self.own.checksums(), **code}
 
     def check(self, settings: BenchSettings) -> None:
         minibatch = settings.training.minibatch
         if self.own.rows < minibatch:
             raise ValueError(f"rows ({self.own.rows}) is fewer than a minibatch of {minibatch}.")
         for name in (self.own.better, self.own.worse):
-            evaluation.check_sizes(agent_files.load(name)[0], self.task)
+            policy, _ = agent_files.load_source(name, "--better and --worse")
+            if isinstance(policy, Policy):
+                evaluation.check_sizes(policy, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
         rows = []
         for role, name in (("better", self.own.better), ("worse", self.own.worse)):
-            policy, _ = agent_files.load(name)
+            policy, _ = agent_files.load_source(name, f"--{role}")
             mean, error = agent_files.evaluate(
                 policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
             )
@@ -161,7 +164,7 @@ class Recorded:
 
     path: Path
     source: Source
-    task: tasks.Task | None
+    task: tasks.AnyTask | None
     split: holding.Split | None
     rows: int | None
 
@@ -169,7 +172,8 @@ class Recorded:
     def load(cls, settings: BenchSettings) -> Recorded:
         path = Path(str(settings.data))
         source = source_files.load(path)
-        task, _ = recorded.task_of(source)
+        named = settings.task if task_names.names_function(settings.task) else None
+        task, _ = recorded.task_of(source, named)
         split = None if task is not None else holding.split(source, settings.data_seed)
         return cls(path, source, task, split, settings.rows)
 
@@ -235,6 +239,7 @@ def settled(settings: BenchSettings) -> BenchSettings:
     path = Path(settings.data)
     # All steps, once settled, are None, which would be the protocol's again.
     steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
-    return replace(
-        settings, time_steps=steps, task=recorded.scene_on(source_files.card(path), path).name
-    )
+    name = recorded.scene_on(source_files.card(path), path).name
+    # A name of code stays the user's own, see `recorded.task_on`.
+    name = settings.task if settings.task == name else name
+    return replace(settings, time_steps=steps, task=name)

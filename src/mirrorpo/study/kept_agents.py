@@ -8,7 +8,7 @@ import numpy as np
 from mirrorpo.agents import files as agent_files
 from mirrorpo.objectives import Objective
 from mirrorpo.simulation.policy import Policy
-from mirrorpo.simulation.tasks import Task
+from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study.measures import RETURN
 from mirrorpo.study.recorded import Scene
@@ -22,7 +22,7 @@ def save(
     path: Path,
     name: str,
     policy: Policy,
-    task: Task | Scene,
+    task: AnyTask | Scene,
     returns: np.ndarray,
     episodes_seed: int,
     objective: Objective,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mirrorpo import typed
+from mirrorpo import task_names, typed
 from mirrorpo.preferences.views import Source
 from mirrorpo.simulation import tasks
 
@@ -34,11 +34,17 @@ class _Made:
     penalty: Mapping[str, Any] | None = None
 
 
-def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.Task:
+def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None) -> tasks.AnyTask:
     """The task that a dataset's card names.
 
+    Args:
+        card: of the dataset.
+        path: of the dataset, for messages.
+        named: the same task, as the user named it; needed where it is code in a file, which a card
+            may not make run.
+
     Raises:
-        ValueError: it does not, or not a task that there is.
+        ValueError: the card names no task, none that there is, or another than the user.
     """
     try:
         made = typed.build(_Made, card, unknown=True)
@@ -46,18 +52,29 @@ def task_on(card: Mapping[str, Any], path: Path | str) -> tasks.Task:
     except ValueError as error:
         raise ValueError(f"{path} is not a preference dataset: {error}.") from None
     coefficient = penalty.coefficient if penalty else None
-    return tasks.load(made.task, made.backend, made.episode_length, coefficient)
+    if named is not None and named != made.task:
+        raise ValueError(f"{path} is of the task {made.task}, not of {named}.")
+    return tasks.load(named or made.task, made.backend, made.episode_length, coefficient)
 
 
-def task_of(source: Source) -> tuple[tasks.Task | None, str]:
+def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | None, str]:
     """The task that agents trained on some data can act on, or None, and why.
 
     It is the one that the card names, if observations and actions have its sizes.
+
+    Args:
+        source: the data.
+        named: see `task_on`.
+
+    Raises:
+        ValueError: as `task_on`.
     """
     card = source.card
-    if card.get("backend") is None or card.get("task") not in tasks.available():
-        return None, f"the data's card names no task of MirrorPO's ({card.get('task')!s:.40})"
-    task = task_on(card, "the data")
+    name = str(card.get("task"))
+    own = task_names.origin(name) is task_names.Origin.OWN
+    if card.get("backend") is None or (own and name not in tasks.available()):
+        return None, f"the data's card names no task of MirrorPO's ({name:.40})"
+    task = task_on(card, "the data", named)
     sizes = tuple(
         int(array.shape[-1])
         for array in (source.trajectories.observations, source.trajectories.actions)
@@ -68,6 +85,8 @@ def task_of(source: Source) -> tuple[tasks.Task | None, str]:
             f"the data have {sizes[0]} observations and {sizes[1]} actions, but task {task.name} "
             f"has {wanted[0]} and {wanted[1]}"
         )
+    if card.get("choices") != task.choices:
+        return None, f"the data and the task {task.name} have different kinds of actions"
     return task, f"the data's card names the task {task.name}"
 
 

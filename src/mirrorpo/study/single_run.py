@@ -31,7 +31,7 @@ LABEL_SEED = 0
 """Of a pool's labels, and of what is held out."""
 
 
-def task_of(path: Path) -> tasks.Task:
+def task_of(path: Path) -> tasks.AnyTask:
     """The task that a dataset file's trajectories are of.
 
     Raises:
@@ -40,12 +40,14 @@ def task_of(path: Path) -> tasks.Task:
     return recorded.task_on(files.load_card(path, data.FORMAT, "a preference dataset"), path)
 
 
-def _task_or_pairs(source: Source, path: Path) -> tuple[tasks.Task | None, Held | None]:
+def _task_or_pairs(
+    source: Source, path: Path, named: str | None
+) -> tuple[tasks.AnyTask | None, Held | None]:
     """The task that agents are scored on, or, without one, what is trained on and held out."""
     if "backend" not in source.card or source.card.get("origin") is None:
         validation.check_names_task(source.card, path)
-        return recorded.task_on(source.card, path), None
-    task, _ = recorded.task_of(source)
+        return recorded.task_on(source.card, path, named), None
+    task, _ = recorded.task_of(source, named)
     return task, None if task else holding.split(source, LABEL_SEED).score
 
 
@@ -70,12 +72,14 @@ def run(
     start_from: str | None = None,
     episodes: int = 100,
     actions: str = "mean",
+    named: str | None = None,
 ) -> list[dict[str, Any]]:
     """Train one agent for each seed, save it and score it.
 
     Where the data's card names a task, agents are trained on all pairs and scored by return there.
     Elsewhere a fifth of the data is held out, and they are scored by how many of its labels they
-    agree with. A pool's pairs are those of the variant `base`.
+    agree with. A pool's pairs are those of the variant `base`. `named` is as in
+    `recorded.task_on`.
 
     Returns:
         For each agent: seed, return_mean, return_standard_error (None where it diverged, the
@@ -87,7 +91,7 @@ def run(
         ValueError: see `learner.train`, `runs.claim` and `data.PreferenceDataset.load`.
     """
     source = source_files.load(path)
-    task, held_out = _task_or_pairs(source, path)
+    task, held_out = _task_or_pairs(source, path, named)
     scene = recorded.scene_on(source.card, path)
     dataset = views.label(source if held_out is None else held_out.source, "base", LABEL_SEED)
     own = sources.SOURCES.get(scene.name) if task else None

@@ -106,6 +106,7 @@ def train_agents(
                 template.observation_std,
                 settings.hidden,
                 settings.initial_std,
+                choices=template.choices,
             )
         policy = policy.with_parameters(start_std(policy.parameters, settings.std))
         # The rate is each stage's own; the moments may be of all stages together.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo.objectives import Objective
-from mirrorpo.preferences import preference_model
+from mirrorpo.preferences import preference_model, validation
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import replicate
 from mirrorpo.runtime.pytrees import stack
@@ -81,12 +81,21 @@ def prepare(
             f"{start.action_size} actions; the dataset has {dataset.observation_size} and "
             f"{dataset.action_size}."
         )
+    if start is not None and start.choices != dataset.choices:
+        raise ValueError("The start policy and the dataset have different kinds of actions.")
+    validation.check_choices(dataset.trajectories.actions, dataset.choices)
     compact = dataset.compact()
     template = start
     if template is None:
         mean, std = compact.observation_moments()
         template = new_policy(
-            jax.random.key(0), compact.action_size, mean, std, settings.hidden, settings.initial_std
+            jax.random.key(0),
+            compact.action_size,
+            mean,
+            std,
+            settings.hidden,
+            settings.initial_std,
+            choices=dataset.choices,
         )
     observations = compact.trajectories.observations - np.asarray(template.observation_mean)
     observations /= np.asarray(template.observation_std)

@@ -57,7 +57,7 @@ def record(
         ValueError: as `agent_files.load`.
     """
     policy, card = agent_files.load(str(path))
-    task = tasks.load(card.task, card.backend, episode_length=STEPS)
+    task = tasks.robot(card.task, "drawn", card.backend, STEPS)
     episode = poses.record(policy, task, SEED)
     limb = task.penalty.limb if task.penalty else None
     with tempfile.TemporaryDirectory() as name:

@@ -99,7 +99,7 @@ def calibrate(
         ValueError: no such agent or task, or a target that no coefficient reaches.
     """
     policy, card = agent_files.load(agent)
-    loaded = tasks.load(task, backend)
+    loaded = tasks.robot(task, "calibrated", backend)
     found = calibration.calibrate(policy, loaded, target, episodes, seed)
     rounded = float(f"{found.coefficient.value:.3g}")
     checked = tasks.load(task, backend, penalty_coefficient=rounded)
