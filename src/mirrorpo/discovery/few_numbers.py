@@ -50,7 +50,8 @@ one."""
 
 def start() -> Gated:
     """The member where a search begins."""
-    return replace(Gated(), **{name: at.start for name, at in COORDINATES.items()})
+    numbers: dict[str, Any] = {name: at.start for name, at in COORDINATES.items()}
+    return replace(Gated(), **numbers)
 
 
 def member_at(names: tuple[str, ...], vector: Any) -> Gated:
