@@ -14,7 +14,7 @@ from mirrorpo import damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.preferences import validation
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
@@ -243,8 +243,8 @@ def simulate(
     for block in range(blocks):
         piece = _load_part(parts, block, card)
         if piece is None:
-            piece = _simulate_block(policies, jnp.int32(block), jnp.int32(seed), task=task)
-            piece = {name: np.asarray(value) for name, value in piece.items()}
+            jobs = _simulate_block(policies, jnp.int32(block), jnp.int32(seed), task=task)
+            piece = _in_order(jobs, block)
             if parts is not None:
                 files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
         pieces.append(piece)
@@ -323,8 +323,8 @@ def generate(
 @partial(jax.jit, static_argnames="task", compiler_options=SIMULATION_OPTIONS)
 def _simulate_block(
     policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
-) -> dict[str, jax.Array]:
-    """One block of start states, in the pool's order."""
+) -> rollout.Episodes:
+    """One block of start states: episodes of shape (jobs, rows a job, ...)."""
     first = block * _ROWS_A_BLOCK
     start_key, noise_key = jax.random.split(jax.random.key(seed))
 
@@ -339,17 +339,18 @@ def _simulate_block(
 
     which = jnp.repeat(jnp.arange(2 * COPIES), _JOBS_A_BLOCK)
     run = jnp.tile(jnp.arange(_JOBS_A_BLOCK), 2 * COPIES)
-    episodes = map_over_devices(one_job, (which, run), policies)
+    return map_over_devices(one_job, (which, run), policies)
 
-    def in_order(x: jax.Array) -> jax.Array:
-        by_agent = x.reshape(2 * COPIES, _ROWS_A_BLOCK, *x.shape[2:])
-        return jnp.swapaxes(by_agent, 0, 1).reshape(-1, *x.shape[2:])
 
-    rows = first + jnp.arange(_ROWS_A_BLOCK)
+def _in_order(episodes: rollout.Episodes, block: int) -> dict[str, np.ndarray]:
+    """One block of start states, in the pool's order."""
+    done = gathered(episodes, 2 * COPIES * _JOBS_A_BLOCK)._asdict()
+    by_agent = {n: x.reshape(2 * COPIES, _ROWS_A_BLOCK, *x.shape[2:]) for n, x in done.items()}
+    rows = block * _ROWS_A_BLOCK + np.arange(_ROWS_A_BLOCK, dtype=np.int32)
     return {
-        **{name: in_order(value) for name, value in episodes._asdict().items()},
-        "agent": jnp.tile(jnp.repeat(jnp.array([BETTER, WORSE], jnp.int8), COPIES), _ROWS_A_BLOCK),
-        "start": jnp.repeat(rows, 2 * COPIES).astype(jnp.int32),
+        **{n: np.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]) for n, x in by_agent.items()},
+        "agent": np.tile(np.repeat(np.array([BETTER, WORSE], np.int8), COPIES), _ROWS_A_BLOCK),
+        "start": np.repeat(rows, 2 * COPIES),
     }
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import EPISODE_LENGTH, Task
@@ -83,7 +83,7 @@ def score(
     # XLA compiles a choice from one policy to other operations, with other last digits, than a
     # choice from several.
     several = policies if count > 1 else jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), policies)
-    total, length = _roll_out(
+    done = _roll_out(
         several,
         policy_index,
         batch_index,
@@ -95,9 +95,10 @@ def score(
         size=size,
         deterministic=deterministic,
     )
+    total, length = gathered(done, count * batches)
     shape = (count, batches * size)
-    result = np.asarray(total).reshape(shape)[:, :episodes]
-    lengths = np.asarray(length).reshape(shape)[:, :episodes]
+    result = total.reshape(shape)[:, :episodes]
+    lengths = length.reshape(shape)[:, :episodes]
     return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
 
 
