@@ -96,7 +96,7 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
     wanted, got = (commands.discovered(folder / name) for name in ("whole", "disturbed"))
     found.wrong += [f"{name} differs" for name in wanted if got[name] != wanted[name]]
     for row in wanted["metrics"]:
-        found.agents += row["agents"]
+        found.agents += len(row["fitness"])
         found.diverged += row["diverged"]
     return found
 
@@ -106,7 +106,7 @@ def _words(folder: Path, generations: int) -> list[str]:
         *("discover", "--task", "point", "--variants", "base", "--learn", "g"),
         *("--generations", str(generations), "--population", "4", "--sigma", "0.5"),
         *("--rows", "40", "--minibatch", "20", "--epochs", "2", "--time-steps", "8"),
-        *("--episodes", "4", "--learning-rate", "4.5e37", "--validate-every", str(generations)),
+        *("--episodes", "4", "--learning-rate", "4e37", "--validate-every", str(generations)),
         *("--validation-seeds", "1", "--validation-rows", "40", "--validation-time-steps", "8"),
         *("--validation-episodes", "4"),
         *("--better", str(folder / "first.safetensors")),
