@@ -16,7 +16,11 @@ from mirrorpo.preference_texts import reading
 from mirrorpo.preference_texts.reading import PreferenceTexts
 from mirrorpo.preference_texts.row import PreferenceRow
 from mirrorpo.preferences.data import PreferenceDataset
-from mirrorpo.preferences.preference_model import REGULARISATION, trajectory_difference
+from mirrorpo.preferences.preference_model import (
+    REGULARISATION,
+    check_enough,
+    trajectory_difference,
+)
 
 MOST_MODELLED = 20_000
 """Pairs that preference models are made of, at most; more would change an estimate by less than its
@@ -25,6 +29,9 @@ own error, and take minutes."""
 MOST_LETTERS = 10_000_000
 FEWEST_MODELLED = 4_000
 """Likewise of texts: pairs of long ones are fewer, down to these."""
+
+MOST_OF_A_TEXT = 20_000
+"""Letters of an answer that its features are made of: its beginning."""
 
 _VOCABULARY = 20_000
 _TEXT_SHARE = 3.0
@@ -132,15 +139,19 @@ def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
 
     A completion's features are its words and pairs of words (TF-IDF), the logarithm of its length,
     and how it is laid out.
+
+    Raises:
+        ValueError: too few pairs, said before any text is looked at.
     """
     rows = texts.rows
+    check_enough(len(rows))
     chosen = [row.answer("chosen") for row in rows]
     rejected = [row.answer("rejected") for row in rows]
     prompts = [row.question for row in rows]
     n = len(rows)
-    letters = np.array([len(a) + len(b) for a, b in zip(chosen, rejected, strict=True)])
+    letters = sum(np.minimum([len(a) for a in side], MOST_OF_A_TEXT) for side in (chosen, rejected))
     modelled = _drawn(n, seed, letters)
-    asked = [side[position] for side in (chosen, rejected) for position in modelled]
+    asked = [side[at][:MOST_OF_A_TEXT] for side in (chosen, rejected) for at in modelled]
     vectoriser = TfidfVectorizer(
         sublinear_tf=True,
         ngram_range=(1, 2),

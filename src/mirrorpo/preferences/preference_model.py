@@ -39,6 +39,14 @@ def trajectory_difference(dataset: PreferenceDataset) -> np.ndarray:
     return difference
 
 
+def check_enough(pairs: int) -> None:
+    """Raise ValueError for fewer than `FEWEST_PAIRS` pairs."""
+    if pairs < FEWEST_PAIRS:
+        raise ValueError(
+            f"{pairs} pairs are too few to estimate anything: at least {FEWEST_PAIRS} are needed."
+        )
+
+
 def cross_fitted_margins(
     difference: Any,
     group: np.ndarray,
@@ -63,11 +71,7 @@ def cross_fitted_margins(
     Raises:
         ValueError: fewer than `FEWEST_PAIRS` pairs, or than `FOLDS` groups.
     """
-    if len(group) < FEWEST_PAIRS:
-        raise ValueError(
-            f"{len(group)} pairs are too few to estimate anything: at least {FEWEST_PAIRS} are "
-            "needed."
-        )
+    check_enough(len(group))
     if len(np.unique(group)) < FOLDS:
         raise ValueError(f"All pairs share fewer than {FOLDS} prompts: none can be held out.")
     draw = np.random.default_rng(seed)
