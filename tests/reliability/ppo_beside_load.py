@@ -6,7 +6,6 @@ All runs are of one process, which XLA would end if its devices waited for each 
 """
 
 import contextlib
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -32,23 +31,17 @@ for seed in seeds:
 """
 
 
-def _spin() -> None:
-    while True:
-        pass
-
-
 @contextlib.contextmanager
 def busy(processes: int):
     """Keep so many cores busy."""
-    spinning = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(processes)]
-    for process in spinning:
-        process.start()
+    spin = [sys.executable, "-c", "while True: pass"]
+    spinning = [subprocess.Popen(spin) for _ in range(processes)]
     try:
         yield
     finally:
         for process in spinning:
             process.kill()
-            process.join()
+            process.wait()
 
 
 def ended(task: str, runs: int, steps: int, load: int, folder: Path) -> int:

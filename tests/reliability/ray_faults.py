@@ -60,6 +60,9 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
         seed: of the faults.
     """
     draw, found = random.Random(seed), Found(generations)
+    # Files of agents are written in a process of its own: this one needs no JAX.
+    script = "from pathlib import Path; from tests import point_task as p; p.write_agents(Path())"
+    subprocess.run([sys.executable, "-c", script], cwd=folder, env=_environment(folder), check=True)
     words = _words(folder, generations)
     whole = _start(folder, [*words, "--out", "whole"])
     if whole.wait(_PATIENCE):
@@ -116,15 +119,19 @@ def _words(folder: Path, generations: int) -> list[str]:
 
 def _start(folder: Path, words: list[str]) -> subprocess.Popen:
     """The command, in a process of its own whose workers know the task."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     with (folder / "said.txt").open("a") as said:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.reliability.ray_driver", *words],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path, "MIRRORPO_CACHE": str(folder / "cache")},
+            env=_environment(folder),
             stdout=said,
             stderr=said,
         )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "MIRRORPO_CACHE": str(folder / "cache")}
 
 
 def _workers(driver: int) -> list[int]:
@@ -176,11 +183,6 @@ def main(
     """
     work = folder or Path(tempfile.mkdtemp(prefix="mirrorpo-ray-"))
     work.mkdir(parents=True, exist_ok=True)
-    # Files of agents are written in a process of its own: this one needs no JAX.
-    script = "from pathlib import Path; from tests import point_task as p; p.write_agents(Path())"
-    path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    given = {**os.environ, "PYTHONPATH": path}
-    subprocess.run([sys.executable, "-c", script], cwd=work, env=given, check=True)
     found = disturb(work, generations, kill_every, seed)
     print(json.dumps(asdict(found)))
     if found.wrong:
