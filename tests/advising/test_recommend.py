@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mirrorpo.advising import advice, conditions, noise, pairs, reference
+from mirrorpo.advising import advice, conditions, noise, pairs, reference, words
 from mirrorpo.agents import files as agent_files
 from mirrorpo.cli import main
 from mirrorpo.preference_texts.reading import from_rows
@@ -133,6 +133,26 @@ def test_noise_of_texts(rate):
     assert (found.longer_chosen > 0.8) == (rate == 0.0)
 
 
+@pytest.mark.parametrize("limit", ["MOST_MODELLED", "MOST_LETTERS"])
+def test_labels_of_a_large_dataset_are_judged_from_some_of_its_pairs(limit, monkeypatch):
+    rows = texts(600, rate=0.2)
+    letters = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows)
+    monkeypatch.setattr(pairs, limit, 200 if limit == "MOST_MODELLED" else letters // 3)
+    monkeypatch.setattr(pairs, "FEWEST_MODELLED", 50)
+    found = of_texts(rows)
+    assert len(found) == 600
+    assert 190 <= len(found.modelled) == found.difference.shape[0] <= 210
+    assert (np.diff(found.modelled) > 0).all()
+    fitted = []
+    facts = conditions.estimate(found, fitted=fitted.append)
+    assert fitted == [1, 2, 3, 4, 5]
+    assert facts.noise.low <= 0.2 <= facts.noise.high
+    # What costs nothing is told of all pairs.
+    longer = [len(row["chosen"].split()) - len(row["rejected"].split()) for row in rows]
+    assert facts.longer_chosen == np.mean(np.array(longer)[np.array(longer) != 0] > 0)
+    assert f"judged from {facts.modelled} of them" in words.about(facts)[0]
+
+
 def test_pairs_whose_sides_are_the_same_are_no_labels(tmp_path):
     rows = texts(60)
     alike = [
@@ -205,7 +225,9 @@ def bench_results(scores, task="hopper"):
 def of(rate, near_equal=0.0, spread=0.005):
     samples = np.clip(np.random.default_rng(0).normal(rate, spread, 500), 0, 0.49)
     estimated = noise.NoiseEstimate(rate, rate - spread, rate + spread, samples, rate, 0.0)
-    return conditions.Conditions("trajectories", 500, estimated, near_equal, 0.5, 1.0, 0.0, None)
+    return conditions.Conditions(
+        "trajectories", 500, 500, estimated, near_equal, 0.5, 1.0, 0.0, None
+    )
 
 
 @pytest.fixture

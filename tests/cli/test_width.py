@@ -101,6 +101,24 @@ def test_programs_get_json(capsys):
     assert json.loads(capsys.readouterr().out)["kind"] == "discovered"
 
 
+def test_a_user_s_own_loss_is_shown_without_a_paper(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass\n"
+        "from mirrorpo.objectives import Objective\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine(Objective):\n"
+        "    name = 'without-a-paper'\n"
+        "    def loss(self, batch, progress):\n"
+        "        return batch.rejected - batch.chosen\n"
+    )
+    main(["objectives", "--name", f"{path}:Mine"])
+    assert f"{path}:Mine: no paper" in capsys.readouterr().out
+    main(["objectives", "--name", f"{path}:Mine", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["source"], found["paper"]) == ("no paper", None)
+
+
 @pytest.mark.parametrize(
     ("authors", "short"),
     [

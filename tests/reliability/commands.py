@@ -155,7 +155,8 @@ def _bench(out: Path) -> dict:
     }
 
 
-def _discover(out: Path) -> dict:
+def discovered(out: Path) -> dict:
+    """What a search wrote."""
     return {
         "result": arrays(out, "objective.safetensors"),
         "state": arrays(out, "state.safetensors"),
@@ -263,7 +264,7 @@ COMMANDS = {
             *("--validation-time-steps", 8, "--validation-episodes", 4, *_agents(given)),
             *("--out", out / "run"),
         ],
-        lambda out: _discover(out / "run"),
+        lambda out: discovered(out / "run"),
         share=1,
     ),
     "bench": Command(

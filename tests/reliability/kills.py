@@ -99,14 +99,14 @@ class Campaign:
         seconds = time.monotonic() - began
         return Undisturbed(command.result(place), seconds, int((place / _MOMENTS).read_text()))
 
-    def kill(self, name: str, whole: Undisturbed, most: int = 4) -> Count:
-        """Kill a command one to four times, at most `most`, and then let it run to its end."""
+    def kill(self, name: str, whole: Undisturbed, most: int = 8) -> Count:
+        """Kill a command one to eight times, at most `most`, and then let it run to its end."""
         count, command = Count(runs=1), COMMANDS[name]
         self._sequences += 1
         place = self._place(f"{name}-{self._sequences}".replace(" ", "-"))
         done: list[str] = []
         began = time.monotonic()
-        for _ in range(min(self._random.randint(1, 4), most)):
+        for _ in range(min(self._random.randint(1, 8), most)):
             moment = self._random.random() < 0.5
             when = self._random.uniform(0, whole.seconds)
             at = self._random.randint(1, whole.moments) if moment else None

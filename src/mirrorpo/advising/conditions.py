@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ class Conditions:
     Attributes:
         kind: "trajectories" or "texts".
         pairs: how many there are.
+        modelled: from how many of them, drawn at random, noise and near_equal are estimated.
         noise: the rate of wrong labels, of the pairs whose two sequences differ.
         near_equal: share of pairs of nearly equal quality, see `NEAR`.
         longer_chosen: share of pairs whose chosen is longer, of those that differ in length; NaN
@@ -53,6 +55,7 @@ class Conditions:
 
     kind: str
     pairs: int
+    modelled: int
     noise: NoiseEstimate
     near_equal: float
     longer_chosen: float
@@ -61,32 +64,36 @@ class Conditions:
     coverage: Coverage | None
 
 
-def estimate(pairs: Pairs, seed: int = 0) -> Conditions:
+def estimate(
+    pairs: Pairs, seed: int = 0, fitted: Callable[[int], object] = lambda models: None
+) -> Conditions:
     """Estimate what can be estimated.
 
     Args:
         pairs: of `pairs.read`.
         seed: of folds and bootstrap.
+        fitted: told how many of the preference models there are so far.
 
     Raises:
         ValueError: too few pairs that differ, see `noise.margins`.
     """
     # Where both sides are the same, a label means nothing, and can be neither right nor wrong.
-    differing = ~pairs.identical
-    if not differing.all() and differing.sum() < FEWEST_PAIRS:
+    judged = pairs.judged
+    if not judged.all() and judged.sum() < FEWEST_PAIRS:
         raise ValueError(
-            f"Only {differing.sum()} of {len(pairs)} pairs differ between chosen and rejected: at "
+            f"Only {judged.sum()} of {len(judged)} pairs differ between chosen and rejected: at "
             f"least {FEWEST_PAIRS} must."
         )
-    margin = noise.margins(pairs.some(differing), seed)
-    quality = np.zeros(len(pairs))
-    quality[differing] = margin
+    margin = noise.margins(pairs, seed, fitted)
+    quality = np.zeros(len(judged))
+    quality[judged] = margin
     differ = pairs.chosen_length != pairs.rejected_length
     longer = (pairs.chosen_length > pairs.rejected_length)[differ]
     ratio = np.log(np.maximum(pairs.chosen_length, 1) / np.maximum(pairs.rejected_length, 1))
     return Conditions(
         pairs.kind,
         len(pairs),
+        len(pairs.modelled),
         noise.estimate(margin, pairs.kind, seed),
         near_equal_share(quality),
         float(longer.mean()) if differ.any() else float("nan"),

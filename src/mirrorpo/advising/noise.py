@@ -16,6 +16,7 @@ Little is known of texts beforehand, and where they do not tell either, the inte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,19 +59,29 @@ class NoiseEstimate:
     model_error: float
 
 
-def margins(pairs: Pairs, seed: int = 0) -> np.ndarray:
+def margins(
+    pairs: Pairs, seed: int = 0, fitted: Callable[[int], object] = lambda models: None
+) -> np.ndarray:
     """What models that were trained on other pairs say of each label: positive, they agree.
 
     Logistic models without intercept, so exchanging chosen and rejected changes the sign alone.
     Pairs of one group are always in one fold.
 
+    Args:
+        pairs: of `pairs.read`.
+        seed: of the folds.
+        fitted: told how many models there are so far.
+
     Returns:
-        Shape (pairs,), in units of their own median size.
+        Of the modelled pairs that differ, shape (judged,), in units of their own median size.
 
     Raises:
         ValueError: too few pairs, or groups; see `cross_fitted_margins`.
     """
-    return cross_fitted_margins(pairs.difference, pairs.group, pairs.regularisation, seed)
+    judged = pairs.judged
+    group = pairs.group[pairs.modelled[judged]]
+    difference = pairs.difference if judged.all() else pairs.difference[judged]
+    return cross_fitted_margins(difference, group, pairs.regularisation, seed, fitted)
 
 
 def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:

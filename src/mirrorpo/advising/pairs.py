@@ -16,7 +16,22 @@ from mirrorpo.preference_texts import reading
 from mirrorpo.preference_texts.reading import PreferenceTexts
 from mirrorpo.preference_texts.row import PreferenceRow
 from mirrorpo.preferences.data import PreferenceDataset
-from mirrorpo.preferences.preference_model import REGULARISATION, trajectory_difference
+from mirrorpo.preferences.preference_model import (
+    REGULARISATION,
+    check_enough,
+    trajectory_difference,
+)
+
+MOST_MODELLED = 20_000
+"""Pairs that preference models are made of, at most; more would change an estimate by less than its
+own error, and take minutes."""
+
+MOST_LETTERS = 10_000_000
+FEWEST_MODELLED = 4_000
+"""Likewise of texts: pairs of long ones are fewer, down to these."""
+
+MOST_OF_A_TEXT = 20_000
+"""Letters of an answer that its features are made of: its beginning."""
 
 _VOCABULARY = 20_000
 _TEXT_SHARE = 3.0
@@ -28,7 +43,9 @@ class Pairs:
 
     Attributes:
         kind: "trajectories" or "texts".
-        difference: features of the chosen minus those of the rejected, shape (pairs, features),
+        modelled: positions of the pairs that preference models are made of, rising, shape
+            (modelled,), int: all pairs, or as many as are drawn from a large dataset.
+        difference: features of the chosen minus those of the rejected, shape (modelled, features),
             dense or sparse.
         regularisation: scikit-learn's C of a logistic model on them.
         group: pairs of one group share a prompt or a start, shape (pairs,), int.
@@ -40,6 +57,7 @@ class Pairs:
     """
 
     kind: str
+    modelled: np.ndarray
     difference: Any
     regularisation: float
     group: np.ndarray
@@ -51,33 +69,28 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.group)
 
-    def some(self, wanted: np.ndarray) -> Pairs:
-        """Those where `wanted`, of shape (pairs,) and bool, is true; without the reference."""
-        if wanted.all():
-            return self
-        return Pairs(
-            self.kind,
-            self.difference[wanted],
-            self.regularisation,
-            self.group[wanted],
-            self.chosen_length[wanted],
-            self.rejected_length[wanted],
-            self.identical[wanted],
-        )
+    @property
+    def judged(self) -> np.ndarray:
+        """Which of the modelled pairs differ in their two sequences, shape (modelled,), bool."""
+        return ~self.identical[self.modelled]
 
 
-def read(path: Path) -> Pairs:
+def read(path: Path, seed: int = 0) -> Pairs:
     """Read a dataset: ours (.safetensors), or texts, as `preference_texts.reading.read` does.
+
+    Args:
+        path: of the dataset.
+        seed: draws the modelled pairs of a large one.
 
     Raises:
         ValueError: no such file, another format, or a row that states no pair.
     """
     if path.suffix == ".safetensors":
-        return from_trajectories(PreferenceDataset.load(path))
-    return from_texts(reading.read(path, reference=True))
+        return from_trajectories(PreferenceDataset.load(path), seed)
+    return from_texts(reading.read(path, reference=True), seed)
 
 
-def from_trajectories(dataset: PreferenceDataset) -> Pairs:
+def from_trajectories(dataset: PreferenceDataset, seed: int = 0) -> Pairs:
     """Pairs of robots' trajectories, by the features of `trajectory_difference`.
 
     Pairs that people called equal, and that stand in both orders, are left out: their labels are
@@ -85,9 +98,12 @@ def from_trajectories(dataset: PreferenceDataset) -> Pairs:
     """
     dataset = _without_ties(dataset)
     trajectories = dataset.trajectories
+    modelled = _drawn(len(dataset.chosen), seed)
+    asked = replace(dataset, chosen=dataset.chosen[modelled], rejected=dataset.rejected[modelled])
     return Pairs(
         "trajectories",
-        trajectory_difference(dataset),
+        modelled,
+        trajectory_difference(asked),
         REGULARISATION,
         trajectories.start[dataset.chosen].astype(int),
         trajectories.length[dataset.chosen].astype(float),
@@ -108,16 +124,35 @@ def _without_ties(dataset: PreferenceDataset) -> PreferenceDataset:
     return replace(dataset, chosen=dataset.chosen[kept], rejected=dataset.rejected[kept])
 
 
-def from_texts(texts: PreferenceTexts) -> Pairs:
+def _drawn(count: int, seed: int, letters: np.ndarray | None = None) -> np.ndarray:
+    """Positions of the pairs to model, rising; `letters` says how many each pair of texts has."""
+    order = np.random.default_rng(seed).permutation(count)
+    most = min(count, MOST_MODELLED)
+    if letters is not None:
+        fit = int(np.searchsorted(np.cumsum(letters[order]), MOST_LETTERS, side="right"))
+        most = min(most, max(fit, FEWEST_MODELLED))
+    return np.sort(order[:most])
+
+
+def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
     """Pairs of texts.
 
     A completion's features are its words and pairs of words (TF-IDF), the logarithm of its length,
     and how it is laid out.
+
+    Raises:
+        ValueError: too few pairs, said before any text is looked at.
     """
     rows = texts.rows
+    check_enough(len(rows))
     chosen = [row.answer("chosen") for row in rows]
     rejected = [row.answer("rejected") for row in rows]
     prompts = [row.question for row in rows]
+    n = len(rows)
+    sizes = [[len(answer) for answer in side] for side in (chosen, rejected)]
+    letters = np.minimum(sizes, MOST_OF_A_TEXT).sum(axis=0)
+    modelled = _drawn(n, seed, letters)
+    asked = [side[at][:MOST_OF_A_TEXT] for side in (chosen, rejected) for at in modelled]
     vectoriser = TfidfVectorizer(
         sublinear_tf=True,
         ngram_range=(1, 2),
@@ -126,18 +161,18 @@ def from_texts(texts: PreferenceTexts) -> Pairs:
         token_pattern=r"(?u)\b\w+\b|[^\w\s]",
     )
     try:
-        words = vectoriser.fit_transform([*chosen, *rejected])
+        words = vectoriser.fit_transform(asked)
     except ValueError:  # no word occurs twice
-        words = sparse.csr_matrix((2 * len(rows), 1))
-    layout = np.array([_layout(text) for text in (*chosen, *rejected)])
+        words = sparse.csr_matrix((len(asked), 1))
+    layout = np.array([_layout(text) for text in asked])
     scaled = StandardScaler().fit_transform(layout) / _TEXT_SHARE
     features = sparse.hstack([words, sparse.csr_matrix(scaled)]).tocsr()
     lengths = np.array([max(len(text.split()), 1) for text in (*chosen, *rejected)], float)
-    n = len(rows)
     number = {prompt: position for position, prompt in enumerate(dict.fromkeys(prompts))}
     return Pairs(
         "texts",
-        features[:n] - features[n:],
+        modelled,
+        features[: len(modelled)] - features[len(modelled) :],
         1.0,
         np.array([number[prompt] for prompt in prompts]),
         lengths[:n],

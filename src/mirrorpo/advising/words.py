@@ -18,8 +18,10 @@ _WEAK = 0.35
 def about(facts: Conditions) -> list[str]:
     """What a dataset is like."""
     noise = facts.noise
+    drawn = facts.modelled < facts.pairs
     lines = [
-        f"{facts.pairs} pairs of {facts.kind}",
+        f"{facts.pairs} pairs of {facts.kind}"
+        + (f"; labels are judged from {facts.modelled} of them, drawn at random" * drawn),
         f"wrong labels: {_percent(noise.rate)} (90 % interval {_percent(noise.low)} to "
         f"{_percent(noise.high)}); models trained on other pairs disagree with "
         f"{_percent(noise.disagreement)} of the labels",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import map_over_devices
+from mirrorpo.runtime.devices import gathered, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import EPISODES_A_BATCH, check_sizes
 from mirrorpo.simulation.policy import Policy, finite_agents
@@ -127,7 +127,7 @@ def measure(policy: Policy, task: Task, episodes: int = 100, seed: int = 0) -> L
         task=replace(task, penalty=None),
     )
     returns, length, absolute, squared = (
-        np.asarray(x).reshape(batches * size, *x.shape[2:])[:episodes] for x in measured
+        x.reshape(batches * size, *x.shape[2:])[:episodes] for x in gathered(measured, batches)
     )
     return LimbUse(tuple(limbs), returns, length, absolute, squared)
 
@@ -136,7 +136,8 @@ def measure(policy: Policy, task: Task, episodes: int = 100, seed: int = 0) -> L
 def _measure(
     policy: Policy, starts: jax.Array, noises: jax.Array, *, task: Task
 ) -> tuple[jax.Array, ...]:
-    """Returns, lengths, mean |action| and sums of action²; shapes (batches, episodes, ...)."""
+    """Returns, lengths, mean |action| and sums of action²; shapes (batches, episodes, ...), see
+    `map_over_devices`."""
     limbs = [jnp.array(actions) for actions in LIMB_ACTIONS[task.robot].values()]
 
     def one_batch(keys: tuple[jax.Array, jax.Array], policy: Policy) -> tuple[jax.Array, ...]:

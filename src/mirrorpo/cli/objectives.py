@@ -80,10 +80,11 @@ def _list(entries: list[Entry]) -> None:
 
 
 def _show(name: str, objective: Objective) -> None:
+    from mirrorpo.discovery import listing
     from mirrorpo.objectives import ranges
 
     spans = ranges.of(type(objective))
-    console.print(f"{name}: {objective.paper}")
+    console.print(f"{name}: {listing.paper_of(objective) or listing.NO_PAPER}")
     for field in fields(objective):
         grid = objective.search_grid.get(field.name)
         tried = f"   (grid: {', '.join(f'{v:g}' for v in grid)})" if grid else ""

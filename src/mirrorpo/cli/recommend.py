@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo.cli.console import console
+from mirrorpo.cli.console import console, progress
 from mirrorpo.front.settings import RecommendSettings
 
 
@@ -28,7 +28,8 @@ def recommend(
         settings: how to read it, and what to compare with.
         out: JSON file for all figures; nothing is written by default.
     """
-    found = mpo.recommend(data, out=out, **vars(settings))
+    with progress("steps") as told:
+        found = mpo.recommend(data, out=out, progress=told, **vars(settings))
     for line in found.lines:
         console.print(line)
     if out is not None:

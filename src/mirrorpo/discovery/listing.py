@@ -9,6 +9,7 @@ from typing import Any
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact
 from mirrorpo.objectives import MirrorObjective, Objective, naming
+from mirrorpo.objectives.base import Paper
 
 KINDS = (
     "mirror family, without a reference policy",
@@ -18,6 +19,8 @@ KINDS = (
     "discovered",
 )
 """In the order that they are shown."""
+
+NO_PAPER = "no paper"
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,16 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: (KINDS.index(entry.kind), entry.name))
 
 
+def paper_of(objective: Objective) -> Paper | None:
+    """None where a user's own class names none."""
+    paper = getattr(objective, "paper", None)
+    return paper if isinstance(paper, Paper) else None
+
+
 def entry(name: str, objective: Objective) -> Entry:
     """One that is no discovery, as its user named it."""
     member = isinstance(objective, MirrorObjective)
+    paper = paper_of(objective)
     return Entry(
         name,
         KINDS[2 * (not member) + objective.needs_reference],
@@ -78,8 +88,8 @@ def entry(name: str, objective: Objective) -> Entry:
         objective.needs_reference,
         objective.aggregation,
         dict(objective.search_grid),
-        objective.paper.short,
-        asdict(objective.paper),
+        NO_PAPER if paper is None else paper.short,
+        None if paper is None else asdict(paper),
     )
 
 

@@ -155,7 +155,8 @@ class _Search:
                 writer.flush()
                 self._save()
                 self.report(
-                    f"fitness {line['fitness_mean']:.3f} (start {line['fitness_start']:.3f}), "
+                    f"fitness {_shown(line['fitness_mean'])} "
+                    f"(start {_shown(line['fitness_start'])}), "
                     f"best validation {self.winner_score:.3f}"
                 )
         finally:
@@ -380,6 +381,11 @@ def _validation(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line of the validations, checked as far as a search relies on it."""
     typed.check(line["score"], float, "score")
     return _generation(line)
+
+
+def _shown(fitness: float | None) -> str:
+    """None where every agent diverged."""
+    return "diverged" if fitness is None else f"{fitness:.3f}"
 
 
 def _lowest(values: np.ndarray) -> float:

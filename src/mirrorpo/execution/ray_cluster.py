@@ -233,6 +233,9 @@ class _Actors:
                 ) from None
             self._start_one()
             return None
+        # A run of many hours may lose many workers as they start: only failures in a row say that
+        # none can.
+        self._failures = 0
         self._idle.append(actor)
         return size
 

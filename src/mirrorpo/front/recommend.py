@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mirrorpo.front.options import PathOrPaths, paths
-from mirrorpo.front.run_folder import PathLike
+from mirrorpo.front.run_folder import PathLike, Progress, silent
 from mirrorpo.front.settings import RecommendSettings, assignments
 from mirrorpo.runtime.start import start_jax
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ROBOTS, TEXTS, GIVEN = "Robots", "A language model", "Your benches"
 _SCORED = 512
+# Reading, features, five preference models, and the benches.
+_STEPS = 8
 _ABOUT_TEXTS = (
     "What was measured on a language model is of one small model, few agents, and hyper-parameters "
     "that were not tuned; what was measured on robots is tuned, and of another kind. Both are a "
@@ -46,6 +48,7 @@ def recommend(
     split: str | None = RecommendSettings.split,
     seed: int = RecommendSettings.seed,
     out: PathLike | None = None,
+    progress: Progress = silent,
 ) -> DatasetAdvice:
     """Estimate what a preference dataset is like, and name the objectives that won on such data.
 
@@ -64,6 +67,7 @@ def recommend(
         split: of a folder of texts, or a part of it, as in train[:1000].
         seed: of folds and draws.
         out: JSON file for all figures; nothing is written by default.
+        progress: told what is done, of how much, and what is being done.
 
     Raises:
         ValueError: no such file, another format, a row that states no pair, too few pairs, or a
@@ -76,20 +80,25 @@ def recommend(
         if target.is_dir():
             raise ValueError(f"--out {target} is a folder: name a JSON file.")
         places.check(target, f"--out {target}")
+    progress(0, _STEPS, "reading")
     texts = None if file.suffix == ".safetensors" else _texts(file, split, format, columns)
     if texts is None and (columns or split or format != RecommendSettings.format):
         raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
     start_jax()
     from mirrorpo.advising import advice, conditions, pairs, words
 
-    found = pairs.read(file) if texts is None else pairs.from_texts(texts)
+    progress(1, _STEPS, "features")
+    found = pairs.read(file, seed) if texts is None else pairs.from_texts(texts, seed)
+    progress(2, _STEPS, "preference models")
     if policy is not None:
         of_policy = _under_policy(file, os.fspath(policy), found.kind)
         found = dataclasses.replace(found, reference=of_policy)
     if model is not None:
         of_model = _under_model(texts, os.fspath(model), seed)
         found = dataclasses.replace(found, reference=of_model)
-    facts = conditions.estimate(found, seed)
+    facts = conditions.estimate(
+        found, seed, lambda models: progress(2 + models, _STEPS, "preference models")
+    )
     tables = paths(results)
     evidence = {GIVEN: tables} if tables else {ROBOTS: advice.shipped("robots")}
     if found.kind == "texts" and not tables:
@@ -98,6 +107,7 @@ def recommend(
         name: advice.recommend(facts, advice.evidence(given), seed)
         for name, given in evidence.items()
     }
+    progress(_STEPS, _STEPS, "benches")
     if target is not None:
         files.write_json(target, words.document(facts, ranked))
     return DatasetAdvice(facts, ranked, () if texts is None else tuple(texts.notes))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
@@ -41,9 +41,9 @@ def simulate(
     if not any(isinstance(policy, OwnPolicy) for policy in policies):
         stacked = jax.tree.map(lambda *x: jnp.stack(x), *policies)
     if isinstance(task, Task) and stacked is not None:
-        made = _compiled_block(stacked, jnp.int32(block), jnp.int32(seed), task=task)
-    else:
-        made = _stepped_block(policies if stacked is None else stacked, block, rows, seed, task)
+        jobs = _compiled_block(stacked, jnp.int32(block), jnp.int32(seed), task=task)
+        return _in_order(jobs, block)
+    made = _stepped_block(policies if stacked is None else stacked, block, rows, seed, task)
     return {name: np.asarray(value) for name, value in made.items()}
 
 
@@ -67,8 +67,8 @@ def _stepped_block(
 @partial(jax.jit, static_argnames="task", compiler_options=SIMULATION_OPTIONS)
 def _compiled_block(
     policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
-) -> dict[str, jax.Array]:
-    """One block of start states, in the pool's order."""
+) -> rollout.Episodes:
+    """One block of start states: episodes of shape (jobs, rows per job, ...)."""
     first = block * ROWS_A_BLOCK
     start_key, noise_key = jax.random.split(jax.random.key(seed))
 
@@ -83,15 +83,16 @@ def _compiled_block(
 
     which = jnp.repeat(jnp.arange(2 * COPIES), JOBS_A_BLOCK)
     run = jnp.tile(jnp.arange(JOBS_A_BLOCK), 2 * COPIES)
-    episodes = map_over_devices(one_job, (which, run), policies)
+    return map_over_devices(one_job, (which, run), policies)
 
-    def in_order(x: jax.Array) -> jax.Array:
-        by_agent = x.reshape(2 * COPIES, ROWS_A_BLOCK, *x.shape[2:])
-        return jnp.swapaxes(by_agent, 0, 1).reshape(-1, *x.shape[2:])
 
-    rows = first + jnp.arange(ROWS_A_BLOCK)
+def _in_order(episodes: rollout.Episodes, block: int) -> dict[str, np.ndarray]:
+    """One block of start states, in the pool's order."""
+    done = gathered(episodes, 2 * COPIES * JOBS_A_BLOCK)._asdict()
+    by_agent = {n: x.reshape(2 * COPIES, ROWS_A_BLOCK, *x.shape[2:]) for n, x in done.items()}
+    rows = block * ROWS_A_BLOCK + np.arange(ROWS_A_BLOCK, dtype=np.int32)
     return {
-        **{name: in_order(value) for name, value in episodes._asdict().items()},
-        "agent": jnp.tile(jnp.repeat(jnp.array([BETTER, WORSE], jnp.int8), COPIES), ROWS_A_BLOCK),
-        "start": jnp.repeat(rows, 2 * COPIES).astype(jnp.int32),
+        **{n: np.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]) for n, x in by_agent.items()},
+        "agent": np.tile(np.repeat(np.array([BETTER, WORSE], np.int8), COPIES), ROWS_A_BLOCK),
+        "start": np.repeat(rows, 2 * COPIES),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,20 @@ def trajectory_difference(dataset: PreferenceDataset) -> np.ndarray:
     return difference
 
 
+def check_enough(pairs: int) -> None:
+    """Raise ValueError for fewer than `FEWEST_PAIRS` pairs."""
+    if pairs < FEWEST_PAIRS:
+        raise ValueError(
+            f"{pairs} pairs are too few to estimate anything: at least {FEWEST_PAIRS} are needed."
+        )
+
+
 def cross_fitted_margins(
-    difference: Any, group: np.ndarray, regularisation: float, seed: int = 0
+    difference: Any,
+    group: np.ndarray,
+    regularisation: float,
+    seed: int = 0,
+    fitted: Callable[[int], object] = lambda models: None,
 ) -> np.ndarray:
     """What models that were trained on other pairs say of each label: positive, they agree.
 
@@ -50,6 +63,7 @@ def cross_fitted_margins(
         group: pairs of one group are always in one fold, shape (pairs,), int.
         regularisation: scikit-learn's C.
         seed: of the folds.
+        fitted: told how many of the `FOLDS` models there are so far.
 
     Returns:
         Shape (pairs,), in units of their own median size.
@@ -57,17 +71,13 @@ def cross_fitted_margins(
     Raises:
         ValueError: fewer than `FEWEST_PAIRS` pairs, or than `FOLDS` groups.
     """
-    if len(group) < FEWEST_PAIRS:
-        raise ValueError(
-            f"{len(group)} pairs are too few to estimate anything: at least {FEWEST_PAIRS} are "
-            "needed."
-        )
+    check_enough(len(group))
     if len(np.unique(group)) < FOLDS:
         raise ValueError(f"All pairs share fewer than {FOLDS} prompts: none can be held out.")
     draw = np.random.default_rng(seed)
     found = np.zeros(len(group))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for known, asked in folds.split(group, groups=group):
+    for number, (known, asked) in enumerate(folds.split(group, groups=group), 1):
         # Labels are balanced by turning half of the pairs around.
         sign = draw.permutation(np.arange(len(known)) % 2) * 2 - 1
         turned = _scaled(difference[known], sign)
@@ -76,6 +86,7 @@ def cross_fitted_margins(
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(turned, sign > 0)
         found[asked] = model.decision_function(difference[asked])
+        fitted(number)
     typical = np.median(np.abs(found))
     return found / typical if typical > 0 else found
 

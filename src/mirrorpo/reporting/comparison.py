@@ -5,8 +5,11 @@ Digits differ with the agents and the simulator's version. What can carry over i
 the algorithms and the size of the gaps relative to the source agents.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,11 +31,19 @@ class Run:
         settings: of the bench, as in its config.json.
         table: its results.
         agents: one row a trained agent, as in results.csv.
+        lines: of the log: each agent with its training curves, see `records.read`.
     """
 
     settings: dict
     table: tables.ResultTable
     agents: pd.DataFrame
+    lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]] = ()
+
+    @cached_property
+    def columns(self) -> list["Column"]:
+        """See `columns`; ranks and their intervals take a second."""
+        variants = RESULTS[self.settings["task"]].scores
+        return [_column(self, variant) for variant in self.table.variants if variant in variants]
 
 
 def read(out: Path) -> Run:
@@ -50,7 +61,8 @@ def read(out: Path) -> Run:
     for name in ("algorithms", "variants"):
         _check_names(out, name, settings[name])
     bounded.check_size(out / runs.METRICS, "the log of a bench", bounded.LOG)
-    agents = records.to_frame(record for record, _ in records.read(out / runs.METRICS))
+    lines = records.read(out / runs.METRICS)
+    agents = records.to_frame(record for record, _ in lines)
     path = out / "sources.json"
     sources = files.read_json(path, "the source agents' returns") if path.is_file() else []
     table = tables.build(
@@ -60,7 +72,7 @@ def read(out: Path) -> Run:
         settings["variants"],
         [tables.SourceAgent(**row) for row in sources],
     )
-    return Run(settings, table, agents)
+    return Run(settings, table, agents, lines)
 
 
 def _check_names(out: Path, what: str, names: object) -> None:
@@ -112,9 +124,7 @@ def columns(run: Run) -> list[Column]:
         )
     if len(run.table.sources) != 2:
         raise ValueError("The run has not scored its source agents yet; let it go on first.")
-    return [
-        _column(run, variant) for variant in run.table.variants if variant in RESULTS[task].scores
-    ]
+    return run.columns
 
 
 def _column(run: Run, variant: str) -> Column:

@@ -98,13 +98,19 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
     as the work of one item stays in the cache. Other devices need many items at once to be
     busy, so there `items_at_once` of them are vectorised.
 
+    No device waits for another. Devices need unequal times, and beside other work one may get no
+    core for a while: XLA ends a process whose devices wait for each other longer than 40 s. So
+    what comes out stays where it was computed, and is put together by `gathered`, outside of the
+    compiled program.
+
     Args:
         function: pure; sees one item without its leading axis.
         batched: pytree whose leaves share their leading axis.
         shared: pytrees that every item sees whole; placed once on each device.
 
     Returns:
-        The results, stacked along a leading axis in the order of `batched`.
+        The results, stacked along a leading axis in the order of `batched`, and the last one
+        again until they divide over the devices.
     """
     count = jax.tree.leaves(batched)[0].shape[0]
     devices, at_once = jax.local_device_count(), items_at_once()
@@ -114,6 +120,10 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
         batched,
     )
 
+    # Whole on every device, which then takes its own part: else the compiler lets the devices
+    # exchange what they pad.
+    padded = jax.lax.with_sharding_constraint(padded, NamedSharding(local_mesh("items"), P()))
+
     def on_one_device(items: Any, *everywhere: Any) -> Any:
         return jax.lax.map(
             lambda item: function(item, *everywhere),
@@ -121,11 +131,15 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
             batch_size=at_once if at_once > 1 else None,
         )
 
-    result = jax.shard_map(
+    return jax.shard_map(
         on_one_device,
         mesh=local_mesh("items"),
         in_specs=(P("items"), *(P() for _ in shared)),
         out_specs=P("items"),
         check_vma=False,
     )(padded, *shared)
-    return jax.tree.map(lambda x: x[:count], result)
+
+
+def gathered(results: Any, count: int) -> Any:
+    """The first `count` results of `map_over_devices`, on the host."""
+    return jax.tree.map(lambda x: x[:count], jax.device_get(results))

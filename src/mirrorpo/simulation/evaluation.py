@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, map_over_devices
+from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.own_policy import OwnPolicy
 from mirrorpo.simulation.policy import Policy, finite_agents
@@ -84,7 +84,7 @@ def score(
     size = min(episodes, EPISODES_A_BATCH)
     policy_index = jnp.repeat(jnp.arange(count), batches)
     batch_index = jnp.tile(jnp.arange(batches), count)
-    total, length = _roll_out(
+    done = _roll_out(
         several,
         policy_index,
         batch_index,
@@ -96,9 +96,10 @@ def score(
         size=size,
         deterministic=deterministic,
     )
+    total, length = gathered(done, count * batches)
     shape = (count, batches * size)
-    result = np.asarray(total).reshape(shape)[:, :episodes]
-    lengths = np.asarray(length).reshape(shape)[:, :episodes]
+    result = total.reshape(shape)[:, :episodes]
+    lengths = length.reshape(shape)[:, :episodes]
     return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
 
 

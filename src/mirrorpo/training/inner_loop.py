@@ -87,9 +87,9 @@ def train_agents(
 
     Returns:
         Policies, curves, recorded pairs and the parameters after each epoch, every leaf with a
-        leading axis of agents; the pairs have shape (agents, epochs, record, minibatch, 5), see
-        `learner.visited`, or are None where `record` is 0; the parameters have a second axis of
-        epochs, or are None.
+        leading axis of agents, to be `gathered`; the pairs have shape (agents, epochs, record,
+        minibatch, 5), see `learner.visited`, or are None where `record` is 0; the parameters have
+        a second axis of epochs, or are None.
     """
 
     def one_agent(

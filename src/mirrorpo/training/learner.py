@@ -16,7 +16,7 @@ import numpy as np
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import preference_model, validation
 from mirrorpo.preferences.data import PreferenceDataset
-from mirrorpo.runtime.devices import replicate
+from mirrorpo.runtime.devices import gathered, replicate
 from mirrorpo.runtime.pytrees import stack
 from mirrorpo.simulation.policy import Policy, finite_agents, new_policy
 from mirrorpo.training.inner_loop import Curves, PairedData, train_agents
@@ -147,7 +147,7 @@ def train(
         raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
     stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
     ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
-    policies, curves, _, parameters = train_agents(
+    trained = train_agents(
         stack(one_each),
         jnp.asarray(seeds, jnp.uint32),
         ready.template,
@@ -157,6 +157,7 @@ def train(
         fresh=ready.fresh,
         keep_epochs=keep_epochs,
     )
+    policies, curves, _, parameters = gathered(trained, len(one_each))
     return Trained(
         policies=policies,
         curves=curves,
@@ -188,7 +189,7 @@ def visited(
         (NaN where the objective has none) - sums over action dimensions and means over time
         steps - and the stage's progress in [0, 1]. Pairs of diverged agents are left out.
     """
-    _, _, pairs, _ = train_agents(
+    trained = train_agents(
         stack([objective] * len(seeds)),
         jnp.asarray(seeds, jnp.uint32),
         prepared.template,
@@ -198,6 +199,7 @@ def visited(
         fresh=prepared.fresh,
         record=min(minibatches, prepared.data.chosen.shape[0] // settings.minibatch),
     )
+    pairs = gathered(trained[2], len(seeds))
     points = np.asarray(pairs, np.float64).reshape(-1, 5)
     return points[np.isfinite(points[:, [0, 1, 4]]).all(axis=1)]
 

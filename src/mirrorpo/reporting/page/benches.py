@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from mirrorpo import runs
 from mirrorpo.language.sentiment_task.settings import logging_steps
 from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.reporting import comparison
@@ -20,7 +19,7 @@ from mirrorpo.reporting.page import quantities, reviews
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import Quantities
 from mirrorpo.reporting.paper import RESULTS
-from mirrorpo.study import records, statistics, table_notes
+from mirrorpo.study import statistics, table_notes
 from mirrorpo.study.measures import RETURN
 from mirrorpo.study.tables import FINAL_PHASE, Cell
 
@@ -207,7 +206,7 @@ def read(folder: Folder) -> BenchPart:
     names = [name for name, _ in quantities.of_task(str(run.settings["task"])).curves]
     gathered: dict[tuple[str, str], dict[str, list[list[float]]]] = {}
     stages: dict[str, list[str]] = {}
-    for record, curves in records.read(folder.path / runs.METRICS):
+    for record, curves in run.lines:
         if record.phase != FINAL_PHASE:
             continue
         stages[record.algorithm] = list(curves.get("stage", ()))
@@ -220,7 +219,7 @@ def read(folder: Folder) -> BenchPart:
     settings = run.settings
     return BenchPart(
         folder,
-        run,
+        replace(run, lines=()),  # the curves below are all that is shown of them
         {
             cell: {name: _mean_of_finite(rows) for name, rows in of_cell.items()}
             for cell, of_cell in gathered.items()

@@ -22,6 +22,10 @@ _MOST_MAPS = 24
 _MOST_OTHERS = 100
 """Objectives of the runs that are not in the zoo."""
 
+_MOST_ADDED = 400
+"""Combinations of hyper-parameters that the values of all runs together add to the search grids.
+Each costs time, memory and a place on the page; a report of dozens of runs has thousands."""
+
 
 @lru_cache(maxsize=2)
 def offered(parts: Parts) -> tuple[list[Choice], list[tuple[str, int, int]]]:
@@ -43,6 +47,7 @@ def offered(parts: Parts) -> tuple[list[Choice], list[tuple[str, int, int]]]:
         for text, shape in shapes.recall(folder.path).items()
     }
     measured: dict[str, tuple[str, dict[str, float]]] = {}
+    spare = _MOST_ADDED
     for place in parts.places:
         name, values = place.algorithm, _values(place.cell.hyperparameters)
         known = zoo if name in zoo else others
@@ -53,7 +58,9 @@ def offered(parts: Parts) -> tuple[list[Choice], list[tuple[str, int, int]]]:
                 continue
             known[name] = choice
         including = _including(known[name], values)
-        if including is not None:
+        added = 0 if including is None else _points(including) - _points(known[name])
+        if including is not None and added <= spare:
+            spare -= added
             known[name] = including
             measured[f"{name} {place.hyperparameters}".strip()] = (name, values)
     _add_recorded(others, recorded)
@@ -108,9 +115,12 @@ def _including(choice: Choice, values: Mapping[str, Any]) -> Choice | None:
         grid = explorer.including(choice.grid, values)
     except (TypeError, ValueError):
         return None
-    if math.prod(len(offered) for offered in grid.values()) > shapes.MOST_POINTS:
-        return None
-    return dataclasses.replace(choice, grid=grid, start=values)
+    found = dataclasses.replace(choice, grid=grid, start=values)
+    return found if _points(found) <= shapes.MOST_POINTS else None
+
+
+def _points(choice: Choice) -> int:
+    return math.prod(len(offered) for offered in choice.grid.values())
 
 
 def _add_recorded(
