@@ -93,7 +93,7 @@ def train(
         "from_policy": start is not None,
         "steps_before": steps_before,
     }
-    runs.claim(out, config)
+    runs.claim(out, config, kind="agents train")
     state_file = out / "state.safetensors"
     if not state_file.is_file():
         # A run that was killed early has saved policies alone, and begins anew.
