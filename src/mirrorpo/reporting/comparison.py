@@ -13,9 +13,9 @@ import pandas as pd
 from mirrorpo import bounded, files, plain_text, run_kinds, runs
 from mirrorpo.reporting import paper
 from mirrorpo.reporting.paper import RESULTS
+from mirrorpo.run_kinds import Kind
 from mirrorpo.study import records, statistics, tables
 from mirrorpo.study.statistics import Concordance, RankAgreement
-from mirrorpo.run_kinds import Kind
 from mirrorpo.study.tables import SourceAgent
 
 KINDS: tuple[Kind, ...] = ("bench", "sentiment")
