@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, json_lines, locks, places, versions
+from mirrorpo import files, json_lines, locks, places, run_kinds, versions
 from mirrorpo.locks import holding
+from mirrorpo.run_kinds import Kind
 
 __all__ = [
     "CONFIG",
@@ -36,11 +37,13 @@ def claim(
     may_grow: str | None = None,
     state: Path | None = None,
     lock: bool = True,
+    *,
+    kind: Kind | None = None,
 ) -> None:
     """Make a folder this run's own, or see that it is already, and hold it until `holding` ends.
 
-    The configuration is written with command, versions, commit and machine; only `config` and
-    `contents` decide whether a later command continues the run.
+    The configuration is written with kind, command, versions, commit and machine; only `config`,
+    `contents` and `kind` decide whether a later command continues the run.
 
     Args:
         out: the run's folder.
@@ -53,10 +56,11 @@ def claim(
             continues, and its configuration says so.
         state: what a run that grows goes on from.
         lock: False in those processes of one run that do not write its files.
+        kind: the command that makes the run; readers choose by it how to read the folder.
 
     Raises:
-        ValueError: another process holds the folder; it holds a run with other settings or
-            contents, or files that are no run; or the run grows and its state is lost.
+        ValueError: another process holds the folder; it holds a run of another kind, or with other
+            settings or contents, or files that are no run; or the run grows and its state is lost.
     """
     contents = contents or {}
     path = out / CONFIG
@@ -78,12 +82,19 @@ def claim(
             for name in {*found, *wanted}
             if found.get(name) != wanted.get(name) and not (grown and name == may_grow)
         )
-        if names and not _has_begun(out):
+        made_by = run_kinds.of(document)
+        is_other = kind is not None and made_by not in (kind, "other")
+        if (names or is_other) and not _has_begun(out):
             # What stopped it was a mistake that has been corrected.
             if lock:
                 _empty(out)
-                claim(out, config, contents, may_grow, state, lock)
+                claim(out, config, contents, may_grow, state, lock, kind=kind)
             return
+        if is_other:
+            raise ValueError(
+                f"{out} holds a run of `mirrorpo {made_by}`, not of `mirrorpo {kind}`. Choose "
+                "another --out: nothing is overwritten."
+            )
         if names:
             raise ValueError(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
@@ -106,6 +117,7 @@ def claim(
     files.write_json(
         path,
         {
+            **({} if kind is None else {"kind": kind}),
             "settings": dict(config),
             "contents": dict(contents),
             "command": versions.command_line(),

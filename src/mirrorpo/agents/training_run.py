@@ -94,7 +94,7 @@ def train(
         "steps_before": steps_before,
         **({"code": task.code} if task.code is not None else {}),
     }
-    runs.claim(out, config)
+    runs.claim(out, config, kind="agents train")
     state_file = out / "state.safetensors"
     if not state_file.is_file():
         # A run that was killed early has saved policies alone, and begins anew.

@@ -90,7 +90,8 @@ def discover(
     """
     space.member(settings)  # checks the numbers before anything is computed
     own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    runs.claim(out, asdict(settings), own.checksums(), "generations", out / STATE)
+    sums, state = own.checksums(), out / STATE
+    runs.claim(out, asdict(settings), sums, "generations", state, kind="discover")
     if (out / RESULT).is_file():
         found = artefact.load(out / RESULT)
         if artefact.generations(found) == settings.generations:

@@ -93,7 +93,7 @@ def align(
         with config.main_process_first(local=False):
             trained = objectives.to_dict(objective)
             settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
-            runs.claim(path, settings, lock=is_first)
+            runs.claim(path, settings, lock=is_first, kind="align")
         if data is None:
             found = files.read_json(results, "results")
             return Alignment(folder, found, (), was_finished=True, is_first=is_first)
@@ -187,7 +187,7 @@ class Alignment(ResultInFolder):
         from mirrorpo.reporting import run_plots
         from mirrorpo.reporting.page import folders, trainings
 
-        (found,) = folders.read([self.folder])
+        found = folders.read_one(self.folder, "align")
         return run_plots.charts(trainings.read(found).charts)
 
     def __str__(self) -> str:

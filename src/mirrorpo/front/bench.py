@@ -126,11 +126,10 @@ class BenchResult(ResultInFolder):
     @classmethod
     def _read(cls, folder: RunFolder) -> BenchResult:
         start_jax()
+        from mirrorpo.reporting import comparison
         from mirrorpo.reporting.page import benches, folders
 
-        (found,) = folders.read([folder.path])
-        if found.damage is not None:
-            raise ValueError(found.damage)
+        found = folders.read_one(folder.path, *comparison.KINDS)
         return cls(benches.read(found), folder)
 
     @property

@@ -112,12 +112,7 @@ class DiscoveryResult(Discovery, ResultInFolder):
         from mirrorpo.discovery import kept_formula, search
         from mirrorpo.reporting.page import folders, searches
 
-        (run,) = folders.read([folder.path])
-        if run.damage is not None:
-            raise ValueError(run.damage)
-        if run.kind != "discover":
-            raise ValueError(f"{folder.path} is not a folder of `mirrorpo discover`.")
-        part = searches.read(run)
+        part = searches.read(folders.read_one(folder.path, "discover"))
         if part.found is None:
             raise ValueError(f"The search in {folder.path} has not ended: repeat its command.")
         formula = None

@@ -67,7 +67,7 @@ def explain(
         if not folder.is_temporary:
             from mirrorpo import runs
 
-            runs.claim(path, recorded)
+            runs.claim(path, recorded, kind="explain")
         discovery = _discovery(text)
         visited = _visited(discovery, loaded.needs_reference, low, high)
         fit = closed_form(loaded, visited, max_terms, seed)

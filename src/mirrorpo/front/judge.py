@@ -110,7 +110,7 @@ def judge(
     name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     folder = choose(out, "judge", f"{Path(model).stem}-{name}")
     with writing(folder) as path:
-        runs.claim(path, settings)
+        runs.claim(path, settings, kind="judge")
         _without_bars()
         prepared = [
             run.prepare(contestant, instructions, decoding, path, role, progress)

@@ -90,7 +90,7 @@ def report(
     with writing(folder):
         if not alone:
             claimed = {"command": "report", "runs": [str(path) for path in shown]}
-            runs.claim(folder.path, claimed)
+            runs.claim(folder.path, claimed, kind="report")
         command = shlex.join(["mirrorpo", "report", *map(str, shown), "--out", str(folder.path)])
         files.write_text(page, render.render(parts, command, settings.rollouts, progress))
         if not alone:

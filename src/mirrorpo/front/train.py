@@ -137,7 +137,7 @@ class TrainResult(ResultInFolder):
         from mirrorpo.reporting import run_plots
         from mirrorpo.reporting.page import folders, trainings
 
-        (run,) = folders.read([self.folder])
+        run = folders.read_one(self.folder, "train")
         return run_plots.charts(trainings.read(run).charts)
 
     def __repr__(self) -> str:

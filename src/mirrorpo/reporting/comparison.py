@@ -13,12 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from mirrorpo import bounded, files, plain_text, runs
+from mirrorpo import bounded, files, plain_text, run_kinds, runs
 from mirrorpo.reporting import paper
 from mirrorpo.reporting.paper import RESULTS
+from mirrorpo.run_kinds import Kind
 from mirrorpo.study import records, statistics, tables
 from mirrorpo.study.statistics import Concordance, RankAgreement
 from mirrorpo.study.tables import SourceAgent
+
+KINDS: tuple[Kind, ...] = ("bench", "sentiment")
+"""Kinds of runs that are benches."""
 
 _MOST_NAMES = 1000
 
@@ -56,10 +60,10 @@ def read(out: Path) -> Run:
     settings = config.get("settings") if isinstance(config, dict) else None
     if not isinstance(settings, dict):
         raise ValueError(f"{out / runs.CONFIG} holds no settings of a run.")
-    if "algorithms" not in settings or "variants" not in settings:
+    if run_kinds.of(config) not in KINDS:
         raise ValueError(f"{out} is not a folder of `mirrorpo bench`.")
     for name in ("algorithms", "variants"):
-        _check_names(out, name, settings[name])
+        _check_names(out, name, settings.get(name))
     bounded.check_size(out / runs.METRICS, "the log of a bench", bounded.LOG)
     lines = records.read(out / runs.METRICS)
     agents = records.to_frame(record for record, _ in lines)

@@ -79,7 +79,8 @@ def run(
     base.check(settings)
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
-    runs.claim(out, {**settings.recorded, **base.claims}, contents | {**base.checksums})
+    recorded = {**settings.recorded, **base.claims}
+    runs.claim(out, recorded, contents | {**base.checksums}, kind="bench")
     for algorithm in algorithms:
         shapes.remember(out, algorithm.text, algorithm.objective, algorithm.search_grid)
     log = Log(out / runs.METRICS)

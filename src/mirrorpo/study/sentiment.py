@@ -72,7 +72,7 @@ def run(
     prompts.train(settings.rows)
     prompts.test(settings.test_prompts)
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
-    runs.claim(out, {"task": TASK, **asdict(settings)}, contents)
+    runs.claim(out, {"task": TASK, **asdict(settings)}, contents, kind="sentiment")
     bench = _Bench(settings, out, algorithms, report, cache)
     sources = bench.sources()
     for variant in settings.variants:

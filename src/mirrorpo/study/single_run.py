@@ -108,6 +108,7 @@ def run(
             "episodes": episodes,
             "actions": actions,
         },
+        kind="train",
     )
     shapes.remember(out, algorithm.text, algorithm.objective, {})
     results_file = out / "results.json"

@@ -27,6 +27,9 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
 
     Returns:
         One line; None where the configuration does not hold the whole command.
+
+    Raises:
+        ValueError: the settings are not of a run of this kind.
     """
     if kind == "bench":
         words = [kind, *_options(BenchSettings, settings)]
@@ -35,6 +38,8 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
     elif kind == "discover":
         words = [kind, *_options(DiscoverySettings, settings)]
     elif kind == "explain":
+        if "objective" not in settings:
+            raise ValueError("The configuration names no objective that was explained.")
         words = [kind, str(settings["objective"])]
         for name in _EXPLAIN_OPTIONS:
             if settings.get(name) is not None:

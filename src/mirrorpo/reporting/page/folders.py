@@ -1,4 +1,4 @@
-"""What a run folder holds, told by its configuration: which command made it, and with what."""
+"""What the configuration of a run's folder says: which command made the run, and with what."""
 
 from __future__ import annotations
 
@@ -6,35 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from mirrorpo import files, plain_text, runs
+from mirrorpo import files, plain_text, run_kinds, runs
 from mirrorpo.reporting.page import commands
-
-Kind = Literal[
-    "bench", "sentiment", "discover", "explain", "train", "agents train", "align", "judge", "other"
-]
-
-# Settings that only this command writes; the first that fits.
-_MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("sentiment", ("algorithms", "variants", "best_of")),
-    ("bench", ("algorithms", "variants")),
-    ("discover", ("generations", "learn")),
-    ("explain", ("objective", "max_terms")),
-    ("train", ("objective", "data", "training")),
-    ("align", ("objective", "dataset_name", "training")),
-    ("judge", ("contestants", "judge")),
-)
+from mirrorpo.run_kinds import Kind
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A run folder, whatever command made it.
+    """A run's folder.
 
     Attributes:
         path: of the folder.
         name: in the report; unique there.
-        kind: the command that made it; "other" for one that the page knows no figures of.
+        kind: the command that made it; the page has no figures of "other".
         settings: as in config.json.
         versions: of Python and of packages.
         commit: of the code; None outside a checkout.
@@ -77,6 +63,24 @@ def read(paths: Sequence[Path]) -> list[Folder]:
     ]
 
 
+def read_one(path: Path, *kinds: Kind) -> Folder:
+    """The folder of one run.
+
+    Args:
+        path: of the folder.
+        kinds: the kinds of run that are wanted.
+
+    Raises:
+        ValueError: there is no such folder, it is damaged, or another command made it.
+    """
+    (found,) = read([path])
+    if found.damage is not None:
+        raise ValueError(found.damage)
+    if found.kind not in kinds:
+        raise ValueError(f"{path} is not a folder of `mirrorpo {kinds[0]}`.")
+    return found
+
+
 def _differ(names: Sequence[str]) -> bool:
     """Whether the files that are called by these names have different names, too."""
     return len({files.file_name(plain_text.visible(name)) for name in names}) == len(names)
@@ -96,7 +100,7 @@ def _read(path: Path, name: str) -> Folder:
         settings = config.get("settings") if isinstance(config, dict) else None
         if not isinstance(settings, dict):
             raise ValueError(f"{path / runs.CONFIG} holds no settings of a run.")
-        kind = _kind(settings)
+        kind = run_kinds.of(config)
         made = commands.command_line(kind, settings, path)
     except (ValueError, TypeError, OSError) as error:
         damage = " ".join(str(error).split())
@@ -119,12 +123,3 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _kind(settings: Mapping[str, Any]) -> Kind:
-    if settings.get("command") == "agents train":
-        return "agents train"
-    for kind, names in _MARKS:
-        if all(name in settings for name in names):
-            return kind
-    return "other"

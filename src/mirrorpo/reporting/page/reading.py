@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import benches, folders, judgements, searches, trainings
 from mirrorpo.reporting.page.benches import BenchPart, Place
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.judgements import JudgePart
 from mirrorpo.reporting.page.searches import SearchPart
 from mirrorpo.reporting.page.trainings import TrainingPart
+from mirrorpo.run_kinds import Kind
 
 _MOST_LETTERS = 300
 
@@ -76,6 +78,28 @@ class Parts:
         )
 
 
+@dataclass(frozen=True)
+class Reader:
+    """How runs of one kind come into a report.
+
+    Attributes:
+        section: the field of `Parts` that takes them.
+        read: makes a part of a run's folder; raises ValueError for a damaged one.
+    """
+
+    section: Literal["benches", "searches", "trainings", "judgements"]
+    read: Callable[[Folder], Any]
+
+
+READERS: Mapping[Kind, Reader] = {
+    **{kind: Reader("benches", benches.read) for kind in comparison.KINDS},
+    "discover": Reader("searches", searches.read),
+    "judge": Reader("judgements", judgements.read),
+    **{kind: Reader("trainings", trainings.read) for kind in trainings.KINDS},
+}
+"""By kind of run. Those of another kind are in the list of runs alone."""
+
+
 def read(paths: Sequence[Path]) -> Parts:
     """Read run folders; none is written to. A damaged one costs its own parts.
 
@@ -118,19 +142,14 @@ def told(error: Exception) -> str:
 
 
 def _with(parts: Parts, folder: Folder) -> Parts:
+    reader = READERS.get(folder.kind)
+    if reader is None:
+        return parts
     try:
-        if folder.kind in ("bench", "sentiment"):
-            return dataclasses.replace(parts, benches=[*parts.benches, benches.read(folder)])
-        if folder.kind == "discover":
-            return dataclasses.replace(parts, searches=[*parts.searches, searches.read(folder)])
-        if folder.kind in trainings.KINDS:
-            return dataclasses.replace(parts, trainings=[*parts.trainings, trainings.read(folder)])
-        if folder.kind == "judge":
-            judged = [*parts.judgements, judgements.read(folder)]
-            return dataclasses.replace(parts, judgements=judged)
+        kept = [*getattr(parts, reader.section), reader.read(folder)]
     except Exception as error:
         return parts.without(folder, told(error))
-    return parts
+    return dataclasses.replace(parts, **{reader.section: kept})
 
 
 def _refuse_all_damaged(parts: Parts) -> Parts:

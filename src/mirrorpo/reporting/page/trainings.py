@@ -8,6 +8,7 @@ from typing import Any
 
 from mirrorpo import bounded, files, json_lines, runs
 from mirrorpo.reporting.page.folders import Folder
+from mirrorpo.run_kinds import Kind
 from mirrorpo.study.tables import NOT_RUN
 
 _CURVES = ("chosen_log_prob", "rejected_log_prob", "margin", "loss")
@@ -164,7 +165,7 @@ def _align(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
     )
 
 
-_READERS: dict[str, Callable[[Folder, list[dict[str, Any]]], TrainingPart]] = {
+_READERS: Mapping[Kind, Callable[[Folder, list[dict[str, Any]]], TrainingPart]] = {
     "agents train": _agents_train,
     "train": _train,
     "align": _align,
