@@ -9,11 +9,11 @@ from typing import Any
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import smollm2
-from mirrorpo.language.sentiment_task import prompts
-from mirrorpo.language.sentiment_task.agents import score
-from mirrorpo.language.sentiment_task.preparation import prepare
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
-from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
+from mirrorpo.language.reviews import prompts
+from mirrorpo.language.reviews.agents import score
+from mirrorpo.language.reviews.preparation import prepare
+from mirrorpo.language.reviews.settings import ReviewSettings
+from mirrorpo.language.reviews.training import TrainSettings, fine_tune
 
 # The pool's own cost is a bench's once, not an agent's: it is as small as it can be here.
 _POOL = {"rows": 64, "best_of": 2, "target_steps": 2}
@@ -36,7 +36,7 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
     Yields:
         The row of each agent, once it is scored.
     """
-    settings = SentimentSettings(**(_SMALL if small else _POOL))
+    settings = ReviewSettings(**(_SMALL if small else _POOL))
     if not small and not smollm2.is_installed():
         yield {"note": f"the package of {settings.model} is not installed"}
         return

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.language.reviews.settings import ReviewSettings
 from mirrorpo.study.records import AgentRecord, Log
 
 MEASURES = {
@@ -21,7 +21,7 @@ CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
     """A bench on reviews; `diverged` names (variant, algorithm, seed)."""
-    settings = SentimentSettings(algorithms=("sft", "dpo", "ta-mpo"), seeds=seeds)
+    settings = ReviewSettings(algorithms=("sft", "dpo", "ta-mpo"), seeds=seeds)
     runs.claim(folder, {"task": "sentiment", **dataclasses.asdict(settings)})
     draw = np.random.default_rng(0)
     log = Log(folder / runs.METRICS)

@@ -10,8 +10,8 @@ from typing import Any
 
 from mirrorpo import files
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.text_tasks import REVIEWS, TEXT_TASKS
 
 _ALWAYS = ("task", "variants", "algorithms")
 _EXPLAIN_OPTIONS = ("max_terms", "low", "high", "seed")
@@ -29,9 +29,9 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
         One line; None where the configuration does not hold the whole command.
     """
     if kind == "bench":
+        if settings["task"] in TEXT_TASKS and settings["task"] != REVIEWS:
+            return None  # a command that there is no more
         words = [kind, *_options(BenchSettings, settings)]
-    elif kind == "sentiment":
-        words = [kind, *_options(SentimentSettings, settings)]
     elif kind == "discover":
         words = [kind, *_options(DiscoverySettings, settings)]
     elif kind == "explain":

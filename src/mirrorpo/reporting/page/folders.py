@@ -11,13 +11,10 @@ from typing import Any, Literal
 from mirrorpo import files, plain_text, runs
 from mirrorpo.reporting.page import commands
 
-Kind = Literal[
-    "bench", "sentiment", "discover", "explain", "train", "agents train", "align", "judge", "other"
-]
+Kind = Literal["bench", "discover", "explain", "train", "agents train", "align", "judge", "other"]
 
 # Settings that only this command writes; the first that fits.
 _MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("sentiment", ("algorithms", "variants", "best_of")),
     ("bench", ("algorithms", "variants")),
     ("discover", ("generations", "learn")),
     ("explain", ("objective", "max_terms")),

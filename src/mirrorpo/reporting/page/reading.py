@@ -119,7 +119,7 @@ def told(error: Exception) -> str:
 
 def _with(parts: Parts, folder: Folder) -> Parts:
     try:
-        if folder.kind in ("bench", "sentiment"):
+        if folder.kind == "bench":
             return dataclasses.replace(parts, benches=[*parts.benches, benches.read(folder)])
         if folder.kind == "discover":
             return dataclasses.replace(parts, searches=[*parts.searches, searches.read(folder)])

@@ -13,7 +13,7 @@ import torch
 
 from mirrorpo import objectives
 from mirrorpo.cli import main
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.language.reviews.settings import ReviewSettings
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.reporting import comparison
 from mirrorpo.study import sentiment, tables
@@ -40,7 +40,7 @@ def cache(tmp_path_factory):
 
 
 def tiny(model, **changes):
-    return SentimentSettings(
+    return ReviewSettings(
         **{
             "model": model,
             "variants": ("base", "noisy:0.3"),

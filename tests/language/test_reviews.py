@@ -13,12 +13,12 @@ pytest.importorskip("vaderSentiment")
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import models, smollm2
-from mirrorpo.language.sentiment_task import log_probs, measures, prompts, texts
-from mirrorpo.language.sentiment_task.log_probs import LogProbs
-from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
-from mirrorpo.language.sentiment_task.reward import TrueReward, once
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
-from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
+from mirrorpo.language.reviews import log_probs, measures, prompts, texts
+from mirrorpo.language.reviews.log_probs import LogProbs
+from mirrorpo.language.reviews.preparation import Prepared, prepare
+from mirrorpo.language.reviews.reward import TrueReward, once
+from mirrorpo.language.reviews.settings import ReviewSettings
+from mirrorpo.language.reviews.training import TrainSettings, fine_tune
 
 from . import tiny_reviews
 
@@ -166,7 +166,7 @@ def test_log_probs_are_the_models_own_whatever_shares_the_batch(loaded):
 
 
 def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
-    from mirrorpo.language.sentiment_task import agents
+    from mirrorpo.language.reviews import agents
 
     model, tokenizer = loaded
     task = Prepared(TrueReward(USUAL), None, tmp_path, model, tokenizer)
@@ -180,7 +180,7 @@ def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
 
 
 def tiny_settings(model, **changes):
-    return SentimentSettings(
+    return ReviewSettings(
         **{
             "model": model,
             "rows": 24,
@@ -247,7 +247,7 @@ def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(p
 def test_the_pool_is_read_back_and_shared_by_runs_of_other_agents(
     model_folder, cache, prepared, monkeypatch
 ):
-    from mirrorpo.language.sentiment_task import preparation
+    from mirrorpo.language.reviews import preparation
 
     def never(*args, **kwargs):
         raise AssertionError("made again")
@@ -362,7 +362,7 @@ def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, pr
 )
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        SentimentSettings(**changes)
+        ReviewSettings(**changes)
 
 
 # SmolLM2, where its package is installed
