@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -41,40 +41,10 @@ def of(
     settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
 ) -> Robots:
     """The ground of a bench on robots; arguments and errors as of `ground.of`."""
-    data_of = Simulated.load(settings, cache) if settings.data is None else Recorded.load(settings)
-    return Robots(settings, data_of, place, out / kept_agents.FOLDER if keep_agents else None)
-
-
-class Data(Protocol):
-    """Data of robots, and the task that agents act on."""
-
-    @property
-    def scene(self) -> recorded.Scene:
-        """Names of the task and of its engine, for the agents that are kept."""
-        ...
-
-    @property
-    def rows(self) -> int | None:
-        """Pairs that each agent is trained on; None for all of a file's."""
-        ...
-
-    @property
-    def claims(self) -> Mapping[str, Any]: ...
-
-    @property
-    def checksums(self) -> Mapping[str, str]: ...
-
-    def check(self, settings: BenchSettings) -> None:
-        """Raise ValueError where the settings cannot be had with these data."""
-        ...
-
-    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        """Rows to compare with; `seed` is of their episodes."""
-        ...
-
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
-        """The data of one phase and draw, ready for workers."""
-        ...
+    keep = out / kept_agents.FOLDER if keep_agents else None
+    if settings.data is None:
+        return Robots(settings, Simulated.load(settings, cache), place, keep)
+    return Robots(settings, Recorded.load(settings), place, keep)
 
 
 @dataclass(frozen=True)
@@ -89,7 +59,7 @@ class Robots:
     """
 
     settings: BenchSettings
-    data: Data
+    data: Simulated | Recorded
     place: Place | None
     keep: Path | None
 

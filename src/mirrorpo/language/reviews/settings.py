@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from mirrorpo.preferences.draws import check_data_seed
-
 _LOGS = 12
 
 
@@ -70,4 +68,3 @@ class ReviewSettings:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
         if self.aggregation not in ("mean", "sum"):
             raise ValueError(f"aggregation must be mean or sum, not {self.aggregation!r}.")
-        check_data_seed(self.data_seed)
