@@ -191,7 +191,7 @@ def test_the_search_has_its_own_seeds_and_draw_and_its_best_point_is_scored(
     found = tuning.read(tmp_path / "run")
     assert {name for name, _ in found} == {"lpo"}
     assert found["lpo", "base"].agents == len(search) == search.trial.nunique()
-    assert len(search) >= 4
+    assert len(search) >= 2
 
 
 def test_a_diverged_agent_is_a_row_without_a_number(model, cache, tmp_path):
@@ -233,7 +233,7 @@ def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):
     main(command)
     said = capsys.readouterr().out
     assert said.count("better: target") == 2
-    assert "Win rate against the original" in said
+    assert "Win rate against the original" in " ".join(said.split())
     assert "lpo" in said
     assert (tmp_path / "run" / "table.md").read_text().startswith("| algorithm | base |")
     with pytest.raises(SystemExit) as stop:

@@ -1,5 +1,7 @@
 """The bench: every algorithm on every variant, hyper-parameters searched, scored by true return.
 
+What is trained, and on what, is a ground's: robots or language models.
+
 The search has its own seeds, its own data and its own evaluation episodes; the reported score
 comes from fresh agents, trained on data and scored on episodes that the search has not seen.
 Every agent is logged as it is finished; the same command resumes after a kill and ends with the
@@ -80,7 +82,8 @@ def run(
 
     contents = {algorithm.text: algorithm.checksum for algorithm in algorithms}
     runs.claim(out, {**settings.recorded, **base.claims}, contents | {**base.checksums})
-    for algorithm in algorithms:
+    # A user's own objective for PyTorch need not run in JAX, which draws shapes.
+    for algorithm in algorithms if library == "jax" else ():
         shapes.remember(out, algorithm.text, algorithm.objective, algorithm.search_grid)
     log = Log(out / runs.METRICS)
     columns: list[Column] = []

@@ -11,7 +11,7 @@ from typing import Any
 from mirrorpo import files
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.study.settings import BenchSettings
-from mirrorpo.text_tasks import REVIEWS, TEXT_TASKS
+from mirrorpo.text_tasks import OLD_REVIEWS
 
 _ALWAYS = ("task", "variants", "algorithms")
 _EXPLAIN_OPTIONS = ("max_terms", "low", "high", "seed")
@@ -29,7 +29,7 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
         One line; None where the configuration does not hold the whole command.
     """
     if kind == "bench":
-        if settings["task"] in TEXT_TASKS and settings["task"] != REVIEWS:
+        if settings.get("task") == OLD_REVIEWS:
             return None  # a command that there is no more
         words = [kind, *_options(BenchSettings, settings)]
     elif kind == "discover":
