@@ -114,7 +114,7 @@ def test_kept_agents_have_the_scores_of_the_first_seed(two_agents, tmp_path, cac
     policy, card = agent_files.load(kept[1])
     task = tasks.load(card.task, card.backend)
     two = jax.tree.map(lambda x: np.stack([x, x]), policy)
-    again = evaluation.returns(two, task, card.episodes, card.evaluation_seed)
+    again = evaluation.returns(two, task, card.episodes, card.evaluation_seed, True)
     assert again[0].mean(dtype=float) == pytest.approx(card.return_mean, rel=1e-6)
 
 

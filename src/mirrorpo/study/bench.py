@@ -93,6 +93,7 @@ def run(
         progress(Progress(min(len(log) + part, total), total, doing))
 
     columns += [Column(str(fault), settings, base.episodes_seed, log, report) for fault in faults]
+    report("source agents")
     source_agents = _source_agents(out, base, report)
     # All of one draw at a time: a pool may fill much of the memory.
     finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]

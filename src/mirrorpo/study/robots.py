@@ -81,7 +81,6 @@ class Robots:
         return FINAL_EPISODES_SEED + seed if phase == FINAL else SEARCH_EPISODES_SEED
 
     def source_agents(self, report: Report) -> list[SourceAgent]:
-        report("source agents")
         return self.data.source_agents(self.settings, FINAL_EPISODES_SEED)
 
     @contextmanager
