@@ -2,11 +2,11 @@
 
     python benchmarks/label_noise.py POOL
 
-POOL is a pool of trajectories, or pool.json, one of reviews, as `mirrorpo bench` and `mirrorpo
-sentiment` keep them in the user's cache. For each variant and number of pairs: the true rate, the
-estimate's bias and root mean square error over five drawings of the labels, the same error of plain
-disagreement, how often the 90 % interval holds the true rate, and how wide it is, and the share of
-near-equal pairs, estimated and true.
+POOL is a pool of trajectories, or pool-N.json, one of reviews, as `mirrorpo bench` and `mirrorpo
+bench --task reviews` keep them in the user's cache. For each variant and number of pairs: the true
+rate, the estimate's bias and root mean square error over five drawings of the labels, the same
+error of plain disagreement, how often the 90 % interval holds the true rate, and how wide it is,
+and the share of near-equal pairs, estimated and true.
 """
 
 import dataclasses

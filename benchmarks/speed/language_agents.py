@@ -9,11 +9,11 @@ from typing import Any
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import smollm2
-from mirrorpo.language.sentiment_task import prompts
-from mirrorpo.language.sentiment_task.agents import score
-from mirrorpo.language.sentiment_task.preparation import prepare
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
-from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
+from mirrorpo.language.reviews import prompts
+from mirrorpo.language.reviews.agents import score
+from mirrorpo.language.reviews.preparation import prepare
+from mirrorpo.language.reviews.settings import ReviewSettings
+from mirrorpo.language.reviews.training import fine_tune
 
 # The pool's own cost is a bench's once, not an agent's: it is as small as it can be here.
 _POOL = {"rows": 64, "best_of": 2, "target_steps": 2}
@@ -21,10 +21,14 @@ _SMALL = {
     **_POOL,
     "model": "smoke",
     **dict.fromkeys(("rows", "steps"), 4),
-    **dict.fromkeys(("batch", "lora_r", "max_new_tokens", "episodes", "test_prompts"), 2),
+    **dict.fromkeys(("minibatch", "lora_r", "max_new_tokens", "test_prompts"), 2),
     "sample_batch": 2,
 }
+_EPISODES = 128
 OBJECTIVES = ("ta-mpo", "dpo")
+
+
+def _quiet(doing: str, done: float, of: float) -> None: ...
 
 
 def measure(small: bool) -> Iterator[dict[str, Any]]:
@@ -36,28 +40,27 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
     Yields:
         The row of each agent, once it is scored.
     """
-    settings = SentimentSettings(**(_SMALL if small else _POOL))
+    settings = ReviewSettings(**(_SMALL if small else _POOL))
     if not small and not smollm2.is_installed():
         yield {"note": f"the package of {settings.model} is not installed"}
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepared = prepare(settings, lambda doing, done, of: None, folder / "pool")
-        pairs = prepared.pool.pairs(variants.parse("base"), settings.seed)
-        shared = ("model", "steps", "batch", "learning_rate", "lora_r", "aggregation", "bf16")
-        own = TrainSettings(**{name: getattr(settings, name) for name in shared})
+        prepared = prepare(settings, _quiet, folder / "pool")
+        pairs = prepared.pool(0, _quiet).pairs(variants.parse("base"), 0)
         # The first of a process also starts the device's libraries.
-        fine_tune(replace(own, steps=2), objectives.get("ta-mpo"), pairs, 0, folder / "warm-up")
+        fine_tune(
+            replace(settings, steps=2), objectives.get("ta-mpo"), pairs, 0, folder / "warm-up"
+        )
         for objective in OBJECTIVES:
             began = time.perf_counter()
-            trained = fine_tune(own, objectives.get(objective), pairs, 0, folder / objective)
+            trained = fine_tune(settings, objectives.get(objective), pairs, 0, folder / objective)
             middle = time.perf_counter()
             score(
                 trained.folder,
                 prepared,
-                settings,
                 prompts.test(settings.test_prompts),
-                settings.episodes,
+                2 if small else _EPISODES,
                 0,
                 folder / f"{objective}.jsonl",
             )

@@ -12,7 +12,9 @@ from typing import Any
 
 from mirrorpo.training_settings import TrainSettings
 
-PROTOCOLS: dict[str, dict[str, Any]] = {
+Bundles = Mapping[str, Mapping[str, Any]]
+
+PROTOCOLS: Bundles = {
     "paper": {
         "epochs": 12,
         "minibatch": 2,
@@ -50,17 +52,48 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 ACTIONS = ("sampled", "mean")
 """What agents are scored with: sampled actions, or the mean ones, as a robot would be used."""
 
+TEXTS: Bundles = {
+    "mirror": {
+        "seeds": 8,
+        "episodes": 128,
+        "data_draws": 2,
+        "tune_on": "own",
+        "tune_by": "trials",
+        "trials": 12,
+    },
+    "smoke": {
+        "model": "smoke",
+        "seeds": 1,
+        "episodes": 4,
+        "data_draws": 1,
+        "tune_on": "own",
+        "tune_by": "trials",
+        "trials": 2,
+        "rows": 8,
+        "steps": 2,
+        "minibatch": 2,
+        "lora_r": 2,
+        "test_prompts": 4,
+        "max_new_tokens": 8,
+        "best_of": 2,
+        "target_steps": 2,
+        "sample_batch": 8,
+    },
+}
+"""Of benches on language models. `mirror` is sized for a small model on a few cores; `smoke` shows
+that a set-up works, and its rewards mean nothing."""
+
 ALL_STEPS = 0
 """The value of `time_steps` that a user gives for all steps, whatever the protocol says."""
 
 
-def settle(settings: Any) -> None:
-    """Fill those fields of a frozen dataclass that are None from its `protocol`.
+def settle(settings: Any, bundles: Bundles = PROTOCOLS) -> None:
+    """Fill those fields of a frozen dataclass that are None from its `protocol`, one of `bundles`.
 
     Raises:
         ValueError: no protocol of that name.
     """
-    bundle = bundle_of(settings.protocol)
+    bundle = bundle_of(settings.protocol, bundles)
     for one in fields(settings):
         if one.name in bundle and getattr(settings, one.name) is None:
             object.__setattr__(settings, one.name, bundle[one.name])
@@ -111,14 +144,14 @@ class Training:
         settle(self)
 
 
-def bundle_of(name: str) -> Mapping[str, Any]:
+def bundle_of(name: str, bundles: Bundles = PROTOCOLS) -> Mapping[str, Any]:
     """The settings of a protocol.
 
     Raises:
         ValueError: no such protocol, with the near names.
     """
-    if name not in PROTOCOLS:
-        near = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.4)
+    if name not in bundles:
+        near = difflib.get_close_matches(name, bundles, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(PROTOCOLS)}.")
-    return PROTOCOLS[name]
+        raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(bundles)}.")
+    return bundles[name]

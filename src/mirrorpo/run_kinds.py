@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 
 Kind = Literal[
     "bench",
-    "sentiment",
     "discover",
     "explain",
     "train",
@@ -23,7 +22,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Version 0.1.0 recorded no kind. Settings that only this command wrote; the first that fits.
 _MARKS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("sentiment", ("algorithms", "variants", "best_of")),
     ("bench", ("algorithms", "variants")),
     ("discover", ("generations", "learn")),
     ("explain", ("objective", "max_terms")),

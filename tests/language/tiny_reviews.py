@@ -12,7 +12,7 @@ import tokenizers
 import torch
 import transformers
 
-from mirrorpo.language.sentiment_task import prompts
+from mirrorpo.language.reviews import prompts
 
 GOOD = ["great", "wonderful", "lovely", "happy", "excellent", "perfect"]
 BAD = ["terrible", "awful", "boring", "ugly", "horrible", "sad"]

@@ -197,7 +197,7 @@ def _align(out: Path) -> dict:
     }
 
 
-def _sentiment(out: Path) -> dict:
+def _reviews(out: Path) -> dict:
     return {
         "table": table(out / "results.csv"),
         "log": rows(out / "metrics.jsonl"),
@@ -222,15 +222,16 @@ COMMANDS = {
         lambda out: _align(out / "run"),
         language=True,
     ),
-    "sentiment": Command(
+    "bench on texts": Command(
         lambda given, out: [
-            *("sentiment", "--model", given / "reviews", "--variants", "base"),
+            *("bench", "--task", "reviews", "--model", given / "reviews"),
+            *("--variants", "base", "--data-draws", 1),
             *("--algorithms", "dpo[beta=1],ta-mpo", "--seeds", 1, "--rows", 8),
             *("--test-prompts", 4, "--episodes", 8, "--search-episodes", 4),
             *("--max-new-tokens", 6, "--best-of", 2, "--target-steps", 2, "--steps", 2),
-            *("--batch", 4, "--lora-r", 2, "--sample-batch", 4, "--out", out / "run"),
+            *("--minibatch", 4, "--lora-r", 2, "--sample-batch", 4, "--out", out / "run"),
         ],
-        lambda out: _sentiment(out / "run"),
+        lambda out: _reviews(out / "run"),
         language=True,
     ),
     "train": Command(

@@ -338,7 +338,7 @@ def _language(folder: Path) -> list[Kind]:
 
     from mirrorpo import files, json_lines
     from mirrorpo.language import declared, generation, reference, run
-    from mirrorpo.language.sentiment_task import preparation, training
+    from mirrorpo.language.reviews import preparation, training
 
     decoding = generation.Decoding(batch_size=2)
     prompts = ["a", "b", "c", "d"]
@@ -353,7 +353,7 @@ def _language(folder: Path) -> list[Kind]:
     card = folder / "training.json"
     files.write_json(card, asdict(training._Card(False, 1.0, {"loss": [1.0, None]})))
     pool = folder / "continuations.json"
-    content = preparation._Content(["a"], ["b"] * 4, [0.5] * 4, 1.0)
+    content = preparation._Content(["a"], ["b"] * 4, [0.5] * 4)
     files.write_json(pool, asdict(content))
     state = folder / "checkpoint-3" / "trainer_state.json"
     files.write_json(state, {"global_step": 3})
@@ -378,6 +378,10 @@ def _language(folder: Path) -> list[Kind]:
             card,
             lambda: files.read_as(card, "a training's card", training._Card),
         ),
-        Kind("a pool of continuations", pool, lambda: preparation._read(pool)),
+        Kind(
+            "a pool of continuations",
+            pool,
+            lambda: preparation._read(pool, "a pool of continuations", preparation._Content),
+        ),
         Kind("a checkpoint's state", state, lambda: run.last_checkpoint(folder)),
     ]

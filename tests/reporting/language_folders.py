@@ -1,12 +1,10 @@
 """Run folders of language models, made with the writers that the commands use."""
 
-import dataclasses
-
 import numpy as np
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.records import AgentRecord, Log
+from mirrorpo.study.settings import BenchSettings
 
 MEASURES = {
     "win_rate": 60.0,
@@ -21,8 +19,13 @@ CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
     """A bench on reviews; `diverged` names (variant, algorithm, seed)."""
-    settings = SentimentSettings(algorithms=("sft", "dpo", "ta-mpo"), seeds=seeds)
-    runs.claim(folder, {"task": "sentiment", **dataclasses.asdict(settings)})
+    settings = BenchSettings(
+        task="reviews",
+        variants=("base", "noisy:0.3"),
+        algorithms=("sft", "dpo", "ta-mpo"),
+        seeds=seeds,
+    )
+    runs.claim(folder, settings.recorded)
     draw = np.random.default_rng(0)
     log = Log(folder / runs.METRICS)
     for variant in settings.variants:
@@ -30,7 +33,7 @@ def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
             for seed in range(seeds):
                 lost = (variant, algorithm, seed) in diverged
                 record = AgentRecord(
-                    task="sentiment",
+                    task="reviews",
                     variant=variant,
                     algorithm=algorithm,
                     phase="final",

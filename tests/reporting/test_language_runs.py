@@ -1,6 +1,5 @@
 """Runs on language models on the page: the bench on reviews, fine-tunings, judged answers."""
 
-import dataclasses
 import json
 import shlex
 
@@ -36,7 +35,7 @@ def aligned(tmp_path_factory):
 
 def test_each_kind_of_run_is_told_from_the_others(tmp_path, reviews):
     parts = reading.read([reviews, write_align(tmp_path / "align")])
-    assert [folder.kind for folder in parts.folders] == ["sentiment", "align"]
+    assert [folder.kind for folder in parts.folders] == ["bench", "align"]
 
 
 def test_every_measure_of_reviews_stands_beside_its_standard_error(reviews):
@@ -68,10 +67,10 @@ def test_every_seed_of_reviews_is_a_point_and_its_curves_go_along_steps(reviews)
 
 def test_the_command_of_reviews_gives_its_settings_again(reviews):
     settings = json.loads((reviews / "config.json").read_text())["settings"]
-    call = parse(shlex.split(command_line("sentiment", settings, reviews))[1:])
-    again = dataclasses.asdict(call.args[0] if call.args else call.keywords["settings"])
+    call = parse(shlex.split(command_line("bench", settings, reviews))[1:])
+    again = (call.args[0] if call.args else call.keywords["settings"]).recorded
     again |= {name: split_list(again[name]) for name in ("variants", "algorithms")}
-    assert json.loads(json.dumps(again)) == {k: v for k, v in settings.items() if k != "task"}
+    assert json.loads(json.dumps(again)) == settings
 
 
 def test_rewards_keep_a_digit_after_the_point_in_every_table(reviews, tmp_path, capsys):

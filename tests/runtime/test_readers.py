@@ -42,7 +42,6 @@ KNOWN = {
     "advising/advice.py": "a CSV file, after bounded.check_size",
     "reporting/page/render.py": "the package's own templates",
     "reporting/page/rollouts.py": "a picture that it has just drawn",
-    "study/sentiment.py": "a text that it has just written itself",
     "study/tuned.py": "the package's own tables",
 }
 

@@ -40,7 +40,7 @@ def test_a_recorded_kind_beats_what_the_settings_look_like(tmp_path, kind):
     ("settings", "kind"),
     [
         ({"algorithms": [], "variants": [], "task": "hopper"}, "bench"),
-        ({"algorithms": [], "variants": [], "best_of": 4}, "sentiment"),
+        ({"algorithms": [], "variants": [], "best_of": 4}, "bench"),
         ({"generations": 3, "learn": ["psi"], "variants": []}, "discover"),
         ({"objective": "orpo", "max_terms": 4}, "explain"),
         ({"objective": "orpo", "data": "ab12", "training": {}}, "train"),
@@ -83,7 +83,7 @@ def test_a_run_that_recorded_no_kind_resumes(tmp_path):
     (out / runs.METRICS).write_text("{}\n")
     runs.claim(out, settings, kind="bench")
     with pytest.raises(ValueError, match="holds a run of `mirrorpo bench`"):
-        runs.claim(out, settings, kind="sentiment")
+        runs.claim(out, settings, kind="judge")
 
 
 def test_every_kind_with_figures_has_a_reader():

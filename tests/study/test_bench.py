@@ -16,7 +16,7 @@ from mirrorpo.discovery import shapes
 from mirrorpo.objectives.naming import split_list
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import evaluation, tasks
-from mirrorpo.study import bench, ground, records
+from mirrorpo.study import bench, records, robots
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.settings import BenchSettings
 from tests import point_task
@@ -114,7 +114,7 @@ def test_kept_agents_have_the_scores_of_the_first_seed(two_agents, tmp_path, cac
     policy, card = agent_files.load(kept[1])
     task = tasks.load(card.task, card.backend)
     two = jax.tree.map(lambda x: np.stack([x, x]), policy)
-    again = evaluation.returns(two, task, card.episodes, card.evaluation_seed)
+    again = evaluation.returns(two, task, card.episodes, card.evaluation_seed, True)
     assert again[0].mean(dtype=float) == pytest.approx(card.return_mean, rel=1e-6)
 
 
@@ -159,7 +159,7 @@ def test_a_finished_bench_computes_nothing_again(two_agents, tmp_path, cache, mo
         raise AssertionError("trained or simulated again")
 
     monkeypatch.setattr(bench.learner, "train", never)
-    monkeypatch.setattr(ground.pools, "cached", never)
+    monkeypatch.setattr(robots.pools, "cached", never)
     second, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
     assert second.frame().equals(first.frame())
 

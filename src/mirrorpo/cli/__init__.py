@@ -22,7 +22,6 @@ from mirrorpo.cli import (
     objectives,
     recommend,
     report,
-    sentiment,
     train,
 )
 from mirrorpo.cli.console import fail, warn
@@ -54,10 +53,12 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "explain": explain.explain,
     "align": align.align,
     "judge": judge.judge,
-    "sentiment": sentiment.sentiment,
     "report": report.report,
     "recommend": recommend.recommend,
 }
+
+RENAMED = {"sentiment": "bench --task reviews"}
+"""Commands of version 0.1.0 that are part of another one now."""
 
 _GROUPS = {
     "agents": "Source agents: list, train by PPO, pick from a run, evaluate, calibrate a penalty "
@@ -81,6 +82,11 @@ def parse(given: list[str]) -> Callable[[], None]:
         SystemExit: code 2 for a mistake, 0 where help was asked for, and printed.
     """
     name = given[0] if given else "--help"
+    if name in RENAMED:
+        fail(
+            f"mirrorpo {name} is now mirrorpo {RENAMED[name]}, with the same objectives, variants "
+            "and files; see mirrorpo bench --help for its settings."
+        )
     command = COMMANDS.get(name)
     if isinstance(command, dict):
         return _cli(command, f"mirrorpo {name}", _GROUPS[name], given[1:] or ["--help"])

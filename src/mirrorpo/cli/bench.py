@@ -19,6 +19,9 @@ def bench(
 ) -> None:
     """Train every objective on every dataset variant and score it by true return.
 
+    With --task reviews the agents are language models (extra `llm`), scored by a known reward of
+    what they write; --protocol smoke sees in a minute that it works.
+
     With --data, agents are trained on the trajectories of a file, and scored by true return where
     its card names a task of MirrorPO's, else by how many held-out labels they agree with.
 
@@ -27,11 +30,11 @@ def bench(
     Args:
         settings: what to measure.
         out: run folder; by default runs/bench-TASK-... named by the settings.
-        cache: folder for simulated trajectories; the user's cache by default.
-        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
-            one of N cores on this machine. The table is the same.
+        cache: folder for simulated trajectories, or sampled texts; the user's cache by default.
+        ray: train and score robots on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N
+            for one of N cores on this machine. The table is the same.
         keep_agents: write the agent of each cell's first seed to OUT/agents, where `report
-            --rollouts` finds it.
+            --rollouts` finds a robot's.
     """
     with progress("agents") as told:
         result = mpo.bench(
@@ -46,7 +49,9 @@ def bench(
     from mirrorpo.study.terminal_table import TerminalTable
 
     table = result.results
-    console.print(TerminalTable(table))
+    console.print(TerminalTable(table, table.decimals))
+    for title, other in result.side_tables:
+        console.print(TerminalTable(other, other.decimals, f"{title} ± standard error"))
     console.print(
         f"{table_notes.score(table, settings.scoring.episodes)} {table_notes.errors(table)} "
         f"{table_notes.bold(table)} Every agent, its curves and its settings are in "

@@ -27,8 +27,8 @@ def report(
     CSV and LaTeX, and the figures as PNG and SVG. The run folders are only read.
 
     Args:
-        run: folders of runs: of bench, discover, explain, train, agents train, sentiment,
-            align, judge.
+        run: folders of runs: of bench, discover, explain, train, agents train, align,
+            judge.
         settings: what to draw.
         out: folder to write; by default runs/report-RUN. Or one file: ending in .md for the tables
             of one bench alone, in .html for the page alone.

@@ -42,7 +42,10 @@ def bench(
     progress: Progress = silent,
     **options: Unpack[BenchOptions],
 ) -> BenchResult:
-    """Train every objective on every dataset variant and score it by true return.
+    """Train every objective on every dataset variant and score it by true return, or true reward.
+
+    With task="reviews" the agents are language models (extra `llm`), scored by a known reward of
+    what they write.
 
     >>> import mirrorpo as mpo
     >>> result = mpo.bench(task="hopper", algorithms=["dpo", "orpo"], seeds=2)  # doctest: +SKIP
@@ -52,11 +55,11 @@ def bench(
         settings: what to measure, ready-made, in place of single options.
         out: run folder. An interrupted bench continues with the same call. By default a temporary
             folder, which is removed with the result; `BenchResult.save` keeps it.
-        cache: folder for simulated trajectories; the user's cache by default.
-        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
-            one of N cores on this machine. The table is the same.
-        keep_agents: write the agent of each cell's first seed to OUT/agents, where `report`
-            finds it.
+        cache: folder for simulated trajectories, or sampled texts; the user's cache by default.
+        ray: train and score robots on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N
+            for one of N cores on this machine. The table is the same.
+        keep_agents: write the agent of each cell's first seed, a policy or an adapter, to
+            OUT/agents, where `report` finds it.
         progress: told the agents done, all agents, and what is being done.
         **options: fields of `mirrorpo.study.settings.BenchSettings`, which says what each is and
             has their defaults. An objective is named as `mirrorpo.objective` takes it.
@@ -67,15 +70,20 @@ def bench(
     """
     settings = _spelled(given.build(BenchSettings, settings, options))
     given.check_task(settings.task, ray)
+    if ray is not None and settings.is_of_texts:
+        raise ValueError(
+            f"ray: not for task {settings.task}. Its models train one after the other in this "
+            "process, on the GPU if there is one: leave it out."
+        )
     kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
-    from mirrorpo.study import ground, table_files, tables, tuning
+    from mirrorpo.study import robots, table_files, tables, tuning, win_rates
 
     caches.check(kept)
-    settings = ground.settled(settings)
+    settings = robots.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
     with writing(folder) as path, executor.place(ray) as place:
         log, source_agents = benches.run(
@@ -86,10 +94,12 @@ def bench(
             place,
             keep_agents,
         )
+        frame = log.frame()
         table = tables.build(
-            log.frame(), settings.task, settings.algorithms, settings.variants, source_agents
+            frame, settings.task, settings.algorithms, settings.variants, source_agents
         )
-        table_files.write(path, table, searches=tuning.read(path))
+        others = win_rates.side_tables(path, table, frame)
+        table_files.write(path, table, others, tuning.read(path))
     return BenchResult._read(folder)
 
 
@@ -143,6 +153,13 @@ class BenchResult(ResultInFolder):
         return tuning.with_columns(tables.to_frame(self.results), searches)
 
     @property
+    def side_tables(self) -> list[tuple[str, ResultTable]]:
+        """Title and table of what else was measured: of texts, their win rates."""
+        from mirrorpo.study import win_rates
+
+        return win_rates.side_tables(self.folder, self.results, self.agents)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the errors contain, what bold means, and who leads by how much."""
         from mirrorpo.study import table_notes
@@ -174,7 +191,7 @@ class BenchResult(ResultInFolder):
     def __str__(self) -> str:
         from mirrorpo.study import tables
 
-        return f"{tables.to_markdown(self.results, decimals=self._decimals)}\n" + "\n".join(
+        return f"{tables.to_markdown(self.results, decimals=self.results.decimals)}\n" + "\n".join(
             self.notes
         )
 
@@ -188,11 +205,7 @@ class BenchResult(ResultInFolder):
     def _repr_html_(self) -> str:
         from mirrorpo.study import tables
 
-        return tables.to_html(self.results, decimals=self._decimals)
-
-    @property
-    def _decimals(self) -> int:
-        return self._part.quantities.decimals
+        return tables.to_html(self.results, decimals=self.results.decimals)
 
 
 def _spelled(settings: BenchSettings) -> BenchSettings:

@@ -55,6 +55,17 @@ class BenchOptions(TrainingOptions, total=False):
     backend: str | None
     better: str | os.PathLike[str] | None
     worse: str | os.PathLike[str] | None
+    model: str | os.PathLike[str] | None
+    steps: int | None
+    lora_r: int | None
+    aggregation: str | None
+    bf16: bool | None
+    test_prompts: int | None
+    max_new_tokens: int | None
+    best_of: int | None
+    target_steps: int | None
+    target_learning_rate: float | None
+    sample_batch: int | None
 
 
 class DiscoverOptions(TrainingOptions, total=False):
@@ -129,7 +140,8 @@ def check_task(task: str, ray: str | None) -> None:
 
 def changed(settings: Settings, **values: object) -> Settings:
     """Settings with other values; `time_steps` that were settled to all steps stay all steps."""
-    if getattr(settings, "time_steps", 0) is None:
+    of_texts = getattr(settings, "is_of_texts", False)
+    if getattr(settings, "time_steps", 0) is None and not of_texts:
         values = {"time_steps": protocols.ALL_STEPS, **values}
     return typing.cast(Settings, dataclasses.replace(typing.cast(typing.Any, settings), **values))
 

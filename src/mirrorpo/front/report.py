@@ -51,8 +51,8 @@ def report(
     CSV and LaTeX, and the figures as PNG and SVG. The run folders are only read.
 
     Args:
-        run: folders of runs: of bench, discover, explain, train, agents train, sentiment,
-            align, judge; or what `bench`, `discover` and `train` returned.
+        run: folders of runs: of bench, discover, explain, train, agents train, align,
+            judge; or what `bench`, `discover` and `train` returned.
         out: folder to write. Or one file: ending in .md for the tables of one bench alone, in
             .html for the page alone. By default a temporary folder, which is removed with the
             result; `Report.save` keeps it.

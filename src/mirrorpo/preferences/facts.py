@@ -8,6 +8,7 @@ import numpy as np
 from mirrorpo import files
 from mirrorpo.preferences.data import BETTER, PreferenceDataset, short_share
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
+from mirrorpo.text_tasks import TEXT_TASKS
 
 DATASETS = "datasets.json"
 """In a run folder: the facts of the datasets that the run trained on, a list."""
@@ -53,11 +54,15 @@ class Facts:
         """Rows of a table: name, chosen, rejected."""
         return [
             (
-                "true return, mean ± s.d.",
+                f"true {'reward' if self._of_texts else 'return'}, mean ± s.d.",
                 _moments(self.chosen_return),
                 _moments(self.rejected_return),
             ),
-            ("steps, mean", f"{self.chosen_length:.0f}", f"{self.rejected_length:.0f}"),
+            (
+                f"{'words' if self._of_texts else 'steps'}, mean",
+                f"{self.chosen_length:.0f}",
+                f"{self.rejected_length:.0f}",
+            ),
         ]
 
     @property
@@ -65,10 +70,23 @@ class Facts:
         """Facts that are not of one side: name, value."""
         return [
             ("pairs", str(self.rows)),
-            ("labels against the true returns", _percent(self.flipped)),
+            (
+                f"labels against the true {'rewards' if self._of_texts else 'returns'}",
+                _percent(self.flipped),
+            ),
             *self._of_agents,
-            (f"trajectories of fewer than {SHORT_EPISODE} steps", _percent(self.short)),
+            *self._of_length,
         ]
+
+    @property
+    def _of_texts(self) -> bool:
+        return self.task in TEXT_TASKS
+
+    @property
+    def _of_length(self) -> list[tuple[str, str]]:
+        if self._of_texts:
+            return []
+        return [(f"trajectories of fewer than {SHORT_EPISODE} steps", _percent(self.short))]
 
     @property
     def _of_agents(self) -> list[tuple[str, str]]:

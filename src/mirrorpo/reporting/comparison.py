@@ -21,8 +21,7 @@ from mirrorpo.study import records, statistics, tables
 from mirrorpo.study.statistics import Concordance, RankAgreement
 from mirrorpo.study.tables import SourceAgent
 
-KINDS: tuple[Kind, ...] = ("bench", "sentiment")
-"""Kinds of runs that are benches."""
+KIND: Kind = "bench"
 
 _MOST_NAMES = 1000
 
@@ -60,7 +59,7 @@ def read(out: Path) -> Run:
     settings = config.get("settings") if isinstance(config, dict) else None
     if not isinstance(settings, dict):
         raise ValueError(f"{out / runs.CONFIG} holds no settings of a run.")
-    if run_kinds.of(config) not in KINDS:
+    if run_kinds.of(config) != KIND:
         raise ValueError(f"{out} is not a folder of `mirrorpo bench`.")
     for name in ("algorithms", "variants"):
         _check_names(out, name, settings.get(name))

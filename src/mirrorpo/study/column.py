@@ -1,51 +1,16 @@
 """One column of a bench, a variant of the data: its searches, its final agents, and their log."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from mirrorpo import files
-from mirrorpo.execution.batch import Order, Scored
-from mirrorpo.execution.executor import Workers
-from mirrorpo.objectives import Objective
-from mirrorpo.study import kept_agents, proposals, trials, tuned
+from mirrorpo.study import proposals, trials, tuned
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
-from mirrorpo.study.recorded import Scene
+from mirrorpo.study.jobs import FINAL, Job, Outcome, Report, Trainer
 from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
 
 SEARCH_SEED_BASE = 1_000_000
-SEARCH_EPISODES_SEED = 7_001
-FINAL_EPISODES_SEED = 2_000_000
-"""An agent's episodes have this seed plus the agent's: never those of another agent of its cell,
-nor the search's; agents of equal number in two cells meet the same start states."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One agent to train and score; see `AgentRecord` for the fields."""
-
-    objective: Objective
-    phase: str
-    seed: int
-    hyperparameters: str
-    draw: int
-    episodes_seed: int
-    trial: int
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Where a bench keeps agents, and the task that they act on."""
-
-    task: Scene
-    folder: Path
 
 
 @dataclass
@@ -55,18 +20,16 @@ class Column:
     Attributes:
         variant: of the data.
         settings: of the bench.
-        rows: pairs that agents are trained on; None for all of a file's.
+        episodes_seed: from phase and seed that of an agent's episodes.
         log: of all agents.
         report: told what is being computed.
-        keep: where final agents are kept; None for nowhere.
     """
 
     variant: str
     settings: BenchSettings
-    rows: int | None
+    episodes_seed: Callable[[str, int], int]
     log: Log
-    report: Callable[[str], None]
-    keep: Keep | None
+    report: Report
     _planned: dict[str, int] = field(default_factory=dict)
 
     def planned(self, algorithm: Algorithm) -> int:
@@ -95,31 +58,31 @@ class Column:
             found = [self.search(algorithm) for algorithm in algorithms]
             return not any(search and search.waiting for search in found)
         return all(
-            self._key(algorithm, job) in self.log
+            job.key in self.log
             for algorithm in algorithms
             for job in self._jobs(phase, draw, algorithm)
         )
 
     def measure(
-        self, phase: str, draw: int, algorithms: Sequence[Algorithm], workers: Workers
+        self, phase: str, draw: int, algorithms: Sequence[Algorithm], trainer: Trainer
     ) -> None:
         """Train and score what the log lacks of a phase and draw: heaps of independent work, one
         for each batch of trials that the searches ask for."""
         while True:
             batches = [
-                (algorithm, batch)
+                batch
                 for algorithm in algorithms
                 for batch in self._batches(
-                    algorithm, self._jobs(phase, draw, algorithm), workers.agents_at_once
+                    self._jobs(phase, draw, algorithm), trainer.agents_at_once
                 )
             ]
             if not batches:
                 return
-            self._report(*batches[0])
-            orders = [self._order(batch, workers.agents_at_once) for _, batch in batches]
-            for position, scored in workers.work_off(orders):
-                self._remember(*batches[position], scored)
-                self._report(*batches[position])
+            self._report(batches[0])
+            for position, outcomes in trainer.work_off(batches):
+                for job, outcome in zip(batches[position], outcomes, strict=True):
+                    self._remember(job, outcome)
+                self._report(batches[position])
 
     def _jobs(self, phase: str, draw: int, algorithm: Algorithm) -> list[Job]:
         """All of a phase and draw; of a search, those of the trials that wait."""
@@ -147,7 +110,7 @@ class Column:
     def _final_jobs(self, algorithm: Algorithm) -> list[Job]:
         chosen = self._chosen(algorithm)
         return [
-            self._job(algorithm, "final", chosen, seed, self.settings.draw_of(seed))
+            self._job(algorithm, FINAL, chosen, seed, self.settings.draw_of(seed))
             for seed in range(self.settings.scoring.seeds)
         ]
 
@@ -160,9 +123,17 @@ class Column:
         draw: int,
         trial: int = 0,
     ) -> Job:
-        objective = replace(algorithm.objective, **point)
-        episodes_seed = FINAL_EPISODES_SEED + seed if phase == "final" else SEARCH_EPISODES_SEED
-        return Job(objective, phase, seed, hyperparameters_text(point), draw, episodes_seed, trial)
+        return Job(
+            self.variant,
+            algorithm.text,
+            replace(algorithm.objective, **point),
+            phase,
+            seed,
+            hyperparameters_text(point),
+            draw,
+            self.episodes_seed(phase, seed),
+            trial,
+        )
 
     def _chosen(self, algorithm: Algorithm) -> Mapping[str, float]:
         """Hyper-parameters of the final agents; needs the search to be complete."""
@@ -171,83 +142,26 @@ class Column:
             return tuned.hyperparameters(self.settings.task, self.variant, algorithm)
         return search.best.point
 
-    def _key(self, algorithm: Algorithm, job: Job) -> tuple:
-        return self.variant, algorithm.text, job.phase, job.hyperparameters, job.seed
-
-    def _batches(
-        self, algorithm: Algorithm, jobs: Sequence[Job], size: int
-    ) -> Iterator[Sequence[Job]]:
+    def _batches(self, jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
         """Those jobs that the log lacks, `size` at a time."""
-        left = [job for job in jobs if self._key(algorithm, job) not in self.log]
+        left = [job for job in jobs if job.key not in self.log]
         for first in range(0, len(left), size):
             yield left[first : first + size]
 
-    def _order(self, batch: Sequence[Job], size: int) -> Order:
-        settings, final = self.settings, batch[0].phase == "final"
-        return Order(
-            objectives=[job.objective for job in batch],
-            seeds=[job.seed for job in batch],
-            variant=self.variant,
-            draw=batch[0].draw,
-            label_seed=batch[0].draw,
-            rows=self.rows,
-            training=settings.training,
-            episodes=settings.scoring.episodes if final else settings.search_episodes,
-            episodes_seeds=[job.episodes_seed for job in batch],
-            deterministic=settings.actions == "mean",
-            curve_episodes=settings.curve_episodes if final else None,
-            size=size,
+    def _report(self, batch: Sequence[Job]) -> None:
+        self.report(f"{self.variant}: {batch[0].algorithm} ({batch[0].phase})")
+
+    def _remember(self, job: Job, outcome: Outcome) -> None:
+        record = AgentRecord(
+            task=self.settings.task,
+            variant=job.variant,
+            algorithm=job.algorithm,
+            phase=job.phase,
+            hyperparameters=job.hyperparameters,
+            seed=job.seed,
+            data_draw=job.draw,
+            episodes_seed=job.episodes_seed,
+            trial=job.trial,
+            **outcome.measured,
         )
-
-    def _report(self, algorithm: Algorithm, batch: Sequence[Job]) -> None:
-        self.report(f"{self.variant}: {algorithm.text} ({batch[0].phase})")
-
-    def _remember(self, algorithm: Algorithm, batch: Sequence[Job], scored: Scored) -> None:
-        """Log the agents of a batch."""
-        for position, job in enumerate(batch):
-            diverged = bool(scored.diverged[position])
-            score = scored.returns[position].astype(np.float64)
-            episodes = len(score)
-            error = float(np.std(score, ddof=1) / math.sqrt(episodes)) if episodes > 1 else None
-            record = AgentRecord(
-                task=self.settings.task,
-                variant=self.variant,
-                algorithm=algorithm.text,
-                phase=job.phase,
-                hyperparameters=job.hyperparameters,
-                seed=job.seed,
-                data_draw=job.draw,
-                episodes_seed=job.episodes_seed,
-                trial=job.trial,
-                return_mean=None if diverged else float(score.mean()),
-                return_standard_error=None if diverged else error,
-                episodes=episodes,
-                diverged=diverged,
-                train_seconds=round(scored.train_seconds / len(batch), 3),
-                evaluate_seconds=round(scored.evaluate_seconds / len(batch), 3),
-                measures={} if scored.on_task else {MEASURE: float(score.mean()) / 100},
-            )
-            if self.keep and job.phase == "final" and job.seed == 0 and not diverged:
-                name = files.file_name(f"{self.variant}-{algorithm.text}")
-                kept_agents.save(
-                    self.keep.folder / f"{name}.safetensors",
-                    f"{algorithm.text} ({self.variant})",
-                    jax.tree.map(lambda x, at=position: x[at], scored.policies),
-                    self.keep.task,
-                    score,
-                    job.episodes_seed,
-                    job.objective,
-                    self.settings.training,
-                    job.seed,
-                    RETURN if scored.on_task else AGREEMENT,
-                )
-            agent_curves: dict[str, Any] = {
-                name: [_rounded(x) for x in values[position]]
-                for name, values in scored.curves.items()
-            }
-            self.log.add(record, {"stage": list(scored.stages), **agent_curves})
-
-
-def _rounded(value: Any) -> float | None:
-    number = float(value)
-    return float(f"{number:.6g}") if math.isfinite(number) else None
+        self.log.add(record, outcome.curves)

@@ -1,43 +1,24 @@
-"""What a bench stands on: data that it simulates on a task, or the data of a file."""
+"""What a bench stands on: the data that its agents learn from, and how they are scored.
+
+`robots` and `reviews` are the grounds that there are; the loop of `bench` knows neither.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from mirrorpo import files, protocols, task_names
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
-from mirrorpo.execution.batch import Supply
-from mirrorpo.preferences import data, pools, source_files, views
-from mirrorpo.preferences.data import Pool, PreferenceDataset
-from mirrorpo.preferences.own import holding
-from mirrorpo.preferences.views import Source
-from mirrorpo.simulation import evaluation, tasks
-from mirrorpo.simulation.policy import Policy
-from mirrorpo.standard_error import mean_and_error
-from mirrorpo.study import recorded
-from mirrorpo.study.measures import AGREEMENT, RETURN
+from mirrorpo.execution.executor import Place
+from mirrorpo.study.algorithms import Algorithm
+from mirrorpo.study.jobs import Report, Trainer
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 
 
 class Ground(Protocol):
     """The data of a bench, and where its agents are scored."""
-
-    @property
-    def scene(self) -> recorded.Scene:
-        """Names of the task and of its engine, for the agents that are kept."""
-        ...
-
-    @property
-    def rows(self) -> int | None:
-        """Pairs that each agent is trained on; None for all of a file's."""
-        ...
 
     @property
     def claims(self) -> Mapping[str, Any]:
@@ -49,197 +30,46 @@ class Ground(Protocol):
         """Of the files that decide the run."""
         ...
 
-    def check(self, settings: BenchSettings) -> None:
-        """Raise ValueError where the settings cannot be had on this ground."""
+    def check(self, algorithms: Sequence[Algorithm]) -> None:
+        """Raise ValueError where the bench cannot be had on this ground."""
         ...
 
-    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        """Rows to compare with; `seed` is of their episodes."""
+    def episodes_seed(self, phase: str, seed: int) -> int:
+        """The seed of the episodes, or samples, that score the agent of a seed."""
         ...
 
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
-        """The data of one phase and draw, ready for workers."""
+    def source_agents(self, report: Report) -> list[SourceAgent]:
+        """Rows to compare with."""
+        ...
+
+    def trainer(self, phase: str, draw: int, report: Report) -> AbstractContextManager[Trainer]:
+        """Trains agents of one phase on one draw of the data."""
+        ...
+
+    def finish(self) -> None:
+        """Called when all agents are logged."""
         ...
 
 
-def of(settings: BenchSettings, cache: Path | None) -> Ground:
+def of(
+    settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
+) -> Ground:
     """The ground of a bench.
 
     Args:
         settings: of the bench.
-        cache: folder for simulated trajectories; None for the user's cache.
+        out: its folder.
+        cache: folder of what benches share; None for the user's cache.
+        place: where agents are trained and scored; None for this process.
+        keep_agents: whether each cell's first agent is kept in `out`.
 
     Raises:
         ValueError: an unknown name, or a file that is missing, damaged or too small.
     """
-    if settings.data is None:
-        return Simulated.load(settings, cache)
-    return Recorded.load(settings)
+    if settings.is_of_texts:
+        from mirrorpo.study.reviews import Reviews
 
+        return Reviews(settings, out, cache, keep_agents)
+    from mirrorpo.study import robots
 
-@dataclass(frozen=True)
-class Simulated:
-    """Two source agents on a task, and as many draws of their trajectories as are asked for."""
-
-    task: tasks.AnyTask
-    own: sources.Sources
-    start: Policy | None
-    cache: Path | None
-    allow_short: bool
-
-    @classmethod
-    def load(cls, settings: BenchSettings, cache: Path | None) -> Simulated:
-        task = tasks.load(settings.task, settings.backend)
-        own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-        start = agent_files.load(own.start)[0] if own.start is not None else None
-        return cls(task, own, start, cache, settings.allow_short)
-
-    @property
-    def scene(self) -> recorded.Scene:
-        return recorded.Scene(self.task.name, self.task.backend)
-
-    @property
-    def rows(self) -> int | None:
-        return self.own.rows
-
-    @property
-    def claims(self) -> Mapping[str, Any]:
-        return asdict(self.own)
-
-    @property
-    def checksums(self) -> Mapping[str, str]:
-        code = {} if self.task.code is None else {"task": self.task.code}
-        return {**self.own.checksums(), **code}
-
-    def check(self, settings: BenchSettings) -> None:
-        minibatch = settings.training.minibatch
-        if self.own.rows < minibatch:
-            raise ValueError(f"rows ({self.own.rows}) is fewer than a minibatch of {minibatch}.")
-        for name in (self.own.better, self.own.worse):
-            policy, _ = agent_files.load_source(name, "--better and --worse")
-            if isinstance(policy, Policy):
-                evaluation.check_sizes(policy, self.task)
-
-    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        rows = []
-        for role, name in (("better", self.own.better), ("worse", self.own.worse)):
-            policy, _ = agent_files.load_source(name, f"--{role}")
-            mean, error = agent_files.evaluate(
-                policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
-            )
-            rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
-        return rows
-
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
-        pool = pools.cached(
-            self.task,
-            self.own.rows,
-            number,
-            self.own.better,
-            self.own.worse,
-            self.cache,
-            pools.in_words(report),
-            pools.in_line(report),
-        )
-        if not self.allow_short:
-            data.refuse_short(pool)
-        return Supply(self.task, {number: pool}, self.start)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """The trajectories of a file: one draw of the data.
-
-    Where its card names a task of equal sizes, agents are scored by return there, and trained on
-    all pairs. Elsewhere a part of the data is held out, and agents are scored by how many of its
-    labels they agree with.
-
-    Attributes:
-        path: of the file.
-        source: all of it.
-        task: where agents are scored; None for by held-out labels.
-        split: the parts; None where agents are scored on a task.
-        rows: pairs to train on; None for all of a part.
-    """
-
-    path: Path
-    source: Source
-    task: tasks.AnyTask | None
-    split: holding.Split | None
-    rows: int | None
-
-    @classmethod
-    def load(cls, settings: BenchSettings) -> Recorded:
-        path = Path(str(settings.data))
-        source = source_files.load(path)
-        named = settings.task if task_names.names_function(settings.task) else None
-        task, _ = recorded.task_of(source, named)
-        split = None if task is not None else holding.split(source, settings.data_seed)
-        return cls(path, source, task, split, settings.rows)
-
-    @property
-    def scene(self) -> recorded.Scene:
-        return recorded.scene_on(self.source.card, self.path)
-
-    @property
-    def claims(self) -> Mapping[str, Any]:
-        return {"scored_by": RETURN if self.task else AGREEMENT}
-
-    @property
-    def checksums(self) -> Mapping[str, str]:
-        return {"data": files.checksum(self.path)}
-
-    def check(self, settings: BenchSettings) -> None:
-        named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
-        if named:
-            raise ValueError(
-                f"{' and '.join(named)} are of data that are simulated, but --data names a file."
-            )
-        if self.task is None and settings.curve_episodes:
-            raise ValueError(
-                f"curve_episodes needs a task to act on, but {recorded.task_of(self.source)[1]}."
-            )
-        for text in settings.variants:
-            views.check(self.source, text)
-        parts = [self._part(phase)[0] for phase in ("search", "final")]
-        fewest, minibatch = min(part.rows for part in parts), settings.training.minibatch
-        if not minibatch <= (self.rows or fewest) <= fewest:
-            raise ValueError(
-                f"rows must be between a minibatch of {minibatch} and the {fewest} pairs of "
-                f"{self.path} that are trained on, not {self.rows or fewest}."
-            )
-        if isinstance(self.source, Pool) and not settings.allow_short:
-            data.refuse_short(self.source)
-
-    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        if self.task is None or isinstance(self.source, PreferenceDataset):
-            return []
-        rows = []
-        held = self.source.trajectories
-        for which, role in ((data.BETTER, "better"), (data.WORSE, "worse")):
-            mean, error = mean_and_error(held.returns[held.agent == which].astype(np.float64))
-            name = self.source.card.get(role, {}).get("name", role)
-            rows.append(SourceAgent(f"{role}: {name} (episodes of the file)", mean, error))
-        return rows
-
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
-        source, pairs = self._part(phase)
-        return Supply(self.task, {number: source}, held_out=pairs)
-
-    def _part(self, phase: str) -> tuple[Source, PreferenceDataset | None]:
-        if self.split is None:
-            return self.source, None
-        return self.split.search if phase == "search" else self.split.score
-
-
-def settled(settings: BenchSettings) -> BenchSettings:
-    """The settings of a bench with the name of its data's task, where they come from a file."""
-    if settings.data is None:
-        return settings
-    path = Path(settings.data)
-    # All steps, once settled, are None, which would be the protocol's again.
-    steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
-    name = recorded.scene_on(source_files.card(path), path).name
-    # A name of code stays the user's own, see `recorded.task_on`.
-    name = settings.task if settings.task == name else name
-    return replace(settings, time_steps=steps, task=name)
+    return robots.of(settings, out, cache, place, keep_agents)

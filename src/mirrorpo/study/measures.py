@@ -1,6 +1,8 @@
-"""What the score of an agent is: its return on a task, or its agreement with held-out labels."""
+"""What the score of an agent is: its return on a task, its agreement with held-out labels, or the
+reward of its texts."""
 
 RETURN, AGREEMENT = "true return", "held-out label agreement in %"
+REWARD = "true reward in points"
 MEASURE = "held_out_agreement"
 """Column of a bench's results: the share of held-out labels that an agent agrees with. It is there
 where agents are scored by it."""

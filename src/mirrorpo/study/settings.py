@@ -4,8 +4,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mirrorpo import protocols
+from mirrorpo.language.reviews.settings import ReviewSettings
 from mirrorpo.preferences.draws import check_data_seed, draw
+from mirrorpo.text_tasks import REVIEWS
 from mirrorpo.training_settings import TrainSettings
+
+_ROBOTS_ONLY = (
+    *("data", "epochs", "schedule", "reset_optimiser", "single_stage", "time_steps", "std"),
+    *("curve_episodes", "actions", "allow_short", "backend", "better", "worse"),
+)
+_TEXTS_ONLY = (
+    *("model", "steps", "lora_r", "aggregation", "bf16", "test_prompts", "max_new_tokens"),
+    *("best_of", "target_steps", "target_learning_rate", "sample_batch"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,15 +40,19 @@ class Scoring:
 class BenchSettings:
     """What a bench measures; it decides every number of its table.
 
-    A setting that is None takes the protocol's value; see `mirrorpo.protocols`.
+    A setting that is None takes the protocol's value; see `mirrorpo.protocols`. Settings that do
+    not apply to the task are refused: those from `epochs` on belong to robots, except for
+    `minibatch`, `learning_rate` and the episodes, and those from `model` on to texts.
 
     Attributes:
-        task: name of a task; of a file's data their card names it.
+        task: name of a robot's task, or reviews for the bench on a language model (extra `llm`);
+            of a file's data their card names it.
         data: file of a pool or a labelled dataset to train on, as `mirrorpo data import` writes,
             in place of simulated data; None to simulate. It is one draw of the data.
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
-        protocol: "mirror" or "paper", the bundle of all settings that are not given.
+        protocol: "mirror" or "paper", the bundle of all settings that are not given; for texts
+            "mirror", or "smoke", a tiny random model to see that a set-up works.
         seeds: number of trained agents per table cell.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
             takes those that searches behind the shipped tables of results chose, where the task
@@ -53,7 +68,7 @@ class BenchSettings:
         data_draws: number of draws that a cell's agents are spread over.
         tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
             uses, or the first one of the "score", as the paper seems to.
-        rows: pairs of each dataset; None for the paper's number.
+        rows: pairs of each dataset; None for the paper's number, or for 256 prompts.
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
         learning_rate: Adam's, at the start of each stage.
@@ -63,9 +78,11 @@ class BenchSettings:
         single_stage: names of objectives that skip their SFT stage.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
-        episodes: evaluation episodes per agent for the final score; each agent of a cell has its
-            own start states, agents of equal number in two cells share theirs.
-        search_episodes: evaluation episodes per agent in the search.
+        episodes: evaluation episodes per agent for the final score, for texts continuations of
+            test prompts; each agent of a cell has its own start states, agents of equal number in
+            two cells share theirs.
+        search_episodes: evaluation episodes per agent in the search, for texts continuations of
+            training prompts.
         curve_episodes: evaluation episodes per final agent after every epoch, for the curve of
             its return while it trains; None for no such curve.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones.
@@ -73,6 +90,18 @@ class BenchSettings:
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
+        model: a hub's name, a folder, ``smollm2`` (default), or ``smoke`` for a tiny random model.
+        steps: optimiser steps of each agent, all stages together (60).
+        lora_r: rank of the adapters on all linear layers (16); the scale alpha / r is 2.
+        aggregation: "mean" (default) or "sum" of a continuation's log-probs, for all objectives.
+        bf16: train in mixed precision, in bfloat16; None: on a GPU that has it.
+        test_prompts: prompts that agents are scored on (64); they name other things.
+        max_new_tokens: at which a continuation is cut (32).
+        best_of: continuations of each training prompt among which the target, the better source,
+            learns the best (8).
+        target_steps: optimiser steps of the target (60).
+        target_learning_rate: Adam's, at the start of the target's training (3e-4).
+        sample_batch: continuations at once when sampling (32).
     """
 
     task: str = "hopper"
@@ -105,15 +134,27 @@ class BenchSettings:
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
+    model: str | None = None
+    steps: int | None = None
+    lora_r: int | None = None
+    aggregation: str | None = None
+    bf16: bool | None = None
+    test_prompts: int | None = None
+    max_new_tokens: int | None = None
+    best_of: int | None = None
+    target_steps: int | None = None
+    target_learning_rate: float | None = None
+    sample_batch: int | None = None
 
     def __post_init__(self) -> None:
+        self._refuse_those_of_others()
         if self.data is not None:
             if (self.data_draws or 1) > 1:
                 raise ValueError(
                     f"data_draws must be 1 with data from a file, not {self.data_draws}."
                 )
             object.__setattr__(self, "data_draws", 1)
-        protocols.settle(self)
+        protocols.settle(self, protocols.TEXTS if self.is_of_texts else protocols.PROTOCOLS)
         for name in ("search_seeds", "search_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -126,11 +167,38 @@ class BenchSettings:
         if self.trials is None or self.trials < 1:
             raise ValueError(f"trials must be at least 1, not {self.trials}.")
         check_data_seed(self.data_seed)
-        protocols.check_actions(self.actions)
+        if not self.is_of_texts:
+            protocols.check_actions(self.actions)
         for name in ("variants", "algorithms"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty: name at least one.")
-        _ = self.training, self.scoring  # check their settings
+        _ = self.scoring, self.texts if self.is_of_texts else self.training  # check them
+
+    def _refuse_those_of_others(self) -> None:
+        """See that every setting applies to the task."""
+        others = _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY
+        given = [
+            one.name
+            for one in fields(self)
+            if one.name in others and getattr(self, one.name) != one.default
+        ]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)}: not for task {self.task}. Leave "
+                f"{'it' if len(given) == 1 else 'them'} out, or name "
+                f"{'a robot' if self.is_of_texts else REVIEWS} as the task."
+            )
+
+    @property
+    def is_of_texts(self) -> bool:
+        """Whether its agents are language models."""
+        return self.task == REVIEWS
+
+    @property
+    def texts(self) -> ReviewSettings:
+        """What a bench on texts trains and scores; those that are None at their defaults."""
+        given = {one.name: getattr(self, one.name) for one in fields(ReviewSettings)}
+        return ReviewSettings(**{k: value for k, value in given.items() if value is not None})
 
     @property
     def scoring(self) -> Scoring:
@@ -147,10 +215,14 @@ class BenchSettings:
         """The settings as a run records them: how it tunes by trials, and the data's file, only
         where it has them, so that a run from before there were any can be resumed."""
         values = asdict(self)
+        for name in _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY:
+            del values[name]
+        if self.is_of_texts:
+            values |= asdict(self.texts)
         if not self.search or self.tune_by == "grid":
             del values["tune_by"], values["trials"]
         if self.data is None:
-            del values["data"]
+            values.pop("data", None)  # of texts it is gone already
         return values
 
     @property

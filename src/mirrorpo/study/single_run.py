@@ -21,8 +21,8 @@ from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents, recorded
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.column import FINAL_EPISODES_SEED
 from mirrorpo.study.measures import AGREEMENT, RETURN
+from mirrorpo.study.robots import FINAL_EPISODES_SEED
 from mirrorpo.training import learner
 from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings

@@ -12,7 +12,6 @@ from mirrorpo.study.tuning import Tuning
 def write(
     out: Path,
     table: ResultTable,
-    decimals: int = 0,
     others: Sequence[tuple[str, ResultTable]] = (),
     searches: Mapping[tuple[str, str], Tuning] | None = None,
 ) -> None:
@@ -21,10 +20,10 @@ def write(
     Args:
         out: folder of the run.
         table: of its scores.
-        decimals: digits after the point.
         others: title and table of what else was measured.
         searches: how the hyper-parameters of each cell were tuned; None where nothing says.
     """
+    decimals = table.decimals
     iqm = tables.to_markdown(table, measure="iqm", decimals=decimals)
     parts = [
         tables.to_markdown(table, decimals=decimals),

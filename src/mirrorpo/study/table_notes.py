@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from mirrorpo import plain_text
-from mirrorpo.study.measures import RETURN
+from mirrorpo.study.measures import AGREEMENT, RETURN, REWARD
 from mirrorpo.study.tables import Cell, ResultTable
 
 
@@ -12,6 +12,11 @@ def score(table: ResultTable, episodes: int) -> str:
     """What the numbers are, in one or two sentences; `episodes` of each agent, on a task."""
     if table.scored_by == RETURN:
         return f"Mean true return, {episodes} episodes per agent."
+    if table.scored_by == REWARD:
+        return (
+            f"Mean true reward in points, {episodes} continuations of test prompts per agent; a "
+            "win is a higher reward than the original's continuation of the same prompt."
+        )
     return (
         "Mean agreement with held-out labels, in %: how often an agent makes the chosen actions "
         "likelier than the rejected ones, per step. No task is named that the agents could act on."
@@ -53,7 +58,7 @@ def leaders(table: ResultTable) -> list[str]:
 def to_markdown(table: ResultTable) -> str:
     """All notes as Markdown, to stand below a table."""
     found = [f"- {plain_text.in_markdown(line)}" for line in leaders(table)]
-    told = [] if table.scored_by == RETURN else [score(table, 0), ""]
+    told = [score(table, 0), ""] if table.scored_by == AGREEMENT else []
     lines = [*told, f"{errors(table)} {bold(table)}", "", *found]
     return "\n".join(lines).rstrip() + "\n"
 

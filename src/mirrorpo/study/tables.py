@@ -15,8 +15,9 @@ from rich.text import Text
 from mirrorpo import plain_text
 from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
-from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
+from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN, REWARD
 from mirrorpo.study.statistics import BestOf, Summary
+from mirrorpo.text_tasks import TEXT_TASKS
 
 FINAL_PHASE = "final"
 NOT_RUN = "\N{EN DASH}"
@@ -118,6 +119,11 @@ class ResultTable:
     leaders: dict[str, BestOf] = field(default_factory=dict)
     scored_by: str = RETURN
 
+    @property
+    def decimals(self) -> int:
+        """Digits after the point that its numbers are worth."""
+        return 1 if self.scored_by == REWARD else 0
+
 
 def build(
     results: pd.DataFrame,
@@ -183,8 +189,14 @@ def build(
         tuple(SourceAgent(*source) for source in sources),
         cells,
         leaders,
-        AGREEMENT if MEASURE in counted and counted[MEASURE].notna().any() else RETURN,
+        _scored_by(task, counted),
     )
+
+
+def _scored_by(task: str, agents: pd.DataFrame) -> str:
+    if task in TEXT_TASKS:
+        return REWARD
+    return AGREEMENT if MEASURE in agents and agents[MEASURE].notna().any() else RETURN
 
 
 def refuse_diverged(table: ResultTable, out: Path) -> None:

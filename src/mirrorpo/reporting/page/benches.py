@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from mirrorpo.language.sentiment_task.settings import logging_steps
+from mirrorpo.language.reviews.settings import logging_steps
 from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import quantities, reviews
@@ -20,8 +20,8 @@ from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import Quantities
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import statistics, table_notes
-from mirrorpo.study.measures import RETURN
 from mirrorpo.study.tables import FINAL_PHASE, Cell
+from mirrorpo.text_tasks import TEXT_TASKS
 
 LOST = 2.0
 
@@ -96,9 +96,7 @@ class BenchPart:
     @property
     def quantities(self) -> Quantities:
         """What it measures."""
-        found = quantities.of_task(self.task)
-        scored_by = self.run.table.scored_by
-        return found if scored_by == RETURN else replace(found, score=scored_by)
+        return replace(quantities.of_task(self.task), score=self.run.table.scored_by)
 
     @property
     def curve_titles(self) -> list[tuple[str, str]]:
@@ -109,7 +107,7 @@ class BenchPart:
     @property
     def curve_step(self) -> int:
         """How far apart the points of a training curve are: epochs, or optimiser steps."""
-        if self.task != quantities.REVIEWS:
+        if self.task not in TEXT_TASKS:
             return 1
         return logging_steps(int(self.run.settings["steps"]))
 
@@ -161,7 +159,7 @@ class BenchPart:
     def environment_steps(self) -> int | None:
         """The most that evaluation can have taken: episodes may end early. None of a language
         model."""
-        if self.task == quantities.REVIEWS:
+        if self.task in TEXT_TASKS:
             return None
         episodes = int(self.run.agents.episodes.sum())
         along = self.run.settings.get("curve_episodes") or 0
@@ -176,7 +174,7 @@ class BenchPart:
     @property
     def measured(self) -> list[reviews.Measured]:
         """Of language models, beside their reward; none on robots."""
-        if self.task != quantities.REVIEWS:
+        if self.task not in TEXT_TASKS:
             return []
         return reviews.measured(self.folder, self.run.table, self.final)
 

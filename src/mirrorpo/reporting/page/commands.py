@@ -10,8 +10,8 @@ from typing import Any
 
 from mirrorpo import files
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.text_tasks import OLD_REVIEWS
 
 _ALWAYS = ("task", "variants", "algorithms")
 _EXPLAIN_OPTIONS = ("max_terms", "low", "high", "seed")
@@ -32,9 +32,9 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
         ValueError: the settings are not of a run of this kind.
     """
     if kind == "bench":
+        if settings.get("task") == OLD_REVIEWS:
+            return None  # a command that there is no more
         words = [kind, *_options(BenchSettings, settings)]
-    elif kind == "sentiment":
-        words = [kind, *_options(SentimentSettings, settings)]
     elif kind == "discover":
         words = [kind, *_options(DiscoverySettings, settings)]
     elif kind == "explain":

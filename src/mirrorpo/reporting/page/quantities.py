@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirrorpo.study.measures import RETURN, REWARD
+from mirrorpo.text_tasks import TEXT_TASKS
+
 EPISODE_LENGTH = 1000
 """The most steps of a robot's episode on the bench."""
-
-REVIEWS = "sentiment"
-"""The task of the bench on language models."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Quantities:
 
 
 _ROBOTS = Quantities(
-    "true return",
+    RETURN,
     0,
     "epoch",
     (
@@ -41,7 +41,7 @@ _ROBOTS = Quantities(
     ),
 )
 _REVIEWS = Quantities(
-    "true reward in points",
+    REWARD,
     1,
     "optimiser step",
     (
@@ -56,4 +56,4 @@ _REVIEWS = Quantities(
 
 def of_task(task: str) -> Quantities:
     """Those of a bench on this task."""
-    return _REVIEWS if task == REVIEWS else _ROBOTS
+    return _REVIEWS if task in TEXT_TASKS else _ROBOTS

@@ -92,7 +92,7 @@ class Reader:
 
 
 READERS: Mapping[Kind, Reader] = {
-    **{kind: Reader("benches", benches.read) for kind in comparison.KINDS},
+    comparison.KIND: Reader("benches", benches.read),
     "discover": Reader("searches", searches.read),
     "judge": Reader("judgements", judgements.read),
     **{kind: Reader("trainings", trainings.read) for kind in trainings.KINDS},

@@ -1,8 +1,6 @@
-"""What the bench on reviews measures, typed and validated; light to import."""
+"""What the bench on reviews trains and scores, typed and validated; light to import."""
 
 from dataclasses import dataclass
-
-from mirrorpo import variants
 
 _LOGS = 12
 
@@ -13,8 +11,8 @@ def logging_steps(steps: int) -> int:
 
 
 @dataclass(frozen=True)
-class SentimentSettings:
-    """What the bench on reviews measures; it decides every number of its table.
+class ReviewSettings:
+    """The settings of a bench on reviews that its models, texts and trainings need.
 
     The defaults are for SmolLM2-135M on two CPU cores, where a token costs about ten milliseconds
     to sample and ten to train: continuations of at most 32 tokens, adapters of rank 16 in place of
@@ -23,24 +21,14 @@ class SentimentSettings:
 
     Attributes:
         model: a hub's name, a folder, ``smollm2``, or ``smoke`` for a tiny random model.
-        variants: of the preference data, as on robots. Rewards are in points, so that
-            ``bad-judge:50`` is a judge that often errs.
-        algorithms: objective names, files of saved objectives, or PATH.py:CLASS.
-        seeds: trained agents a cell of the table.
-        search: choose hyper-parameters for each cell from the objective's grid, by the reward on
-            training prompts. Without it those that the user did not give take the middle of
-            their grid.
-        search_seeds: agents for each point of the grid.
         rows: training prompts, each with two continuations of either source; so many pairs.
         test_prompts: on which agents are scored; they name other things.
-        episodes: continuations of each final agent, and of either source, that are scored.
-        search_episodes: of each agent of the search.
         max_new_tokens: at which a continuation is cut.
         best_of: continuations of each training prompt among which the target learns the best.
         target_steps: optimiser steps of the target, of 8 prompts each, with adapters of rank 16.
         target_learning_rate: Adam's, at the start.
         steps: optimiser steps of each agent, all stages together.
-        batch: pairs a step.
+        minibatch: pairs per step.
         learning_rate: Adam's, at the start of each stage, through which it falls linearly.
         lora_r: rank of the adapters on all linear layers; the scale alpha / r is 2.
         aggregation: "mean" or "sum" of a continuation's log-probs, for all objectives alike. The
@@ -48,38 +36,29 @@ class SentimentSettings:
         bf16: train agents in mixed precision, in bfloat16; None: on a GPU that has it. It is
             faster on processors with instructions for it (avx512_bf16, AMX) too.
         sample_batch: continuations at once when sampling.
-        keep_models: keep every agent's adapter in the run folder.
-        seed: of the continuations, the target and the labels.
+        data_seed: of the continuations and of the target.
     """
 
     model: str = "smollm2"
-    variants: tuple[str, ...] = ("base", "noisy:0.3")
-    algorithms: tuple[str, ...] = ("sft", "dpo", "ipo", "simpo", "cpo", "orpo", "ta-mpo", "lpo")
-    seeds: int = 3
-    search: bool = False
-    search_seeds: int = 1
     rows: int = 256
     test_prompts: int = 64
-    episodes: int = 128
-    search_episodes: int = 64
     max_new_tokens: int = 32
     best_of: int = 8
     target_steps: int = 60
     target_learning_rate: float = 3e-4
     steps: int = 60
-    batch: int = 8
+    minibatch: int = 8
     learning_rate: float = 3e-4
     lora_r: int = 16
     aggregation: str = "mean"
     bf16: bool | None = None
     sample_batch: int = 32
-    keep_models: bool = False
-    seed: int = 0
+    data_seed: int = 0
 
     def __post_init__(self) -> None:
         for name, least in (
-            *((name, 1) for name in ("seeds", "search_seeds", "rows", "test_prompts", "episodes")),
-            *((name, 1) for name in ("search_episodes", "batch", "lora_r", "sample_batch")),
+            *((name, 1) for name in ("rows", "test_prompts", "minibatch", "lora_r")),
+            ("sample_batch", 1),
             *((name, 2) for name in ("max_new_tokens", "best_of", "steps", "target_steps")),
         ):
             if getattr(self, name) < least:
@@ -89,11 +68,3 @@ class SentimentSettings:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
         if self.aggregation not in ("mean", "sum"):
             raise ValueError(f"aggregation must be mean or sum, not {self.aggregation!r}.")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
-        for name in ("variants", "algorithms"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} is empty: name at least one.")
-        # Names separated by commas are one word on the command line.
-        for text in ",".join(self.variants).split(","):
-            variants.parse(text)

@@ -17,24 +17,11 @@ from mirrorpo.language.trl_names import peft, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts import reading
 
-from .settings import logging_steps
+from .settings import ReviewSettings, logging_steps
 
 ADAPTER = "adapter"
 CARD = "training.json"
 _CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """What one fine-tuning takes besides its data and objective; see `SentimentSettings`."""
-
-    model: str
-    steps: int
-    batch: int
-    learning_rate: float
-    lora_r: int
-    aggregation: str
-    bf16: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,7 @@ class _Card:
 
 
 def fine_tune(
-    settings: TrainSettings,
+    settings: ReviewSettings,
     objective: Objective,
     pairs: Sequence[Mapping[str, str]],
     seed: int,
@@ -94,7 +81,7 @@ def fine_tune(
 
 
 def _train(
-    settings: TrainSettings,
+    settings: ReviewSettings,
     objective: Objective,
     pairs: Sequence[Mapping[str, str]],
     seed: int,
@@ -112,7 +99,7 @@ def _train(
         PreferenceConfig(
             str(folder / "checkpoints"),
             max_steps=settings.steps,
-            per_device_train_batch_size=settings.batch,
+            per_device_train_batch_size=settings.minibatch,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="linear",
             aggregation=settings.aggregation,

@@ -1,6 +1,10 @@
 """The bench on reviews, whole: prompts, samples, target, pool, agents, table."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,12 +15,16 @@ pytest.importorskip("vaderSentiment")
 
 import torch
 
+import mirrorpo as mpo
 from mirrorpo import objectives
 from mirrorpo.cli import main
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
+from mirrorpo.front import options
 from mirrorpo.objectives.user_text import UserText
+from mirrorpo.preferences import facts
 from mirrorpo.reporting import comparison
-from mirrorpo.study import sentiment, tables
+from mirrorpo.reporting.page import reading
+from mirrorpo.study import bench, tables, tuning, win_rates
+from mirrorpo.study.settings import BenchSettings
 from tests.language import tiny_reviews
 
 MEASURES = ("kl", "distinct_1", "distinct_2", "tokens", "perplexity", "win_rate")
@@ -40,8 +48,9 @@ def cache(tmp_path_factory):
 
 
 def tiny(model, **changes):
-    return SentimentSettings(
+    return BenchSettings(
         **{
+            "task": "reviews",
             "model": model,
             "variants": ("base", "noisy:0.3"),
             "algorithms": ("dpo[beta=1]", "ta-mpo"),
@@ -54,7 +63,8 @@ def tiny(model, **changes):
             "best_of": 2,
             "target_steps": 4,
             "steps": 4,
-            "batch": 4,
+            "minibatch": 4,
+            "data_draws": 1,
             "learning_rate": 1e-2,
             "lora_r": 2,
             **changes,
@@ -69,14 +79,14 @@ def scores(log):
 @pytest.fixture(scope="module")
 def whole(model, cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "whole"
-    return out, *sentiment.run(tiny(model), out, cache=cache)
+    return out, *bench.run(tiny(model), out, cache=cache)
 
 
 def test_the_chain_ends_with_one_row_an_agent_and_a_table(whole):
     out, log, sources = whole
     frame = pd.read_csv(out / "results.csv")
     assert len(frame) == 4
-    assert set(frame.task) == {"sentiment"}
+    assert set(frame.task) == {"reviews"}
     assert not frame.diverged.any()
     for name in ("return_mean", "return_standard_error", *MEASURES):
         assert frame[name].notna().all()
@@ -86,7 +96,7 @@ def test_the_chain_ends_with_one_row_an_agent_and_a_table(whole):
     assert of_original["kl"] == 0
     assert (of_original["win_rate"], of_original["win_rate_standard_error"]) == (50, 0)
     table = tables.build(
-        log.frame(), "sentiment", ("dpo[beta=1]", "ta-mpo"), ("base", "noisy:0.3"), sources
+        log.frame(), "reviews", ("dpo[beta=1]", "ta-mpo"), ("base", "noisy:0.3"), sources
     )
     assert len(table.cells) == 4
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -119,7 +129,7 @@ def test_every_final_agents_texts_are_kept_and_no_adapter(whole):
 
 
 def test_the_same_agents_again_give_the_same_numbers(whole, model, cache, tmp_path):
-    again, _ = sentiment.run(tiny(model), tmp_path / "again", cache=cache)
+    again, _ = bench.run(tiny(model), tmp_path / "again", cache=cache)
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
 
 
@@ -128,17 +138,17 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop_at, whole, model, tmp
     class Killed(Exception):
         pass
 
-    def kill(done, of, doing):
-        if done >= stop_at:
+    def kill(point):
+        if point.done >= stop_at:
             raise Killed
 
     out, cache = tmp_path / "cut", tmp_path / "cache"
     with pytest.raises(Killed):
-        sentiment.run(tiny(model), out, kill, cache)
+        bench.run(tiny(model), out, kill, cache)
     # As a kill in the middle of a write leaves it.
     with (out / "metrics.jsonl").open("a") as file:
-        file.write('{"agent": {"task": "senti')
-    again, _ = sentiment.run(tiny(model), out, cache=cache)
+        file.write('{"agent": {"task": "revi')
+    again, _ = bench.run(tiny(model), out, cache=cache)
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
 
 
@@ -149,16 +159,25 @@ def test_a_finished_run_loads_no_model(whole, model, cache, monkeypatch):
         raise AssertionError("loaded again")
 
     monkeypatch.setattr(models, "load", never)
-    again, sources = sentiment.run(tiny(model), whole[0], cache=cache)
+    again, sources = bench.run(tiny(model), whole[0], cache=cache)
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
     assert sources == whole[2]
 
 
-def test_the_search_has_its_own_seeds_and_its_best_point_is_scored(model, cache, tmp_path):
+@pytest.mark.parametrize("by", ["grid", "trials"])
+def test_the_search_has_its_own_seeds_and_draw_and_its_best_point_is_scored(
+    by, model, cache, tmp_path
+):
     settings = tiny(
-        model, variants=("base",), algorithms=("sft", "lpo"), search=True, keep_models=True
+        model,
+        variants=("base",),
+        algorithms=("sft", "lpo"),
+        search=True,
+        search_seeds=1,
+        tune_by=by,
+        trials=4,
     )
-    log, _ = sentiment.run(settings, tmp_path / "run", cache=cache)
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache, keep_agents=True)
     frame = log.frame()
     search, final = (frame[frame.phase == phase] for phase in ("search", "final"))
     assert set(search.algorithm) == {"lpo"}
@@ -166,17 +185,24 @@ def test_the_search_has_its_own_seeds_and_its_best_point_is_scored(model, cache,
     best = search.loc[search.return_mean.idxmax(), "hyperparameters"]
     assert final.set_index("algorithm").hyperparameters["lpo"] == best
     assert not set(search.seed) & set(final.seed)
-    assert len(list((tmp_path / "run" / "agents").glob("*/adapter"))) == len(frame)
+    assert not set(search.data_draw) & set(final.data_draw)
+    kept = (tmp_path / "run" / "agents").glob("*/adapter")
+    assert sorted(path.parent.name[:8] for path in kept) == ["base-lpo", "base-sft"]
+    found = tuning.read(tmp_path / "run")
+    assert {name for name, _ in found} == {"lpo"}
+    assert found["lpo", "base"].agents == len(search) == search.trial.nunique()
+    assert len(search) >= 2
 
 
 def test_a_diverged_agent_is_a_row_without_a_number(model, cache, tmp_path):
     settings = tiny(model, variants=("base",), algorithms=("sft",), learning_rate=1e38)
-    log, _ = sentiment.run(settings, tmp_path / "run", cache=cache)
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache)
     frame = log.frame()
     assert frame.diverged.all()
     assert frame.return_mean.isna().all()
-    (cell,) = sentiment.win_rates(frame, settings, tmp_path / "run").cells.values()
-    assert cell.text("mean") == "diverged 1/1"
+    table = tables.build(frame, "reviews", ("sft",), ("base",))
+    ((_, won),) = win_rates.side_tables(tmp_path / "run", table, frame)
+    assert won.cells["sft", "base"].text("mean") == "diverged 1/1"
 
 
 def test_the_report_reads_a_run(whole):
@@ -194,25 +220,26 @@ def test_the_report_reads_a_run(whole):
 )
 def test_mistakes_are_refused_before_anything_is_written(changes, message, model, tmp_path):
     with pytest.raises(ValueError, match=message):
-        sentiment.run(tiny(model, **changes), tmp_path / "run", cache=tmp_path / "cache")
+        bench.run(tiny(model, **changes), tmp_path / "run", cache=tmp_path / "cache")
     assert not (tmp_path / "run").exists()
 
 
 def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):
     command = [
-        *("sentiment", "--smoke", "--variants", "base", "--algorithms", "sft,lpo"),
+        *("bench", "--task", "reviews", "--protocol", "smoke"),
+        *("--variants", "base", "--algorithms", "sft,lpo"),
         *("--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")),
     ]
     main(command)
     said = capsys.readouterr().out
     assert said.count("better: target") == 2
-    assert "win rate against the original" in said
+    assert "Win rate against the original" in " ".join(said.split())
     assert "lpo" in said
     assert (tmp_path / "run" / "table.md").read_text().startswith("| algorithm | base |")
     with pytest.raises(SystemExit) as stop:
-        main([*command, "--seed", "1"])
+        main([*command, "--data-seed", "1"])
     assert stop.value.code == 2
-    assert "holds a run with other settings (seed differ)" in capsys.readouterr().err
+    assert "holds a run with other settings (data_seed differ)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["json", "py"])
@@ -220,7 +247,7 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
     class Killed(Exception):
         pass
 
-    def kill(done, of, doing):
+    def kill(point):
         raise Killed
 
     path = tmp_path / f"mine.{suffix}"
@@ -240,7 +267,7 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
             )
         text = UserText(path if suffix == "json" else f"{path}:Mine")
         settings = tiny(model, variants=("base",), algorithms=(text,))
-        sentiment.run(settings, tmp_path / "run", kill, tmp_path / "cache")
+        bench.run(settings, tmp_path / "run", kill, tmp_path / "cache")
 
     for _ in range(2):
         with pytest.raises(Killed):
@@ -250,7 +277,101 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
+    given = ["--model", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     with pytest.raises(SystemExit) as stop:
-        main(["sentiment", "--model", str(tmp_path / "none"), "--out", str(tmp_path / "run")])
+        main(["bench", "--task", "reviews", *given])
     assert stop.value.code == 2
     assert "cannot be loaded" in capsys.readouterr().err
+
+
+def test_the_facts_of_the_data_are_written_and_noise_flips_more_labels(whole):
+    out = whole[0]
+    base, noisy = facts.recall(out)
+    assert (base.variant, base.rows, base.agents) == ("base", 12, ("target", "original"))
+    assert base.pairings == (0, 1, 0)
+    assert base.flipped < noisy.flipped
+    mixed = 0.5 * (base.chosen_return[0] + base.rejected_return[0])
+    assert 0.5 * (noisy.chosen_return[0] + noisy.rejected_return[0]) == pytest.approx(mixed)
+    assert [name for name, _, _ in base.sides] == ["true reward, mean ± s.d.", "words, mean"]
+
+
+def test_agents_are_spread_over_draws_of_texts_that_share_the_target(model, cache, tmp_path):
+    settings = tiny(model, variants=("base",), algorithms=("sft",), seeds=2, data_draws=2)
+    log, _ = bench.run(settings, tmp_path / "run", cache=cache)
+    frame = log.frame()
+    assert sorted(frame.data_draw) == [0, 1]
+    (folder,) = {path.parent for path in cache.glob("*/pool-1.json")}
+    first, second = (json.loads((folder / f"pool-{n}.json").read_text()) for n in (0, 1))
+    assert first["prompts"] == second["prompts"]
+    assert first["texts"] != second["texts"]
+    assert len(list(folder.glob("target"))) == 1
+
+
+def test_from_python_a_bench_on_texts_is_a_result_like_any_other(model, cache, tmp_path):
+    settings = tiny(model, variants=("base",), seeds=2)
+    result = mpo.bench(settings, out=tmp_path / "run", cache=cache)
+    assert list(result.table.algorithm) == ["dpo[beta=1]", "ta-mpo"]
+    assert "true reward in points" in result._repr_html_()
+    ((title, won),) = result.side_tables
+    assert title.startswith("Win rate")
+    assert won.sources[1].mean == 50
+    assert mpo.bench(settings, out=tmp_path / "run", cache=cache).agents.equals(result.agents)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"task": "reviews", "epochs": 3, "std": "learned"}, "epochs, std: not for task reviews"),
+        ({"task": "reviews", "protocol": "paper"}, "Protocols: mirror, smoke"),
+        ({"task": "reviews", "curve_episodes": 3}, "curve_episodes: not for task reviews"),
+        ({"task": "hopper", "lora_r": 4}, "lora_r: not for task hopper.*name reviews"),
+        ({"task": "hopper", "bf16": False}, "bf16: not for task hopper"),
+        ({"task": "reviews", "ray": "local:1"}, "ray: not for task reviews"),
+        ({"task": "reviews", "best_of": 1}, "best_of must be at least 2"),
+    ],
+)
+def test_a_setting_that_does_not_apply_is_refused_in_one_line(given, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        mpo.bench(**given)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_texts_stay_when_they_are_changed():
+    settings = options.changed(BenchSettings(task="reviews", steps=9), seeds=2)
+    assert (settings.texts.steps, settings.seeds, settings.minibatch) == (9, 2, None)
+    assert not set(settings.recorded) & {"epochs", "backend", "std", "time_steps"}
+    assert settings.recorded["lora_r"] == 16
+    assert not set(BenchSettings().recorded) & {"lora_r", "model", "steps"}
+
+
+def test_the_old_command_names_the_new_one(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["sentiment", "--smoke"])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mirrorpo bench --task reviews" in line
+
+
+def test_a_run_folder_of_version_0_1_0_is_read_with_its_own_command(whole, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(whole[0], old)
+    for name in ("config.json", "metrics.jsonl"):
+        path = old / name
+        path.write_text(path.read_text().replace('"task": "reviews"', '"task": "sentiment"'))
+    config = json.loads((old / "config.json").read_text())
+    config["command"] = "mirrorpo sentiment --seeds 1"
+    (old / "config.json").write_text(json.dumps(config))
+    parts = reading.read([old])
+    (found,) = parts.benches
+    assert parts.folders[0].command == "mirrorpo sentiment --seeds 1"
+    assert (found.quantities.decimals, found.curve_step) == (1, 1)
+    assert len(found.measured) == 2
+    again = reading.read([whole[0]]).benches[0]
+    assert tables.to_markdown(found.run.table) == tables.to_markdown(again.run.table)
+
+
+def test_no_study_module_imports_torch():
+    names = [path.stem for path in (Path(bench.__file__).parent).glob("*.py")]
+    lines = "".join(f"import mirrorpo.study.{name}\n" for name in names if name != "__init__")
+    code = f"{lines}import sys\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,12 +13,12 @@ pytest.importorskip("vaderSentiment")
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import models, smollm2
-from mirrorpo.language.sentiment_task import log_probs, measures, prompts, texts
-from mirrorpo.language.sentiment_task.log_probs import LogProbs
-from mirrorpo.language.sentiment_task.preparation import Prepared, prepare
-from mirrorpo.language.sentiment_task.reward import TrueReward, once
-from mirrorpo.language.sentiment_task.settings import SentimentSettings
-from mirrorpo.language.sentiment_task.training import TrainSettings, fine_tune
+from mirrorpo.language.reviews import log_probs, measures, prompts, texts
+from mirrorpo.language.reviews.log_probs import LogProbs
+from mirrorpo.language.reviews.preparation import Prepared, prepare
+from mirrorpo.language.reviews.reward import TrueReward, once
+from mirrorpo.language.reviews.settings import ReviewSettings
+from mirrorpo.language.reviews.training import fine_tune
 
 from . import tiny_reviews
 
@@ -166,12 +166,12 @@ def test_log_probs_are_the_models_own_whatever_shares_the_batch(loaded):
 
 
 def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
-    from mirrorpo.language.sentiment_task import agents
+    from mirrorpo.language.reviews import agents
 
     model, tokenizer = loaded
-    task = Prepared(TrueReward(USUAL), None, tmp_path, model, tokenizer)
     settings = tiny_settings("")
-    found = agents.score(None, task, settings, prompts.test(4), 8, 0, tmp_path / "texts.jsonl")
+    task = Prepared(settings, TrueReward(USUAL), tmp_path, model, tokenizer, tmp_path)
+    found = agents.score(None, task, prompts.test(4), 8, 0, tmp_path / "texts.jsonl")
     assert found.measures.kl == 0
     assert found.prompts == prompts.test(4) * 2
 
@@ -180,7 +180,7 @@ def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
 
 
 def tiny_settings(model, **changes):
-    return SentimentSettings(
+    return ReviewSettings(
         **{
             "model": model,
             "rows": 24,
@@ -230,10 +230,15 @@ def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, mod
     assert margins[target] > margins[loaded[0]] + 0.1
 
 
-def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(prepared):
-    rewards = dict(zip(prepared.pool.texts, prepared.pool.rewards.reshape(-1), strict=True))
-    base = prepared.pool.pairs(variants.parse("base"), 0)
-    noisy = prepared.pool.pairs(variants.parse("noisy:0.3"), 0)
+@pytest.fixture(scope="module")
+def pool(prepared):
+    return prepared.pool(0, quiet)
+
+
+def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(pool):
+    rewards = dict(zip(pool.texts, pool.rewards.reshape(-1), strict=True))
+    base = pool.pairs(variants.parse("base"), 0)
+    noisy = pool.pairs(variants.parse("noisy:0.3"), 0)
     assert [pair["prompt"] for pair in base] == prompts.train(24)
     assert {frozenset(pair.values()) for pair in base} == {
         frozenset(pair.values()) for pair in noisy
@@ -245,26 +250,27 @@ def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(p
 
 
 def test_the_pool_is_read_back_and_shared_by_runs_of_other_agents(
-    model_folder, cache, prepared, monkeypatch
+    model_folder, cache, prepared, pool, monkeypatch
 ):
-    from mirrorpo.language.sentiment_task import preparation
+    from mirrorpo.language.reviews import preparation
 
     def never(*args, **kwargs):
         raise AssertionError("made again")
 
-    monkeypatch.setattr(preparation, "_make", never)
-    again = prepare(tiny_settings(model_folder, steps=5, lora_r=3, seeds=9), quiet, cache)
-    assert again.pool.texts == prepared.pool.texts
-    np.testing.assert_array_equal(again.pool.rewards, prepared.pool.rewards)
+    monkeypatch.setattr(preparation.texts, "draw", never)
+    again = prepare(tiny_settings(model_folder, steps=5, lora_r=3), quiet, cache)
+    read = again.pool(0, quiet)
+    assert read.texts == pool.texts
+    np.testing.assert_array_equal(read.rewards, pool.rewards)
     assert again.reward == prepared.reward
     with pytest.raises(AssertionError, match="made again"):
-        prepare(tiny_settings(model_folder, seed=1), quiet, cache)
+        prepare(tiny_settings(model_folder, data_seed=1), quiet, cache)
+    with pytest.raises(AssertionError, match="made again"):
+        again.pool(1, quiet)
 
 
 @pytest.mark.parametrize("stage", ["continuations: original", "target", "continuations: target-p"])
-def test_an_interrupted_preparation_goes_on_to_the_same_pool(
-    stage, model_folder, prepared, tmp_path
-):
+def test_an_interrupted_preparation_goes_on_to_the_same_pool(stage, model_folder, pool, tmp_path):
     class Killed(Exception):
         pass
 
@@ -273,9 +279,9 @@ def test_an_interrupted_preparation_goes_on_to_the_same_pool(
             raise Killed
 
     with pytest.raises(Killed):
-        prepare(tiny_settings(model_folder), kill, tmp_path)
-    again = prepare(tiny_settings(model_folder), quiet, tmp_path)
-    assert again.pool.texts == prepared.pool.texts
+        prepare(tiny_settings(model_folder), kill, tmp_path).pool(0, kill)
+    again = prepare(tiny_settings(model_folder), quiet, tmp_path).pool(0, quiet)
+    assert again.texts == pool.texts
 
 
 def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch):
@@ -299,9 +305,9 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
     monkeypatch.setattr(models, "load", watched)
     made = prepare(tiny_settings(folder, best_of=2, target_steps=2), quiet, tmp_path / "cache")
     fine_tune(
-        TrainSettings(folder, 2, 4, 1e-2, 2, "mean"),
+        agent_settings(folder, steps=2),
         objectives.get("dpo"),
-        made.pool.pairs(variants.parse("base"), 0),
+        made.pool(0, quiet).pairs(variants.parse("base"), 0),
         0,
         tmp_path / "agent",
     )
@@ -312,11 +318,13 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
 # Training
 
 
-def test_a_finished_training_is_read_back_and_another_seed_differs(
-    model_folder, prepared, tmp_path
-):
-    settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
-    pairs = prepared.pool.pairs(variants.parse("base"), 0)
+def agent_settings(model, steps=4):
+    return ReviewSettings(model=model, steps=steps, minibatch=4, learning_rate=1e-2, lora_r=2)
+
+
+def test_a_finished_training_is_read_back_and_another_seed_differs(model_folder, pool, tmp_path):
+    settings = agent_settings(model_folder)
+    pairs = pool.pairs(variants.parse("base"), 0)
     objective = objectives.get("dpo")
     first = fine_tune(settings, objective, pairs, 0, tmp_path / "first")
     assert fine_tune(settings, objective, pairs, 0, tmp_path / "first") == first
@@ -334,9 +342,9 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(
     assert not list(tmp_path.glob(".part*"))
 
 
-def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, prepared, tmp_path):
-    settings = TrainSettings(model_folder, 4, 4, 1e-2, 2, "mean")
-    pairs = prepared.pool.pairs(variants.parse("base"), 0)
+def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, pool, tmp_path):
+    settings = agent_settings(model_folder)
+    pairs = pool.pairs(variants.parse("base"), 0)
     objective = objectives.get("cpo")
     single, mixed = (
         fine_tune(
@@ -355,14 +363,11 @@ def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, pr
         ({"best_of": 1}, "best_of must be at least 2"),
         ({"aggregation": "objective"}, "aggregation must be mean or sum"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"variants": ("noisy:2",)}, "noise"),
-        ({"algorithms": ()}, "algorithms is empty"),
-        ({"seed": -1}, "seed must be between"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        SentimentSettings(**changes)
+        ReviewSettings(**changes)
 
 
 # SmolLM2, where its package is installed
@@ -381,7 +386,7 @@ def test_smollm2_is_converted_once_trains_two_steps_and_changes(tmp_path):
     assert tokenizer.chat_template is not None
     assert not hasattr(model.config, "quantization_config")
     pairs = [{"prompt": "The film was", "chosen": " great.", "rejected": " awful."}] * 4
-    settings = TrainSettings("smollm2", 2, 2, 1e-3, 4, "mean")
+    settings = ReviewSettings(steps=2, minibatch=2, learning_rate=1e-3, lora_r=4)
     trained = fine_tune(settings, objectives.get("ta-mpo"), pairs, 0, tmp_path / "agent")
     assert not trained.diverged
     after, _ = models.load("smollm2", str(trained.folder))

@@ -13,7 +13,6 @@ from mirrorpo.language import models
 from . import log_probs, measures, texts
 from .measures import Measures
 from .preparation import Prepared
-from .settings import SentimentSettings
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Scored:
 def score(
     adapter: Path | None,
     prepared: Prepared,
-    settings: SentimentSettings,
     prompts: Sequence[str],
     count: int,
     seed: int,
@@ -41,15 +39,15 @@ def score(
 
     Args:
         adapter: of the model; None for the original itself.
-        prepared: the task.
-        settings: how continuations are drawn.
+        prepared: the task, which says how continuations are drawn.
         prompts: asked in turn.
         count: of continuations.
         seed: of the samples.
-        path: JSON lines for the continuations; goes on from there after an interruption.
+        path: JSON lines for the continuations; resumes from there after an interruption.
         report: called with (continuations drawn, all).
     """
     began = time.perf_counter()
+    settings = prepared.settings
     model: Any = prepared.original
     if adapter is not None:
         model = models.on_device(models.load(settings.model, str(adapter))[0])

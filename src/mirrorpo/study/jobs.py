@@ -1,0 +1,72 @@
+"""What a bench asks of a ground: agents to train and score; and what became of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mirrorpo.objectives import Objective
+from mirrorpo.preferences.facts import Facts
+
+FINAL = "final"
+
+
+class Report(Protocol):
+    """Told what is being done, and the share of an agent that is done of it."""
+
+    def __call__(self, doing: str, part: float = 0.0) -> None: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One agent to train and score; see `records.AgentRecord` for the fields."""
+
+    variant: str
+    algorithm: str
+    objective: Objective
+    phase: str
+    seed: int
+    hyperparameters: str
+    draw: int
+    episodes_seed: int
+    trial: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What identifies the agent within its bench."""
+        return self.variant, self.algorithm, self.phase, self.hyperparameters, self.seed
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one agent of its cell that a bench keeps."""
+        return self.phase == FINAL and self.seed == 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One trained and scored agent.
+
+    Attributes:
+        measured: the fields of its `records.AgentRecord` that its job does not know.
+        curves: of its training, by name.
+    """
+
+    measured: Mapping[str, Any]
+    curves: Mapping[str, Sequence[Any]]
+
+
+class Trainer(Protocol):
+    """Trains and scores agents on one draw of the data."""
+
+    @property
+    def agents_at_once(self) -> int:
+        """Size of the batches that it works off best."""
+        ...
+
+    def facts(self, variant: str) -> Facts:
+        """Of the dataset of a variant."""
+        ...
+
+    def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
+        """Each batch's position and its agents' outcomes, as soon as they are there, in any order.
+        The jobs of a batch are of one variant, algorithm and phase."""
+        ...

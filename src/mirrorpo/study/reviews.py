@@ -1,0 +1,256 @@
+"""Reviews as a bench's ground: language models, scored by a known reward of what they write.
+
+Hyper-parameters are searched on training prompts, the reported score is on test prompts. PyTorch
+and what needs it are imported when a bench has something to compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mirrorpo import files, json_lines, typed, variants
+from mirrorpo.divergence import finite_or_none
+from mirrorpo.language.reviews import prompts
+from mirrorpo.language.stages import Recipe
+from mirrorpo.preferences.facts import Facts
+from mirrorpo.study.algorithms import Algorithm
+from mirrorpo.study.jobs import FINAL, Job, Outcome, Report
+from mirrorpo.study.settings import BenchSettings
+from mirrorpo.study.tables import SourceAgent
+from mirrorpo.study.win_rates import SOURCE_MEASURES
+
+if TYPE_CHECKING:
+    from mirrorpo.language.reviews.agents import Scored
+    from mirrorpo.language.reviews.preparation import Pool, Prepared
+
+SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
+TARGET, ORIGINAL = "target", "original"
+SAMPLES = "samples"
+_TRAINING = 0.8  # share of an agent's time, the rest of which its continuations take
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """A `ground.Ground` of texts; the model is loaded when the first agent needs it.
+
+    Attributes:
+        settings: of the bench.
+        out: its folder, which then also holds `SOURCE_MEASURES`, and in samples/ the continuations
+            of each final agent, of target and of original, with their rewards.
+        cache: folder of what benches share, see `preparation.prepare`; None for the user's cache.
+        keep_agents: whether the adapters of each cell's first agent stay in agents/.
+    """
+
+    settings: BenchSettings
+    out: Path
+    cache: Path | None
+    keep_agents: bool
+    claims: dict[str, Any] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+    _prepared: list[Prepared] = field(default_factory=list)
+
+    def check(self, algorithms: Sequence[Algorithm]) -> None:
+        asked = self.settings.texts
+        for one in algorithms:
+            Recipe.of(one.objective, asked.aggregation, True).plan(asked.steps, 0)
+        prompts.train(asked.rows)
+        prompts.test(asked.test_prompts)
+
+    def episodes_seed(self, phase: str, seed: int) -> int:
+        # One for all agents: each text stands beside the original's of equal number.
+        return FINAL_SAMPLES_SEED if phase == FINAL else SEARCH_SAMPLES_SEED
+
+    def source_agents(self, report: Report) -> list[SourceAgent]:
+        """Rewards of target and original on the test prompts."""
+        from mirrorpo.language.reviews import measures
+
+        prepared = self._task(report)
+        found = {
+            name: self._score(prepared, adapter, FINAL, name, report)
+            for name, adapter in ((TARGET, prepared.target), (ORIGINAL, None))
+        }
+        rows, others = [], {}
+        for name, label in ((TARGET, f"better: {TARGET}"), (ORIGINAL, f"worse: {ORIGINAL}")):
+            own = found[name].measures
+            rows.append(SourceAgent(label, own.reward, own.reward_standard_error))
+            won = measures.win_rate(found[name].rewards, found[ORIGINAL].rewards)
+            others[label] = {**own.others, **won}
+            self._keep(name, name, found[name])
+        files.write_json(self.out / SOURCE_MEASURES, others)
+        return rows
+
+    @contextmanager
+    def trainer(self, phase: str, draw: int, report: Report) -> Iterator[_Trainer]:
+        prepared = self._task(report)
+        yield _Trainer(self, prepared, prepared.pool(draw, _in_line(report)), draw, report)
+
+    def finish(self) -> None:
+        """Remove what a kill has kept from being removed, too."""
+        if not self.keep_agents:
+            shutil.rmtree(self.out / "agents", ignore_errors=True)
+
+    def _task(self, report: Report) -> Prepared:
+        if not self._prepared:
+            # TRL's own defaults have names that transformers will drop.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+            from mirrorpo.language.reviews.preparation import prepare
+            from mirrorpo.language.trl_names import datasets, transformers
+
+            datasets.disable_progress_bars()
+            transformers.utils.logging.disable_progress_bar()
+            self._prepared.append(prepare(self.settings.texts, _in_line(report), self.cache))
+        return self._prepared[0]
+
+    def _score(
+        self, prepared: Prepared, adapter: Path | None, phase: str, name: str, report: Report
+    ) -> Scored:
+        from mirrorpo.language.reviews.agents import score
+
+        asked, final = self.settings.texts, phase == FINAL
+        return score(
+            adapter,
+            prepared,
+            prompts.test(asked.test_prompts) if final else prompts.train(asked.rows),
+            self.settings.scoring.episodes if final else self.settings.search_episodes,
+            self.episodes_seed(phase, 0),
+            self.out / "agents" / name / "samples.jsonl",
+            lambda done, of: report(
+                f"continuations: {name}", _TRAINING + (1 - _TRAINING) * done / of
+            ),
+        )
+
+    def _keep(self, name: str, algorithm: str, found: Scored) -> None:
+        """Write down a model's continuations of test prompts."""
+        rows = zip(found.prompts, found.texts, found.rewards, strict=True)
+        json_lines.write(
+            self.out / SAMPLES / f"{name}.jsonl",
+            [
+                {"algorithm": algorithm, "prompt": p, "text": t, "reward": float(r)}
+                for p, t, r in rows
+            ],
+        )
+
+    def _rewards_of_original(self) -> np.ndarray:
+        """Of its continuations of the test prompts, in their order."""
+        path, wanted = self.out / SAMPLES / f"{ORIGINAL}.jsonl", self.settings.scoring.episodes
+        found = json_lines.read(path, lambda row: typed.check(row["reward"], float, "reward"))
+        if len(found) != wanted:
+            raise ValueError(
+                f"{path} is damaged: it holds {len(found)} of {wanted} continuations. Remove it "
+                "and sources.json: the same command makes them again."
+            )
+        return np.array(found)
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Trains and scores models on one pool, one after the other; a `jobs.Trainer`."""
+
+    ground: Reviews
+    prepared: Prepared
+    pool: Pool
+    draw: int
+    report: Report
+    agents_at_once: int = 1
+
+    def facts(self, variant: str) -> Facts:
+        return of_pool(self.pool, self.ground.settings.task, variant, self.draw)
+
+    def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
+        for position, jobs in enumerate(batches):
+            yield position, [self._outcome(job) for job in jobs]
+            for job in jobs:  # which are logged by now
+                if not (self.ground.keep_agents and job.is_first):
+                    shutil.rmtree(self.ground.out / "agents" / _name(job), ignore_errors=True)
+
+    def _outcome(self, job: Job) -> Outcome:
+        from mirrorpo.language.reviews import measures, training
+
+        ground, name = self.ground, _name(job)
+        trained = training.fine_tune(
+            ground.settings.texts,
+            job.objective,
+            self.pool.pairs(variants.parse(job.variant), job.draw),
+            job.seed,
+            ground.out / "agents" / name,
+            lambda done, of: self.report(
+                f"{job.variant}: {job.algorithm} ({job.phase})", _TRAINING * done / of
+            ),
+        )
+        final = job.phase == FINAL
+        scoring = ground.settings.scoring
+        measured: dict[str, Any] = {
+            "return_mean": None,
+            "return_standard_error": None,
+            "episodes": scoring.episodes if final else ground.settings.search_episodes,
+            "diverged": trained.diverged,
+            "train_seconds": trained.seconds,
+            "evaluate_seconds": 0.0,
+        }
+        if not trained.diverged:
+            found = ground._score(self.prepared, trained.folder, job.phase, name, self.report)
+            others = found.measures.others
+            if final:
+                others |= measures.win_rate(found.rewards, ground._rewards_of_original())
+                ground._keep(name, job.algorithm, found)
+            measured |= {
+                "return_mean": found.measures.reward,
+                "return_standard_error": finite_or_none(found.measures.reward_standard_error),
+                "evaluate_seconds": found.seconds,
+                "measures": others,
+            }
+        return Outcome(measured, trained.curves)
+
+
+def of_pool(pool: Pool, task: str, variant: str, seed: int) -> Facts:
+    """The facts of a variant's pairs; lengths are in words.
+
+    Args:
+        pool: of continuations.
+        task: name of the bench's task.
+        variant: text of the variant.
+        seed: of the labels.
+    """
+    rewards = pool.rewards.reshape(-1)
+    chosen, rejected = variants.draw_pairs(pool.rewards, variants.parse(variant), seed)
+    better = [which // variants.COPIES % 2 == variants.BETTER for which in (chosen, rejected)]
+    of_better = better[0].astype(int) + better[1]
+    words = np.array([len(text.split()) for text in pool.texts])
+    return Facts(
+        task=task,
+        variant=variant,
+        rows=len(chosen),
+        flipped=float((rewards[chosen] < rewards[rejected]).mean()),
+        chosen_better=float(better[0].mean()),
+        pairings=(
+            float((of_better == 2).mean()),
+            float((of_better == 1).mean()),
+            float((of_better == 0).mean()),
+        ),
+        chosen_return=(float(rewards[chosen].mean()), float(rewards[chosen].std())),
+        rejected_return=(float(rewards[rejected].mean()), float(rewards[rejected].std())),
+        chosen_length=float(words[chosen].mean()),
+        rejected_length=float(words[rejected].mean()),
+        agents=(TARGET, ORIGINAL),
+    )
+
+
+def _name(job: Job) -> str:
+    """Of an agent's files: readable, and its own."""
+    digest = hashlib.sha256(json.dumps(job.key).encode()).hexdigest()[:16]
+    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{digest}")
+
+
+def _in_line(report: Report) -> Any:
+    """A report of stages with counts as one of what is being done."""
+    return lambda doing, done, of: report(f"{doing}: {done:.0f} of {of:.0f}")

@@ -1,0 +1,263 @@
+"""Robots as a bench's ground: data that it simulates on a task, or the data of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirrorpo import files, protocols, task_names
+from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import sources
+from mirrorpo.execution.batch import Supply
+from mirrorpo.execution.executor import Alone, Place, at
+from mirrorpo.preferences import data, pools, source_files, views
+from mirrorpo.preferences.data import Pool, PreferenceDataset
+from mirrorpo.preferences.own import holding
+from mirrorpo.preferences.views import Source
+from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.standard_error import mean_and_error
+from mirrorpo.study import kept_agents, recorded
+from mirrorpo.study.algorithms import Algorithm
+from mirrorpo.study.jobs import FINAL, Report
+from mirrorpo.study.measures import AGREEMENT, RETURN
+from mirrorpo.study.robot_trainer import RobotTrainer
+from mirrorpo.study.settings import BenchSettings
+from mirrorpo.study.tables import SourceAgent
+from mirrorpo.training import learner
+
+SEARCH_EPISODES_SEED = 7_001
+FINAL_EPISODES_SEED = 2_000_000
+"""An agent's episodes have this seed plus the agent's: never those of another agent of its cell,
+nor the search's; agents of equal number in two cells meet the same start states."""
+
+
+def of(
+    settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
+) -> Robots:
+    """The ground of a bench on robots; arguments and errors as of `ground.of`."""
+    keep = out / kept_agents.FOLDER if keep_agents else None
+    if settings.data is None:
+        return Robots(settings, Simulated.load(settings, cache), place, keep)
+    return Robots(settings, Recorded.load(settings), place, keep)
+
+
+@dataclass(frozen=True)
+class Robots:
+    """Robots that act on a task, or whose data lie in a file; a `ground.Ground`.
+
+    Attributes:
+        settings: of the bench.
+        data: that agents learn from.
+        place: where they are trained and scored; None for this process.
+        keep: folder of the agents that are kept; None for nowhere.
+    """
+
+    settings: BenchSettings
+    data: Simulated | Recorded
+    place: Place | None
+    keep: Path | None
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return self.data.claims
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        return self.data.checksums
+
+    def check(self, algorithms: Sequence[Algorithm]) -> None:
+        training = self.settings.training
+        for one in algorithms:
+            learner.stage_epochs(one.objective, training.epochs, training.single_stage)
+        self.data.check(self.settings)
+
+    def episodes_seed(self, phase: str, seed: int) -> int:
+        return FINAL_EPISODES_SEED + seed if phase == FINAL else SEARCH_EPISODES_SEED
+
+    def source_agents(self, report: Report) -> list[SourceAgent]:
+        return self.data.source_agents(self.settings, FINAL_EPISODES_SEED)
+
+    @contextmanager
+    def trainer(self, phase: str, draw: int, report: Report) -> Iterator[RobotTrainer]:
+        report("trajectories")
+        supply = self.data.supply(phase, draw, report)
+        with at(self.place, Alone(supply)) as workers:
+            yield RobotTrainer(
+                self.settings, workers, supply, self.data.rows, self.data.scene, self.keep
+            )
+
+    def finish(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Two source agents on a task, and as many draws of their trajectories as are asked for."""
+
+    task: tasks.AnyTask
+    own: sources.Sources
+    start: Policy | None
+    cache: Path | None
+    allow_short: bool
+
+    @classmethod
+    def load(cls, settings: BenchSettings, cache: Path | None) -> Simulated:
+        task = tasks.load(settings.task, settings.backend)
+        own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
+        start = agent_files.load(own.start)[0] if own.start is not None else None
+        return cls(task, own, start, cache, settings.allow_short)
+
+    @property
+    def scene(self) -> recorded.Scene:
+        return recorded.Scene(self.task.name, self.task.backend)
+
+    @property
+    def rows(self) -> int | None:
+        return self.own.rows
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return asdict(self.own)
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        code = {} if self.task.code is None else {"task": self.task.code}
+        return {**self.own.checksums(), **code}
+
+    def check(self, settings: BenchSettings) -> None:
+        minibatch = settings.training.minibatch
+        if self.own.rows < minibatch:
+            raise ValueError(f"rows ({self.own.rows}) is fewer than a minibatch of {minibatch}.")
+        for name in (self.own.better, self.own.worse):
+            policy, _ = agent_files.load_source(name, "--better and --worse")
+            if isinstance(policy, Policy):
+                evaluation.check_sizes(policy, self.task)
+
+    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
+        rows = []
+        for role, name in (("better", self.own.better), ("worse", self.own.worse)):
+            policy, _ = agent_files.load_source(name, f"--{role}")
+            mean, error = agent_files.evaluate(
+                policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
+            )
+            rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
+        return rows
+
+    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
+        pool = pools.cached(
+            self.task,
+            self.own.rows,
+            number,
+            self.own.better,
+            self.own.worse,
+            self.cache,
+            pools.in_words(report),
+            pools.in_line(report),
+        )
+        if not self.allow_short:
+            data.refuse_short(pool)
+        return Supply(self.task, {number: pool}, self.start)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The trajectories of a file: one draw of the data.
+
+    Where its card names a task of equal sizes, agents are scored by return there, and trained on
+    all pairs. Elsewhere a part of the data is held out, and agents are scored by how many of its
+    labels they agree with.
+
+    Attributes:
+        path: of the file.
+        source: all of it.
+        task: where agents are scored; None for by held-out labels.
+        split: the parts; None where agents are scored on a task.
+        rows: pairs to train on; None for all of a part.
+    """
+
+    path: Path
+    source: Source
+    task: tasks.AnyTask | None
+    split: holding.Split | None
+    rows: int | None
+
+    @classmethod
+    def load(cls, settings: BenchSettings) -> Recorded:
+        path = Path(str(settings.data))
+        source = source_files.load(path)
+        named = settings.task if task_names.names_function(settings.task) else None
+        task, _ = recorded.task_of(source, named)
+        split = None if task is not None else holding.split(source, settings.data_seed)
+        return cls(path, source, task, split, settings.rows)
+
+    @property
+    def scene(self) -> recorded.Scene:
+        return recorded.scene_on(self.source.card, self.path)
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return {"scored_by": RETURN if self.task else AGREEMENT}
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        return {"data": files.checksum(self.path)}
+
+    def check(self, settings: BenchSettings) -> None:
+        named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
+        if named:
+            raise ValueError(
+                f"{' and '.join(named)} are of data that are simulated, but --data names a file."
+            )
+        if self.task is None and settings.curve_episodes:
+            raise ValueError(
+                f"curve_episodes needs a task to act on, but {recorded.task_of(self.source)[1]}."
+            )
+        for text in settings.variants:
+            views.check(self.source, text)
+        parts = [self._part(phase)[0] for phase in ("search", "final")]
+        fewest, minibatch = min(part.rows for part in parts), settings.training.minibatch
+        if not minibatch <= (self.rows or fewest) <= fewest:
+            raise ValueError(
+                f"rows must be between a minibatch of {minibatch} and the {fewest} pairs of "
+                f"{self.path} that are trained on, not {self.rows or fewest}."
+            )
+        if isinstance(self.source, Pool) and not settings.allow_short:
+            data.refuse_short(self.source)
+
+    def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
+        if self.task is None or isinstance(self.source, PreferenceDataset):
+            return []
+        rows = []
+        held = self.source.trajectories
+        for which, role in ((data.BETTER, "better"), (data.WORSE, "worse")):
+            mean, error = mean_and_error(held.returns[held.agent == which].astype(np.float64))
+            name = self.source.card.get(role, {}).get("name", role)
+            rows.append(SourceAgent(f"{role}: {name} (episodes of the file)", mean, error))
+        return rows
+
+    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
+        source, pairs = self._part(phase)
+        return Supply(self.task, {number: source}, held_out=pairs)
+
+    def _part(self, phase: str) -> tuple[Source, PreferenceDataset | None]:
+        if self.split is None:
+            return self.source, None
+        return self.split.search if phase == "search" else self.split.score
+
+
+def settled(settings: BenchSettings) -> BenchSettings:
+    """The settings of a bench with the name of its data's task, where they come from a file."""
+    if settings.data is None:
+        return settings
+    path = Path(settings.data)
+    # All steps, once settled, are None, which would be the protocol's again.
+    steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
+    name = recorded.scene_on(source_files.card(path), path).name
+    # A name of code stays the user's own, see `recorded.task_on`.
+    name = settings.task if settings.task == name else name
+    return replace(settings, time_steps=steps, task=name)

@@ -1,0 +1,38 @@
+"""The second table of a bench on texts: how often an agent's text beats the original model's."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from mirrorpo import files
+from mirrorpo.study import tables
+from mirrorpo.study.tables import ResultTable, SourceAgent
+
+SOURCE_MEASURES = "source_measures.json"
+"""In a run folder: what else was measured of the two sources, by their label."""
+
+TITLE = "Win rate against the original, in percent"
+
+
+def side_tables(
+    out: Path, table: ResultTable, frame: pd.DataFrame
+) -> list[tuple[str, ResultTable]]:
+    """Title and table of win rates in percent: how often a model's continuation of a test prompt
+    has the higher true reward, ties half; none of a bench on robots.
+
+    Args:
+        out: folder of the bench.
+        table: of its scores.
+        frame: one row per trained agent, of `Log.frame`.
+    """
+    path = out / SOURCE_MEASURES
+    if not path.is_file():
+        return []
+    sources = [
+        SourceAgent(label, own["win_rate"], own["win_rate_standard_error"])
+        for label, own in files.read_json(path, "measures of the sources").items()
+    ]
+    # No agent of a run has one where all diverged.
+    won = frame.assign(score=frame.get("win_rate", math.nan))
+    return [(TITLE, tables.build(won, table.task, table.algorithms, table.variants, sources))]
