@@ -139,7 +139,7 @@ class BenchResult(ResultInFolder):
         from mirrorpo.reporting import comparison
         from mirrorpo.reporting.page import benches, folders
 
-        found = folders.read_one(folder.path, *comparison.KINDS)
+        found = folders.read_one(folder.path, comparison.KIND)
         return cls(benches.read(found), folder)
 
     @property
