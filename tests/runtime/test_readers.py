@@ -31,6 +31,7 @@ KNOWN = {
     "language/judging/length_control.py": "a CSV file, after bounded.check_size",
     "language/judging/scores.py": "code that the user typed",
     "objectives/user_code.py": "code that the user typed",
+    "user_functions.py": "code that the user typed",
     "objectives/storage.py": "opens a file to see whether it can be, and reads nothing",
     "preference_texts/json_rows.py": "a text of bounded length; RecursionError is refused",
     "preference_texts/messages.py": "a text of bounded length; RecursionError is refused",
