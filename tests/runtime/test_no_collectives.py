@@ -109,4 +109,4 @@ def test_no_program_of_ppo_lets_devices_wait_for_each_other(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [BENCH, DISCOVER], ids=lambda words: words[0])
 def test_no_program_of_a_command_lets_devices_wait_for_each_other(words, tmp_path):
-    check(programs(tmp_path, words), "_simulate_block", "_roll_out", "train_agents")
+    check(programs(tmp_path, words), "_compiled_block", "_roll_out", "train_agents")
