@@ -158,7 +158,7 @@ def test_a_finished_bench_computes_nothing_again(two_agents, tmp_path, cache, mo
     def never(*args, **kwargs):
         raise AssertionError("trained or simulated again")
 
-    monkeypatch.setattr(bench.learner, "train", never)
+    monkeypatch.setattr("mirrorpo.training.learner.train", never)
     monkeypatch.setattr(robots.pools, "cached", never)
     second, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
     assert second.frame().equals(first.frame())

@@ -182,8 +182,9 @@ def test_the_search_has_its_own_seeds_and_draw_and_its_best_point_is_scored(
     search, final = (frame[frame.phase == phase] for phase in ("search", "final"))
     assert set(search.algorithm) == {"lpo"}
     assert set(search.hyperparameters) > set(final.hyperparameters[final.algorithm == "lpo"])
-    best = search.loc[search.return_mean.idxmax(), "hyperparameters"]
-    assert final.set_index("algorithm").hyperparameters["lpo"] == best
+    # Several may share the best score of so few texts.
+    best = search[search.return_mean == search.return_mean.max()]
+    assert final.set_index("algorithm").hyperparameters["lpo"] in set(best.hyperparameters)
     assert not set(search.seed) & set(final.seed)
     assert not set(search.data_draw) & set(final.data_draw)
     kept = (tmp_path / "run" / "agents").glob("*/adapter")

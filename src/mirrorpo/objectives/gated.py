@@ -53,7 +53,7 @@ class Gated(Objective):
         weight=Range(0.03, 3.0, 0.3, least=0.001, most=30.0),
     )
 
-    weight: Number = number(0.3, at_least=0)
+    weight: Number = number(1.0, at_least=0)
     delta: Number = number(1.0, at_least=0)
     lower: Number = number(0.5)
     softness: Number = number(0.25, above=0)
