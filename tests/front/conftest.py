@@ -14,11 +14,13 @@ from tests.reliability import point
 
 @pytest.fixture(scope="session")
 def point_agents(tmp_path_factory):
-    """Files of a steady and of a shaky agent."""
+    """Files of a steady agent, and of a shaky one that leans to one side."""
     folder = tmp_path_factory.mktemp("agents")
-    for name, noise in (("better", 0.41), ("worse", 4.0)):
+    for name, noise, push in (("better", 0.41, 0.0), ("worse", 4.0, 0.3)):
         zeros, ones = np.zeros(2, "f4"), np.ones(2, "f4")
         policy = new_policy(jax.random.key(0), 1, zeros, ones, (8,), initial_std=noise)
+        layer = policy.parameters["params"]["mean"]
+        layer["kernel"], layer["bias"] = 0.1 * layer["kernel"], layer["bias"] + push
         save(folder / name, policy, AgentCard(name, "hopper", "positional", 0, 1, 100, 0, 1000, 0))
     return tuple(str(folder / f"{name}.safetensors") for name in ("better", "worse"))
 

@@ -75,7 +75,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     variants: Names
     robust: str
     family: str
-    learn: Names
+    learn: Names | None
     start: str | None
     beta: float | None
     weight: float | None
@@ -102,6 +102,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     validation_minibatch: int
     validation_learning_rate: float | None
     validation_episodes: int
+    actions: str | None
     backend: str | None
     better: str | os.PathLike[str] | None
     worse: str | os.PathLike[str] | None
