@@ -98,10 +98,13 @@ def _show(name: str, objective: Objective) -> None:
 
 def _show_discovery(name: str, found: Discovery) -> None:
     from mirrorpo.discovery import artefact, listing
+    from mirrorpo.objectives import naming
 
     winner = found.provenance["winner"]
     low, high = found.visited.range
     console.print(f"{name}: found on {listing.origin(found)}")
+    if found.objective.memory_size:
+        console.print(f"  it is {naming.spelled(found.objective)}")
     if "formula_of" in found.provenance:
         console.print("  a formula in few terms of what the search found, whose score this is:")
     error = winner["standard_error"]
