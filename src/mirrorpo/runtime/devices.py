@@ -120,13 +120,15 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
         batched,
     )
 
-    # Whole on every device, which then takes its own part: else the compiler lets the devices
-    # exchange what they pad.
-    padded = jax.lax.with_sharding_constraint(padded, NamedSharding(local_mesh("items"), P()))
+    if missing:
+        # Whole on every device, which then takes its own part: else the compiler lets the devices
+        # exchange what they pad.
+        everywhere = NamedSharding(local_mesh("items"), P())
+        padded = jax.lax.with_sharding_constraint(padded, everywhere)
 
-    def on_one_device(items: Any, *everywhere: Any) -> Any:
+    def on_one_device(items: Any, *seen: Any) -> Any:
         return jax.lax.map(
-            lambda item: function(item, *everywhere),
+            lambda item: function(item, *seen),
             items,
             batch_size=at_once if at_once > 1 else None,
         )
