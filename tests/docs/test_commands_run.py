@@ -98,6 +98,7 @@ def test_the_commands_on_own_data_run_on_the_files_of_their_page(name, capsys):
     assert "my-robot: mean held-out label agreement in %" in said
 
 
+@pytest.mark.slow
 def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
     pytest.importorskip("gymnasium")
     text = (ROOT / "docs" / "howto" / "robot.md").read_text(encoding="utf-8")
