@@ -1,17 +1,12 @@
-"""Functions in a file of the user's: the one place where such a file is run."""
+"""Functions in a file of the user's."""
 
 import difflib
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from mirrorpo.objectives import user_files
 from mirrorpo.objectives.user_text import UserText
-
-MODULE_PREFIX = "mirrorpo_user_file"
 
 
 def load(text: str, what: str, option: str) -> Callable[..., Any]:
@@ -33,7 +28,7 @@ def load(text: str, what: str, option: str) -> Callable[..., Any]:
             f"The {what} {text} is code in a file, and a file that is read may not name code to "
             f"run: name it yourself, by {option} {text}."
         )
-    module = _run(Path(path), what)
+    module = user_files.run(Path(path), what)
     found: Callable[..., Any] | None = getattr(module, name, None) if name else None
     if callable(found):
         return found
@@ -57,38 +52,4 @@ def digest(text: str) -> str:
     Raises:
         ValueError: no such file.
     """
-    return _digest(_content(Path(text.rpartition(":")[0]), "code"))
-
-
-def one_line(error: BaseException) -> str:
-    """Kind and text of an error, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _content(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"No {what} file at {path}: {error.strerror}.") from None
-
-
-def _run(path: Path, what: str) -> ModuleType:
-    content = _content(path, what)
-    name = f"{MODULE_PREFIX}_{_digest(str(path.resolve()).encode())}_{_digest(content)}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while they are made
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ValueError(f"{path} fails when imported: {one_line(error)}") from error
-    return module
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+    return user_files.digest(user_files.read(Path(text.rpartition(":")[0]), "code"))

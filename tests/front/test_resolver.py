@@ -21,7 +21,7 @@ MY_LOSS = Path(__file__).parents[2] / "examples" / "my_loss.py"
 @pytest.fixture(autouse=True)
 def _forget_what_is_registered(monkeypatch):
     monkeypatch.setattr(component, "_registry", dict(component._registry))
-    for name in [name for name in sys.modules if "mirrorpo_user_objective" in name]:
+    for name in [name for name in sys.modules if "mirrorpo_user_file" in name]:
         monkeypatch.delitem(sys.modules, name)
 
 

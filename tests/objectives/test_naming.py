@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirrorpo import objectives
+from mirrorpo import objectives, user_functions
 from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.naming import NamesCode, parse, resolve, spelled
 from mirrorpo.objectives.user_text import UserText
@@ -329,9 +329,8 @@ def test_only_the_command_line_and_the_front_door_mark_text_as_typed():
     # A task that was made from marked text makes its environment again from it, in this process.
     marking -= {"simulation/tasks.py"}
     assert {name.split("/")[0] for name in marking} <= {"cli", "front", "objectives"}
-    # Files of a user's code are run by three functions: for objectives, for judges, and for tasks
-    # and policies.
-    assert calls("exec_module") == {"objectives/user_code.py", "user_functions.py"}
+    # Files of a user's code are run by two functions: one for judges, one for all else.
+    assert calls("exec_module") == {"objectives/user_files.py"}
     assert calls("run_path") == {"language/judging/scores.py"}
     assert not calls("exec")
     assert not calls("__import__")
@@ -435,3 +434,24 @@ def test_what_an_objective_is_spelled_as_names_it_again():
     assert spelled(given).startswith("gated[weight=0.25,delta=1,lower=0.5,")
     assert resolve(spelled(given)) == given
     assert spelled(naming.get("sft")) == "sft"
+
+
+def test_one_file_may_hold_a_loss_and_a_policy(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass\n"
+        "from typing import ClassVar\n"
+        "from mirrorpo.objectives import Objective\n"
+        "\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine(Objective):\n"
+        '    name: ClassVar[str] = "beside-a-policy"\n'
+        "    def loss(self, batch, progress):\n"
+        "        return -batch.chosen\n"
+        "\n"
+        "def act(observations):\n"
+        "    return observations\n"
+    )
+    act = user_functions.load(UserText(f"{path}:act"), "policy", "--better")
+    made = resolve(UserText(f"{path}:Mine"))
+    assert act.__module__ == type(made).__module__, "the file was run once"

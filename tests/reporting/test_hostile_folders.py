@@ -53,7 +53,7 @@ def hostile(tmp_path_factory):
     for bench in parts.benches:
         name = files.file_name(bench.folder.name)
         files.write_text(out / "tables" / f"{name}.md", written.markdown(bench.run))
-    loaded = {name for name in set(sys.modules) - before if "mirrorpo_user_objective" in name}
+    loaded = {name for name in set(sys.modules) - before if "mirrorpo_user_file" in name}
     return out, ran, loaded
 
 

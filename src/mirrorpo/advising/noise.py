@@ -69,7 +69,7 @@ def margins(
 
     Args:
         pairs: of `pairs.read`.
-        seed: of the folds.
+        seed: draws the folds.
         fitted: told how many models there are so far.
 
     Returns:

@@ -79,7 +79,7 @@ def read(path: Path, seed: int = 0) -> Pairs:
     """Read a dataset: ours (.safetensors), or texts, as `preference_texts.reading.read` does.
 
     Args:
-        path: of the dataset.
+        path: the dataset's file.
         seed: draws the modelled pairs of a large one.
 
     Raises:

@@ -131,7 +131,7 @@ def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
     the user's, ``FILE.py:FUNCTION``.
 
     Args:
-        name: of the agent; a file of code must be the user's own text.
+        name: the agent's name or file; a file of code must be the user's own text.
         option: by which the user can name it, for messages.
 
     Raises:

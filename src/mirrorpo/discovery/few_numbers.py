@@ -58,7 +58,7 @@ def member_at(names: tuple[str, ...], vector: Any) -> Gated:
     """The member at a vector of coordinates; traceable by JAX.
 
     Args:
-        names: of the searched numbers, in the vector's order; the others stay at the start.
+        names: the searched numbers, in the vector's order; the others stay at the start.
         vector: shape (names,).
     """
     return replace(

@@ -115,7 +115,7 @@ def search(
         ratios: whether x and y are log-ratios, so that terms of probabilities mean nothing.
         moving: whether to use terms with powers of t.
         max_terms: the most terms.
-        seed: of the folds.
+        seed: draws the folds.
     """
     dictionary = tuple(_dictionary(data, ratios, moving))
     columns = _standardised(data.columns(dictionary))

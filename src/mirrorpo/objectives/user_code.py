@@ -1,27 +1,22 @@
-"""Objectives in a file of the user's: the one place where such a file is run."""
+"""Objectives in a file of the user's."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import user_files
 from .base import Objective
-from .component import registered
 from .registry import check_fields
 from .user_text import UserText
 
 Trial = Callable[[Objective, str], None]
 """Raises ValueError for an objective, named by a text, that cannot be trained."""
-
-MODULE_PREFIX = "mirrorpo_user_objective"
 
 
 def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = None) -> Objective:
@@ -38,51 +33,17 @@ def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = Non
             own; a wrong override; a failed trial. The message is one line and says which.
     """
     path, _, class_name = text.rpartition(":")
-    module = _run_file(Path(path))
+    module = user_files.run(Path(path), "objective")
     cls = _find_class(module, class_name, path)
     if dataclasses.is_dataclass(cls):
         check_fields(text, cls, overrides)
     try:
         made = cls(**overrides)
     except Exception as error:
-        raise ValueError(f"{text} cannot be made: {_one_line(error)}") from error
+        raise ValueError(f"{text} cannot be made: {user_files.one_line(error)}") from error
     if trial is not None:
         trial(made, text)
     return made
-
-
-def _run_file(path: Path) -> ModuleType:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"No objective file at {path}: {error.strerror}.") from None
-    file_id = f"{MODULE_PREFIX}_{_digest(str(path.resolve()).encode())}"
-    # The same text gives the same class, so that equal objectives stay equal and are not
-    # compiled again; an edited file gives a new one.
-    name = f"{file_id}_{_digest(content)}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up while they are made.
-    sys.modules[name] = module
-    before = registered("objective")
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ValueError(f"{path} fails when imported: {_one_line(error)}") from error
-    for taken, cls in registered("objective").items():
-        old = before.get(taken, cls)
-        if old is not cls and not old.__module__.startswith(file_id):
-            del sys.modules[name]
-            raise ValueError(
-                f"{path}: the name {taken!r} of {cls.__name__} is taken by another objective; "
-                "choose another name."
-            )
-    return module
 
 
 def _find_class(module: ModuleType, name: str, path: str) -> type[Objective]:
@@ -119,14 +80,6 @@ def _is_objective(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Objective)
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 def is_users_own(objective: Objective) -> bool:
     """Whether the class of an objective comes from a file of the user's."""
-    return type(objective).__module__.startswith(MODULE_PREFIX)
+    return type(objective).__module__.startswith(user_files.MODULE_PREFIX)

@@ -62,7 +62,7 @@ def cross_fitted_margins(
         difference: features of chosen minus rejected, shape (pairs, features), dense or sparse.
         group: pairs of one group are always in one fold, shape (pairs,), int.
         regularisation: scikit-learn's C.
-        seed: of the folds.
+        seed: draws the folds.
         fitted: told how many of the `FOLDS` models there are so far.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mirrorpo import user_functions
+from mirrorpo.objectives import user_files
 
 if TYPE_CHECKING:
     import gymnasium
@@ -119,7 +119,7 @@ def gymnasium_module() -> Any:
         import gymnasium
     except ImportError as error:
         raise ValueError(
-            f"This task needs Gymnasium, which cannot be imported ({user_functions.one_line(error)}"
+            f"This task needs Gymnasium, which cannot be imported ({user_files.one_line(error)}"
             "): pip install 'mirrorpo[gym]'."
         ) from error
     return gymnasium

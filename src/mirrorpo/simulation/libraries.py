@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from mirrorpo import user_functions
+from mirrorpo.objectives import user_files
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation.gym_task import GymTask, gymnasium_module
 
@@ -48,7 +49,7 @@ def gym_task(name: str, episode_length: int | None) -> GymTask:
             raise _missing(name, "gym", error) from error
         except Exception as error:
             raise ValueError(
-                f"Task {name} cannot be made: {user_functions.one_line(error):.300}"
+                f"Task {name} cannot be made: {user_files.one_line(error):.300}"
             ) from error
         return env
 
@@ -82,7 +83,7 @@ def playground(name: str) -> tuple[Any, int]:
         env = registry.load(asked, config_overrides=overrides)
     except Exception as error:
         raise ValueError(
-            f"Task {name} cannot be made: {user_functions.one_line(error):.300}. Tasks of robots "
+            f"Task {name} cannot be made: {user_files.one_line(error):.300}. Tasks of robots "
             "need MuJoCo Menagerie, which Playground downloads with git at first use."
         ) from error
     check(name, env)
@@ -100,7 +101,7 @@ def made(name: str) -> Any:
     try:
         env = function()
     except Exception as error:
-        raise ValueError(f"{name} fails: {user_functions.one_line(error):.300}") from error
+        raise ValueError(f"{name} fails: {user_files.one_line(error):.300}") from error
     if is_gym(env) or all(hasattr(env, one) for one in ("reset", "step", "action_size")):
         return env
     raise ValueError(
@@ -152,7 +153,7 @@ def check(name: str, env: Any) -> None:
         state = jax.eval_shape(env.step, state, jax.ShapeDtypeStruct((env.action_size,), "float32"))
     except Exception as error:
         raise ValueError(
-            f"Task {name} cannot be compiled by JAX: {user_functions.one_line(error):.300}"
+            f"Task {name} cannot be compiled by JAX: {user_files.one_line(error):.300}"
         ) from error
     missing = [one for one in ("obs", "reward", "done") if not hasattr(state, one)]
     if missing:
@@ -169,7 +170,7 @@ def check(name: str, env: Any) -> None:
 def _missing(name: str, extra: str, error: Exception) -> ValueError:
     return ValueError(
         f"Task {name} needs a package that cannot be imported "
-        f"({user_functions.one_line(error):.200}): pip install 'mirrorpo[{extra}]'."
+        f"({user_files.one_line(error):.200}): pip install 'mirrorpo[{extra}]'."
     )
 
 

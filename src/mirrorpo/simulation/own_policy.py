@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo import user_functions
+from mirrorpo.objectives import user_files
 from mirrorpo.simulation.policy import Policy
 
 
@@ -42,7 +43,7 @@ class OwnPolicy:
         try:
             actions = np.asarray(self._act(observations), np.float32)
         except Exception as error:
-            raise ValueError(f"{self.name} fails: {user_functions.one_line(error):.300}") from error
+            raise ValueError(f"{self.name} fails: {user_files.one_line(error):.300}") from error
         wanted = (len(observations), action_size)
         if actions.shape == wanted[:1] and action_size == 1:
             actions = actions[:, None]

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo import user_functions
+from mirrorpo.objectives import user_files
 from mirrorpo.simulation.gym_task import GymTask, gymnasium_module
 from mirrorpo.simulation.tasks import AnyTask, Task
 
@@ -131,7 +131,7 @@ class GymSlots:
         if isinstance(error, (MemoryError, OSError)):
             return error
         return ValueError(
-            f"Task {self._task.name} fails in {what}: {user_functions.one_line(error):.300}"
+            f"Task {self._task.name} fails in {what}: {user_files.one_line(error):.300}"
         )
 
 

@@ -76,7 +76,7 @@ class Prepared:
         target: folder of the target's adapter.
         original: the untouched model.
         tokenizer: of both.
-        folder: of the pools.
+        folder: where the pools are.
     """
 
     settings: ReviewSettings
@@ -244,8 +244,8 @@ def _best(
 
     Args:
         given: prompts.
-        samples: of all prompts, over and over.
-        rewards: of the samples, shape (times, prompts).
+        samples: one continuation of each prompt, then another of each, and so on: `times` rounds.
+        rewards: each sample's reward, shape (times, prompts).
     """
     best, worst = rewards.argmax(0), rewards.argmin(0)
     return [

@@ -1,0 +1,77 @@
+"""Files of code that the user typed: the one place where such a file is run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from .component import registered
+
+MODULE_PREFIX = "mirrorpo_user_file"
+
+
+def run(path: Path, what: str) -> ModuleType:
+    """The module of a file, which is run once for each content.
+
+    The same text gives the same module, so that equal objectives stay equal and are not compiled
+    again; an edited file gives a new one.
+
+    Args:
+        path: the file.
+        what: what it holds, as in "objective", for the message.
+
+    Raises:
+        ValueError: no such file; a file that fails when run, or names an objective as another one
+            is named.
+    """
+    content = read(path, what)
+    file_id = f"{MODULE_PREFIX}_{digest(str(path.resolve()).encode())}"
+    name = f"{file_id}_{digest(content)}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up while they are made.
+    sys.modules[name] = module
+    before = registered("objective")
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ValueError(f"{path} fails when imported: {one_line(error)}") from error
+    for taken, cls in registered("objective").items():
+        old = before.get(taken, cls)
+        if old is not cls and not old.__module__.startswith(file_id):
+            del sys.modules[name]
+            raise ValueError(
+                f"{path}: the name {taken!r} of {cls.__name__} is taken by another objective; "
+                "choose another name."
+            )
+    return module
+
+
+def read(path: Path, what: str) -> bytes:
+    """The content of a file. Arguments as of `run`.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"No {what} file at {path}: {error.strerror}.") from None
+
+
+def digest(content: bytes) -> str:
+    """What tells one content from another, 12 digits."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and text of an error, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
