@@ -49,8 +49,8 @@ class Gated(Objective):
     paper: ClassVar[Paper] = mirror_paper("eq. (11), with a gate of this library's own")
     search_grid = grid(lower=(0.0, 0.5, 1.0), weight=(0.1, 1.0))
     search_ranges = ranges(
-        lower=Range(-0.5, 1.5, 0.5, log=False, least=-1.0, most=2.0, sft_end="low"),
-        weight=Range(0.03, 3.0, 0.3, least=0.001, most=30.0),
+        lower=Range(-0.5, 1.5, 0.5, log=False, least=-1.0, most=2.0),
+        weight=Range(0.05, 3.0, 0.3, most=30.0, sft_end="low"),
     )
 
     weight: Number = number(1.0, at_least=0)
