@@ -12,11 +12,11 @@ EVERYTHING := $(VENV)/.installed-with-llm
 .PHONY: demo test lint gpu
 
 demo: $(RUNTIME)
-	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants noisy:0.3 --family gated \
-		--strategy snes --sigma 1 --population 10 --generations 6 --episodes 4 \
+	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants mixed-quality+noisy:0.2 --family gated \
+		--strategy snes --sigma 0.7 --population 10 --generations 7 --episodes 4 \
 		--validation-rows 512 --validation-episodes 8 --validation-seeds 4 \
 		--validate-every 3 --out demo/discovery
-	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants noisy:0.3 \
+	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants mixed-quality+noisy:0.2 \
 		--algorithms sft,cpo,slic,sft-simpo,ropo,demo/discovery/objective.safetensors \
 		--seeds 6 --data-draws 1 --search --tune-by grid --search-seeds 1 --search-episodes 4 --episodes 8 \
 		--keep-agents --out demo/bench

@@ -9,6 +9,10 @@ from pathlib import Path
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirrorpo-tests"))
 
+# Most of the tests' time would go into compiling, so programs are compiled without optimisations;
+# those whose last digits a test is about ask for the fixture `optimised`.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 # A shell that starts the tests in the background has them ignore these, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -29,6 +33,16 @@ start_jax()
 def programs_are_dropped():
     """Thousands of compiled programs in one process exhaust its memory maps, and it crashes."""
     yield
+    jax.clear_caches()
+
+
+@pytest.fixture
+def optimised():
+    """Programs as a user's process compiles them."""
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
     jax.clear_caches()
 
 

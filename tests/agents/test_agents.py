@@ -70,7 +70,7 @@ def test_truncated_foreign_and_changed_agent_files_are_refused(two_agents, tmp_p
         agent_files.load(path)
 
 
-def test_returns_do_not_depend_on_company_and_repeat(hopper, two_agents):
+def test_returns_do_not_depend_on_company_and_repeat(optimised, hopper, two_agents):
     policies = [agent_files.load(path)[0] for path in two_agents]
     both = jax.tree.map(lambda *x: np.stack(x), *policies)
     second = jax.tree.map(lambda x: x[None], policies[1])

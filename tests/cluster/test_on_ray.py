@@ -18,6 +18,7 @@ from mirrorpo.execution import executor
 from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
+from tests import point_task
 
 pytest.importorskip("ray")
 
@@ -60,8 +61,11 @@ class Wrong(Objective):
 
 @pytest.fixture(scope="module")
 def cluster():
-    with executor.place("local:2") as place:
-        yield place
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray's workers give way to everything else on a machine, other tests too.
+        patch.setenv("RAY_worker_niceness", "0")
+        with executor.place("local:2") as place:
+            yield place
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +86,22 @@ def users_file(tmp_path):
     return path
 
 
-def tiny(two_agents, *algorithms):
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    """A light task from a file, which each worker loads for itself."""
+    path = tmp_path_factory.mktemp("task") / "mass.py"
+    path.write_text("from tests.point_task import Point\n\n\ndef make():\n    return Point()\n")
+    return UserText(f"{path}:make")
+
+
+@pytest.fixture(scope="module")
+def point_agents(tmp_path_factory):
+    return point_task.write_agents(tmp_path_factory.mktemp("agents"))
+
+
+def tiny(task, two_agents, *algorithms):
     return BenchSettings(
-        task="hopper",
+        task=task,
         variants=("base",),
         algorithms=algorithms,
         seeds=2,
@@ -109,9 +126,9 @@ def rows(folder):
 
 
 def test_a_bench_on_two_workers_of_which_one_is_killed_has_the_table_of_this_process(
-    two_agents, tmp_path, cache, cluster, users_file
+    task, point_agents, tmp_path, cache, cluster, users_file
 ):
-    settings = tiny(two_agents, "sft", UserText(f"{users_file}:DeadlyOnce"))
+    settings = tiny(task, point_agents, "sft", UserText(f"{users_file}:DeadlyOnce"))
     log, _ = bench.run(settings, tmp_path / "ray", place=cluster, cache=cache)
     assert len(log) == 4
     killed = int((tmp_path / "mark").read_text())
@@ -127,16 +144,17 @@ def killed_is_zombie(pid):
 
 
 def test_a_mistake_in_a_users_loss_is_told_as_it_is(
-    two_agents, tmp_path, cache, cluster, users_file
+    task, point_agents, tmp_path, cache, cluster, users_file
 ):
-    settings = tiny(two_agents, UserText(f"{users_file}:Wrong"))
+    settings = tiny(task, point_agents, UserText(f"{users_file}:Wrong"))
     with pytest.raises(TypeError, match=r"^this loss has a mistake"):
         bench.run(settings, tmp_path / "run", place=cluster, cache=cache)
 
 
-def test_a_populations_fitness_is_the_same_on_two_workers(two_agents, cluster):
+def test_a_populations_fitness_is_the_same_on_two_workers(task, point_agents, cluster):
     def settings(better):
         return DiscoverySettings(
+            task=task,
             variants=("base", "noisy:0.3"),
             rows=8,
             epochs=2,
@@ -144,8 +162,8 @@ def test_a_populations_fitness_is_the_same_on_two_workers(two_agents, cluster):
             episodes=4,
             validation_rows=8,
             validation_episodes=4,
-            better=str(two_agents[better]),
-            worse=str(two_agents[1 - better]),
+            better=str(point_agents[better]),
+            worse=str(point_agents[1 - better]),
         )
 
     try:

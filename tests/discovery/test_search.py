@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -289,6 +290,7 @@ def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(tw
             text=True,
             check=True,
             cwd=ROOT,
+            env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"},
         ).stdout.splitlines()[-1]
         for devices in (1, 2, 3)
     ]

@@ -36,22 +36,22 @@ def test_no_start_state_lies_inside_the_floor_on_any_backend(robot, backend):
 
 
 @pytest.mark.parametrize(
-    ("task", "agent", "most"),
+    ("task", "most"),
     [
-        ("ant", "ant-original", 0.01),
-        ("tla", "ant-original", 0.01),
         # Not thrown, but clumsy: it stumbles now and then without its fourth leg.
-        ("tla", "tla-target", 0.03),
-        ("hopper", "hopper-expert", 0.01),
-        ("walker2d", "walker2d-expert", 0.01),
+        ("tla", {"ant-original": 0.01, "tla-target": 0.03}),
+        ("hopper", {"hopper-expert": 0.01}),
+        # The Ant's physics are those of `tla`.
+        pytest.param("ant", {"ant-original": 0.01}, marks=pytest.mark.slow),
+        pytest.param("walker2d", {"walker2d-expert": 0.01}, marks=pytest.mark.slow),
     ],
 )
-def test_few_episodes_of_a_shipped_agent_end_at_once(task, agent, most):
-    policy, _ = agent_files.load(agent)
-    stacked = jax.tree.map(lambda x: x[None], policy)
+def test_few_episodes_of_a_shipped_agent_end_at_once(task, most):
+    policies = [agent_files.load(agent)[0] for agent in most]
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *policies)
     short = replace(tasks.load(task), episode_length=SHORT_EPISODE)
     lengths = evaluation.score(stacked, short, episodes=500, seed=4).lengths
-    assert np.mean(lengths < SHORT_EPISODE) < most
+    assert (np.mean(lengths < SHORT_EPISODE, axis=1) < list(most.values())).all()
 
 
 def test_each_policy_may_have_episodes_of_its_own(hopper, two_agents):

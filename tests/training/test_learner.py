@@ -73,7 +73,7 @@ def test_one_step_of_training_is_the_textbook_step(toy):
     np.testing.assert_allclose(trained.curves.loss[0, 0], value, rtol=1e-5)
 
 
-def test_an_agent_does_not_depend_on_its_company(toy):
+def test_an_agent_does_not_depend_on_its_company(optimised, toy):
     """Bit for bit: alone, among others, and with other hyper-parameters beside it."""
     one = objectives.get("dpo", beta=0.5, aggregation="mean")
     other = objectives.get("dpo", beta=5.0, aggregation="mean")
