@@ -1,6 +1,7 @@
 """Two CPU devices for every test, compiled programs kept, and two small real agents."""
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -27,6 +28,9 @@ from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 
 start_jax()
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,3 +67,26 @@ def two_agents(tmp_path_factory):
         save(folder / name, policy, card)
         paths.append(folder / f"{name}.safetensors")
     return tuple(paths)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless browser."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()

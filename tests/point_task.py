@@ -12,6 +12,7 @@ from brax import envs
 from brax.envs.base import Env, State
 
 from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 
@@ -64,3 +65,13 @@ def write_agents(folder: Path, push: float = 0.0) -> tuple[Path, Path]:
         save(folder / name, policy, AgentCard(name, NAME, "positional", 0.0, 1.0, 100, 0, 60, seed))
         paths.append(folder / f"{name}.safetensors")
     return paths[0], paths[1]
+
+
+def stand_in_for_hopper(monkeypatch, folder: Path) -> None:
+    """Let "hopper" be this task, with two random agents, a cache in `folder` and no start."""
+    jax.clear_caches()
+    monkeypatch.setenv("MIRRORPO_CACHE", str(folder / "cache"))
+    agents = Sources(*map(str, write_agents(folder)), start=None, rows=8)
+    monkeypatch.setitem(SOURCES, "hopper", agents)
+    monkeypatch.setattr(tasks, "_brax_env", lambda robot, backend: Point(backend))
+    monkeypatch.setattr(tasks, "_observation_size", lambda robot, backend: 2)

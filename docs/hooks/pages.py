@@ -12,6 +12,7 @@ from mirrorpo.runtime.start import start_jax
 # Before what imports the simulator, which talks then.
 start_jax()
 zoo = importlib.import_module("zoo")
+leaderboard = importlib.import_module("leaderboard")
 
 ROOT = Path(__file__).parents[2]
 RECIPES, RECIPES_PAGE = "../recipes/README.md", "recipes.md"
@@ -38,5 +39,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **kwargs: object) -> str:
-    """Links to the recipes lead to their page on the site."""
+    """Links to the recipes lead to their page on the site, and the leaderboard stands in place."""
+    if leaderboard.MARK in markdown:
+        markdown = markdown.replace(leaderboard.MARK, leaderboard.table())
     return markdown.replace(RECIPES, RECIPES_PAGE)

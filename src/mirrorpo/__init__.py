@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mirrorpo.front.recommend import recommend as recommend
     from mirrorpo.front.report import Report as Report
     from mirrorpo.front.report import report as report
+    from mirrorpo.front.submit import SubmissionResult as SubmissionResult
+    from mirrorpo.front.submit import Verification as Verification
+    from mirrorpo.front.submit import submit as submit
+    from mirrorpo.front.submit import verify as verify
     from mirrorpo.front.train import TrainResult as TrainResult
     from mirrorpo.front.train import train as train
     from mirrorpo.objectives.naming import objective as objective
@@ -42,7 +46,9 @@ _HOMES = {
     "Explanation": "front.explain",
     "Judgement": "front.judge",
     "Report": "front.report",
+    "SubmissionResult": "front.submit",
     "TrainResult": "front.train",
+    "Verification": "front.submit",
     "align": "front.align",
     "bench": "front.bench",
     "discover": "front.discover",
@@ -51,7 +57,9 @@ _HOMES = {
     "objective": "objectives.naming",
     "recommend": "front.recommend",
     "report": "front.report",
+    "submit": "front.submit",
     "train": "front.train",
+    "verify": "front.submit",
 }
 _MODULES = {"objectives": "objectives", "tasks": "simulation.tasks"}
 

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import jax
 import pytest
 
-from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.cli import main
-from mirrorpo.simulation import tasks
 from tests import point_task
 from tests.docs.test_documents import ROOT, commands, python_blocks
 
@@ -44,12 +41,7 @@ def robot(request, monkeypatch, tmp_path):
     """Hopper, or in its place a point on a line, which takes no minutes to compile."""
     if request.param == "hopper":
         return
-    jax.clear_caches()
-    monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path / "cache"))
-    agents = Sources(*map(str, point_task.write_agents(tmp_path)), start=None, rows=8)
-    monkeypatch.setitem(SOURCES, "hopper", agents)
-    monkeypatch.setattr(tasks, "_brax_env", lambda robot, backend: point_task.Point(backend))
-    monkeypatch.setattr(tasks, "_observation_size", lambda robot, backend: 2)
+    point_task.stand_in_for_hopper(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(

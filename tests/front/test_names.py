@@ -13,7 +13,7 @@ HEAVY = (
 )
 FUNCTIONS = (
     *("objective", "bench", "discover", "explain", "train", "align", "judge", "report"),
-    "recommend",
+    *("recommend", "submit", "verify"),
 )
 
 

@@ -72,7 +72,7 @@ def test_a_function_has_its_settings_fields_with_their_defaults(name, kind):
         assert given[field.name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
-@pytest.mark.parametrize("name", ["bench", "discover", *FEW])
+@pytest.mark.parametrize("name", ["bench", "discover", "submit", "verify", *FEW])
 def test_a_command_and_its_function_take_the_same_options(name):
     command = inspect.signature(COMMANDS[name]).parameters
     function = inspect.signature(getattr(mpo, name)).parameters

@@ -1,14 +1,10 @@
 """Run folders of every kind that a report may meet, made from a real bench's rows."""
 
 import json
-import shutil
 
 import pytest
 
 from tests.reporting.bench_folders import TABLE6, diverged, real_lines, write_bench
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 @pytest.fixture(scope="session")
@@ -54,26 +50,3 @@ def fifty_runs(tmp_path_factory):
         ]
         paths.append(write_bench(folder / f"run-{number:02d}", some, seeds=5))
     return paths
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless browser."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()

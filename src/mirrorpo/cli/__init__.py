@@ -22,6 +22,7 @@ from mirrorpo.cli import (
     objectives,
     recommend,
     report,
+    submit,
     train,
 )
 from mirrorpo.cli.console import fail, warn
@@ -55,6 +56,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "judge": judge.judge,
     "report": report.report,
     "recommend": recommend.recommend,
+    "submit": submit.submit,
+    "verify": submit.verify,
 }
 
 RENAMED = {"sentiment": "bench --task reviews"}

@@ -1,0 +1,84 @@
+// Sorts the leaderboard, and shows the chosen robot and family alone.
+"use strict";
+
+function setUpLeaderboard(board) {
+  const table = board.querySelector("table");
+  const heads = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const chosen = { robot: "", family: "" };
+  const place = (name) => heads.findIndex((head) => head.dataset.of === name);
+  let sorted = place("worst");
+  let falls = true;
+
+  function value(row, column) {
+    const cell = row.cells[column];
+    if (heads[column].dataset.sort === "text") return cell.textContent;
+    return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  }
+
+  function summarise(row) {
+    const shown = [...row.cells].filter(
+      (cell) => cell.dataset.robot !== undefined && !cell.hidden && cell.dataset.value !== undefined
+    );
+    const scores = shown.map((cell) => Number(cell.dataset.value));
+    const complete = scores.length > 0;
+    const found = {
+      worst: Math.min(...scores),
+      mean: scores.reduce((sum, one) => sum + one, 0) / scores.length,
+    };
+    for (const name of ["worst", "mean"]) {
+      const cell = row.cells[place(name)];
+      cell.textContent = complete ? found[name].toFixed(2) : "";
+      if (complete) cell.dataset.value = String(found[name]);
+      else delete cell.dataset.value;
+    }
+    return complete;
+  }
+
+  function draw() {
+    for (const row of [table.tHead.rows[0], ...rows]) {
+      for (const cell of row.cells) {
+        cell.hidden = chosen.robot !== "" && (cell.dataset.robot ?? chosen.robot) !== chosen.robot;
+      }
+    }
+    for (const row of rows) {
+      const measured = summarise(row);
+      row.hidden = !measured || (chosen.family !== "" && row.dataset.family !== chosen.family);
+    }
+    const sign = falls ? -1 : 1;
+    rows.sort((one, other) => {
+      const [a, b] = [value(one, sorted), value(other, sorted)];
+      if (a === null || b === null) return (a === null) - (b === null);
+      return sign * (a < b ? -1 : a > b ? 1 : 0);
+    });
+    body.append(...rows);
+    heads.forEach((head, at) => {
+      head.ariaSort = at === sorted ? (falls ? "descending" : "ascending") : "none";
+    });
+  }
+
+  for (const select of board.querySelectorAll("select")) {
+    const key = select.dataset.choose;
+    const found = [...table.querySelectorAll(`[data-${key}]`)].map((one) => one.dataset[key]);
+    select.append(new Option("all", ""));
+    select.append(...[...new Set(found)].sort().map((one) => new Option(one, one)));
+    select.addEventListener("change", () => {
+      chosen[key] = select.value;
+      draw();
+    });
+  }
+  heads.forEach((head, at) => {
+    const button = document.createElement("button");
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      falls = at === sorted ? !falls : head.dataset.sort === "number";
+      sorted = at;
+      draw();
+    });
+  });
+  draw();
+}
+
+document.querySelectorAll(".leaderboard").forEach(setUpLeaderboard);

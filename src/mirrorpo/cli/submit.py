@@ -1,0 +1,72 @@
+"""``mirrorpo submit`` and ``mirrorpo verify``: rows of the leaderboard, and whether they hold."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import mirrorpo as mpo
+from mirrorpo.cli.console import console, fail, progress
+from mirrorpo.front.run_folder import BY_NAME
+
+
+def submit(
+    objective: Annotated[str, tyro.conf.Positional],
+    tier: str = "quick",
+    out: Path | None = None,
+    cache: Path | None = None,
+    ray: str | None = None,
+) -> None:
+    """Measure a loss in the leaderboard's suite and write its rows to one JSON file.
+
+    An interrupted submission continues with the same command. See docs/howto/leaderboard.md for
+    how to send the file.
+
+    Args:
+        objective: a name, with or without values as in dpo[beta=3], or my_loss.py:MyLoss.
+        tier: quick, Hopper alone, at most half an hour on two cores; or full, all robots.
+        out: folder for the file and the runs; by default runs/submit-... named by the loss.
+        cache: folder for simulated trajectories; the user's cache by default.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N.
+    """
+    with progress("agents") as told:
+        result = mpo.submit(
+            objective, tier=tier, out=out or BY_NAME, cache=cache, ray=ray, progress=told
+        )
+    for row in result.table.itertuples():
+        console.print(
+            f"{row.task}, {row.variant}: {row.mean:.0f} ± {row.standard_error:.0f}, "
+            f"{row.agents} agents"
+        )
+    console.print(f"{result.file} holds all rows of suite {result.submission.suite}.")
+
+
+def verify(
+    file: Annotated[Path, tyro.conf.Positional],
+    objective: Annotated[str | None, tyro.conf.Positional] = None,
+    cells: int = 3,
+    seed: int | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Measure random cells of a submission again, and say whether they agree.
+
+    No code that the file names is run: name the file of a user's own loss yourself. Exit code 1
+    says that a cell differs by more than chance.
+
+    Args:
+        file: a submission, as `mirrorpo submit` writes it.
+        objective: the loss; by default the one that the file names, if it is MirrorPO's own.
+        cells: how many to measure, drawn at random.
+        seed: of that draw; by default another one each time.
+        cache: folder for simulated trajectories; the user's cache by default.
+    """
+    with progress("agents") as told:
+        found = mpo.verify(file, objective, cells=cells, seed=seed, cache=cache, progress=told)
+    for one in found.cells:
+        console.print(
+            f"{one.task}, {one.variant}: said {one.submitted:.1f} ± {one.submitted_error:.1f}, "
+            f"measured {one.measured:.1f} ± {one.measured_error:.1f}, {one.equal} of {one.agents} "
+            f"agents equal in all digits: {one.verdict}"
+        )
+    if not found.agrees:
+        fail("The submission does not agree with what was measured again.", code=1)

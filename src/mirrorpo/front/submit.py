@@ -1,0 +1,227 @@
+"""``mirrorpo.submit`` and ``mirrorpo.verify``: rows of the leaderboard, and whether they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, choose, silent
+from mirrorpo.runtime.start import start_jax
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mirrorpo.study.submissions import Comparison, Submission
+
+
+def submit(
+    objective: PathLike,
+    *,
+    tier: str = "quick",
+    out: Out = None,
+    cache: PathLike | None = None,
+    ray: str | None = None,
+    progress: Progress = silent,
+) -> SubmissionResult:
+    """Measure a loss in the leaderboard's suite and write its rows to one JSON file.
+
+    The loss is tuned and scored as every other row of the leaderboard, beside plain SFT, which
+    shows whether two machines give the same numbers.
+
+    Args:
+        objective: as `mirrorpo.objective` takes its text. Values in brackets are not tuned.
+        tier: "quick", Hopper alone, at most half an hour on two cores; or "full", all robots.
+        out: folder for the file, and for one run folder per robot; an interrupted submission
+            resumes with the same call. By default a temporary folder, which is removed with the
+            result.
+        cache: folder for simulated trajectories; the user's cache by default.
+        ray: as of `mirrorpo.bench`.
+        progress: told the agents done of one robot, all of them, and what is being done.
+
+    Raises:
+        ValueError: an unknown loss or tier, or a folder of another submission.
+    """
+    from mirrorpo.front.bench import bench
+    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.study import suite
+
+    if tier not in suite.TIERS:
+        raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
+    start_jax()
+    from mirrorpo import versions
+    from mirrorpo.study import algorithms, submissions
+
+    text = UserText(os.fspath(objective))
+    algorithm = algorithms.load(text)
+    label = submissions.label(text)
+    folder = choose(out, "submit", f"suite-{suite.CURRENT}-{tier}-{algorithm.objective.name}")
+    agents = []
+    for robot in suite.TIERS[tier]:
+        result = bench(
+            suite.settings(robot, dict.fromkeys((suite.ANCHOR, text))),
+            out=folder.path / robot,
+            cache=cache,
+            ray=ray,
+            progress=lambda done, total, doing, robot=robot: progress(
+                done, total, f"{robot}, {doing}"
+            ),
+        )
+        agents += submissions.agents_of(result.agents, {str(text): label})
+    written = submissions.write(
+        folder.path / submissions.FILE,
+        submissions.Submission(
+            format=submissions.FORMAT,
+            suite=suite.CURRENT,
+            tier=tier,
+            objective=label,
+            content=algorithm.checksum,
+            agents=agents,
+            versions=versions.installed(),
+        ),
+    )
+    return SubmissionResult(written, folder)
+
+
+class SubmissionResult:
+    """A measured loss.
+
+    Attributes:
+        submission: its rows, as the file has them.
+    """
+
+    submission: Submission
+
+    def __init__(self, submission: Submission, folder: RunFolder):
+        self.submission = submission
+        self._folder = folder
+
+    @property
+    def file(self) -> Path:
+        """The file to send, for as long as this result is there, if no folder was named."""
+        from mirrorpo.study import submissions
+
+        return self._folder.path / submissions.FILE
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per cell: task, variant, mean true return, standard error, agents."""
+        from mirrorpo.study import submissions
+
+        return submissions.table(self.submission)
+
+    def __repr__(self) -> str:
+        one = self.submission
+        return f"SubmissionResult({one.objective}, suite {one.suite}, {len(one.agents)} agents)"
+
+
+def verify(
+    file: PathLike,
+    objective: PathLike | None = None,
+    *,
+    cells: int = 3,
+    seed: int | None = None,
+    cache: PathLike | None = None,
+    progress: Progress = silent,
+) -> Verification:
+    """Measure random cells of a submission again, and say whether they agree.
+
+    The file is data: no code that it names is run. The loss of a user's file must be given.
+
+    Args:
+        file: a submission, as `submit` writes it.
+        objective: the loss, as `mirrorpo.objective` takes its text; by default the one that the
+            file names, which must then be MirrorPO's own.
+        cells: how many to measure, drawn at random.
+        seed: of that draw; by default another one each time.
+        cache: folder for simulated trajectories; the user's cache by default.
+        progress: told the agents done of one cell, all of them, and what is being done.
+
+    Raises:
+        ValueError: a file that is no submission or was changed, of another suite, or a loss that
+            is not the submitted one.
+    """
+    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.study import submissions, suite
+
+    given = submissions.read(Path(file))
+    if given.suite != suite.CURRENT:
+        raise ValueError(
+            f"{file} is of suite {given.suite!r:.20}, and this version of MirrorPO measures suite "
+            f"{suite.CURRENT}: use the version that its rows were made with."
+        )
+    if cells < 1:
+        raise ValueError(f"cells must be at least 1, not {cells}.")
+    start_jax()
+    from mirrorpo.study import algorithms
+
+    text = given.objective if objective is None else UserText(os.fspath(objective))
+    if algorithms.load(text).checksum != given.content:
+        raise ValueError(
+            f"{text} is not the loss that {file} has the rows of: its content is another."
+        )
+    everything = given.cells()
+    drawn = random.Random(seed).sample(everything, min(cells, len(everything)))
+    return Verification(
+        [_measured_again(given, text, *cell, cache, progress) for cell in sorted(drawn)]
+    )
+
+
+def _measured_again(
+    given: Submission,
+    text: str,
+    task: str,
+    variant: str,
+    cache: PathLike | None,
+    progress: Progress,
+) -> Comparison:
+    """One cell beside its agents trained again, with the hyper-parameters that tuning found."""
+    from mirrorpo.front.bench import bench
+    from mirrorpo.study import submissions, suite
+
+    before = given.of_cell(task, variant)
+    named = submissions.with_values(text, json.loads(before[0].hyperparameters))
+    settings = suite.settings(task, (named,), search=False)
+    result = bench(
+        dataclasses.replace(settings, variants=(variant,)),
+        cache=cache,
+        progress=lambda done, total, doing: progress(done, total, f"{task}, {doing}"),
+    )
+    again = submissions.agents_of(result.agents, {})
+    return submissions.compare(before, again)
+
+
+class Verification:
+    """Cells of a submission, each beside what was measured again.
+
+    Attributes:
+        cells: in the order of task and variant.
+    """
+
+    cells: Sequence[Comparison]
+
+    def __init__(self, cells: Sequence[Comparison]):
+        self.cells = cells
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no cell differs by more than chance."""
+        from mirrorpo.study import submissions
+
+        return all(one.verdict != submissions.DIFFERS for one in self.cells)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per cell: see `mirrorpo.study.submissions.Comparison`; and the verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [{**dataclasses.asdict(one), "verdict": one.verdict} for one in self.cells]
+        )
+
+    def __repr__(self) -> str:
+        return f"Verification({len(self.cells)} cells, agrees: {self.agrees})"

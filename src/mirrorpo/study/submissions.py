@@ -1,0 +1,209 @@
+"""A loss's rows of a leaderboard as one JSON file: written, read, and compared with new ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mirrorpo import files, standard_error, typed
+from mirrorpo.objectives import naming
+from mirrorpo.objectives.user_text import UserText
+from mirrorpo.study.jobs import FINAL
+from mirrorpo.study.records import AgentRecord
+
+FORMAT = 1
+FILE = "submission.json"
+KIND_OF_FILE = "a submission of MirrorPO"
+
+AGREES_WITHIN = 3.0
+"""Standard errors of the paired difference up to which two means of one cell agree."""
+
+LAST_DIGITS = 1e-3
+"""Share of a mean up to which another machine's arithmetic may move it."""
+
+EQUAL, AGREES, DIFFERS = "equal", "agrees", "differs"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The rows of one loss in one suite.
+
+    Attributes:
+        format: version of this layout.
+        suite: name of the suite.
+        tier: of the suite's robots.
+        objective: as its user named it.
+        content: checksum of the objective, see `algorithms.Algorithm.checksum`.
+        agents: every agent, also those of tuning, and those of the suite's anchor.
+        versions: of Python and of the packages that decide the numbers.
+        checksum: SHA-256 of all the rest.
+    """
+
+    format: int
+    suite: str
+    tier: str
+    objective: str
+    content: str
+    agents: Sequence[AgentRecord]
+    versions: Mapping[str, Any]
+    checksum: str = ""
+
+    def cells(self) -> list[tuple[str, str]]:
+        """Task and variant of each cell that the objective has reported agents in, in order."""
+        return list(dict.fromkeys((one.task, one.variant) for one in self._final()))
+
+    def of_cell(self, task: str, variant: str) -> list[AgentRecord]:
+        """The objective's reported agents of a cell, by seed."""
+        found = [one for one in self._final() if (one.task, one.variant) == (task, variant)]
+        return sorted(found, key=lambda one: one.seed)
+
+    def _final(self) -> Iterable[AgentRecord]:
+        return (
+            one for one in self.agents if one.phase == FINAL and one.algorithm == self.objective
+        )
+
+
+def write(path: Path, submission: Submission) -> Submission:
+    """Write a submission with its checksum, and return it so."""
+    content = asdict(submission) | {"checksum": ""}
+    content["checksum"] = _digest(content)
+    files.write_json(path, content)
+    return read(path)
+
+
+def read(path: Path) -> Submission:
+    """A submission from its file, which is data: nothing that it names is run or loaded.
+
+    Raises:
+        ValueError: no such file; not a submission, or one of a newer layout; or one that was
+            changed since it was written.
+    """
+    content = files.read_object(path, KIND_OF_FILE)
+    files.check_version(path, {"format_version": content.get("format")}, FORMAT)
+    try:
+        rows = typed.check(content.get("agents"), Sequence[Mapping[str, Any]], "agents")
+        agents = [typed.build(AgentRecord, row) for row in rows]
+        found = replace(typed.build(Submission, {**content, "agents": []}), agents=agents)
+    except typed.WrongTypeError as error:
+        raise ValueError(f"{path} is not {KIND_OF_FILE}: {error}.") from None
+    if found.checksum != _digest(content | {"checksum": ""}):
+        raise ValueError(
+            f"{path} was changed after it was written: its checksum is another. Ask for the file "
+            "again, or measure it again with mirrorpo submit."
+        )
+    if not found.cells():
+        raise ValueError(f"{path} has no reported agent of {found.objective!r:.60}.")
+    return found
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cell, as it was submitted and as it was measured again.
+
+    Attributes:
+        task: of the cell.
+        variant: of the cell.
+        submitted: mean return of its agents; NaN where one diverged.
+        submitted_error: standard error over agents.
+        measured: the mean of those that were trained again.
+        measured_error: its standard error.
+        difference: mean of the agents' paired differences, measured less submitted.
+        difference_error: its standard error.
+        equal: number of agents whose return is the same to the last digit.
+        agents: number of agents.
+    """
+
+    task: str
+    variant: str
+    submitted: float
+    submitted_error: float
+    measured: float
+    measured_error: float
+    difference: float
+    difference_error: float
+    equal: int
+    agents: int
+
+    @property
+    def verdict(self) -> str:
+        """`EQUAL` in all digits, `AGREES` within `AGREES_WITHIN` standard errors, or `DIFFERS`."""
+        if self.equal == self.agents:
+            return EQUAL
+        allowed = max(AGREES_WITHIN * self.difference_error, LAST_DIGITS * abs(self.submitted))
+        return AGREES if abs(self.difference) <= allowed else DIFFERS
+
+
+def compare(submitted: Sequence[AgentRecord], measured: Sequence[AgentRecord]) -> Comparison:
+    """Agents of one cell, by seed, beside those that were trained again."""
+    before, again = _returns(submitted), _returns(measured)
+    draws = [one.data_draw for one in submitted]
+    return Comparison(
+        submitted[0].task,
+        submitted[0].variant,
+        *standard_error.mean_and_error(before, draws),
+        *standard_error.mean_and_error(again, draws),
+        *standard_error.mean_and_error(np.subtract(again, before), draws),
+        # NaN is a diverged agent, on both sides.
+        sum(a == b or (a != a and b != b) for a, b in zip(before, again, strict=True)),
+        len(before),
+    )
+
+
+def _returns(agents: Sequence[AgentRecord]) -> list[float]:
+    return [math.nan if one.return_mean is None else one.return_mean for one in agents]
+
+
+def label(text: str) -> str:
+    """An objective's text without the folders of a file: they are its user's own affair."""
+    named = naming.parse(text)
+    short = named.name.replace("\\", "/").rpartition("/")[2]
+    return short + str(text)[len(named.name) :]
+
+
+def with_values(text: str, values: Mapping[str, float]) -> str:
+    """An objective's text with values of its fields beside those in its brackets, exactly.
+
+    The text stays `UserText` if it was.
+    """
+    named = naming.parse(text)
+    merged = {**named.values, **values}
+    inside = ",".join(f"{name}={value!r}" for name, value in merged.items())
+    whole = f"{named.name}[{inside}]" if merged else named.name
+    return UserText(whole) if isinstance(text, UserText) else whole
+
+
+def agents_of(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[AgentRecord]:
+    """The rows of a bench's agents as records.
+
+    Args:
+        frame: see `records.to_frame`.
+        labels: other names for algorithms.
+    """
+    names = [one.name for one in fields(AgentRecord) if one.name != "measures"]
+    rows = frame[names].astype(object).where(frame[names].notna(), None).to_dict("records")
+    found = [typed.build(AgentRecord, files.as_json(row)) for row in rows]
+    return [replace(one, algorithm=labels.get(one.algorithm, one.algorithm)) for one in found]
+
+
+def table(submission: Submission) -> pd.DataFrame:
+    """One row per cell of the submitted objective: mean, standard error and number of agents."""
+    rows = []
+    for task, variant in submission.cells():
+        agents = submission.of_cell(task, variant)
+        draws = [one.data_draw for one in agents]
+        mean, error = standard_error.mean_and_error(_returns(agents), draws)
+        rows.append((task, variant, mean, error, len(agents)))
+    return pd.DataFrame(rows, columns=["task", "variant", "mean", "standard_error", "agents"])

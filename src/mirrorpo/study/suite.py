@@ -1,0 +1,71 @@
+"""The suite of the leaderboard: settings that stay as they are, so that rows can be compared.
+
+A change of anything here that changes a number is a new suite with a new name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from mirrorpo.study.settings import BenchSettings
+
+CURRENT = "1"
+"""The suite that new rows are measured with."""
+
+VARIANTS = ("noisy:0.3", "mixed-quality", "base")
+"""Faults of the data that each loss meets."""
+
+ANCHOR = "sft"
+"""Measured beside every submitted loss: it shows whether two machines give the same numbers."""
+
+_ROWS = {"hopper": 1024, "tla": 1280, "walker2d": 1024}
+"""Pairs of each robot's datasets."""
+
+TIERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"quick": ("hopper",), "full": tuple(_ROWS)}
+)
+"""Robots of each tier. The quick one takes at most half an hour on two cores."""
+
+
+def settings(robot: str, algorithms: Sequence[str], search: bool = True) -> BenchSettings:
+    """The bench of one robot in the current suite.
+
+    Args:
+        robot: name of its task.
+        algorithms: the losses, as `BenchSettings` has them.
+        search: tune the hyper-parameters that are not given.
+
+    Raises:
+        ValueError: the suite has no such robot.
+    """
+    if robot not in _ROWS:
+        raise ValueError(
+            f"Suite {CURRENT} has no robot {robot!r:.40}: its robots are {', '.join(_ROWS)}."
+        )
+    return BenchSettings(
+        task=robot,
+        variants=VARIANTS,
+        algorithms=tuple(algorithms),
+        rows=_ROWS[robot],
+        # What follows is the protocol `mirror` of this suite's day, by value: it may move on.
+        protocol="mirror",
+        epochs=12,
+        minibatch=2,
+        learning_rate=3e-3,
+        schedule="linear",
+        single_stage=(),
+        time_steps=64,
+        std="learned",
+        actions="mean",
+        seeds=8,
+        episodes=8,
+        data_seed=0,
+        data_draws=2,
+        search=search,
+        tune_on="own",
+        tune_by="trials",
+        trials=6,
+        search_seeds=1,
+        search_episodes=4,
+    )
