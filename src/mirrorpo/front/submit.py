@@ -63,13 +63,11 @@ def submit(
     agents = []
     for robot in suite.TIERS[tier]:
         result = bench(
-            suite.settings(robot, dict.fromkeys((suite.ANCHOR, text))),
+            suite.settings(robot, tuple(dict.fromkeys((suite.ANCHOR, text)))),
             out=folder.path / robot,
             cache=cache,
             ray=ray,
-            progress=lambda done, total, doing, robot=robot: progress(
-                done, total, f"{robot}, {doing}"
-            ),
+            progress=_of(robot, progress),
         )
         agents += submissions.agents_of(result.agents, {str(text): label})
     written = submissions.write(
@@ -189,10 +187,19 @@ def _measured_again(
     result = bench(
         dataclasses.replace(settings, variants=(variant,)),
         cache=cache,
-        progress=lambda done, total, doing: progress(done, total, f"{task}, {doing}"),
+        progress=_of(task, progress),
     )
     again = submissions.agents_of(result.agents, {})
     return submissions.compare(before, again)
+
+
+def _of(task: str, progress: Progress) -> Progress:
+    """The progress that also says which task is being done."""
+
+    def told(done: float, total: float, doing: str) -> None:
+        progress(done, total, f"{task}, {doing}")
+
+    return told
 
 
 class Verification:
