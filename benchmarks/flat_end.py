@@ -1,8 +1,8 @@
 """Discovered losses with a flat end: does it cure their collapse on clean data?
 
-    mirrorpo bench --task hopper --variants base,noisy:0.1,noisy:0.3 --rows 1024 --time-steps 64 --seeds 6 \
-        --episodes 8 --algorithms "hopper-noisy,benchmarks/flat_end.py:FlatNoisy[upper=1],\
-benchmarks/flat_end.py:FlatNoisy[upper=4]" --out runs/flat-end
+    mirrorpo bench --task hopper --variants base,noisy:0.1,noisy:0.3 --rows 1024 --seeds 6 \
+        --time-steps 64 --episodes 8 --out runs/flat-end --algorithms "hopper-noisy,\
+benchmarks/flat_end.py:FlatNoisy[upper=1],benchmarks/flat_end.py:FlatNoisy[upper=4]"
 """
 
 from dataclasses import dataclass, replace

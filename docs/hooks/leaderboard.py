@@ -21,7 +21,7 @@ from mirrorpo.reporting import run_plots
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
     "Hopper": ("leaderboard-hopper", "discovered-gated-hopper"),
-    "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla"),
+    "Three-Legged Ant": ("leaderboard-tla",),
     "Walker2d": ("leaderboard-walker2d",),
 }
 """Run folders of each robot: the same data and protocol. Of several results of a cell the first

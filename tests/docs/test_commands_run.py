@@ -44,9 +44,12 @@ def robot(request, monkeypatch, tmp_path):
     point_task.stand_in_for_hopper(monkeypatch, tmp_path)
 
 
-@pytest.mark.parametrize(
+LIGHT_AND_REAL = pytest.mark.parametrize(
     "robot", ["point", pytest.param("hopper", marks=pytest.mark.slow)], indirect=True
 )
+
+
+@LIGHT_AND_REAL
 @pytest.mark.usefixtures("robot")
 def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():
     for arguments in commands((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")):
@@ -59,6 +62,8 @@ def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():
     assert Path("runs/first-explanation/closed_form.json").is_file()
 
 
+@LIGHT_AND_REAL
+@pytest.mark.usefixtures("robot")
 def test_readme_s_commands_about_data_run_on_what_they_wrote(capsys):
     told = list(commands((ROOT / "README.md").read_text(encoding="utf-8")))
     about_data = [words for words in told if any("noisy.safetensors" in word for word in words)]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact
+from tests import point_task
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -27,28 +28,23 @@ def load(name):
 
 
 @pytest.fixture
-def sources(two_agents):
-    return {"better": str(two_agents[0]), "worse": str(two_agents[1])}
+def light(monkeypatch, tmp_path):
+    """A point on a line in place of Hopper, which takes no minutes to compile."""
+    point_task.stand_in_for_hopper(monkeypatch, tmp_path)
 
 
-def test_own_objective_on_the_bench(tmp_path, sources):
+@pytest.mark.usefixtures("light")
+def test_own_objective_on_the_bench(tmp_path):
     sizes = {"rows": 8, "seeds": 1, "epochs": 6, "time_steps": 4, "episodes": 2}
-    # Random agents fall at once.
-    table = load("own_objective_on_the_bench").main(
-        tmp_path / "run", allow_short=True, **sizes, **sources
-    )
+    table = load("own_objective_on_the_bench").main(tmp_path / "run", **sizes)
     assert "my_loss.py:SoftLPO" in table
     assert "noisy:0.3" in table
 
 
-def test_discover_and_plot(tmp_path, sources):
+@pytest.mark.usefixtures("light")
+def test_discover_and_plot(tmp_path):
     sizes = {"rows": 8, "validation_rows": 8, "generations": 1, "population": 2, "episodes": 2}
-    discover = load("discover_and_plot").main
-    try:
-        pictures = discover(tmp_path / "run", validation_episodes=2, **sizes, **sources)
-    except ValueError:  # the other of the two random agents is the better one
-        turned = {"better": sources["worse"], "worse": sources["better"]}
-        pictures = discover(tmp_path / "other", validation_episodes=2, **sizes, **turned)
+    pictures = load("discover_and_plot").main(tmp_path / "run", validation_episodes=2, **sizes)
     assert len(pictures) == 3
     for picture in pictures:
         with Image.open(picture) as image:
