@@ -21,7 +21,7 @@ from mirrorpo.reporting import run_plots
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
     "Hopper": ("leaderboard-hopper", "discovered-gated-hopper"),
-    "Three-Legged Ant": ("leaderboard-tla",),
+    "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla"),
     "Walker2d": ("leaderboard-walker2d",),
 }
 """Run folders of each robot: the same data and protocol. Of several results of a cell the first
@@ -33,8 +33,9 @@ VARIANTS = {
     "base": "clean",
 }
 ON_THE_PICTURE = ("noisy:0.3", "mixed-quality")
-NAMES = {"gated[weight=1,lower=0.5]": "gated"}
-OURS = ("gated", "mirror-robust")
+NAMES = {"gated[weight=1,lower=0.5]": "gated", "mirror-robust": "hopper-gated"}
+"""Names of today for those that the runs have."""
+OURS = ("gated", "hopper-gated")
 LOWEST = -0.6
 """Scores below are drawn here on the picture."""
 
@@ -71,7 +72,7 @@ def of_run(robot: str, run: str) -> pd.DataFrame:
 
 def label(algorithm: str) -> str:
     """How a row is called."""
-    name = "mirror-robust" if algorithm.endswith(".safetensors") else algorithm
+    name = "hopper-gated" if algorithm.endswith(".safetensors") else algorithm
     return NAMES.get(name, name)
 
 

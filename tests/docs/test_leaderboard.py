@@ -82,4 +82,4 @@ def test_the_table_sorts_by_what_is_clicked_and_chooses_robots_and_families(page
     assert float(means[at]) == pytest.approx(sum(scores) / len(scores), abs=0.011)
 
     page.locator("select[data-choose=family]").select_option("discovered")
-    assert column(page, "loss") == ["mirror-robust"]
+    assert column(page, "loss") == ["hopper-gated"]
