@@ -28,8 +28,6 @@ class FlatNoisy(Objective):
     """
 
     name: ClassVar[str] = "flat-hopper-noisy"
-    stages = _FOUND.stages
-
     upper: float = 1.0
 
     def loss(self, batch, progress):

@@ -263,6 +263,12 @@ def test_a_loss_that_jax_cannot_trace_is_told_before_a_bench_compiles_it(tmp_pat
             tried(tmp_path, body)
 
 
+def test_a_recipe_that_never_trains_the_loss_itself_is_refused(tmp_path):
+    body = "return batch.chosen\n\n    stages = (('sft', 10), ('tired', 2))"
+    with pytest.raises(ValueError, match="ends with 'tired', so the loss itself would never"):
+        tried(tmp_path, body)
+
+
 def test_objectives_of_the_zoo_pass_the_same_trial():
     for name in objectives.available()[::10]:
         tryout.check(objectives.get(name), name, "jax")

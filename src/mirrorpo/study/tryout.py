@@ -35,9 +35,17 @@ def check(objective: Objective, text: str, library: Library) -> None:
         library: that will train it. In JAX the loss is compiled, its numbers traced, as in a bench.
 
     Raises:
-        ValueError: it raises, or returns something else than a finite loss for each pair with
-            finite gradients. The message is one line and names the class.
+        ValueError: its training would not end with itself; it raises, or returns something else
+            than a finite loss for each pair with finite gradients. The message is one line and
+            names the class.
     """
+    *_, (last, _) = objective.stages
+    if last != objective.name:
+        raise ValueError(
+            f"{text}: {type(objective).__name__}.stages ends with {last!r:.60}, so the loss itself "
+            f"would never train: its last stage must be called {objective.name!r}, or leave stages "
+            "out."
+        )
     where = f"{text}: {type(objective).__name__}.loss"
     for progress in _PROGRESS:
         try:
