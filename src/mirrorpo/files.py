@@ -1,5 +1,7 @@
 """Files that are never half-written, and errors that say which file is wrong and what to do."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import hashlib
@@ -11,13 +13,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mirrorpo import bounded, typed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# NumPy and safetensors are imported where arrays are read or written: every command imports this.
 
 Row = TypeVar("Row")
 
@@ -210,6 +213,9 @@ def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mappin
     Returns:
         The SHA-256 checksum of the file.
     """
+    import numpy as np
+    from safetensors.numpy import save_file
+
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(card)
     metadata = {"card": text, _DIGEST: _digest(contiguous, text)}
@@ -291,6 +297,8 @@ def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: missing, truncated, not safetensors, or changed since `save_arrays` wrote it.
     """
+    from safetensors import SafetensorError
+
     with _open(path, what) as file:
         metadata = file.metadata() or {}
         # safe_open's handle has keys(), but is not a mapping.
@@ -329,6 +337,8 @@ def load_checked(
         ValueError: as `load_card` and `load_arrays`; or a field or an array that is missing or of
             another kind.
     """
+    import numpy as np
+
     card, found = load_card(path, format_name, what), load_arrays(path, what)
     try:
         known = {name: typed.check(card.get(name), hint, name) for name, hint in fields.items()}
@@ -345,6 +355,8 @@ def load_checked(
 
 def _digest(arrays: Mapping[str, np.ndarray], card: str) -> str:
     """SHA-256 of a card and of arrays with their names, types and shapes."""
+    import numpy as np
+
     found = hashlib.sha256(card.encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -354,6 +366,8 @@ def _digest(arrays: Mapping[str, np.ndarray], card: str) -> str:
 
 
 def _open(path: Path | str, what: str) -> Any:
+    from safetensors import SafetensorError, safe_open
+
     if not Path(path).is_file():
         raise ValueError(f"Cannot read {what} at {path}: the file does not exist.")
     bounded.check_header(Path(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo.objectives import user_files
-from mirrorpo.objectives.user_text import UserText
+from mirrorpo.user_text import UserText
 
 
 def load(text: str, what: str, option: str) -> Callable[..., Any]:

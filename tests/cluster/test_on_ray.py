@@ -15,9 +15,9 @@ from mirrorpo.cli import main
 from mirrorpo.discovery.fitness import Bench, Budget
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution import executor
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.user_text import UserText
 from tests import point_task
 
 pytest.importorskip("ray")

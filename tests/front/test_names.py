@@ -47,6 +47,13 @@ print("recommend", type(mpo.recommend).__name__)
     assert {name for name, kind in kinds.items() if kind == "function"} == set(FUNCTIONS)
 
 
+def test_the_command_line_imports_what_a_command_needs_when_it_runs():
+    own = {"tyro", "rich"}
+    names = [*(set(HEAVY) - own), "safetensors", "mirrorpo.objectives"]
+    code = f"import sys, mirrorpo.cli; print(*[name for name in {names} if name in sys.modules])"
+    assert fresh(code) == []
+
+
 def test_what_there_is_not_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'benhc'"):
         _ = mpo.benhc

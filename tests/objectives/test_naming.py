@@ -8,8 +8,8 @@ import pytest
 from mirrorpo import objectives, user_functions
 from mirrorpo.objectives import component, naming
 from mirrorpo.objectives.naming import NamesCode, parse, resolve, spelled
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study import algorithms, tryout, tuned
+from mirrorpo.user_text import UserText
 
 PAIRS = objectives.PairLogProbs(np.array([-1.0, -3.0]), np.array([-2.0, -2.0]))
 

@@ -13,9 +13,9 @@ from mirrorpo import files, objectives, runs
 from mirrorpo.cli import main
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import component, naming
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.reporting import export, export_figures, written
 from mirrorpo.reporting.page import choices, explorer, mathml, reading, render
+from mirrorpo.user_text import UserText
 from tests.reporting.bench_folders import real_lines, write_bench
 from tests.reporting.hostile_folders import (
     BREAK_OUT,

@@ -13,12 +13,12 @@ pytest.importorskip("gymnasium")
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import training_run
 from mirrorpo.agents.ppo_trainer import Trainer
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preferences import data
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation import evaluation, host_rollout, rollout, slots, tasks
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training_settings import PPOSettings
+from mirrorpo.user_text import UserText
 from tests import gym_envs, point_task
 
 MASS = "gym:mirrorpo/Mass-v0"

@@ -14,11 +14,11 @@ from mirrorpo import objectives
 from mirrorpo.agents import files as agent_files
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives.naming import split_list
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.study import bench, records, robots
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.user_text import UserText
 from tests import point_task
 
 ROOT = Path(__file__).parents[2]

@@ -19,12 +19,12 @@ import mirrorpo as mpo
 from mirrorpo import objectives
 from mirrorpo.cli import main
 from mirrorpo.front import options
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preferences import facts
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import reading
 from mirrorpo.study import bench, tables, tuning, win_rates
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.user_text import UserText
 from tests.language import tiny_reviews
 
 MEASURES = ("kl", "distinct_1", "distinct_2", "tokens", "perplexity", "win_rate")

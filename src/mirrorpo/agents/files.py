@@ -12,11 +12,11 @@ import jax
 import numpy as np
 
 from mirrorpo import files, standard_error, task_names, typed, versions
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
+from mirrorpo.user_text import UserText
 
 FORMAT = "mirrorpo-agent"
 FORMAT_VERSION = 2

@@ -7,9 +7,9 @@ import tyro
 
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     from mirrorpo.agents.limb_use import Estimate

@@ -8,10 +8,10 @@ import tyro
 
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.runtime import cache
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText
 
 
 def generate(

@@ -27,7 +27,7 @@ def show(name: str | None = None, json: bool = False) -> None:
     """
     from mirrorpo.discovery import artefact, listing
     from mirrorpo.objectives import naming
-    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.user_text import UserText
 
     if name is None:
         entries = listing.entries()

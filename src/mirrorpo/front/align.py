@@ -200,7 +200,7 @@ class Alignment(ResultInFolder):
 def _values(changes: Changes) -> dict[str, object]:
     """What the caller changes of a recipe; the objective's text is the caller's own."""
     from mirrorpo.language import recipe as recipes
-    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.user_text import UserText
 
     if isinstance(changes, str):
         changes = (changes,)

@@ -213,7 +213,7 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
     and of the task are the caller's own."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.objectives.user_text import UserText, users_own
+    from mirrorpo.user_text import UserText, users_own
 
     return given.changed(
         settings,

@@ -203,7 +203,7 @@ def _spelled(settings: DiscoverySettings) -> DiscoverySettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.objectives.user_text import UserText
+    from mirrorpo.user_text import UserText
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return given.changed(settings, variants=spelled, task=UserText(settings.task))

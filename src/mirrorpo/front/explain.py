@@ -202,8 +202,8 @@ class Explanation:
 
 def _load(objective: PathLike | Objective) -> tuple[str, Objective]:
     from mirrorpo.objectives import Objective
-    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import algorithms
+    from mirrorpo.user_text import UserText
 
     if isinstance(objective, Objective):
         return repr(objective), objective

@@ -47,8 +47,8 @@ def submit(
         ValueError: an unknown loss or tier, or a folder of another submission.
     """
     from mirrorpo.front.bench import bench
-    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import suite
+    from mirrorpo.user_text import UserText
 
     if tier not in suite.TIERS:
         raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
@@ -143,8 +143,8 @@ def verify(
         ValueError: a file that is no submission or was changed, of another suite, or a loss that
             is not the submitted one.
     """
-    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import submissions, suite
+    from mirrorpo.user_text import UserText
 
     given = submissions.read(Path(file))
     if given.suite != suite.CURRENT:

@@ -67,8 +67,8 @@ def train(
     )
     training = given.build(protocols.Training, settings, options)
     start_jax()
-    from mirrorpo.objectives.user_text import UserText
     from mirrorpo.study import algorithms, single_run
+    from mirrorpo.user_text import UserText
 
     data = Path(data)
     algorithm = algorithms.load(UserText(os.fspath(objective)))

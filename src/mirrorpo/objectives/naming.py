@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirrorpo.user_text import UserText
+
 from . import user_code
 from .base import Objective
 from .component import is_array, is_function
 from .found import find, shipped
 from .registry import check_fields, make
 from .storage import load
-from .user_text import UserText
 
 _SAVED = (".safetensors", ".json")
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mirrorpo.user_text import UserText
+
 from . import user_files
 from .base import Objective
 from .registry import check_fields
-from .user_text import UserText
 
 Trial = Callable[[Objective, str], None]
 """Raises ValueError for an objective, named by a text, that cannot be trained."""

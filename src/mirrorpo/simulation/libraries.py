@@ -11,8 +11,8 @@ import jax
 
 from mirrorpo import user_functions
 from mirrorpo.objectives import user_files
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation.gym_task import GymTask, gymnasium_module
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     import gymnasium

@@ -15,11 +15,11 @@ from brax import envs
 from brax.envs.base import Env, State
 
 from mirrorpo import task_names, user_functions
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.simulation import libraries
 from mirrorpo.simulation.gym_task import GymTask
 from mirrorpo.simulation.start_states import stand_on_floor
 from mirrorpo.task_names import Origin
+from mirrorpo.user_text import UserText
 
 BACKENDS = ("positional", "mjx", "spring", "generalized")
 EPISODE_LENGTH = 1000

@@ -60,7 +60,7 @@ def load(text: str, library: tryout.Library = "jax") -> Algorithm:
 
     ``dpo``, ``dpo[beta=0.3]``, ``ta-mpo[schedule=quadratic]``, ``./my_loss.py:MyLoss`` or
     ``./my_loss.py:MyLoss[scale=2]``. Values that are not given are searched or tuned. A file of
-    code is run only if the user typed its name, see `mirrorpo.objectives.user_text`.
+    code is run only if the user typed its name, see `mirrorpo.user_text`.
 
     Raises:
         ValueError: unknown objective or hyper-parameter, a value that is no number, one given

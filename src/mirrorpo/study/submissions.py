@@ -15,9 +15,9 @@ import pandas as pd
 
 from mirrorpo import files, standard_error, typed
 from mirrorpo.objectives import naming
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.study.jobs import FINAL
 from mirrorpo.study.records import AgentRecord
+from mirrorpo.user_text import UserText
 
 FORMAT = 1
 FILE = "submission.json"
