@@ -334,12 +334,20 @@ def test_only_the_command_line_and_the_front_door_mark_text_as_typed():
     marking = calls("UserText") | calls("users_own")
     # A task that was made from marked text makes its environment again from it, in this process.
     marking -= {"simulation/tasks.py"}
-    assert {name.split("/")[0] for name in marking} <= {"cli", "front", "objectives"}
+    assert {name.split("/")[0] for name in marking} <= {"cli", "front", "objectives", "user_text.py"}
     # Files of a user's code are run by two functions: one for judges, one for all else.
     assert calls("exec_module") == {"objectives/user_files.py"}
     assert calls("run_path") == {"language/judging/scores.py"}
     assert not calls("exec")
     assert not calls("__import__")
+
+
+def test_values_are_added_to_a_text_in_all_digits_and_it_stays_the_users():
+    added = naming.with_values(UserText("mine.py:Mine[scale=2]"), {"beta": 0.1 + 0.2})
+    assert added == "mine.py:Mine[scale=2.0,beta=0.30000000000000004]"
+    assert isinstance(added, UserText)
+    assert not isinstance(naming.with_values("dpo", {"beta": 1.0}), UserText)
+    assert naming.with_values("sft", {}) == "sft"
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,11 @@ def _measured_again(
 ) -> Comparison:
     """One cell beside its agents trained again, with the hyper-parameters that tuning found."""
     from mirrorpo.front.bench import bench
+    from mirrorpo.objectives import naming
     from mirrorpo.study import submissions, suite
 
     before = given.of_cell(task, variant)
-    named = submissions.with_values(text, json.loads(before[0].hyperparameters))
+    named = naming.with_values(text, json.loads(before[0].hyperparameters))
     settings = suite.settings(task, (named,), search=False)
     result = bench(
         dataclasses.replace(settings, variants=(variant,)),

@@ -17,7 +17,6 @@ from mirrorpo import files, standard_error, typed
 from mirrorpo.objectives import naming
 from mirrorpo.study.jobs import FINAL
 from mirrorpo.study.records import AgentRecord
-from mirrorpo.user_text import UserText
 
 FORMAT = 1
 FILE = "submission.json"
@@ -171,18 +170,6 @@ def label(text: str) -> str:
     named = naming.parse(text)
     short = named.name.replace("\\", "/").rpartition("/")[2]
     return short + str(text)[len(named.name) :]
-
-
-def with_values(text: str, values: Mapping[str, float]) -> str:
-    """An objective's text with values of its fields beside those in its brackets, exactly.
-
-    The text stays `UserText` if it was.
-    """
-    named = naming.parse(text)
-    merged = {**named.values, **values}
-    inside = ",".join(f"{name}={value!r}" for name, value in merged.items())
-    whole = f"{named.name}[{inside}]" if merged else named.name
-    return UserText(whole) if isinstance(text, UserText) else whole
 
 
 def agents_of(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[AgentRecord]:
