@@ -334,7 +334,8 @@ def test_only_the_command_line_and_the_front_door_mark_text_as_typed():
     marking = calls("UserText") | calls("users_own")
     # A task that was made from marked text makes its environment again from it, in this process.
     marking -= {"simulation/tasks.py"}
-    assert {name.split("/")[0] for name in marking} <= {"cli", "front", "objectives", "user_text.py"}
+    places = {name.split("/")[0] for name in marking}
+    assert places <= {"cli", "front", "objectives", "user_text.py"}
     # Files of a user's code are run by two functions: one for judges, one for all else.
     assert calls("exec_module") == {"objectives/user_files.py"}
     assert calls("run_path") == {"language/judging/scores.py"}

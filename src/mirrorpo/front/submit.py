@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import random
 from collections.abc import Sequence
@@ -183,7 +182,7 @@ def _measured_again(
     from mirrorpo.study import submissions, suite
 
     before = given.of_cell(task, variant)
-    named = naming.with_values(text, json.loads(before[0].hyperparameters))
+    named = naming.with_values(text, submissions.values_of(before[0]))
     settings = suite.settings(task, (named,), search=False)
     result = bench(
         dataclasses.replace(settings, variants=(variant,)),

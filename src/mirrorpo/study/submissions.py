@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirrorpo import files, standard_error, typed
+from mirrorpo import bounded, files, standard_error, typed
 from mirrorpo.objectives import naming
 from mirrorpo.study.jobs import FINAL
 from mirrorpo.study.records import AgentRecord
@@ -170,6 +170,20 @@ def label(text: str) -> str:
     named = naming.parse(text)
     short = named.name.replace("\\", "/").rpartition("/")[2]
     return short + str(text)[len(named.name) :]
+
+
+def values_of(agent: AgentRecord) -> Mapping[str, float]:
+    """The hyper-parameters that an agent was trained with.
+
+    Raises:
+        ValueError: its record states none.
+    """
+    try:
+        content = bounded.parse_json(agent.hyperparameters)
+        found: Mapping[str, float] = typed.check(content, Mapping[str, float], "hyperparameters")
+    except ValueError as error:
+        raise ValueError(f"The submission's hyper-parameters are damaged: {error}.") from None
+    return found
 
 
 def agents_of(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[AgentRecord]:
