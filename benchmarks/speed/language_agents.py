@@ -9,11 +9,11 @@ from typing import Any
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import smollm2
-from mirrorpo.language.reviews import prompts
-from mirrorpo.language.reviews.agents import score
-from mirrorpo.language.reviews.preparation import prepare
-from mirrorpo.language.reviews.settings import ReviewSettings
-from mirrorpo.language.reviews.training import fine_tune
+from mirrorpo.language.text_task import task as tasks
+from mirrorpo.language.text_task.agents import score
+from mirrorpo.language.text_task.preparation import prepare
+from mirrorpo.language.text_task.settings import TextSettings
+from mirrorpo.language.text_task.training import fine_tune
 
 # The pool's own cost is a bench's once, not an agent's: it is as small as it can be here.
 _POOL = {"rows": 64, "best_of": 2, "target_steps": 2}
@@ -40,13 +40,14 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
     Yields:
         The row of each agent, once it is scored.
     """
-    settings = ReviewSettings(**(_SMALL if small else _POOL))
+    settings = TextSettings(**(_SMALL if small else _POOL))
     if not small and not smollm2.is_installed():
         yield {"note": f"the package of {settings.model} is not installed"}
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepared = prepare(settings, _quiet, folder / "pool")
+        task = tasks.reviews(settings.model)
+        prepared = prepare(task, settings, _quiet, folder / "pool")
         pairs = prepared.pool(0, _quiet).pairs(variants.parse("base"), 0)
         # The first of a process also starts the device's libraries.
         fine_tune(
@@ -59,7 +60,7 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
             score(
                 trained.folder,
                 prepared,
-                prompts.test(settings.test_prompts),
+                task.prompts.test(settings.test_prompts),
                 2 if small else _EPISODES,
                 0,
                 folder / f"{objective}.jsonl",

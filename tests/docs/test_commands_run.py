@@ -124,3 +124,32 @@ def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
     with pytest.raises(SystemExit):
         main(["agents", "evaluate", "runs/my-agent/agents/seed-0.safetensors"])
     assert "name it yourself, by --task my_robot.py:make" in capsys.readouterr().err
+
+
+def test_the_commands_on_own_texts_run_on_the_files_of_their_page(capsys, monkeypatch, tmp_path):
+    for name in ("torch", "trl", "vaderSentiment"):
+        pytest.importorskip(name)
+    from tests.language import tiny_rewards
+
+    monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path / "cache"))
+    text = (ROOT / "docs" / "howto" / "text.md").read_text(encoding="utf-8")
+    reward, prompts = python_blocks(text)
+    Path("my_reward.py").write_text(reward, encoding="utf-8")
+    exec(compile(prompts, "text", "exec"), {})
+    values = {
+        "--model": tiny_rewards.write_chat_model(tmp_path / "model"),
+        "--variants": "base",
+        "--algorithms": "sft",
+        "--best-of": "2",
+        "--target-steps": "2",
+        "--steps": "2",
+        "--episodes": "4",
+    }
+    tiny = ["--rows", "8", "--test-prompts", "4", "--max-new-tokens", "4", "--lora-r", "2"]
+    first, report, opinion = commands(text)
+    main([*small(first, **values), *tiny])
+    main(report)
+    main([*opinion, *tiny, "--protocol", "smoke", "--algorithms", "sft", "--variants", "base"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("Mean reward, 4 continuations of test prompts per agent") == 2
+    assert Path("runs/my-report/report.html").is_file()

@@ -12,7 +12,7 @@ import tokenizers
 import torch
 import transformers
 
-from mirrorpo.language.reviews import prompts
+from mirrorpo.language.text_task import review_prompts
 
 GOOD = ["great", "wonderful", "lovely", "happy", "excellent", "perfect"]
 BAD = ["terrible", "awful", "boring", "ugly", "horrible", "sad"]
@@ -24,7 +24,8 @@ def write(folder, seed=0, begins=False):
 
     `begins`: whether the tokenizer puts a token of its own before every text.
     """
-    asked = " ".join([*prompts.train(48 * 12), *prompts.test(12 * 12)])
+    own = review_prompts.PROMPTS
+    asked = " ".join(prompt.question for prompt in (*own.training, *own.tested))
     words = dict.fromkeys(re.findall(r" ?[^ ]+", asked))
     words.update(dict.fromkeys(f" {word}" for word in (*GOOD, *BAD, *PLAIN)))
     words.update(dict.fromkeys([".", *(f" {word}." for word in (*GOOD, *BAD, *PLAIN))]))
@@ -65,14 +66,14 @@ def write(folder, seed=0, begins=False):
             eos_token_id=1,
         )
     )
-    own = {f" {word}{end}" for word in (*GOOD, *BAD, *PLAIN) for end in ("", ".")}
+    said = {f" {word}{end}" for word in (*GOOD, *BAD, *PLAIN) for end in ("", ".")}
     with torch.no_grad():
         model.model.embed_tokens.weight.normal_(0, 0.5)
         model.model.embed_tokens.weight[:, 0] = 1.0
         model.lm_head.weight.normal_(0, 0.3)
         # It says its own words far more often than those of the prompts, and words of one kind
         # share a direction, so that little training changes how often they come.
-        model.lm_head.weight[:, 0] = torch.tensor([2.0 if name in own else 0.0 for name in names])
+        model.lm_head.weight[:, 0] = torch.tensor([2.0 if name in said else 0.0 for name in names])
         model.lm_head.weight[:, 1] = torch.tensor([float(_kind(name)) for name in names])
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -338,7 +338,7 @@ def _language(folder: Path) -> list[Kind]:
 
     from mirrorpo import files, json_lines
     from mirrorpo.language import declared, generation, reference, run
-    from mirrorpo.language.reviews import preparation, training
+    from mirrorpo.language.text_task import preparation, training
 
     decoding = generation.Decoding(batch_size=2)
     prompts = ["a", "b", "c", "d"]

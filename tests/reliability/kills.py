@@ -35,7 +35,7 @@ _TEXTS = (
     "language.judging.length_control",
     "language.judging.run",
     "language.run",
-    "study.reviews",
+    "study.texts",
 )
 _MOMENTS = "moments"
 

@@ -47,11 +47,9 @@ def report(
 
 def _print(found: comparison.Run) -> None:
     from mirrorpo.reporting import comparison, written
-    from mirrorpo.reporting.page import quantities
     from mirrorpo.study.terminal_table import TerminalTable
 
-    decimals = quantities.of_task(found.table.task).decimals
-    console.print(TerminalTable(found.table, decimals))
+    console.print(TerminalTable(found.table, found.table.decimals))
     console.print(comparison.cost(found))
     for column in written.columns(found):
         if column.common:

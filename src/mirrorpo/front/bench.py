@@ -45,7 +45,7 @@ def bench(
     """Train every objective on every dataset variant and score it by true return, or true reward.
 
     With task="reviews" the agents are language models (extra `llm`), scored by a known reward of
-    what they write.
+    what they write; with task="text" the model, the prompts and the reward are yours.
 
     >>> import mirrorpo as mpo
     >>> result = mpo.bench(task="hopper", algorithms=["dpo", "orpo"], seeds=2)  # doctest: +SKIP
@@ -80,10 +80,10 @@ def bench(
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
-    from mirrorpo.study import robots, table_files, tables, tuning, win_rates
+    from mirrorpo.study import ground, table_files, tables, tuning, win_rates
 
     caches.check(kept)
-    settings = robots.settled(settings)
+    settings = ground.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
     with writing(folder) as path, executor.place(ray) as place:
         log, source_agents = benches.run(
@@ -220,6 +220,7 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
         task=UserText(settings.task),
         better=None if settings.better is None else UserText(settings.better),
         worse=None if settings.worse is None else UserText(settings.worse),
+        reward=None if settings.reward is None else UserText(settings.reward),
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=users_own(split_list(settings.algorithms)),
     )

@@ -56,6 +56,8 @@ class BenchOptions(TrainingOptions, total=False):
     better: str | os.PathLike[str] | None
     worse: str | os.PathLike[str] | None
     model: str | os.PathLike[str] | None
+    prompts: str | os.PathLike[str] | None
+    reward: str | os.PathLike[str] | None
     steps: int | None
     lora_r: int | None
     aggregation: str | None

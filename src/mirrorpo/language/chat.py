@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from mirrorpo.preference_texts.messages import Message
-from mirrorpo.preference_texts.place import found
+from mirrorpo.preference_texts.place import Place, found
 from mirrorpo.preference_texts.row import PreferenceRow
 
 CHATML = (
@@ -78,8 +78,8 @@ def render(tokenizer: Any, row: PreferenceRow) -> Rendered:
         return _plain(row)
     asked = _messages(row.prompt, "user")
     answers = [_messages(side, "assistant") for side in (row.chosen, row.rejected)]
-    prompt = _applied(tokenizer, row, asked, add_generation_prompt=True)
-    whole = [_applied(tokenizer, row, (*asked, *answer)) for answer in answers]
+    prompt = templated(tokenizer, row.place, asked, row.tools, add_generation_prompt=True)
+    whole = [templated(tokenizer, row.place, (*asked, *answer), row.tools) for answer in answers]
     # What a template adds to ask for an answer need not be what it writes before one.
     prompt = prompt[: min(_shared(prompt, text) for text in whole)]
     chosen, rejected = (text[len(prompt) :] for text in whole)
@@ -105,11 +105,30 @@ def _messages(value: str | tuple[Message, ...], role: str) -> tuple[Message, ...
     return ({"role": role, "content": value},) if isinstance(value, str) else value
 
 
-def _applied(tokenizer: Any, row: PreferenceRow, messages: Sequence[Message], **how: bool) -> str:
+def templated(
+    tokenizer: Any,
+    place: Place,
+    messages: Sequence[Message],
+    tools: Sequence[Mapping[str, Any]] = (),
+    **how: bool,
+) -> str:
+    """Messages as the tokenizer's chat template writes them.
+
+    Args:
+        tokenizer: that has a template.
+        place: of the conversation, for messages.
+        messages: at least one.
+        tools: that the assistant may call.
+        **how: settings of transformers' `apply_chat_template`.
+
+    Raises:
+        ValueError: the template is none, or fails on these messages.
+    """
+
     def apply(given: Sequence[Message]) -> str:
         return tokenizer.apply_chat_template(
             [dict(message) for message in given],
-            tools=[dict(tool) for tool in row.tools] or None,
+            tools=[dict(tool) for tool in tools] or None,
             tokenize=False,
             **how,
         )
@@ -125,7 +144,7 @@ def _applied(tokenizer: Any, row: PreferenceRow, messages: Sequence[Message], **
         raise ValueError(f"The chat template is no template: {_line(error)}.") from None
     except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(
-            f"{row.place}: the chat template does not take this conversation: {_line(error)}"
+            f"{place}: the chat template does not take this conversation: {_line(error)}"
         ) from None
 
 

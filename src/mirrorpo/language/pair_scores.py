@@ -11,7 +11,7 @@ from mirrorpo.preference_texts.row import PreferenceRow
 
 from . import models
 from .chat import begun, render
-from .reviews.log_probs import measure
+from .text_task.log_probs import measure
 
 _BATCH = 4
 

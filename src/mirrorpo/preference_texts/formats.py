@@ -37,14 +37,14 @@ def read(path: Path) -> Rows:
         ValueError: a kind that is not read, or a file that is cut or damaged. The message names
             the file and the line or row.
     """
-    what, text = _content(path)
-    return json_rows.read(path, text, what == ".jsonl") if isinstance(text, str) else text
+    what, given = _content(path)
+    return json_rows.read(path, given, what == ".jsonl") if isinstance(given, str) else given
 
 
 def values(path: Path) -> Sequence[tuple[Place, Any]]:
     """As `read`, but what stands in a list or on a line of JSON need not be an object."""
-    what, text = _content(path)
-    return json_rows.values(path, text, what == ".jsonl") if isinstance(text, str) else text
+    what, given = _content(path)
+    return json_rows.values(path, given, what == ".jsonl") if isinstance(given, str) else given
 
 
 def _content(path: Path) -> tuple[str, str | Rows]:
@@ -56,10 +56,14 @@ def _content(path: Path) -> tuple[str, str | Rows]:
     try:
         if what in tables.KINDS:
             return what, tables.read(path, what)
-        text = _text(path)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return what, delimited.read(path, text, what) if what in delimited.DELIMITERS else text
+        raise _unread(path, error) from None
+    whole = text(path)
+    return what, delimited.read(path, whole, what) if what in delimited.DELIMITERS else whole
+
+
+def _unread(path: Path, error: OSError) -> ValueError:
+    return ValueError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 def _known(ending: str) -> str | None:
@@ -67,8 +71,16 @@ def _known(ending: str) -> str | None:
     return ending if ending in (*TEXT_KINDS, *tables.KINDS) else None
 
 
-def _text(path: Path) -> str:
-    content = bounded.read_bytes(path, "preference texts", bounded.DATASET)
+def text(path: Path) -> str:
+    """What a file of text holds, unpacked where its name ends in .gz.
+
+    Raises:
+        ValueError: it cannot be read, is of another kind, or is not UTF-8.
+    """
+    try:
+        content = bounded.read_bytes(path, "preference texts", bounded.DATASET)
+    except OSError as error:
+        raise _unread(path, error) from None
     if path.name.lower().endswith(COMPRESSED):
         content = _unpacked(path, content)
     other = signs.other(content)

@@ -55,11 +55,7 @@ class PreferenceRow:
     @property
     def question(self) -> str:
         """The prompt as one text that is the same for the same prompt, however it was written."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        if [message["role"] for message in self.prompt] == ["user"]:
-            return str(self.prompt[0]["content"])
-        return json.dumps(self.prompt, ensure_ascii=False, default=str)
+        return as_question(self.prompt)
 
     def answer(self, side: str) -> str:
         """The chosen or the rejected answer as plain text, calls of tools as JSON."""
@@ -115,7 +111,7 @@ def check(
     if isinstance(prompt, str) and not prompt.strip():
         raise ValueError(f"{place}: prompt is {found(prompt)}: every pair needs its question.")
     if not isinstance(prompt, str):
-        _ends_with_a_question(place, prompt)
+        ends_with_a_question(place, prompt)
     return PreferenceRow(
         place,
         prompt,
@@ -202,7 +198,22 @@ def _holds(whole: Sequence[Message], part: Sequence[Message]) -> bool:
     )
 
 
-def _ends_with_a_question(place: Place, prompt: Sequence[Message]) -> None:
+def as_question(prompt: str | Sequence[Message]) -> str:
+    """A prompt as one text: a text itself, a single message of the user's, or the messages as
+    JSON."""
+    if isinstance(prompt, str):
+        return prompt
+    if [message["role"] for message in prompt] == ["user"]:
+        return str(prompt[0]["content"])
+    return json.dumps(prompt, ensure_ascii=False, default=str)
+
+
+def ends_with_a_question(place: Place, prompt: Sequence[Message]) -> None:
+    """See that a conversation ends with what an answer follows.
+
+    Raises:
+        ValueError: it ends with another's message, or with an empty one.
+    """
     last = prompt[-1]
     if last["role"] not in ("user", "tool"):
         raise ValueError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirrorpo import files
+from mirrorpo import digits, files
 from mirrorpo.preferences.data import BETTER, PreferenceDataset, short_share
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.text_tasks import TEXT_TASKS
@@ -55,8 +55,8 @@ class Facts:
         return [
             (
                 f"true {'reward' if self._of_texts else 'return'}, mean ± s.d.",
-                _moments(self.chosen_return),
-                _moments(self.rejected_return),
+                _moments(self.chosen_return, self._digits),
+                _moments(self.rejected_return, self._digits),
             ),
             (
                 f"{'words' if self._of_texts else 'steps'}, mean",
@@ -83,6 +83,12 @@ class Facts:
         return self.task in TEXT_TASKS
 
     @property
+    def _digits(self) -> int:
+        """After the point of returns; a reward of texts may have any unit."""
+        known = (*(self.chosen_return or ()), *(self.rejected_return or ()))
+        return digits.after_point(known) if self._of_texts else 0
+
+    @property
     def _of_length(self) -> list[tuple[str, str]]:
         if self._of_texts:
             return []
@@ -106,8 +112,8 @@ def _percent(share: float | None) -> str:
     return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
-def _moments(of: tuple[float, float] | None) -> str:
-    return "not known" if of is None else f"{of[0]:.0f} ± {of[1]:.0f}"
+def _moments(of: tuple[float, float] | None, decimals: int) -> str:
+    return "not known" if of is None else f"{of[0]:.{decimals}f} ± {of[1]:.{decimals}f}"
 
 
 def describe(dataset: PreferenceDataset) -> Facts:

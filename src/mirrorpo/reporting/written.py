@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mirrorpo.reporting import comparison
-from mirrorpo.reporting.page import quantities, render
+from mirrorpo.reporting.page import render
 from mirrorpo.reporting.page.reading import Parts
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import table_notes, tables
@@ -18,7 +18,7 @@ def attempt(parts: Parts) -> None:
 
 def markdown(found: comparison.Run) -> str:
     """A bench's tables, what their numbers are, what it cost, and the paper's beside them."""
-    decimals = quantities.of_task(found.table.task).decimals
+    decimals = found.table.decimals
     iqm = tables.to_markdown(found.table, "iqm", decimals)
     parts = [
         tables.to_markdown(found.table, decimals=decimals),

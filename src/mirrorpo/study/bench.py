@@ -17,7 +17,7 @@ from mirrorpo.discovery import shapes
 from mirrorpo.execution.executor import Place
 from mirrorpo.preferences import facts
 from mirrorpo.preferences.draws import draw
-from mirrorpo.study import ground, robots, tryout, tuned, tuning
+from mirrorpo.study import ground, tryout, tuned, tuning
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.column import Column
 from mirrorpo.study.jobs import FINAL, Report
@@ -73,7 +73,7 @@ def run(
             not fit the task, or a model that cannot be loaded. All names are checked before
             anything is computed.
     """
-    settings = robots.settled(settings)
+    settings = ground.settled(settings)
     library: tryout.Library = "torch" if settings.is_of_texts else "jax"
     algorithms = [load(text, library) for text in settings.algorithms]
     faults = [variants.parse(text) for text in settings.variants]

@@ -1,6 +1,6 @@
 """What a bench stands on: the data that its agents learn from, and how they are scored.
 
-`robots` and `reviews` are the grounds that there are; the loop of `bench` knows neither.
+`robots` and `texts` are the grounds that there are; the loop of `bench` knows neither.
 """
 
 from __future__ import annotations
@@ -51,6 +51,21 @@ class Ground(Protocol):
         ...
 
 
+def settled(settings: BenchSettings) -> BenchSettings:
+    """The settings of a bench with what the files that they name decide.
+
+    Raises:
+        ValueError: such a file is missing or damaged, or cannot be used.
+    """
+    if settings.is_of_texts:
+        from mirrorpo.study import texts
+
+        return texts.settled(settings)
+    from mirrorpo.study import robots
+
+    return robots.settled(settings)
+
+
 def of(
     settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
 ) -> Ground:
@@ -67,9 +82,9 @@ def of(
         ValueError: an unknown name, or a file that is missing, damaged or too small.
     """
     if settings.is_of_texts:
-        from mirrorpo.study.reviews import Reviews
+        from mirrorpo.study import texts
 
-        return Reviews(settings, out, cache, keep_agents)
+        return texts.Texts(settings, texts.task_of(settings), out, cache, keep_agents)
     from mirrorpo.study import robots
 
     return robots.of(settings, out, cache, place, keep_agents)

@@ -1,12 +1,13 @@
 """What a bench measures, typed and validated; light to import."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mirrorpo import protocols
-from mirrorpo.language.reviews.settings import ReviewSettings
+from mirrorpo.language.text_task.settings import TextSettings
 from mirrorpo.preferences.draws import check_data_seed, draw
-from mirrorpo.text_tasks import REVIEWS
+from mirrorpo.text_tasks import REVIEWS, TEXT
 from mirrorpo.training_settings import TrainSettings
 
 _ROBOTS_ONLY = (
@@ -17,6 +18,7 @@ _TEXTS_ONLY = (
     *("model", "steps", "lora_r", "aggregation", "bf16", "test_prompts", "max_new_tokens"),
     *("best_of", "target_steps", "target_learning_rate", "sample_batch"),
 )
+_OF_THE_USERS = ("prompts", "reward")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class BenchSettings:
     `minibatch`, `learning_rate` and the episodes, and those from `model` on to texts.
 
     Attributes:
-        task: name of a robot's task, or reviews for the bench on a language model (extra `llm`);
-            of a file's data their card names it.
+        task: name of a robot's task; or, for the bench on a language model (extra `llm`), reviews,
+            or text for prompts and a reward of the user's; of a file's data their card names it.
         data: file of a pool or a labelled dataset to train on, as `mirrorpo data import` writes,
             in place of simulated data; None to simulate. It is one draw of the data.
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
@@ -68,7 +70,8 @@ class BenchSettings:
         data_draws: number of draws that a cell's agents are spread over.
         tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
             uses, or the first one of the "score", as the paper seems to.
-        rows: pairs of each dataset; None for the paper's number, or for 256 prompts.
+        rows: pairs of each dataset; None for the paper's number, or for 256 prompts or as many as
+            a file of prompts has to train on.
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
         learning_rate: Adam's, at the start of each stage.
@@ -91,11 +94,18 @@ class BenchSettings:
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
         model: a hub's name, a folder, ``smollm2`` (default), or ``smoke`` for a tiny random model.
+        prompts: of task text, a file of prompts: texts, or conversations as messages, see
+            `mirrorpo.preference_texts.prompts`. A fifth of them, drawn with `data_seed`, is kept
+            to score on. Or ``reviews``, for the openings of reviews.
+        reward: of task text: ``FILE.py:FUNCTION``, a function of lists of prompts and completions
+            that returns a number for each; a reward model's folder or hub name; or built in,
+            ``reviews`` or ``opinion``.
         steps: optimiser steps of each agent, all stages together (60).
         lora_r: rank of the adapters on all linear layers (16); the scale alpha / r is 2.
         aggregation: "mean" (default) or "sum" of a continuation's log-probs, for all objectives.
         bf16: train in mixed precision, in bfloat16; None: on a GPU that has it.
-        test_prompts: prompts that agents are scored on (64); they name other things.
+        test_prompts: prompts that agents are scored on (64, or as many as a file of prompts has);
+            none of them is trained on.
         max_new_tokens: at which a continuation is cut (32).
         best_of: continuations of each training prompt among which the target, the better source,
             learns the best (8).
@@ -135,6 +145,8 @@ class BenchSettings:
     better: str | None = None
     worse: str | None = None
     model: str | None = None
+    prompts: str | None = None
+    reward: str | None = None
     steps: int | None = None
     lora_r: int | None = None
     aggregation: str | None = None
@@ -176,7 +188,8 @@ class BenchSettings:
 
     def _refuse_those_of_others(self) -> None:
         """See that every setting applies to the task."""
-        others = _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY
+        others = {*(_ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY)}
+        others |= {*_OF_THE_USERS} if self.task != TEXT else set()
         given = [
             one.name
             for one in fields(self)
@@ -185,20 +198,26 @@ class BenchSettings:
         if given:
             raise ValueError(
                 f"{', '.join(given)}: not for task {self.task}. Leave "
-                f"{'it' if len(given) == 1 else 'them'} out, or name "
-                f"{'a robot' if self.is_of_texts else REVIEWS} as the task."
+                f"{'it' if len(given) == 1 else 'them'} out, or name {self._fitting(given)} as the "
+                "task."
             )
+
+    def _fitting(self, given: Sequence[str]) -> str:
+        """A task that settings fit."""
+        if set(given) & set(_OF_THE_USERS):
+            return TEXT
+        return "a robot" if self.is_of_texts else REVIEWS
 
     @property
     def is_of_texts(self) -> bool:
         """Whether its agents are language models."""
-        return self.task == REVIEWS
+        return self.task in (REVIEWS, TEXT)
 
     @property
-    def texts(self) -> ReviewSettings:
+    def texts(self) -> TextSettings:
         """What a bench on texts trains and scores; those that are None at their defaults."""
-        given = {one.name: getattr(self, one.name) for one in fields(ReviewSettings)}
-        return ReviewSettings(**{k: value for k, value in given.items() if value is not None})
+        given = {one.name: getattr(self, one.name) for one in fields(TextSettings)}
+        return TextSettings(**{k: value for k, value in given.items() if value is not None})
 
     @property
     def scoring(self) -> Scoring:
@@ -216,6 +235,8 @@ class BenchSettings:
         where it has them, so that a run from before there were any can be resumed."""
         values = asdict(self)
         for name in _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY:
+            del values[name]
+        for name in _OF_THE_USERS if self.task != TEXT else ():
             del values[name]
         if self.is_of_texts:
             values |= asdict(self.texts)

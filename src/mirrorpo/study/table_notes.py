@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from mirrorpo import plain_text
-from mirrorpo.study.measures import AGREEMENT, RETURN, REWARD
+from mirrorpo.study.measures import AGREEMENT, OWN_REWARD, RETURN, REWARD
 from mirrorpo.study.tables import Cell, ResultTable
 
 
@@ -12,9 +12,9 @@ def score(table: ResultTable, episodes: int) -> str:
     """What the numbers are, in one or two sentences; `episodes` of each agent, on a task."""
     if table.scored_by == RETURN:
         return f"Mean true return, {episodes} episodes per agent."
-    if table.scored_by == REWARD:
+    if table.scored_by in (REWARD, OWN_REWARD):
         return (
-            f"Mean true reward in points, {episodes} continuations of test prompts per agent; a "
+            f"Mean {table.scored_by}, {episodes} continuations of test prompts per agent; a "
             "win is a higher reward than the original's continuation of the same prompt."
         )
     return (

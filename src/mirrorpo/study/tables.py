@@ -12,12 +12,12 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mirrorpo import plain_text
+from mirrorpo import digits, plain_text
 from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
-from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN, REWARD
+from mirrorpo.study.measures import AGREEMENT, MEASURE, OWN_REWARD, RETURN, REWARD
 from mirrorpo.study.statistics import BestOf, Summary
-from mirrorpo.text_tasks import TEXT_TASKS
+from mirrorpo.text_tasks import TEXT, TEXT_TASKS
 
 FINAL_PHASE = "final"
 NOT_RUN = "\N{EN DASH}"
@@ -122,6 +122,10 @@ class ResultTable:
     @property
     def decimals(self) -> int:
         """Digits after the point that its numbers are worth."""
+        if self.scored_by == OWN_REWARD:
+            means = [source.mean for source in self.sources]
+            means += [cell.summary.mean for cell in self.cells.values()]
+            return digits.after_point(means)
         return 1 if self.scored_by == REWARD else 0
 
 
@@ -195,7 +199,7 @@ def build(
 
 def _scored_by(task: str, agents: pd.DataFrame) -> str:
     if task in TEXT_TASKS:
-        return REWARD
+        return OWN_REWARD if task == TEXT else REWARD
     return AGREEMENT if MEASURE in agents and agents[MEASURE].notna().any() else RETURN
 
 

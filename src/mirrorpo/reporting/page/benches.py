@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from mirrorpo.language.reviews.settings import logging_steps
+from mirrorpo.language.text_task.settings import logging_steps
 from mirrorpo.preferences.facts import Facts, recall
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import quantities, reviews
@@ -44,6 +44,7 @@ class Place:
         paper: the paper's mean and standard error; None where it has none.
         wanted: agents that the run was asked for.
         ranks: our rank and the paper's among the algorithms that both have, and their number.
+        decimals: of its scores.
     """
 
     run: str
@@ -57,11 +58,7 @@ class Place:
     paper: tuple[float, float] | None
     wanted: int
     ranks: tuple[int, int, int] | None
-
-    @property
-    def decimals(self) -> int:
-        """Of its scores."""
-        return quantities.of_task(self.task).decimals
+    decimals: int
 
     @property
     def hyperparameters(self) -> str:
@@ -96,7 +93,10 @@ class BenchPart:
     @property
     def quantities(self) -> Quantities:
         """What it measures."""
-        return replace(quantities.of_task(self.task), score=self.run.table.scored_by)
+        table = self.run.table
+        return replace(
+            quantities.of_task(self.task), score=table.scored_by, decimals=table.decimals
+        )
 
     @property
     def curve_titles(self) -> list[tuple[str, str]]:
@@ -262,6 +262,7 @@ def places(part: BenchPart) -> list[Place]:
                     paper.get(variant, {}).get(name),
                     int(part.run.settings.get("seeds", 0)),
                     (ours[name], papers[name], len(common)) if name in ours else None,
+                    table.decimals,
                 )
             )
     return found

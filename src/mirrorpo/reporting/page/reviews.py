@@ -1,4 +1,4 @@
-"""What the bench on reviews measures of language models beside their reward."""
+"""What a bench on texts measures of language models beside their reward."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrorpo import files
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.study import statistics, tables
 
-_REWARD = ("return_mean", "true reward", 1)
+_REWARD = ("return_mean", "true reward")
 _OTHERS = (
     ("win_rate", "win rate against the original, %", 1),
     ("kl", "KL from the original, nats", 2),
@@ -20,7 +20,7 @@ _OTHERS = (
     ("tokens", "tokens", 1),
     ("perplexity", "perplexity", 1),
 )
-TITLES = tuple(title for _, title, _ in (_REWARD, *_OTHERS))
+TITLES = (_REWARD[1], *(title for _, title, _ in _OTHERS))
 """Of the table's columns, after the model's name."""
 
 
@@ -50,7 +50,8 @@ def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> 
     path = folder.path / "source_measures.json"
     others = files.read_json(path, "measures of the sources") if path.is_file() else {}
     sources = [
-        (source.label, _source(source, others.get(source.label, {}))) for source in table.sources
+        (source.label, _source(source, others.get(source.label, {}), table.decimals))
+        for source in table.sources
     ]
     groups = dict(list(final.groupby(["algorithm", "variant"])))
     return [
@@ -58,7 +59,7 @@ def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> 
         for variant in table.variants
         if (
             rows := [
-                (name, _agents(groups[name, variant]))
+                (name, _agents(groups[name, variant], table.decimals))
                 for name in table.algorithms
                 if (name, variant) in groups
             ]
@@ -66,15 +67,17 @@ def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> 
     ]
 
 
-def _source(source: tables.SourceAgent, others: Mapping[str, float]) -> tuple[str, ...]:
-    reward = tables.mean_text(source.mean, source.standard_error, _REWARD[2])
+def _source(
+    source: tables.SourceAgent, others: Mapping[str, float], of_reward: int
+) -> tuple[str, ...]:
+    reward = tables.mean_text(source.mean, source.standard_error, of_reward)
     return reward, *(
         f"{others[name]:.{decimals}f}" if name in others else tables.NOT_RUN
         for name, _, decimals in _OTHERS
     )
 
 
-def _agents(agents: pd.DataFrame) -> tuple[str, ...]:
+def _agents(agents: pd.DataFrame, of_reward: int) -> tuple[str, ...]:
     if agents.diverged.any():
         lost = f"diverged {int(agents.diverged.sum())}/{len(agents)}"
         return lost, *[tables.NOT_RUN] * len(_OTHERS)
@@ -82,5 +85,5 @@ def _agents(agents: pd.DataFrame) -> tuple[str, ...]:
         tables.mean_text(*statistics.mean_and_error(agents[name]), decimals)
         if name in agents
         else tables.NOT_RUN
-        for name, _, decimals in (_REWARD, *_OTHERS)
+        for name, _, decimals in ((*_REWARD, of_reward), *_OTHERS)
     )

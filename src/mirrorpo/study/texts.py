@@ -1,4 +1,4 @@
-"""Reviews as a bench's ground: language models, scored by a known reward of what they write.
+"""Texts as a bench's ground: language models, scored by a known reward of what they write.
 
 Hyper-parameters are searched on training prompts, the reported score is on test prompts. PyTorch
 and what needs it are imported when a bench has something to compute.
@@ -12,7 +12,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ import numpy as np
 
 from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.language.reviews import prompts
 from mirrorpo.language.stages import Recipe
+from mirrorpo.language.text_task import task as text_tasks
+from mirrorpo.language.text_task.task import TextTask
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.jobs import FINAL, Job, Outcome, Report
@@ -30,8 +31,8 @@ from mirrorpo.study.tables import SourceAgent
 from mirrorpo.study.win_rates import SOURCE_MEASURES
 
 if TYPE_CHECKING:
-    from mirrorpo.language.reviews.agents import Scored
-    from mirrorpo.language.reviews.preparation import Pool, Prepared
+    from mirrorpo.language.text_task.agents import Scored
+    from mirrorpo.language.text_task.preparation import Pool, Prepared
 
 SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
 TARGET, ORIGINAL = "target", "original"
@@ -39,12 +40,42 @@ SAMPLES = "samples"
 _TRAINING = 0.8  # share of an agent's time, the rest of which its continuations take
 
 
+def task_of(settings: BenchSettings) -> TextTask:
+    """The task of a bench on texts; its files are read, and no model is loaded.
+
+    Raises:
+        ValueError: prompts or a reward that there are not, or that cannot be used.
+    """
+    model, seed = settings.texts.model, settings.data_seed
+    return text_tasks.of(settings.task, model, settings.prompts, settings.reward, seed)
+
+
+def settled(settings: BenchSettings) -> BenchSettings:
+    """The settings with no more prompts than a file has, where no number was asked for.
+
+    Raises:
+        ValueError: as of `task_of`.
+    """
+    if settings.prompts is None:
+        return settings
+    found, texts = task_of(settings).prompts, settings.texts
+    rows, test_prompts = settings.rows, settings.test_prompts
+    return replace(
+        settings,
+        rows=min(texts.rows, len(found.training)) if rows is None else rows,
+        test_prompts=min(texts.test_prompts, len(found.tested))
+        if test_prompts is None
+        else test_prompts,
+    )
+
+
 @dataclass(frozen=True)
-class Reviews:
+class Texts:
     """A `ground.Ground` of texts; the model is loaded when the first agent needs it.
 
     Attributes:
         settings: of the bench.
+        task: model, prompts and reward.
         out: its folder, which then also holds `SOURCE_MEASURES`, and in samples/ the continuations
             of each final agent, of target and of original, with their rewards.
         cache: folder of what benches share, see `preparation.prepare`; None for the user's cache.
@@ -52,6 +83,7 @@ class Reviews:
     """
 
     settings: BenchSettings
+    task: TextTask
     out: Path
     cache: Path | None
     keep_agents: bool
@@ -63,8 +95,10 @@ class Reviews:
         asked = self.settings.texts
         for one in algorithms:
             Recipe.of(one.objective, asked.aggregation, True).plan(asked.steps, 0)
-        prompts.train(asked.rows)
-        prompts.test(asked.test_prompts)
+        self.task.prompts.train(asked.rows)
+        self.task.prompts.test(asked.test_prompts)
+        self.task.check()
+        self.checksums.update(self.task.contents())
 
     def episodes_seed(self, phase: str, seed: int) -> int:
         # One for all agents: each text stands beside the original's of equal number.
@@ -72,7 +106,7 @@ class Reviews:
 
     def source_agents(self, report: Report) -> list[SourceAgent]:
         """Rewards of target and original on the test prompts."""
-        from mirrorpo.language.reviews import measures
+        from mirrorpo.language.text_task import measures
 
         prepared = self._task(report)
         found = {
@@ -103,20 +137,22 @@ class Reviews:
         if not self._prepared:
             # TRL's own defaults have names that transformers will drop.
             warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-            from mirrorpo.language.reviews.preparation import prepare
+            from mirrorpo.language.text_task.preparation import prepare
             from mirrorpo.language.trl_names import datasets, transformers
 
             datasets.disable_progress_bars()
             transformers.utils.logging.disable_progress_bar()
-            self._prepared.append(prepare(self.settings.texts, _in_line(report), self.cache))
+            self._prepared.append(
+                prepare(self.task, self.settings.texts, _in_line(report), self.cache)
+            )
         return self._prepared[0]
 
     def _score(
         self, prepared: Prepared, adapter: Path | None, phase: str, name: str, report: Report
     ) -> Scored:
-        from mirrorpo.language.reviews.agents import score
+        from mirrorpo.language.text_task.agents import score
 
-        asked, final = self.settings.texts, phase == FINAL
+        asked, final, prompts = self.settings.texts, phase == FINAL, self.task.prompts
         return score(
             adapter,
             prepared,
@@ -156,7 +192,7 @@ class Reviews:
 class _Trainer:
     """Trains and scores models on one pool, one after the other; a `jobs.Trainer`."""
 
-    ground: Reviews
+    ground: Texts
     prepared: Prepared
     pool: Pool
     draw: int
@@ -174,7 +210,7 @@ class _Trainer:
                     shutil.rmtree(self.ground.out / "agents" / _name(job), ignore_errors=True)
 
     def _outcome(self, job: Job) -> Outcome:
-        from mirrorpo.language.reviews import measures, training
+        from mirrorpo.language.text_task import measures, training
 
         ground, name = self.ground, _name(job)
         trained = training.fine_tune(
@@ -222,7 +258,7 @@ def of_pool(pool: Pool, task: str, variant: str, seed: int) -> Facts:
         seed: of the labels.
     """
     rewards = pool.rewards.reshape(-1)
-    chosen, rejected = variants.draw_pairs(pool.rewards, variants.parse(variant), seed)
+    chosen, rejected = pool.draw(variants.parse(variant), seed)
     better = [which // variants.COPIES % 2 == variants.BETTER for which in (chosen, rejected)]
     of_better = better[0].astype(int) + better[1]
     words = np.array([len(text.split()) for text in pool.texts])

@@ -13,12 +13,14 @@ import numpy as np
 
 from mirrorpo import damage, files, locks, objectives, typed, variants
 from mirrorpo.language import models
+from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.runtime import cache
 from mirrorpo.variants import COPIES
 
-from . import log_probs, prompts, texts
-from .reward import TrueReward
-from .settings import ReviewSettings
+from . import log_probs, texts
+from .reward import Said, Scorer
+from .settings import TextSettings
+from .task import TextTask
 from .training import ADAPTER, fine_tune
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ Content = TypeVar("Content", bound="DataclassInstance")
 
 TARGET_BATCH, TARGET_LORA_R = 8, 16
 _STAGES = 3  # that draw continuations, each with a seed of its own
+_POINTS = 40.0  # the spread of the rewards that a judge's temperature is made for
 
 # Settings that target and pools depend on; the others are of the agents alone.
 _OF_THE_POOL = (
@@ -48,18 +51,24 @@ class Pool:
     """For each training prompt two continuations of the target and two of the original.
 
     Attributes:
-        prompts: shape (rows,).
+        prompts: as the model reads them, shape (rows,).
         texts: by row, source (the target first) and copy, flattened.
         rewards: true rewards, shape (rows, 2, COPIES).
+        points: what the judge of the pairs multiplies them by.
     """
 
     prompts: Sequence[str]
     texts: Sequence[str]
     rewards: np.ndarray
+    points: float = 1.0
+
+    def draw(self, variant: variants.Variant, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the chosen and the rejected texts of a variant, each of shape (rows,)."""
+        return variants.draw_pairs(self.rewards * self.points, variant, seed)
 
     def pairs(self, variant: variants.Variant, seed: int) -> list[dict[str, str]]:
         """Preference pairs of a variant, one a row, with prompt, chosen and rejected."""
-        chosen, rejected = variants.draw_pairs(self.rewards, variant, seed)
+        chosen, rejected = self.draw(variant, seed)
         return [
             {"prompt": prompt, "chosen": self.texts[first], "rejected": self.texts[second]}
             for prompt, first, second in zip(self.prompts, chosen, rejected, strict=True)
@@ -71,20 +80,44 @@ class Prepared:
     """The task, ready for agents.
 
     Attributes:
+        task: model, prompts and reward.
         settings: that it was made for.
-        reward: the true reward.
+        scorer: the true reward.
         target: folder of the target's adapter.
         original: the untouched model.
         tokenizer: of both.
         folder: where the pools are.
+        usual: mean log-prob per token of the original's own samples, in nats.
+        points: what rewards are multiplied by where a judge's temperature counts: 1 for those in
+            points; others get the spread of rewards on reviews, by that over the original's
+            samples.
     """
 
-    settings: ReviewSettings
-    reward: TrueReward
+    task: TextTask
+    settings: TextSettings
+    scorer: Scorer
     target: Path
     original: Any
     tokenizer: Any
     folder: Path
+    usual: float = 0.0
+    points: float = 1.0
+
+    def begun(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Prompts as the model reads them."""
+        return texts.begun(self.tokenizer, prompts)
+
+    def reward(
+        self, prompts: Sequence[Prompt], found: Sequence[str], original: log_probs.LogProbs
+    ) -> np.ndarray:
+        """True rewards of completions, shape (texts,).
+
+        Args:
+            prompts: one per completion.
+            found: the completions.
+            original: their log-probs under the original.
+        """
+        return self.scorer(Said(prompts, self.begun(prompts), found, original), self.usual)
 
     def pool(self, draw: int, report: Report) -> Pool:
         """The pool of one draw of the data, made or read back.
@@ -103,37 +136,47 @@ class Prepared:
                 seed = _STAGES * draw + stage
                 drawn = self._draw(model, COPIES, seed, f"{name}-{draw}", report)
                 found.append(np.array(drawn, dtype=object).reshape(COPIES, -1))
-                scored.append(self.reward(drawn, self._measured(drawn)).reshape(COPIES, -1))
+                scored.append(self._rewards(drawn, self._measured(drawn)).reshape(COPIES, -1))
             # From (source, copy, row) to (row, source, copy).
             return _Content(
-                self._prompts,
+                self._begun,
                 np.array(found).transpose(2, 0, 1).reshape(-1).tolist(),
                 np.array(scored).transpose(2, 0, 1).reshape(-1).tolist(),
             )
 
         found = _kept(path, "a pool of continuations", _Content, make, report)
-        return Pool(found.prompts, found.texts, np.array(found.rewards).reshape(-1, 2, COPIES))
+        rewards = np.array(found.rewards).reshape(-1, 2, COPIES)
+        return Pool(found.prompts, found.texts, rewards, self.points)
 
     @property
-    def _prompts(self) -> list[str]:
+    def _prompts(self) -> list[Prompt]:
+        return self.task.prompts.train(self.settings.rows)
+
+    @property
+    def _begun(self) -> list[str]:
         """The training prompts as every text begins."""
-        return texts.begun(self.tokenizer, prompts.train(self.settings.rows))
+        return self.begun(self._prompts)
+
+    def _rewards(self, found: Sequence[str], original: log_probs.LogProbs) -> np.ndarray:
+        """Of completions of the training prompts, round by round."""
+        return self.reward(texts.cycle(self._prompts, len(found)), found, original)
 
     def _draw(self, model: Any, times: int, seed: int, name: str, report: Report) -> list[str]:
         """Continuations of the training prompts, each so many times."""
         return texts.draw(
             model,
             self.tokenizer,
-            texts.cycle(self._prompts, times * self.settings.rows),
+            texts.cycle(self._begun, times * self.settings.rows),
             self.settings.max_new_tokens,
             self.settings.sample_batch,
             seed,
             self.folder / f"{name}.jsonl",
             lambda done, of: report(f"continuations: {name}", done, of),
+            self.task.prompts.are_openings,
         )
 
     def _measured(self, found: Sequence[str]) -> log_probs.LogProbs:
-        asked, batch = texts.cycle(self._prompts, len(found)), self.settings.sample_batch
+        asked, batch = texts.cycle(self._begun, len(found)), self.settings.sample_batch
         return log_probs.measure(self.original, self.tokenizer, asked, found, batch)
 
 
@@ -152,62 +195,88 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Target:
-    """What the reward is scaled by; written when the target is there."""
+    """What rewards are scaled by; written when the target is there.
+
+    Attributes:
+        usual: see `Prepared`.
+        spread: standard deviation of the rewards of the original's samples; None in files from
+            before there was any reward but that of reviews.
+    """
 
     usual: float
+    spread: float | None = None
 
 
-def prepare(settings: ReviewSettings, report: Report, folder: Path | None = None) -> Prepared:
-    """The task of these settings, made or read back.
+def prepare(
+    task: TextTask, settings: TextSettings, report: Report, folder: Path | None = None
+) -> Prepared:
+    """The task with these settings, made or read back.
 
     Every stage is kept in a folder of its own settings in the user's cache, so that runs with
     other objectives share them; an interrupted stage resumes where it stopped.
 
     Args:
+        task: see there.
         settings: see there.
         report: told what is being done, the share that is done, and the whole.
         folder: in place of the user's cache.
 
     Raises:
-        ValueError: a model that cannot be loaded, or more prompts than there are.
+        ValueError: a model or a reward that cannot be loaded, more prompts than there are, or a
+            reward that fails, or that is the same for all completions.
     """
-    given = prompts.train(settings.rows)
-    own = _place(settings, given, cache.folder() / "reviews" if folder is None else folder)
-    original, tokenizer = models.load(settings.model)
+    given = task.prompts.train(settings.rows)
+    original, tokenizer = models.load(task.model)
     original = models.on_device(original)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    reward = TrueReward(0.0)
-    made = Prepared(settings, reward, own / "target" / ADAPTER, original, tokenizer, own)
+    texts.begun(tokenizer, [*given, *task.prompts.test(settings.test_prompts)])  # see that it can
+    scorer = task.reward.scorer(original, tokenizer, settings.sample_batch)
+    own = _place(task, settings, cache.folder() / task.name if folder is None else folder)
+    made = Prepared(task, settings, scorer, own / "target" / ADAPTER, original, tokenizer, own)
+    found = _kept(
+        own / "reward.json",
+        "the scale of a reward",
+        _Target,
+        lambda: _with_target(made, report),
+        report,
+    )
+    points = 1.0 if task.reward.in_points or found.spread is None else _POINTS / found.spread
+    return replace(made, usual=found.usual, points=points)
 
-    def make() -> _Target:
-        files.write_json(own / "settings.json", _deciding(settings))
-        samples = made._draw(
-            original, settings.best_of, _STAGES * settings.data_seed, "original", report
-        )
-        of_samples = made._measured(samples)
-        usual = float(of_samples.mean.mean())
-        rewards = TrueReward(usual)(samples, of_samples).reshape(settings.best_of, len(given))
-        fine_tune(
-            replace(
-                settings,
-                steps=settings.target_steps,
-                minibatch=TARGET_BATCH,
-                learning_rate=settings.target_learning_rate,
-                lora_r=TARGET_LORA_R,
-                aggregation="mean",
-                bf16=None,
-            ),
-            objectives.get("sft"),
-            _best(made._prompts, samples, rewards),
-            settings.data_seed,
-            own / "target",
-            lambda done, of: report("target", done, of),
-        )
-        return _Target(usual)
 
-    found = _kept(own / "reward.json", "the scale of a reward", _Target, make, report)
-    return replace(made, reward=TrueReward(found.usual))
+def _with_target(made: Prepared, report: Report) -> _Target:
+    """Draw the original's samples and train the target on the best."""
+    settings, times = made.settings, made.settings.best_of
+    files.write_json(made.folder / "settings.json", _deciding(settings))
+    samples = made._draw(made.original, times, _STAGES * settings.data_seed, "original", report)
+    of_samples = made._measured(samples)
+    usual = float(of_samples.mean.mean())
+    rewards = replace(made, usual=usual)._rewards(samples, of_samples)
+    spread = float(rewards.std())
+    if not made.task.reward.in_points and not spread > 0:
+        raise ValueError(
+            f"The reward {made.task.reward.name} is {rewards[0]:g} for all {len(rewards)} "
+            "completions of the untouched model: it prefers none of them, so there is nothing to "
+            "learn."
+        )
+    fine_tune(
+        replace(
+            settings,
+            steps=settings.target_steps,
+            minibatch=TARGET_BATCH,
+            learning_rate=settings.target_learning_rate,
+            lora_r=TARGET_LORA_R,
+            aggregation="mean",
+            bf16=None,
+        ),
+        objectives.get("sft"),
+        _best(made._begun, samples, rewards.reshape(times, -1)),
+        settings.data_seed,
+        made.folder / "target",
+        lambda done, of: report("target", done, of),
+    )
+    return _Target(usual, spread)
 
 
 def _kept(
@@ -258,14 +327,16 @@ def _best(
     ]
 
 
-def _place(settings: ReviewSettings, given: Sequence[str], folder: Path) -> Path:
+def _place(task: TextTask, settings: TextSettings, folder: Path) -> Path:
     """The folder of a pool: its name changes with all that decides it."""
-    facts = {**_deciding(settings), "prompts": list(given), "model_files": _files(settings.model)}
+    given = [prompt.question for prompt in task.prompts.train(settings.rows)]
+    own = {"prompts": given, "model_files": _files(settings.model)}
+    facts = {**_deciding(settings), **own, **task.facts()}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return folder / f"{Path(settings.model).name}-{digest}"
 
 
-def _deciding(settings: ReviewSettings) -> Mapping[str, Any]:
+def _deciding(settings: TextSettings) -> Mapping[str, Any]:
     return {name: getattr(settings, name) for name in _OF_THE_POOL}
 
 

@@ -1,14 +1,21 @@
 """The true reward of a review: how positive it is, less how unlike the original's language."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mirrorpo.language import sentiment
+from mirrorpo.preference_texts.prompts import Prompt
 
-from .log_probs import LogProbs
+from .reward import Said, Scorer
+
+if TYPE_CHECKING:
+    from .log_probs import LogProbs
 
 POINTS = 100.0
 PENALTY = 20.0
@@ -55,3 +62,25 @@ def once(text: str) -> str:
         return found.group()
 
     return " ".join(_WORD.sub(first, text).split())
+
+
+@dataclass(frozen=True)
+class ReviewReward:
+    """`TrueReward` by name."""
+
+    name: str = "reviews"
+    in_points: bool = True
+
+    def facts(self) -> Mapping[str, str]:
+        return {}  # as the caches of version 0.1.0 have it, which knew no other
+
+    def contents(self) -> Mapping[str, str]:
+        return {}
+
+    def check(self, prompts: Sequence[Prompt]) -> None: ...
+
+    def scorer(self, model: Any, tokenizer: Any, batch: int) -> Scorer:
+        def score(said: Said, usual: float) -> np.ndarray:
+            return TrueReward(usual)(said.texts, said.original)
+
+        return score

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo.language import models
+from mirrorpo.preference_texts.prompts import Prompt
 
 from . import log_probs, measures, texts
 from .measures import Measures
@@ -29,7 +30,7 @@ class Scored:
 def score(
     adapter: Path | None,
     prepared: Prepared,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     count: int,
     seed: int,
     path: Path,
@@ -53,14 +54,15 @@ def score(
         model = models.on_device(models.load(settings.model, str(adapter))[0])
     asked = texts.cycle(prompts, count)
     tokenizer = prepared.tokenizer
-    begun = texts.begun(tokenizer, asked)
+    begun = prepared.begun(asked)
     sizes = settings.max_new_tokens, settings.sample_batch
-    found = texts.draw(model, tokenizer, begun, *sizes, seed, path, report)
+    are_openings = prepared.task.prompts.are_openings
+    found = texts.draw(model, tokenizer, begun, *sizes, seed, path, report, are_openings)
     original = log_probs.measure(prepared.original, tokenizer, begun, found, settings.sample_batch)
     own = original
     if adapter is not None:
         own = log_probs.measure(model, tokenizer, begun, found, settings.sample_batch)
     seconds = round(time.perf_counter() - began, 3)
-    rewards = prepared.reward(found, original)
+    rewards = prepared.reward(asked, found, original)
     measured = measures.measure(found, own, original, rewards)
-    return Scored(asked, found, rewards, measured, seconds)
+    return Scored([one.question for one in asked], found, rewards, measured, seconds)

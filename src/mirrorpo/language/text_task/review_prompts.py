@@ -1,5 +1,12 @@
 """Openings of reviews, each about every thing; training and test name different things."""
 
+from mirrorpo.preference_texts.place import Place
+from mirrorpo.preference_texts.prompts import Prompt
+
+from .prompts import Prompts
+
+NAME = "reviews"
+
 _OPENINGS = (
     "Review of {}: I",
     "We tried {} last week, and",
@@ -82,32 +89,16 @@ _TEST = (
 )
 
 
-def train(count: int) -> list[str]:
-    """The first `count` prompts to train on; with few, still all openings and many things.
-
-    Raises:
-        ValueError: more than there are.
-    """
-    return _first(_TRAIN, count, "training")
-
-
-def test(count: int) -> list[str]:
-    """The first `count` prompts to test on, of things that no training prompt names.
-
-    Raises:
-        ValueError: more than there are.
-    """
-    return _first(_TEST, count, "test")
-
-
-def _first(things: tuple[str, ...], count: int, kind: str) -> list[str]:
-    size = len(things) * len(_OPENINGS)
-    if not 1 <= count <= size:
-        raise ValueError(f"There are {size} {kind} prompts: ask for 1 to {size}, not {count}.")
-    # Round by round another opening for each thing.
-    return [
+def _asked(things: tuple[str, ...]) -> tuple[Prompt, ...]:
+    # Round by round another opening for each thing: the first few have all openings already.
+    texts = [
         _OPENINGS[(number + number // len(things)) % len(_OPENINGS)].format(
             things[number % len(things)]
         )
-        for number in range(count)
+        for number in range(len(things) * len(_OPENINGS))
     ]
+    return tuple(Prompt(text, Place(NAME, number)) for number, text in enumerate(texts))
+
+
+PROMPTS = Prompts(NAME, _asked(_TRAIN), _asked(_TEST), are_openings=True)
+"""Of things that the other half does not name."""

@@ -13,35 +13,43 @@ pytest.importorskip("vaderSentiment")
 
 from mirrorpo import objectives, variants
 from mirrorpo.language import models, smollm2
-from mirrorpo.language.reviews import log_probs, measures, prompts, texts
-from mirrorpo.language.reviews.log_probs import LogProbs
-from mirrorpo.language.reviews.preparation import Prepared, prepare
-from mirrorpo.language.reviews.reward import TrueReward, once
-from mirrorpo.language.reviews.settings import ReviewSettings
-from mirrorpo.language.reviews.training import fine_tune
+from mirrorpo.language.text_task import log_probs, measures, review_prompts, task, texts
+from mirrorpo.language.text_task.log_probs import LogProbs
+from mirrorpo.language.text_task.preparation import Prepared, prepare
+from mirrorpo.language.text_task.review_reward import ReviewReward, TrueReward, once
+from mirrorpo.language.text_task.settings import TextSettings
+from mirrorpo.language.text_task.training import fine_tune
 
 from . import tiny_reviews
 
 # Prompts
 
 
+def train(count):
+    return [prompt.question for prompt in review_prompts.PROMPTS.train(count)]
+
+
+def of_test(count):
+    return [prompt.question for prompt in review_prompts.PROMPTS.test(count)]
+
+
 def test_prompts_differ_and_no_thing_is_in_both_halves():
-    train, test = prompts.train(48 * 12), prompts.test(12 * 12)
-    assert len({*train, *test}) == 48 * 12 + 12 * 12
-    assert not {thing for thing in prompts._TEST if any(thing in text for text in train)}
+    first, second = train(48 * 12), of_test(12 * 12)
+    assert len({*first, *second}) == 48 * 12 + 12 * 12
+    assert not {thing for thing in review_prompts._TEST if any(thing in text for text in first)}
 
 
 def test_the_first_prompts_have_all_openings_and_things():
-    first = prompts.train(48)
-    for opening in prompts._OPENINGS:
+    first = train(48)
+    for opening in review_prompts._OPENINGS:
         assert sum(text.startswith(opening.partition("{")[0]) for text in first) == 4
-    assert all(any(thing in text for text in first) for thing in prompts._TRAIN)
+    assert all(any(thing in text for text in first) for thing in review_prompts._TRAIN)
 
 
 @pytest.mark.parametrize("count", [0, 577])
 def test_more_prompts_than_there_are_is_an_error(count):
     with pytest.raises(ValueError, match=f"ask for 1 to 576, not {count}"):
-        prompts.train(count)
+        train(count)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +63,7 @@ def test_more_prompts_than_there_are_is_an_error(count):
     ],
 )
 def test_texts_end_with_their_last_whole_sentence(text, kept):
-    assert texts.whole_sentences(text) == kept
+    assert texts.whole_sentences(texts.first_line(text)) == kept
 
 
 # Reward
@@ -166,21 +174,25 @@ def test_log_probs_are_the_models_own_whatever_shares_the_batch(loaded):
 
 
 def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
-    from mirrorpo.language.reviews import agents
+    from mirrorpo.language.text_task import agents
 
     model, tokenizer = loaded
     settings = tiny_settings("")
-    task = Prepared(settings, TrueReward(USUAL), tmp_path, model, tokenizer, tmp_path)
-    found = agents.score(None, task, prompts.test(4), 8, 0, tmp_path / "texts.jsonl")
+    scorer = ReviewReward().scorer(model, tokenizer, 8)
+    own = Prepared(
+        task.reviews(""), settings, scorer, tmp_path, model, tokenizer, tmp_path, usual=USUAL
+    )
+    asked = review_prompts.PROMPTS.test(4)
+    found = agents.score(None, own, asked, 8, 0, tmp_path / "texts.jsonl")
     assert found.measures.kl == 0
-    assert found.prompts == prompts.test(4) * 2
+    assert found.prompts == of_test(4) * 2
 
 
 # Pool
 
 
 def tiny_settings(model, **changes):
-    return ReviewSettings(
+    return TextSettings(
         **{
             "model": model,
             "rows": 24,
@@ -198,6 +210,10 @@ def quiet(*args):
     pass
 
 
+def prepared_of(settings, report, folder):
+    return prepare(task.reviews(settings.model), settings, report, folder)
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
@@ -205,18 +221,19 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(model_folder, cache):
-    return prepare(tiny_settings(model_folder), quiet, cache)
+    return prepared_of(tiny_settings(model_folder), quiet, cache)
 
 
 def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, model_folder, cache):
     """Whether its own texts are then better takes more than a tiny model and a few steps."""
     (path,) = cache.glob("*/original.jsonl")
     said = [text for line in path.open() for text in json.loads(line)["completions"]]
-    said = [texts.whole_sentences(text) for text in said]
-    given = prompts.train(24)
+    said = [texts.whole_sentences(texts.first_line(text)) for text in said]
+    given = train(24)
     original = log_probs.measure(*loaded, texts.cycle(given, len(said)), said)
-    assert prepared.reward.usual == pytest.approx(original.mean.mean())
-    rewards = prepared.reward(said, original).reshape(-1, 24)
+    assert prepared.usual == pytest.approx(original.mean.mean())
+    asked = texts.cycle(review_prompts.PROMPTS.train(24), len(said))
+    rewards = prepared.reward(asked, said, original).reshape(-1, 24)
     target, _ = models.load(model_folder, str(prepared.target))
     margins = {}
     for model in (loaded[0], target):
@@ -239,7 +256,7 @@ def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(p
     rewards = dict(zip(pool.texts, pool.rewards.reshape(-1), strict=True))
     base = pool.pairs(variants.parse("base"), 0)
     noisy = pool.pairs(variants.parse("noisy:0.3"), 0)
-    assert [pair["prompt"] for pair in base] == prompts.train(24)
+    assert [pair["prompt"] for pair in base] == train(24)
     assert {frozenset(pair.values()) for pair in base} == {
         frozenset(pair.values()) for pair in noisy
     }
@@ -252,19 +269,19 @@ def test_pairs_are_two_texts_of_one_prompt_and_faults_change_their_order_alone(p
 def test_the_pool_is_read_back_and_shared_by_runs_of_other_agents(
     model_folder, cache, prepared, pool, monkeypatch
 ):
-    from mirrorpo.language.reviews import preparation
+    from mirrorpo.language.text_task import preparation
 
     def never(*args, **kwargs):
         raise AssertionError("made again")
 
     monkeypatch.setattr(preparation.texts, "draw", never)
-    again = prepare(tiny_settings(model_folder, steps=5, lora_r=3), quiet, cache)
+    again = prepared_of(tiny_settings(model_folder, steps=5, lora_r=3), quiet, cache)
     read = again.pool(0, quiet)
     assert read.texts == pool.texts
     np.testing.assert_array_equal(read.rewards, pool.rewards)
-    assert again.reward == prepared.reward
+    assert again.usual == prepared.usual
     with pytest.raises(AssertionError, match="made again"):
-        prepare(tiny_settings(model_folder, data_seed=1), quiet, cache)
+        prepared_of(tiny_settings(model_folder, data_seed=1), quiet, cache)
     with pytest.raises(AssertionError, match="made again"):
         again.pool(1, quiet)
 
@@ -279,8 +296,8 @@ def test_an_interrupted_preparation_goes_on_to_the_same_pool(stage, model_folder
             raise Killed
 
     with pytest.raises(Killed):
-        prepare(tiny_settings(model_folder), kill, tmp_path).pool(0, kill)
-    again = prepare(tiny_settings(model_folder), quiet, tmp_path).pool(0, quiet)
+        prepared_of(tiny_settings(model_folder), kill, tmp_path).pool(0, kill)
+    again = prepared_of(tiny_settings(model_folder), quiet, tmp_path).pool(0, quiet)
     assert again.texts == pool.texts
 
 
@@ -303,7 +320,7 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
         return model, tokenizer
 
     monkeypatch.setattr(models, "load", watched)
-    made = prepare(tiny_settings(folder, best_of=2, target_steps=2), quiet, tmp_path / "cache")
+    made = prepared_of(tiny_settings(folder, best_of=2, target_steps=2), quiet, tmp_path / "cache")
     fine_tune(
         agent_settings(folder, steps=2),
         objectives.get("dpo"),
@@ -319,7 +336,7 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
 
 
 def agent_settings(model, steps=4):
-    return ReviewSettings(model=model, steps=steps, minibatch=4, learning_rate=1e-2, lora_r=2)
+    return TextSettings(model=model, steps=steps, minibatch=4, learning_rate=1e-2, lora_r=2)
 
 
 def test_a_finished_training_is_read_back_and_another_seed_differs(model_folder, pool, tmp_path):
@@ -367,7 +384,7 @@ def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, po
 )
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        ReviewSettings(**changes)
+        TextSettings(**changes)
 
 
 # SmolLM2, where its package is installed
@@ -386,7 +403,7 @@ def test_smollm2_is_converted_once_trains_two_steps_and_changes(tmp_path):
     assert tokenizer.chat_template is not None
     assert not hasattr(model.config, "quantization_config")
     pairs = [{"prompt": "The film was", "chosen": " great.", "rejected": " awful."}] * 4
-    settings = ReviewSettings(steps=2, minibatch=2, learning_rate=1e-3, lora_r=4)
+    settings = TextSettings(steps=2, minibatch=2, learning_rate=1e-3, lora_r=4)
     trained = fine_tune(settings, objectives.get("ta-mpo"), pairs, 0, tmp_path / "agent")
     assert not trained.diverged
     after, _ = models.load("smollm2", str(trained.folder))

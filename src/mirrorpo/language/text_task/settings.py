@@ -1,4 +1,4 @@
-"""What the bench on reviews trains and scores, typed and validated; light to import."""
+"""What the bench on texts trains and scores, typed and validated; light to import."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ def logging_steps(steps: int) -> int:
 
 
 @dataclass(frozen=True)
-class ReviewSettings:
-    """The settings of a bench on reviews that its models, texts and trainings need.
+class TextSettings:
+    """The settings of a bench on texts that its models, texts and trainings need.
 
     The defaults are for SmolLM2-135M on two CPU cores, where a token costs about ten milliseconds
     to sample and ten to train: continuations of at most 32 tokens, adapters of rank 16 in place of

@@ -17,10 +17,11 @@ from mirrorpo.language.trl_names import peft, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts import reading
 
-from .settings import ReviewSettings, logging_steps
+from .settings import TextSettings, logging_steps
 
 ADAPTER = "adapter"
 CARD = "training.json"
+_NO_LIMIT = 2**31 - 1  # tokens of a sequence: sampling has bounded them
 _CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 
@@ -51,7 +52,7 @@ class _Card:
 
 
 def fine_tune(
-    settings: ReviewSettings,
+    settings: TextSettings,
     objective: Objective,
     pairs: Sequence[Mapping[str, str]],
     seed: int,
@@ -81,7 +82,7 @@ def fine_tune(
 
 
 def _train(
-    settings: ReviewSettings,
+    settings: TextSettings,
     objective: Objective,
     pairs: Sequence[Mapping[str, str]],
     seed: int,
@@ -104,6 +105,7 @@ def _train(
             lr_scheduler_type="linear",
             aggregation=settings.aggregation,
             bf16=settings.bf16,
+            max_length=_NO_LIMIT,
             use_cpu=settings.bf16 is True and not torch.cuda.is_available(),
             gradient_checkpointing=False,
             logging_steps=logging_steps(settings.steps),

@@ -1,0 +1,41 @@
+"""Rewards by name: built in, a function in a file of the user's, or a reward model."""
+
+import difflib
+from pathlib import Path
+
+from mirrorpo import task_names
+
+from .function_reward import FunctionReward
+from .model_reward import ModelReward
+from .opinion_reward import OpinionReward
+from .review_reward import ReviewReward
+from .reward import Reward
+
+BUILT_IN: dict[str, Reward] = {one.name: one for one in (ReviewReward(), OpinionReward())}
+_KINDS = (
+    f"{', '.join(BUILT_IN)}, FILE.py:FUNCTION, or a reward model's folder or hub name (OWNER/NAME)"
+)
+
+
+def of(text: str) -> Reward:
+    """The reward of a name; what it needs is not loaded.
+
+    Args:
+        text: one of `BUILT_IN`; or, as the user typed it (see `UserText`), ``FILE.py:FUNCTION`` or
+            a reward model's folder or hub name.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text in BUILT_IN:
+        return BUILT_IN[text]
+    if task_names.names_function(text):
+        return FunctionReward(text)
+    if Path(text).is_file():
+        hint = f", as in {text}:score" if text.endswith(".py") else ""
+        raise ValueError(f"The reward {text} is a file: name a function in it{hint}.")
+    if Path(text).is_dir() or "/" in text.strip("/"):
+        return ModelReward(text)
+    near = difflib.get_close_matches(text, BUILT_IN, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ValueError(f"Unknown reward {text!r}.{hint} Rewards: {_KINDS}.")
