@@ -129,15 +129,13 @@ def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
 def test_the_commands_on_own_texts_run_on_the_files_of_their_page(capsys, monkeypatch, tmp_path):
     for name in ("torch", "trl", "vaderSentiment"):
         pytest.importorskip(name)
-    from tests.language import tiny_rewards
-
     monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path / "cache"))
     text = (ROOT / "docs" / "howto" / "text.md").read_text(encoding="utf-8")
     reward, prompts = python_blocks(text)
     Path("my_reward.py").write_text(reward, encoding="utf-8")
     exec(compile(prompts, "text", "exec"), {})
     values = {
-        "--model": tiny_rewards.write_chat_model(tmp_path / "model"),
+        "--model": "smoke",
         "--variants": "base",
         "--algorithms": "sft",
         "--best-of": "2",

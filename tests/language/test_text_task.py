@@ -286,6 +286,13 @@ def test_the_pool_is_read_back_and_shared_by_runs_of_other_agents(
         again.pool(1, quiet)
 
 
+def test_pools_of_reviews_are_found_where_version_0_1_0_left_them(tmp_path):
+    from mirrorpo.language.text_task import preparation
+
+    found = preparation._place(task.reviews("smollm2"), TextSettings(), tmp_path)
+    assert found.name == "smollm2-4dc9e79c2ac74349"
+
+
 @pytest.mark.parametrize("stage", ["continuations: original", "target", "continuations: target-p"])
 def test_an_interrupted_preparation_goes_on_to_the_same_pool(stage, model_folder, pool, tmp_path):
     class Killed(Exception):

@@ -16,6 +16,7 @@ import mirrorpo as mpo
 from mirrorpo import variants
 from mirrorpo.cli import main
 from mirrorpo.language.text_task.preparation import Pool
+from mirrorpo.reporting import written
 from mirrorpo.reporting.page import reading
 from tests.language import tiny_reviews, tiny_rewards
 
@@ -120,10 +121,11 @@ def test_a_function_of_the_users_goes_all_the_way_to_a_table_and_a_report(model,
 
     # A run folder is data: a report runs none of the code that it names.
     (tmp_path / "my_reward.py").write_text("raise SystemError('it ran')")
-    part = reading.read([tmp_path / "run"]).benches[0]
+    parts = reading.read([tmp_path / "run"])
+    written.attempt(parts)
+    part = parts.benches[0]
     assert part.quantities.score == "reward"
     assert f"{agent['return_mean']:.4f}" in part.measured[0].rows[2][1][0]
-    assert mpo.report(tmp_path / "run", out=tmp_path / "report").shown == 1
     (tmp_path / "my_reward.py").write_text(REWARD.replace("97", "89"))
     assert "another content of my_reward.py:score" in refused(capfd, model=model)
 
@@ -170,7 +172,7 @@ def test_the_judge_sees_rewards_of_any_unit_alike():
         ("raise RuntimeError('no\\nway')", "RuntimeError: no way"),
         ("return ['good'] * len(completions)", "returned the text 'good'"),
         ("return [0.5] * len(completions)", "is 0.5 for all 26 completions"),
-        (None, "my_reward.py has no function 'score'. Functions in it: other."),
+        (None, "my_reward.py has no function 'score'. Did you mean other?"),
     ],
 )
 def test_a_bad_function_is_one_line_and_leaves_nothing(code, said, model, tmp_path, capfd):
@@ -197,7 +199,10 @@ def test_bad_reward_models_and_templates_are_one_line_and_leave_nothing(
         ({"reward": two}, "gives 2 logits per text"),
         ({"reward": "./empty"}, "The reward model ./empty cannot be loaded"),
         ({"reward": chat_model}, "no weights of a classifier's head"),
-        ({"model": model, "prompts": "chat.jsonl"}, "but the model has no chat template"),
+        (
+            {"model": model, "prompts": "chat.jsonl", "reward": "opinion"},
+            "model has no chat template",
+        ),
         ({"reward": plain, "prompts": "chat.jsonl"}, "has no chat template to read it by"),
         ({"prompts": "none.jsonl"}, "There is no file of prompts at none.jsonl"),
         ({"rows": 40}, "There are 13 training prompts in prompts.jsonl: ask for 1 to 13, not 40"),

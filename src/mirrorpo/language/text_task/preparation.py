@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mirrorpo import damage, files, locks, objectives, typed, variants
-from mirrorpo.language import models
+from mirrorpo.language import models, stand_ins
+from mirrorpo.language.chat import CHATML
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.runtime import cache
 from mirrorpo.variants import COPIES
@@ -230,6 +231,8 @@ def prepare(
     original = models.on_device(original)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if task.model == stand_ins.NAME:
+        tokenizer.chat_template = CHATML  # whatever the prompts are, it shows that they work
     texts.begun(tokenizer, [*given, *task.prompts.test(settings.test_prompts)])  # see that it can
     scorer = task.reward.scorer(original, tokenizer, settings.sample_batch)
     own = _place(task, settings, cache.folder() / task.name if folder is None else folder)
