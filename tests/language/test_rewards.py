@@ -16,9 +16,9 @@ from mirrorpo.language.text_task import log_probs, opinion_reward, rewards
 from mirrorpo.language.text_task.function_reward import checked
 from mirrorpo.language.text_task.log_probs import LogProbs
 from mirrorpo.language.text_task.reward import Said
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.prompts import Prompt
+from mirrorpo.user_text import UserText
 
 from . import tiny_rewards
 

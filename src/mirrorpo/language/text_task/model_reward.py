@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mirrorpo import files
-from mirrorpo.objectives.user_text import UserText
 from mirrorpo.preference_texts.place import quoted
 from mirrorpo.preference_texts.prompts import Prompt
+from mirrorpo.user_text import UserText
 
 from .function_reward import OPTION, checked
 from .reward import Said, Scorer
