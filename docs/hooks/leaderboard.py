@@ -20,8 +20,8 @@ from mirrorpo.reporting import run_plots
 
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
-    "Hopper": ("leaderboard-hopper", "discovered-gated-hopper"),
-    "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla"),
+    "Hopper": ("leaderboard-hopper", "discovered-gated-hopper", "discovered-hopper"),
+    "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla", "discovered-tla"),
     "Walker2d": ("leaderboard-walker2d",),
 }
 """Run folders of each robot: the same data and protocol. Of several results of a cell the first
