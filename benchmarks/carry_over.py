@@ -1,6 +1,6 @@
 """Whether two tables rank objectives alike, such as a robot's and a language model's.
 
-    python benchmarks/carry_over.py runs/hopper-noisy-0.3 runs/sentiment-smollm2
+    python benchmarks/carry_over.py results/hopper-noisy-0.3 results/sentiment-smollm2
 
 The last one is compared with all before it, taken together. For every variant that both have: both
 scores of every objective that both have; Spearman's and Kendall's rank correlation with 95 %
@@ -35,23 +35,29 @@ def main(
     """Compare two tables.
 
     Args:
-        paths: run folders, or results.csv of `mirrorpo report`; two or more.
+        paths: runs, published or in a folder, or results.csv of `mirrorpo report`; two or more.
         out: JSON file for what is printed.
     """
     if len(paths) < 2:
         fail("Name two tables or more.")
     start_jax()
-    tables = [read(paths[:-1]), read(paths[-1:])]
+    from mirrorpo.reporting.published import unpacking
+
+    try:
+        with unpacking.folders(paths) as found:
+            tables = [read(found[:-1]), read(found[-1:])]
+    except ValueError as error:
+        fail(str(error))
     variants = [list(dict.fromkeys(table["variant"])) for table in tables]
     shared = [name for name in variants[0] if name in variants[1]]
     if not shared:
         have = " and ".join(", ".join(names) for names in variants)
         fail(f"These tables have no variant in common: {have}.")
-    found = {}
+    compared = {}
     for variant in shared:
         sides = [table[table["variant"] == variant] for table in tables]
         ranks, pairs = compare(*sides)
-        found[variant] = as_json(ranks, pairs)
+        compared[variant] = as_json(ranks, pairs)
         print(f"{variant}:")
         for name in ranks.algorithms:
             rows = [side.set_index("algorithm").loc[name] for side in sides]
@@ -60,7 +66,7 @@ def main(
         print(f"  {ranks.sentence}")
         print(f"  {pairs.sentence}")
     if out is not None:
-        files.write_json(out, {"tables": [str(path) for path in paths], "variants": found})
+        files.write_json(out, {"tables": [str(path) for path in paths], "variants": compared})
 
 
 def read(paths: Sequence[Path]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """How many episodes per agent does a score need? From the records of a bench.
 
-    python benchmarks/episodes.py runs/tla-paper [more run folders]
+    python benchmarks/episodes.py results/tla-paper [more runs, published or in a folder]
 
 A cell's mean over A agents has the variance (between + within / n) / A: `between` is the variance
 of the agents' true means, `within` that of one episode's return, n the episodes per agent. Printed
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirrorpo.cli.console import fail
+from mirrorpo.reporting.published import unpacking
 from mirrorpo.study.records import read, to_frame
 
 ENOUGH, REFERENCE = 1.10, 100
@@ -40,7 +42,15 @@ def episodes_needed(between: float, within: float) -> int:
     return max(int(np.ceil(within / room)), 1)
 
 
-def main(folders: list[Path]) -> None:
+def main(paths: list[Path]) -> None:
+    try:
+        with unpacking.folders(paths) as folders:
+            show(folders)
+    except ValueError as error:
+        fail(str(error))
+
+
+def show(folders: list[Path]) -> None:
     print(
         "| run | cells | sd between agents | sd of an episode | median cell | nine of ten cells |"
     )

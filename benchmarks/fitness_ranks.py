@@ -1,6 +1,6 @@
 """How well a cheap fitness ranks objectives against the full one.
 
-    python benchmarks/fitness_ranks.py runs/hopper-faults-a --variant noisy:0.3 \
+    python benchmarks/fitness_ranks.py results/hopper-table6 --variant noisy:0.1 \
         --budgets rows=1024 time_steps=32 minibatch=8,time_steps=16,learning_rate=0.002
 
 Every point of the bench's hyper-parameter search is an objective with a full score. Each budget
@@ -21,7 +21,7 @@ import tyro
 from scipy.stats import spearmanr
 
 from mirrorpo import files, runs
-from mirrorpo.cli.console import console
+from mirrorpo.cli.console import console, fail
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.objectives import Objective
 from mirrorpo.runtime.start import start_jax
@@ -59,7 +59,7 @@ def main(
     """Rank a bench's objectives by each budget.
 
     Args:
-        run: folder of a bench with `--search`; its settings are the full budget.
+        run: a bench with `--search`, published or in a folder; its settings are the full budget.
         budgets: changes to the full budget, as name=value with commas: rows, epochs, time_steps,
             episodes, minibatch, learning_rate.
         variant: one of the bench's.
@@ -68,9 +68,14 @@ def main(
     """
     start_jax()
     from mirrorpo.discovery.fitness import Bench
+    from mirrorpo.reporting.published import unpacking
 
-    config = files.read_json(run / runs.CONFIG, "a run's settings")["settings"]
-    fulls = _full_scores(run, variant)
+    try:
+        with unpacking.folders([run]) as (folder,):
+            config = files.read_json(folder / runs.CONFIG, "a run's settings")["settings"]
+            fulls = _full_scores(folder, variant)
+    except ValueError as error:
+        fail(str(error))
     console.print(f"{len(fulls)} objectives on {variant}, {seeds} agents each")
     full = DiscoverySettings(
         task=config["task"],

@@ -1,11 +1,11 @@
 """Which choices of a protocol decide the order of losses: one bench per arm of a design.
 
     python benchmarks/protocol_study.py run tla runs/protocol-study [--arm 0]
-    python benchmarks/protocol_study.py show tla runs/protocol-study
+    python benchmarks/protocol_study.py show tla results/protocol-study
 
 `run` measures the losses under every arm and resumes after a kill. `show` prints, per column, each
-arm's order beside the paper's, and the effect of each factor with its interval over agents; it
-writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png.
+arm's order beside the paper's, and the effect of each factor with its interval over agents. It
+writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png, unless the runs are published.
 """
 
 import argparse
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from mirrorpo.cli.console import fail
 from mirrorpo.reporting import paper
 from mirrorpo.reporting.factor_plot import factor_plot
+from mirrorpo.reporting.published import unpacking
 from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 from mirrorpo.study import bench
 from mirrorpo.study.records import read, to_frame
@@ -110,8 +112,9 @@ def agents(task: str, folder: Path) -> pd.DataFrame:
 
 
 def show(task: str, folder: Path) -> None:
-    """Print and write what the complete arms say."""
-    frame = agents(task, folder)
+    """Print what the complete arms say, and write it where the folder is one of the user's."""
+    with unpacking.folders([folder]) as (read_from,):
+        frame = agents(task, read_from)
     factors = [name for name in FACTORS if frame[name].nunique() > 1]
     known = [name for name in COLUMNS if name in paper.RESULTS[task].scores]
     theirs = pd.concat([paper.table(task, name).assign(variant=name) for name in known])
@@ -126,8 +129,9 @@ def show(task: str, folder: Path) -> None:
             effects.append(factor_effects(part, factors, reference))
     if effects:
         found = pd.concat(effects, ignore_index=True)
-        found.to_csv(folder / f"{task}-effects.csv", index=False)
-        factor_plot(found).savefig(folder / f"{task}-effects.png")
+        if folder.is_dir():
+            found.to_csv(folder / f"{task}-effects.csv", index=False)
+            factor_plot(found).savefig(folder / f"{task}-effects.png")
         print(found.round(2).to_string(index=False))
 
 
@@ -144,8 +148,11 @@ def main() -> None:
         keep_compiled_programs()
         for arm in ARMS if given.arm is None else ARMS[given.arm : given.arm + 1]:
             measure(given.task, arm, given.folder, given.cache)
-    else:
+        return
+    try:
         show(given.task, given.folder)
+    except ValueError as error:
+        fail(str(error))
 
 
 if __name__ == "__main__":

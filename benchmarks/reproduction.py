@@ -1,6 +1,6 @@
 """Compare one column of a bench with the paper's table: order, significant pairs, spread.
 
-    python benchmarks/reproduction.py runs/tla-paper base
+    python benchmarks/reproduction.py results/tla-paper base
 
 Prints each row beside the paper's, both normalised by their own source agents, the rank
 correlation with an interval that redraws objectives and agents, and the share of pairs that both
@@ -13,15 +13,25 @@ from pathlib import Path
 import pandas as pd
 
 from mirrorpo import files
+from mirrorpo.cli.console import fail
 from mirrorpo.reporting import paper
-from mirrorpo.study.records import Log
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.study.records import read, to_frame
 from mirrorpo.study.statistics import concordance, rank_agreement
 
 
-def main(run: Path, variant: str) -> None:
+def main(path: Path, variant: str) -> None:
+    try:
+        with unpacking.folders([path]) as (run,):
+            show(run, variant)
+    except ValueError as error:
+        fail(str(error))
+
+
+def show(run: Path, variant: str) -> None:
     settings = files.read_json(run / "config.json", "a run's settings")["settings"]
     task = settings["task"]
-    frame = Log(run / "metrics.jsonl").frame()
+    frame = to_frame(record for record, _ in read(run / "metrics.jsonl"))
     ours = frame[(frame.phase == "final") & (frame.variant == variant)]
     # CPO's SFT weight of 1 is what the paper prints: the row has the paper's name.
     ours = ours.assign(algorithm=ours.algorithm.replace({"cpo[sft_weight=1]": "cpo"}))

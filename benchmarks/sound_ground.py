@@ -2,18 +2,21 @@
 
     python benchmarks/sound_ground.py
 
-"Before" is read from the runs of version 0.1.0, "after" from the new ones: true return with its
-standard error over agents, and the mean log-prob per step of chosen and rejected trajectories after
-the last epoch.
+"Before" is read from the published runs of version 0.1.0, "after" from the new ones: true return
+with its standard error over agents, and the mean log-prob per step of chosen and rejected
+trajectories after the last epoch.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mirrorpo.study.records import read
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.study.records import AgentRecord, read
 
-RUNS = Path(__file__).parents[1] / "runs"
+RESULTS = Path(__file__).parents[1] / "results"
 VARIANTS = ("base", "noisy:0.3")
 STUDY = "protocol-study/{task}-linear-learned-sampled-one"
 AFTER = {
@@ -39,13 +42,15 @@ BEFORE = {
 }
 
 
-def cell(folders: tuple[str, ...], algorithm: str, variant: str) -> str:
-    """Agents, return and log-probs of the first folder that has the cell; a dash without one."""
-    for folder in folders:
-        log = RUNS / folder / "metrics.jsonl"
+Log = list[tuple[AgentRecord, dict[str, Any]]]
+
+
+def cell(logs: Mapping[str, Log], names: tuple[str, ...], algorithm: str, variant: str) -> str:
+    """Agents, return and log-probs of the first run that has the cell; a dash without one."""
+    for name in names:
         found = [
             (record.return_mean, curves["chosen_log_prob"][-1], curves["rejected_log_prob"][-1])
-            for record, curves in (read(log) if log.is_file() else [])
+            for record, curves in logs[name]
             if (record.phase, record.algorithm, record.variant) == ("final", algorithm, variant)
         ]
         if found:
@@ -62,14 +67,24 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
+def read_logs() -> dict[str, Log]:
+    """The log of every run that is compared, by its name."""
+    names = {name for before in BEFORE.values() for name in before}
+    names |= {after.format(task=task) for task in BEFORE for after in AFTER.values()}
+    with unpacking.folders([RESULTS / name for name in sorted(names)]) as folders:
+        logs = [read(folder / "metrics.jsonl") for folder in folders]
+    return dict(zip(sorted(names), logs, strict=True))
+
+
 def main() -> None:
+    logs = read_logs()
     print("| robot | data | loss | agents | return | chosen / rejected | agents | return | c / r |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for task, before in BEFORE.items():
         for variant in VARIANTS:
             for algorithm, after in AFTER.items():
-                old = cell(before, algorithm, variant)
-                new = cell((after.format(task=task),), algorithm, variant)
+                old = cell(logs, before, algorithm, variant)
+                new = cell(logs, (after.format(task=task),), algorithm, variant)
                 print(f"| {task} | {variant} | {algorithm} | {old} | {new} |")
 
 

@@ -14,6 +14,7 @@ from mirrorpo import objectives
 from mirrorpo.discovery import artefact, shapes
 from mirrorpo.reporting import export, run_plots
 from mirrorpo.reporting.page import benches, explorer, reading
+from mirrorpo.reporting.published import unpacking
 
 ROOT = Path(__file__).parents[2]
 BENCHES = (
@@ -71,7 +72,7 @@ def overview(results: pd.DataFrame) -> str:
         "## All on one table\n",
         "Normalised: 0 the worse and 1 the better source agent; bold: the best three of a column. "
         "By the mean over Hopper's columns, where what is below -1 counts as -1. Errors and "
-        "hyper-parameters: below, and in the run folders.\n",
+        "hyper-parameters: below, and in the results.\n",
         f"| objective | {' | '.join(head)} |",
         f"| --- |{' ---: |' * len(head)}",
     ]
@@ -202,7 +203,8 @@ def bench_results() -> pd.DataFrame:
 
     Of several results of a cell the first bench's counts.
     """
-    parts = reading.read([ROOT / "runs" / name for name in BENCHES])
+    with unpacking.folders([ROOT / "results" / name for name in BENCHES]) as found:
+        parts = reading.read(found)
     together = pd.concat([export.results(benches.places(bench)) for bench in parts.benches])
     together = together.drop_duplicates(["task", "variant", "algorithm"])
     cells = together.groupby(["task", "variant"]).normalised

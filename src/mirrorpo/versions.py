@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _PACKAGES = ("mirrorpo", "jax", "jaxlib", "numpy", "brax", "mujoco", "optax", "flax")
@@ -50,10 +51,28 @@ def git_commit() -> str | None:
 
 
 def command_line() -> str | None:
-    """The `mirrorpo` command that this process is; None where it is another program."""
+    """The `mirrorpo` command that this process is; None where it is another program.
+
+    It leaves out --cache: where this machine keeps what it simulated decides no number.
+    """
     program = Path(sys.argv[0])
     name = program.parent.name if program.stem == "__main__" else program.stem
-    return shlex.join(["mirrorpo", *sys.argv[1:]]) if name == "mirrorpo" else None
+    if name != "mirrorpo":
+        return None
+    return shlex.join(["mirrorpo", *without_option(sys.argv[1:], "--cache")])
+
+
+def without_option(words: Sequence[str], option: str) -> list[str]:
+    """The words of a command line without an option and its value, in either spelling of it."""
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word == option:
+            skip = True
+        elif not word.startswith(f"{option}="):
+            kept.append(word)
+    return kept
 
 
 def machine() -> dict[str, str | int | None]:

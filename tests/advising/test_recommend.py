@@ -17,6 +17,7 @@ from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data
 from mirrorpo.reporting import export
 from mirrorpo.reporting.page import reading
+from mirrorpo.reporting.published import unpacking
 from mirrorpo.simulation import tasks
 
 ROWS = 100
@@ -283,8 +284,10 @@ def test_the_shipped_results_are_those_of_the_command_in_the_documents(what, tas
     root = Path(__file__).parents[2]
     document = (root / "docs" / "recommend.md").read_text(encoding="utf-8")
     commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
-    (command,) = (text for text in commands if f"runs/{task}-" in text)
-    parts = reading.read([root / name for name in command.replace("\\", " ").split()])
+    (command,) = (text for text in commands if f"results/{task}-" in text)
+    named = [root / name for name in command.replace("\\", " ").split()]
+    with unpacking.folders(named) as folders:
+        parts = reading.read(folders)
     again = through_csv(export.results(parts.places))
     pd.testing.assert_frame_equal(pd.read_csv(path), again)
     found = advice.evidence([path])

@@ -1,5 +1,6 @@
 """Every command in the documents parses, every Python block runs, and the site builds."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -109,13 +110,25 @@ def test_every_public_name_is_in_the_reference():
     assert set(mirrorpo.__all__) <= door
 
 
-def test_committed_runs_have_names_that_every_system_can_check_out():
-    names = [path.name for path in (ROOT / "runs").rglob("*")]
-    assert len(names) > 100
+def test_committed_results_are_small_and_have_names_that_every_system_can_check_out():
+    found = [*(ROOT / "results").iterdir()]
+    assert sum(path.stat().st_size for path in found) < 3e6
+    documents = pd.read_parquet(ROOT / "results" / "documents.parquet")
+    names = {*(path.name for path in found), *documents.run, *documents.path}
+    assert len(names) > 90
     assert not [name for name in names if set(name) & set('<>:"|?*\\')]
 
 
-def test_the_picture_of_all_losses_is_made_from_the_runs(tmp_path):
+def test_every_published_run_that_a_document_names_is_there():
+    known = set(json.loads((ROOT / "results" / "index.json").read_text("utf-8"))["runs"])
+    known |= {"NAME", *(path.name for path in (ROOT / "results").iterdir())}
+    for path in DOCUMENTS:
+        for name in re.findall(r"\bresults/([\w.-]*\w)(?!\.\.\.)", path.read_text("utf-8")):
+            begins = name if name in known else f"{name}-"
+            assert any(run.startswith(begins) for run in known), f"{name_of(path)}: {name}"
+
+
+def test_the_picture_of_all_losses_is_made_from_the_results(tmp_path):
     made = [sys.executable, ROOT / "docs" / "hooks" / "zoo.py", tmp_path / "all.png"]
     subprocess.run(made, check=True, capture_output=True)
     assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
@@ -139,11 +152,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
         for section in zoo.split('<h2 id="')[1:]
         if "not measured yet" in section
     }
-    measured = {
-        name.partition("[")[0]
-        for run in (ROOT / "runs").glob("hopper-*/results.csv")
-        for name in pd.read_csv(run)["algorithm"]
-    }
+    agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
+    of_hopper = agents[agents.run.str.startswith("hopper-")]
+    measured = {name.partition("[")[0] for name in of_hopper.algorithm}
     assert len(measured) > 35
     assert not unmeasured & measured, "what a run holds is on the page"
     of_all = zoo.partition('id="all-on-one-table"')[2].partition("<h2")[0]

@@ -1,14 +1,32 @@
 """Bench folders made from a real bench's rows."""
 
+import atexit
+import contextlib
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
-TABLE6 = Path(__file__).parents[2] / "runs" / "hopper-table6"
+from mirrorpo.reporting.published import unpacking
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+_UNPACKED = contextlib.ExitStack()
+"""Of the published runs that the tests read; closed, and so removed, when Python ends."""
+atexit.register(_UNPACKED.close)
+
+
+@cache
+def published(name):
+    """The folder of a published run."""
+    return _UNPACKED.enter_context(unpacking.folders([RESULTS / name]))[0]
+
+
+TABLE6 = published("hopper-table6")
 
 
 def real_lines():
-    """The final agents of the committed bench, as its log's lines."""
+    """The final agents of the published bench, as its log's lines."""
     lines = [json.loads(text) for text in (TABLE6 / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["agent"]["phase"] == "final"]
 

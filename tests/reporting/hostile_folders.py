@@ -5,10 +5,8 @@ import shutil
 
 from mirrorpo import files, json_lines, runs
 from mirrorpo.discovery.search import RESULT
-from tests.reporting.bench_folders import TABLE6, real_lines, write_bench
+from tests.reporting.bench_folders import published, real_lines, write_bench
 from tests.reporting.language_folders import write_align, write_judged, write_reviews
-
-RUNS = TABLE6.parent
 
 SCRIPT = "<script>window.harmed = 1</script>"
 IMAGE = "<img src=x onerror='window.harmed = 2'>"
@@ -86,13 +84,13 @@ def hostile_explanation(folder, latex, text=SCRIPT):
     document = {"objective": text, "closed_form": {"text": text, **numbers}}
     files.write_json(folder / "explain.json", document)
     (folder / "closed_form.tex").write_text(latex)
-    shutil.copy(RUNS / "explain-tla" / "gradient_map.png", folder)
+    shutil.copy(published("explain-tla") / "gradient_map.png", folder)
     return folder
 
 
 def hostile_search(folder):
     """A search with a formula of its own that is a script."""
-    shutil.copytree(RUNS / "discover-noisy", folder)
+    shutil.copytree(published("discover-noisy"), folder)
     for path in folder.iterdir():
         path.chmod(0o644)
     kept = {
@@ -169,5 +167,5 @@ def whole_runs(folder):
     }
     for name, source in (("discover", "discover-noisy"), ("agents", "hopper-agents")):
         found[name] = folder / name
-        shutil.copytree(RUNS / source, found[name])
+        shutil.copytree(published(source), found[name])
     return found

@@ -24,7 +24,7 @@ from mirrorpo.reporting.page import benches, choices, explorer, folders, mathml,
 from mirrorpo.reporting.page.commands import command_line
 from mirrorpo.study import tuned
 from mirrorpo.study.records import Log
-from tests.reporting.bench_folders import TABLE6, real_lines, write_bench
+from tests.reporting.bench_folders import TABLE6, published, real_lines, write_bench
 from tests.reporting.language_folders import write_align
 
 
@@ -66,7 +66,7 @@ def test_a_diverged_agent_takes_the_rank_away_and_is_counted(odd_runs):
 
 def test_agents_far_below_the_worse_source_do_not_press_the_others_together(one_run):
     assert reading.read(one_run).benches[0].shown_from("base") is None
-    bench = reading.read([TABLE6.parent / "tla-tables"]).benches[0]
+    bench = reading.read([published("tla-tables")]).benches[0]
     low = bench.shown_from("base")
     scores = bench.final[bench.final.variant == "base"].return_mean
     assert (scores < low).sum() == 18  # of LPO and the two closed forms
@@ -79,7 +79,7 @@ def test_agents_far_below_the_worse_source_do_not_press_the_others_together(one_
 
 
 def test_a_training_of_a_source_agent_says_how_far_it_is(tmp_path):
-    real = TABLE6.parent / "hopper-agents"
+    real = published("hopper-agents")
     config = json.loads((real / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config))
     lines = (real / "metrics.jsonl").read_text().splitlines()
@@ -193,7 +193,7 @@ def test_the_maps_have_the_values_that_each_variant_chose(tmp_path):
 
 
 def test_a_discovery_that_is_measured_from_its_file_is_offered_once(tmp_path):
-    search = TABLE6.parent / "discover-noisy"
+    search = published("discover-noisy")
     own = str(search / "objective.safetensors")
     lines = [with_values(x, own, {}) for x in real_lines() if x["agent"]["algorithm"] == "dpo"]
     run = write_bench(tmp_path / "run", lines, seeds=25)
@@ -294,7 +294,7 @@ def test_tables_and_figures_are_written_in_every_form(report_folder):
 
 
 def test_a_search_and_a_training_are_exported_too(tmp_path):
-    runs = [TABLE6.parent / "discover-noisy", write_align(tmp_path / "aligned")]
+    runs = [published("discover-noisy"), write_align(tmp_path / "aligned")]
     parts = reading.read(runs)
     export.write_tables(parts, tmp_path)
     assert list(export_figures.write(parts, tmp_path))

@@ -11,7 +11,7 @@ from mirrorpo import objectives, runs
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.reporting.page import reading, render
-from tests.reporting.bench_folders import TABLE6
+from tests.reporting.bench_folders import published
 from tests.reporting.language_folders import write_align, write_judged, write_reviews
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -74,7 +74,7 @@ def pages(tmp_path_factory, one_run, odd_runs, fifty_runs, two_agents):
         ("odd", odd_runs),
         ("fifty", fifty_runs),
         ("language", language),
-        ("lost", [TABLE6.parent / "tla-tables"]),
+        ("lost", [published("tla-tables")]),
         ("moving", [write_with_agent(folder / "moving", two_agents[0])]),
     ):
         paths[name] = folder / f"{name}.html"

@@ -42,6 +42,9 @@ KNOWN = {
     "advising/advice.py": "a CSV file, after bounded.check_size",
     "reporting/page/render.py": "the package's own templates",
     "reporting/page/rollouts.py": "a picture that it has just drawn",
+    "reporting/published/documents.py": "a picture, whose pixels Pillow counts; opens, reads none",
+    "reporting/published/store.py": "a table in batches of 1024 rows, counted as they come",
+    "reporting/published/unpacking.py": "opens a file that it writes",
     "study/tuned.py": "the package's own tables",
 }
 

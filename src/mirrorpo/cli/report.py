@@ -28,7 +28,7 @@ def report(
 
     Args:
         run: folders of runs: of bench, discover, explain, train, agents train, align,
-            judge.
+            judge; in a checkout of MirrorPO, results/NAME for a published run.
         settings: what to draw.
         out: folder to write; by default runs/report-RUN. Or one file: ending in .md for the tables
             of one bench alone, in .html for the page alone.

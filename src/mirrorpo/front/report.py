@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shlex
@@ -52,7 +53,8 @@ def report(
 
     Args:
         run: folders of runs: of bench, discover, explain, train, agents train, align,
-            judge; or what `bench`, `discover` and `train` returned.
+            judge; in a checkout of MirrorPO, results/NAME for a published run; or what `bench`,
+            `discover` and `train` returned.
         out: folder to write. Or one file: ending in .md for the tables of one bench alone, in
             .html for the page alone. By default a temporary folder, which is removed with the
             result; `Report.save` keeps it.
@@ -63,7 +65,8 @@ def report(
         say: told of each damaged folder that is left out, and of figures that cannot be drawn.
 
     Raises:
-        ValueError: no run folder, all of them damaged, or a folder that holds something else.
+        ValueError: no run folder, all of them damaged, a folder that holds something else, or no
+            published run of that name.
     """
     settings = ReportSettings(rollouts, figures, all_figures)
     shown = tuple(_folder(one) for one in run)
@@ -73,7 +76,8 @@ def report(
     if file is not None and file.suffix == ".md":
         if len(shown) > 1:
             raise ValueError(f"--out {file}: Markdown is of one bench; name a folder for several.")
-        return _write_markdown(shown[0], file)
+        with _opened(shown) as opened:
+            return _write_markdown(opened[0], file)
     from mirrorpo import files, places, runs
 
     alone = file is not None and file.suffix == ".html"
@@ -81,29 +85,50 @@ def report(
     page = folder.path if alone else folder.path / PAGE
     places.check(page, f"--out {folder.path}")
     start_jax()
-    from mirrorpo.reporting import export, export_figures, written
     from mirrorpo.reporting.page import render
 
-    parts = _read(shown, progress)
-    for damaged in parts.damaged:
-        say(f"{damaged.path} is damaged, and left out: {damaged.damage}")
-    with writing(folder):
-        if not alone:
-            claimed = {"command": "report", "runs": [str(path) for path in shown]}
-            runs.claim(folder.path, claimed, kind="report")
+    with _opened(shown) as opened:
+        parts = _read(opened, progress)
+        for damaged in parts.damaged:
+            say(f"{damaged.path} is damaged, and left out: {damaged.damage}")
         command = shlex.join(["mirrorpo", "report", *map(str, shown), "--out", str(folder.path)])
-        files.write_text(page, render.render(parts, command, settings.rollouts, progress))
-        if not alone:
-            export.write_tables(parts, folder.path / "tables")
-            for bench in parts.benches:
-                name = files.file_name(bench.folder.name)
-                files.write_text(folder.path / "tables" / f"{name}.md", written.markdown(bench.run))
-            if settings.all_figures or (settings.figures and len(shown) <= _MOST_DRAWN):
-                for name, failure in export_figures.write(parts, folder.path / "figures"):
-                    progress(3, 4, f"figures of {name}")
-                    if failure is not None:
-                        say(f"No figures of {name}: {failure}")
+        with writing(folder):
+            if not alone:
+                claimed = {"command": "report", "runs": [str(path) for path in shown]}
+                runs.claim(folder.path, claimed, kind="report")
+            files.write_text(page, render.render(parts, command, settings.rollouts, progress))
+            if not alone:
+                _write_beside(parts, folder.path, settings, progress, say)
     return Report(page, folder, [bench.run for bench in parts.benches], len(shown), parts)
+
+
+def _opened(shown: Sequence[Path]) -> contextlib.AbstractContextManager[list[Path]]:
+    """The runs' folders; published runs are unpacked for as long as this is open."""
+    from mirrorpo.reporting.published import unpacking
+
+    return unpacking.folders(shown)
+
+
+def _write_beside(
+    parts: Parts,
+    folder: Path,
+    settings: ReportSettings,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """Write what stands beside the page: the tables and, of few runs, the figures."""
+    from mirrorpo import files
+    from mirrorpo.reporting import export, export_figures, written
+
+    export.write_tables(parts, folder / "tables")
+    for bench in parts.benches:
+        name = files.file_name(bench.folder.name)
+        files.write_text(folder / "tables" / f"{name}.md", written.markdown(bench.run))
+    if settings.all_figures or (settings.figures and len(parts.folders) <= _MOST_DRAWN):
+        for name, failure in export_figures.write(parts, folder / "figures"):
+            progress(3, 4, f"figures of {name}")
+            if failure is not None:
+                say(f"No figures of {name}: {failure}")
 
 
 class Report:
