@@ -220,7 +220,7 @@ def test_a_published_run_is_packed_again_as_it_is(name, tmp_path):
     pack([ToPublish(published(name), entry.purpose)], out, dated=lambda commit: entry.date)
     assert store.read_index(out) == {name: entry}
     for table in TABLES:
-        kept, found = (store.read_table(at / table, pa.schema([])) for at in (RESULTS, out))
+        kept, found = (store.load_table(at / table, pa.schema([])) for at in (RESULTS, out))
         wanted = kept.filter(pa.compute.equal(kept["run"], name))
         names = [one for one in found.column_names if not one.startswith(store.SETTING)]
         assert wanted.select(names).equals(found.select(names)), table

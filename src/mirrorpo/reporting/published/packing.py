@@ -75,7 +75,7 @@ def pack(
     has_any = store.is_results(results)
     entries = store.read_index(results) if has_any else {}
     rows = {
-        name: store.read_table(results / name, columns).to_pylist() if has_any else []
+        name: store.load_table(results / name, columns).to_pylist() if has_any else []
         for name, columns in _TABLES.items()
     }
     for name in drop:

@@ -147,7 +147,7 @@ def write_index(folder: Path, entries: Mapping[str, Entry]) -> None:
         files.write_json(folder / INDEX, document)
 
 
-def read_table(path: Path, columns: arrow.Schema) -> arrow.Table:
+def load_table(path: Path, columns: arrow.Schema) -> arrow.Table:
     """A table of published results.
 
     Args:
@@ -218,7 +218,7 @@ def write_table(path: Path, table: arrow.Table, plain: Sequence[str] = ()) -> No
 
 def _holds(path: Path, table: arrow.Table) -> bool:
     try:
-        return bool(read_table(path, table.schema).equals(table))
+        return bool(load_table(path, table.schema).equals(table))
     except ValueError:
         return False
 

@@ -83,7 +83,7 @@ class Results:
             store.DOCUMENTS: store.DOCUMENT_COLUMNS,
         }
         return {
-            name: store.read_table(self.folder / name, schema) for name, schema in columns.items()
+            name: store.load_table(self.folder / name, schema) for name, schema in columns.items()
         }
 
     def _write(self, of_run: Mapping[str, Sequence[dict[str, Any]]], to: Path) -> None:
