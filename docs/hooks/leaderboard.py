@@ -4,7 +4,6 @@ python docs/hooks/leaderboard.py docs/images/leaderboard.png
 """
 
 import html
-import json
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,9 @@ from matplotlib.figure import Figure
 
 from mirrorpo import standard_error
 from mirrorpo.discovery import listing
-from mirrorpo.reporting import run_plots
+from mirrorpo.reporting import comparison, run_plots
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.study.tables import FINAL_PHASE
 
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
@@ -24,8 +25,8 @@ ROBOTS = {
     "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla", "discovered-tla"),
     "Walker2d": ("leaderboard-walker2d",),
 }
-"""Run folders of each robot: the same data and protocol. Of several results of a cell the first
-folder's counts."""
+"""Published runs of each robot: the same data and protocol. Of several results of a cell the first
+run's counts."""
 
 VARIANTS = {
     "noisy:0.3": "3 in 10 labels wrong",
@@ -58,11 +59,11 @@ def agents() -> pd.DataFrame:
 
 
 def of_run(robot: str, run: str) -> pd.DataFrame:
-    """The final agents of one run folder."""
-    folder = ROOT / "runs" / run
-    rows = pd.read_parquet(folder / "results.parquet").query("phase == 'final'")
-    sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
-    better, worse = (one["mean"] for one in sources)
+    """The final agents of one published run."""
+    with unpacking.folders([ROOT / "results" / run]) as (folder,):
+        found = comparison.read(folder)
+    rows = found.agents[found.agents["phase"] == FINAL_PHASE]
+    better, worse = (source.mean for source in found.table.sources)
     return rows.assign(
         robot=robot,
         loss=rows["algorithm"].map(label),
