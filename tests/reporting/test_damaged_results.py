@@ -53,7 +53,7 @@ def test_a_damaged_file_is_one_line(name, damage, results, tmp_path, capsys):
 
 def changed(path, **columns):
     """The table with other values in the first row."""
-    table = pq.load_table(path)
+    table = pq.read_table(path)
     for name, value in columns.items():
         at = table.column_names.index(name)
         values = [value, *table.column(name).to_pylist()[1:]]
@@ -84,7 +84,7 @@ def test_a_hostile_name_is_one_line_and_nothing_is_written_outside(
     evil, column, results, tmp_path, capsys
 ):
     out = copied(results, tmp_path)
-    rows = pq.load_table(out / store.DOCUMENTS).to_pylist()
+    rows = pq.read_table(out / store.DOCUMENTS).to_pylist()
     row = {**next(row for row in rows if row["run"] == "bench"), "form": "bytes", "content": b"x"}
     rows.append({**row, column: evil})
     pq.write_table(pa.Table.from_pylist(rows, store.DOCUMENT_COLUMNS), out / store.DOCUMENTS)
@@ -101,7 +101,7 @@ def test_a_hostile_name_is_one_line_and_nothing_is_written_outside(
 def test_a_file_named_twice_or_within_a_file_is_one_line(results, tmp_path, capsys):
     for path in (runs.CONFIG, f"{runs.CONFIG}/x"):
         out = copied(results, tmp_path / path.replace("/", "-"))
-        rows = pq.load_table(out / store.DOCUMENTS).to_pylist()
+        rows = pq.read_table(out / store.DOCUMENTS).to_pylist()
         rows.append({"run": "bench", "path": path, "form": "bytes", "content": b"{}"})
         pq.write_table(pa.Table.from_pylist(rows, store.DOCUMENT_COLUMNS), out / store.DOCUMENTS)
         assert "names" in run_report(capsys, out / "bench", "--out", tmp_path / "out")
@@ -119,7 +119,7 @@ def test_a_file_named_twice_or_within_a_file_is_one_line(results, tmp_path, caps
 def test_values_of_another_kind_are_one_line(table, column, value, results, tmp_path, capsys):
     out = copied(results, tmp_path)
     changed(out / table, **{column: value})
-    (first,) = pq.load_table(out / table).slice(0, 1).to_pylist()
+    (first,) = pq.read_table(out / table).slice(0, 1).to_pylist()
     run_report(capsys, out / first["run"], "--out", tmp_path / "out")
 
 
@@ -135,7 +135,7 @@ def test_a_column_that_is_missing_or_of_another_type_is_one_line(results, tmp_pa
         )
     ):
         out = copied(results, tmp_path / str(number))
-        pq.write_table(change(pq.load_table(out / store.AGENTS)), out / store.AGENTS)
+        pq.write_table(change(pq.read_table(out / store.AGENTS)), out / store.AGENTS)
         assert "seed" in run_report(capsys, out / "bench", "--out", tmp_path / "out")
 
 
