@@ -230,7 +230,7 @@ def write_with_card(path: Path, write: Callable[[Path], object], card: Mapping[s
     and a card that is there is that of the file.
 
     Args:
-        path: of the file; the card has the same name with the ending .json.
+        path: the path of the file; the card has the same name with the ending .json.
         write: writes the file, atomically.
         card: what the card says, as JSON.
     """
@@ -327,8 +327,8 @@ def load_checked(
     of one length.
 
     Args:
-        path: of the file.
-        format_name: of the card.
+        path: the path of the file.
+        format_name: the format name of the card.
         what: the file should be, for messages.
         fields: the type of each field, as of `typed.check`.
         arrays: names.

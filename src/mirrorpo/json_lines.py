@@ -32,7 +32,7 @@ def read(path: Path | str, parse: Callable[[Mapping[str, Any]], Any] = dict) -> 
     another process may be writing it.
 
     Args:
-        path: of the log.
+        path: the path of the log.
         parse: makes what is returned of a line's object. A line for which it raises ValueError,
             KeyError, TypeError, AttributeError or IndexError is damaged.
 
@@ -50,7 +50,7 @@ def resume(
     """`read`, of a log that this process alone goes on with: the file then holds what is returned.
 
     Args:
-        path: of the log.
+        path: the path of the log.
         parse: as of `read`.
         keep: rows for which it is false are dropped from the file too.
     """

@@ -8,7 +8,7 @@ def check(path: Path | str, what: str) -> None:
     """See that a file or folder can be made at `path`, without making anything.
 
     Args:
-        path: of a file or folder, there already or to be made.
+        path: the path of a file or folder, there already or to be made.
         what: how the user names it, such as ``--out FOLDER``; the message begins with it.
 
     Raises:

@@ -43,9 +43,9 @@ class TrainSettings:
             shares: of 12, DPO's are 10 of SFT and 2 of DPO; of 6 they would be 5 and 1.
         minibatch: pairs a step.
         learning_rate: Adam's, at the start of each stage.
-        schedule: of the learning rate within each stage: "constant", or falling to zero as a
-            "linear" or "cosine" function of the stage's progress; "linear-overall" falls to zero
-            over all stages together, as version 0.1.0 did.
+        schedule: the schedule of the learning rate within each stage: "constant", or falling to
+            zero as a "linear" or "cosine" function of the stage's progress; "linear-overall" falls
+            to zero over all stages together, as version 0.1.0 did.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         single_stage: names of objectives that skip the SFT stage that they have by default.
         max_gradient_norm: global norm to which gradients are clipped.
@@ -102,7 +102,7 @@ class PPOSettings:
         final_learning_rate: Adam's, at the end.
         discount: gamma.
         gae_lambda: lambda of the generalised advantage estimate.
-        clip: of the probability ratio.
+        clip: the clip of the probability ratio.
         entropy_weight: weight of the entropy bonus.
         max_gradient_norm: global norm to which gradients are clipped.
         hidden: units of each hidden layer of the policy.

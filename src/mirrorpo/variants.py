@@ -23,8 +23,8 @@ class Variant:
     Attributes:
         mixed: draw each trajectory's agent at random, in place of one from each agent.
         noise: probability in [0, 0.5) that a judged label is flipped.
-        temperature: of the Bradley-Terry judge, in units of reward; positive. At 1 a judge of
-            returns in the thousands is never wrong.
+        temperature: the temperature of the Bradley-Terry judge, in units of reward; positive. At 1
+            a judge of returns in the thousands is never wrong.
     """
 
     mixed: bool = False

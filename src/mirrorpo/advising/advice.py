@@ -54,7 +54,7 @@ class Recommendation:
     """Objectives, the best first.
 
     Attributes:
-        ranking: of all that the near benches have measured.
+        ranking: the ranking of all that the near benches have measured.
         nearest: (task, variant) of the nearest bench.
         distance: to it, in the weight's standard deviations.
         tasks: on which the evidence was measured.
@@ -129,9 +129,9 @@ def recommend(conditions: Conditions, results: pd.DataFrame, seed: int = 0) -> R
     tasks count alike. An objective that the near benches have not measured is left out.
 
     Args:
-        conditions: of `conditions.estimate`.
-        results: of `evidence`.
-        seed: of the draws behind the probabilities.
+        conditions: the conditions of `conditions.estimate`.
+        results: the results of `evidence`.
+        seed: the seed of the draws behind the probabilities.
     """
     cells = results.groupby(["task", "variant"], as_index=False)[["noise", "near_equal"]].first()
     scores = results.pivot_table(

@@ -70,8 +70,8 @@ def estimate(
     """Estimate what can be estimated.
 
     Args:
-        pairs: of `pairs.read`.
-        seed: of folds and bootstrap.
+        pairs: the pairs of `pairs.read`.
+        seed: the seed of folds and bootstrap.
         fitted: told how many of the preference models there are so far.
 
     Raises:
@@ -113,8 +113,8 @@ def coverage(log_probs: np.ndarray) -> Coverage:
     """See `Coverage`.
 
     Args:
-        log_probs: of chosen and rejected, shape (pairs, 2), means over steps, words or
-            tokens.
+        log_probs: the log-probs of chosen and rejected, shape (pairs, 2), means over steps, words
+            or tokens.
     """
     low, middle, high = np.quantile(log_probs, (0.05, 0.5, 0.95), axis=0)
     return Coverage(

@@ -46,7 +46,7 @@ class NoiseEstimate:
         rate: in [0, 0.5), the posterior's median.
         low: lower end of the shortest interval that holds 90 % of the posterior.
         high: upper end.
-        samples: of the posterior, shape (SAMPLES,).
+        samples: the samples of the posterior, shape (SAMPLES,).
         disagreement: share of labels that the models disagree with: noise and their own errors.
         model_error: share of pairs that the models would order wrongly without noise.
     """
@@ -68,7 +68,7 @@ def margins(
     Pairs of one group are always in one fold.
 
     Args:
-        pairs: of `pairs.read`.
+        pairs: the pairs of `pairs.read`.
         seed: draws the folds.
         fitted: told how many models there are so far.
 
@@ -89,8 +89,9 @@ def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:
 
     Args:
         margin: shape (pairs,).
-        kind: of the pairs, a key of `PRIORS`.
-        seed: of the posterior's samples, and of the choice among more than `MOST_PAIRS` pairs.
+        kind: the kind of the pairs, a key of `PRIORS`.
+        seed: the seed of the posterior's samples, and of the choice among more than `MOST_PAIRS`
+            pairs.
     """
     draw = np.random.default_rng(seed)
     if len(margin) > MOST_PAIRS:

@@ -32,17 +32,17 @@ class AgentCard:
         task: on which it was trained and scored.
         backend: physics engine of that task.
         return_mean: mean true return, sampled actions.
-        return_standard_error: of that mean.
+        return_standard_error: the standard error of that mean.
         episodes: number of episodes behind the mean.
-        evaluation_seed: of those episodes.
+        evaluation_seed: the seed of those episodes.
         environment_steps: environment steps of its training.
-        seed: of its training.
-        settings: of its training.
+        seed: the seed of its training.
+        settings: the settings of its training.
         noise: root mean square difference between its sampled and its mean motor commands;
             None where it was not measured.
         short_episodes: share of its episodes that end within `SHORT_EPISODE` steps; None where
             it was not measured.
-        versions: of the packages that trained it.
+        versions: the versions of the packages that trained it.
     """
 
     name: str

@@ -84,7 +84,7 @@ class Learner:
     """What learns.
 
     Attributes:
-        parameters: of actor and critic, by these names.
+        parameters: the parameters of actor and critic, by these names.
         optimiser: state of Adam, by the same names.
         observations: moments of the observations seen.
         returns: moments of the discounted returns seen.

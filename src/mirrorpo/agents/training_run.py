@@ -33,7 +33,7 @@ class Checkpoint:
     Attributes:
         environment_steps: so far.
         return_mean: true return over `QUICK_EPISODES` episodes, sampled actions.
-        return_standard_error: of that mean.
+        return_standard_error: the standard error of that mean.
         seconds: since the run, or its continuation, began.
         path: the policy's file.
     """
@@ -64,7 +64,7 @@ def train(
     Args:
         task: to train on.
         settings: of PPO.
-        seed: of the run.
+        seed: the seed of the run.
         out: run folder, new or of the same settings.
         evaluate_every: environment steps between evaluations, rounded up to whole updates.
         save_every_seconds: least time between saves of the state to go on from.
@@ -190,9 +190,9 @@ def pick(
         out: a run folder of `train`.
         task: to score on.
         target: wanted mean return.
-        name: of the chosen agent.
+        name: the name of the chosen agent.
         candidates: how many checkpoints to score again.
-        episodes: of each score; at least 1.
+        episodes: the number of episodes of each score; at least 1.
 
     Raises:
         ValueError: the folder holds no checkpoints.

@@ -59,7 +59,7 @@ def train(
             playground:NAME, one of MuJoCo Playground; or FILE.py:FUNCTION, which returns either.
         settings: of PPO.
         out: run folder; by default runs/agents-TASK-seedSEED.
-        seed: of the run.
+        seed: the seed of the run.
         backend: physics engine; the task's own by default.
         start_from: an agent's name or file to begin from.
         until_return: stop when the mean of 100 episodes reaches this true return.
@@ -116,9 +116,10 @@ def pick(
     Args:
         run: folder of `mirrorpo agents train`.
         near: the wanted true return.
-        name: of the chosen agent; written to RUN/NAME.safetensors with its card.
+        name: the name of the chosen agent; written to RUN/NAME.safetensors with its card.
         candidates: checkpoints that are scored again.
-        episodes: of each of these scores, and of the one on the chosen agent's card.
+        episodes: the number of episodes of each of these scores, and of the one on the chosen
+            agent's card.
         task: the run's, which must be named where it is a FILE.py:FUNCTION.
     """
     start_jax()
@@ -154,7 +155,7 @@ def evaluate(
         task: to act on; the agent's own by default.
         backend: physics engine; the agent's own by default on its own task.
         episodes: number of episodes.
-        seed: of start states and action noise.
+        seed: the seed of start states and action noise.
         actions: "sampled" actions, or "mean" ones.
         penalty_coefficient: in place of the coefficient of the task's penalty.
     """
@@ -201,7 +202,7 @@ def calibrate(
         task: a task with a penalty, such as tla.
         target: the wanted mean true return, below the one without the penalty.
         episodes: number of episodes of each of the two measurements.
-        seed: of start states and action noise; the second measurement has the next one.
+        seed: the seed of start states and action noise; the second measurement has the next one.
         backend: physics engine; the task's own by default.
         out: new folder for calibration.csv, calibration.json and calibration.png; nothing is
             written by default.
@@ -258,7 +259,7 @@ def limbs(
         task: to act on, such as tla; its penalty does not matter.
         out: plot to write, ending in .png; a .csv of the same name goes beside it.
         episodes: number of episodes of each agent.
-        seed: of start states and action noise, the same for all agents.
+        seed: the seed of start states and action noise, the same for all agents.
         backend: physics engine; the task's own by default.
     """
     if not agent:
@@ -322,8 +323,8 @@ def render(
         agent: name of a shipped agent, or its file.
         out: picture to write, ending in .png for a strip or in .gif for an animation.
         task: to act on; the agent's own by default.
-        seed: of the start state and the action noise.
-        steps: of the episode, which ends earlier if the robot falls.
+        seed: the seed of the start state and the action noise.
+        steps: the number of steps of the episode, which ends earlier if the robot falls.
         frames: pictures, evenly spread over the episode; by default 8 in a strip and about 12 a
             second in an animation.
         backend: physics engine; the agent's own by default on its own task.

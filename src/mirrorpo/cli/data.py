@@ -36,7 +36,7 @@ def generate(
         out: file to write, ending in .safetensors; a JSON card goes beside it.
         variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
         rows: number of pairs; the paper's number for the task by default.
-        seed: of start states, action noise and labels.
+        seed: the seed of start states, action noise and labels.
         episode_length: steps of a trajectory; the task's own by default, 1000 of MirrorPO's.
         backend: physics engine; the task's own by default.
         better: the better agent's name or file; the task's own by default.
@@ -128,7 +128,7 @@ def label(
         pool: a pool's .safetensors file, as `mirrorpo data import` writes.
         out: file to write, ending in .safetensors; a JSON card goes beside it.
         variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
-        seed: of the labels.
+        seed: the seed of the labels.
     """
     if out.exists():
         raise ValueError(f"--out {out} exists already: nothing is overwritten.")

@@ -22,7 +22,8 @@ def show(name: str | None = None, json: bool = False) -> None:
     """List the preference objectives, or show one: hyper-parameters, stages, paper or origin.
 
     Args:
-        name: of one objective, with or without values, or of a discovery that comes with MirrorPO.
+        name: the name of one objective, with or without values, or of a discovery that comes with
+            MirrorPO.
         json: print JSON, for programs.
     """
     from mirrorpo.discovery import artefact, listing

@@ -27,7 +27,7 @@ class Stopped(KeyboardInterrupt):
     """A signal that asks the process to stop.
 
     Attributes:
-        number: of the signal.
+        number: the number of the signal.
     """
 
     def __init__(self, number: int):

@@ -57,7 +57,7 @@ def verify(
         file: a submission, as `mirrorpo submit` writes it.
         objective: the loss; by default the one that the file names, if it is MirrorPO's own.
         cells: how many to measure, drawn at random.
-        seed: of that draw; by default another one each time.
+        seed: the seed of that draw; by default another one each time.
         cache: folder for simulated trajectories; the user's cache by default.
     """
     with progress("agents") as told:

@@ -27,7 +27,7 @@ def train(
         objective: a name, a name with values as in dpo[beta=0.3], or PATH.py:CLASS.
         data: a dataset of `mirrorpo data generate` or `mirrorpo data import`. Where its card names
             no task of MirrorPO's, a fifth is held out, and agents are scored by its labels.
-        settings: of inner training.
+        settings: the settings of inner training.
         agents: which agents, and how they are scored.
         out: run folder; by default runs/train-OBJECTIVE-DATA-seedSEED.
     """

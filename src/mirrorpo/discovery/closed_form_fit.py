@@ -42,7 +42,7 @@ class Fit:
         objective: the closed form, ready to train with: in one phase, or after SFT if the
             original has a reference policy.
         terms: the names of its terms, see `mirrorpo.objectives.closed_form`.
-        coefficients: of the terms; the loss is minus their weighted sum.
+        coefficients: the coefficients of the terms; the loss is minus their weighted sum.
         relative_error: root mean square of the error, relative to the gradient's; 0 is perfect.
         r_squared: share of the gradient's variation from pair to pair that is explained; 1 is
             perfect.
@@ -82,7 +82,8 @@ def closed_form(
         objective: any.
         visited: pairs to fit at; by default the stand-in `Visited.grid`.
         max_terms: the most terms.
-        seed: of the folds, and of the quarter of the pairs that is held out for the errors.
+        seed: the seed of the folds, and of the quarter of the pairs that is held out for the
+            errors.
 
     Raises:
         ValueError: ``max_terms`` below 1, fewer than 20 pairs, a reference that is needed and was

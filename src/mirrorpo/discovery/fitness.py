@@ -177,9 +177,9 @@ class Bench:
 
         Args:
             objectives: one for each agent, of one structure.
-            seeds: of the agents' training.
-            budget: of training and score.
-            draws: of the data and of the episodes.
+            seeds: the seeds of the agents' training.
+            budget: the budget of training and score.
+            draws: the draws of the data and of the episodes.
             screen: a smaller budget that all agents get first, and the share of them that gets
                 the whole one.
         """

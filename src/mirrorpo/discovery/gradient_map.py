@@ -24,7 +24,7 @@ class GradientMap:
         chosen, rejected: (n, n), the derivatives of the loss in the chosen and in the rejected
             log-prob; row i has the chosen log-prob ``log_probs[i]``, column j the rejected one
             ``log_probs[j]``. Training moves each log-prob against its derivative.
-        progress: of training, in [0, 1].
+        progress: the progress of training, in [0, 1].
         reference: the reference's log-probs of chosen and rejected; None without one.
     """
 
@@ -64,7 +64,7 @@ def gradient_map(
     Args:
         objective: any.
         visited: states the range and the default of ``reference``.
-        progress: of training, in [0, 1].
+        progress: the progress of training, in [0, 1].
         n: points along each axis.
         reference: the reference's log-probs of chosen and rejected, the same at every point; by
             default the means of those visited. Ignored by an objective without a reference.

@@ -53,7 +53,7 @@ class Progress:
 
     Attributes:
         done: generations finished, earlier runs of the same command included.
-        total: of the search.
+        total: the total of the search.
         doing: what is being computed, with the last fitness.
     """
 

@@ -37,7 +37,8 @@ class DiscoverySettings:
 
     Attributes:
         task: name of a task.
-        variants: of the dataset. With several, the fitness is of all of them, see `robust`.
+        variants: the variants of the dataset. With several, the fitness is of all of them, see
+            `robust`.
         robust: how scores on several variants become one: their "mean", or the "worst". A score
             is 0 at the worse source agent's return and 1 at the better's.
         family: "one-step" (paper, eq. 11), "two-step" (eq. 10), "temporal" (eq. 12-13), or
@@ -49,11 +50,12 @@ class DiscoverySettings:
             delta. None for psi, phi and g, or for all five numbers.
         start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo;
             gated. None for the first of the family.
-        beta: of the start; None for the member's own.
-        weight: of the preference term relative to the SFT term at the start; None for the
-            member's own.
-        gamma: of the start, temporal family only; None for the member's own.
-        delta: of the start "slic", the margin beyond which its link is flat; None for its own.
+        beta: the value of beta of the start; None for the member's own.
+        weight: the weight of the preference term relative to the SFT term at the start; None for
+            the member's own.
+        gamma: the gamma of the start, temporal family only; None for the member's own.
+        delta: the delta of the start "slic", the margin beyond which its link is flat; None for its
+            own.
         sees: what psi and phi see: the "log-prob", or the "probability" as in the paper.
         timed: let the networks see training's progress too.
         parameters: search "all" of a network, the "outputs" alone (the weights of its hidden
@@ -62,7 +64,7 @@ class DiscoverySettings:
         strategy: "open-es" (OpenAI's evolution strategy with Adam, the paper's) or "snes"
             (separable natural evolution strategy, a step size for each parameter), or "cma-es"
             (covariance matrix adaptation, for few numbers).
-        generations: of the search.
+        generations: the number of generations of the search.
         population: agents a generation; even.
         sigma: standard deviation of the perturbations at the start.
         sigma_decay: factor on sigma for each generation (open-es).
@@ -74,7 +76,7 @@ class DiscoverySettings:
         rows: pairs that the fitness trains on; None for the paper's number.
         epochs: passes over them.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
-        episodes: of each agent's fitness.
+        episodes: the number of episodes of each agent's fitness.
         screen_epochs: train every agent for so many epochs first, and only the best share of
             them, `screen_keep`, in full; None for no screening.
         screen_keep: share of the population that survives the screening.
@@ -84,21 +86,22 @@ class DiscoverySettings:
         validation_time_steps: as `time_steps`, for them.
         validation_minibatch: as `minibatch`, for them.
         validation_learning_rate: as `learning_rate`, for them; None for the same.
-        validation_episodes: of each of them.
+        validation_episodes: the number of episodes of each of them.
         minibatch: pairs a step of the inner training behind the fitness.
         learning_rate: Adam's in it.
-        schedule: of that rate within each stage: constant, linear or cosine; or
+        schedule: the schedule of that rate within each stage: constant, linear or cosine; or
             linear-overall, which falls to zero over all stages together.
         reset_optimiser: start Adam anew with each stage of inner training.
         single_stage: names of objectives that skip their SFT stage.
-        std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
+        std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
+            commands.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones.
         backend: physics engine; None for the task's own.
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
-        seed: of the search.
-        data_seed: of trajectories and labels: each generation has labels of its own, and the
-            validation has trajectories and labels that no generation sees.
+        seed: the seed of the search.
+        data_seed: the seed of trajectories and labels: each generation has labels of its own, and
+            the validation has trajectories and labels that no generation sees.
     """
 
     task: str = "hopper"

@@ -49,7 +49,7 @@ class Point:
         maps: loss, derivative in the chosen and in the rejected log-prob at each moment, shape
             (moments, 3, POINTS, POINTS), float32. The third axis is the chosen log-prob, the last
             one the rejected.
-        functions: of a member of the mirror family; else none.
+        functions: the functions of a member of the mirror family; else none.
     """
 
     maps: np.ndarray
@@ -66,7 +66,7 @@ class Shape:
         needs_reference: whether it compares the policy with a reference policy.
         fixed: hyper-parameters that are not in the grid, as ``name=value, ...``.
         grid: hyper-parameter -> its values.
-        moments: of training, in [0, 1]; the start alone for one that does not change.
+        moments: the moments of training, in [0, 1]; the start alone for one that does not change.
         points: one for each combination of the grid, the last hyper-parameter fastest.
     """
 
@@ -135,8 +135,8 @@ def remember(run: Path, text: str, objective: Objective, grid: Mapping[str, Sequ
     Args:
         run: the folder.
         text: that names the objective in the run.
-        objective: of that text.
-        grid: of the hyper-parameters that the run may choose from.
+        objective: the objective of that text.
+        grid: the grid of the hyper-parameters that the run may choose from.
     """
     path = run / FOLDER / f"{files.file_name(text)}.safetensors"
     if user_code.is_users_own(objective) and not path.is_file():

@@ -49,14 +49,14 @@ class Order:
 
     Attributes:
         objectives: one for each agent, of one structure.
-        seeds: of each agent's training.
-        variant: of the data, as text.
-        draw: of the trajectories.
-        label_seed: of the labels.
+        seeds: the seeds of each agent's training.
+        variant: the variant of the data, as text.
+        draw: the draw of the trajectories.
+        label_seed: the seed of the labels.
         rows: pairs to train on; None for all.
         training: settings of inner training.
         episodes: behind each score.
-        episodes_seeds: of each agent's start states and action noise.
+        episodes_seeds: the seeds of each agent's start states and action noise.
         deterministic: score mean actions in place of sampled ones.
         curve_episodes: behind the return after each epoch, which becomes a curve; None for none.
         size: agents to compute, the last one repeated where there are fewer: orders of one size

@@ -11,7 +11,7 @@ class Workers(Protocol):
     """Workers that have their supply.
 
     Attributes:
-        count: of workers.
+        count: the number of workers.
         agents_at_once: agents that one of them trains together.
     """
 

@@ -122,7 +122,7 @@ class Alignment(ResultInFolder):
     """A fine-tuned model.
 
     Attributes:
-        scores: of the test pairs, where the recipe names some, as in results.json.
+        scores: the scores of the test pairs, where the recipe names some, as in results.json.
         notes: what the reader of the pairs says of them.
         was_finished: whether the run had ended before this call.
         is_first: whether this process is the first of those that train.

@@ -107,7 +107,7 @@ class BenchResult(ResultInFolder):
     """A finished bench: its table, its agents, and the folder of its files.
 
     Attributes:
-        settings: of the bench, as its run folder records them.
+        settings: the settings of the bench, as its run folder records them.
         results: what every rendering of the table shows, with the tests behind it.
         agents: one row per trained agent, those of the search for hyper-parameters included; see
             `mirrorpo.study.records.AgentRecord` for the columns.

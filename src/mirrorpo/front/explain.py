@@ -46,7 +46,7 @@ def explain(
         low: lowest log-prob to look at, a mean over time; by default the lowest that training
             visited, or -14 where that is not known.
         high: highest log-prob to look at; by default the highest visited, or -6.
-        seed: of the choice of pairs and of the cross-validation's folds.
+        seed: the seed of the choice of pairs and of the cross-validation's folds.
 
     Raises:
         ValueError: an unknown name, a setting out of range, a gradient that no formula has, or a

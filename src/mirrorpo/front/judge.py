@@ -65,10 +65,10 @@ def judge(
         difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
             instructions.
         max_new_tokens: at which an answer is cut.
-        temperature: of the samples; 0 takes the likeliest token.
+        temperature: the temperature of the samples; 0 takes the likeliest token.
         top_p: share of the probability that is sampled from.
         batch_size: answers at once.
-        seed: of the answers and of the bootstrap.
+        seed: the seed of the answers and of the bootstrap.
         out: run folder. An interrupted run continues with the same call. By default a temporary
             folder, which is removed with the result; `Judgement.save` keeps it.
         cache: folder of what judges have said; the user's cache by default.

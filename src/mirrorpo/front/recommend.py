@@ -64,8 +64,8 @@ def recommend(
         format: how texts are laid out: auto, pairs, hh, orca, sharegpt, shp or kto.
         columns: names of a dataset of texts for prompt, chosen and rejected, as in ``{"prompt":
             "question"}``; None leaves one out.
-        split: of a folder of texts, or a part of it, as in train[:1000].
-        seed: of folds and draws.
+        split: the split of a folder of texts, or a part of it, as in train[:1000].
+        seed: the seed of folds and draws.
         out: JSON file for all figures; nothing is written by default.
         progress: told what is done, of how much, and what is being done.
 

@@ -35,7 +35,7 @@ class RunFolder:
     """The folder that holds a result's files.
 
     Attributes:
-        path: of the folder.
+        path: the path of the folder.
         is_temporary: whether it is removed when nothing refers to this any more, at the latest
             when Python ends.
     """

@@ -15,9 +15,9 @@ class TrainedAgents:
 
     Attributes:
         seeds: number of agents.
-        seed: of the first agent; the others count on.
+        seed: the seed of the first agent; the others count on.
         start_from: an agent's name or file to start from; by default the task's own start.
-        episodes: of the evaluation.
+        episodes: the number of episodes of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
         task: the data's own, which must be named where it is a FILE.py:FUNCTION.
@@ -46,7 +46,7 @@ class ExplainSettings:
         low: lowest log-prob to look at, a mean over time; by default the lowest that training
             visited, or -14 where that is not known.
         high: highest log-prob to look at; by default the highest visited, or -6.
-        seed: of the choice of pairs and of the cross-validation's folds.
+        seed: the seed of the choice of pairs and of the cross-validation's folds.
     """
 
     max_terms: int = 4
@@ -90,10 +90,10 @@ class JudgeSettings:
         difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
             instructions.
         max_new_tokens: at which an answer is cut.
-        temperature: of the samples; 0 takes the likeliest token.
+        temperature: the temperature of the samples; 0 takes the likeliest token.
         top_p: share of the probability that is sampled from.
         batch_size: answers at once.
-        seed: of the answers and of the bootstrap.
+        seed: the seed of the answers and of the bootstrap.
     """
 
     baseline: str | None = None
@@ -122,8 +122,8 @@ class RecommendSettings:
         format: how texts are laid out: auto, pairs, hh, orca, sharegpt, shp or kto.
         columns: names of a dataset of texts for prompt, chosen and rejected, as in `--columns
             prompt=question images=null`; null leaves one out.
-        split: of a folder of texts, or a part of it, as in train[:1000].
-        seed: of folds and draws.
+        split: the split of a folder of texts, or a part of it, as in train[:1000].
+        seed: the seed of folds and draws.
     """
 
     policy: str | None = None
@@ -158,7 +158,7 @@ def assignments(texts: Sequence[str], option: str, example: str) -> dict[str, st
     """Names and values of ``name=value``, as options of the command line give them.
 
     Args:
-        texts: of the option.
+        texts: the texts of the option.
         option: its name, for the message.
         example: the rest of the message: what to write.
 

@@ -134,7 +134,7 @@ def verify(
         objective: the loss, as `mirrorpo.objective` takes its text; by default the one that the
             file names, which must then be MirrorPO's own.
         cells: how many to measure, drawn at random.
-        seed: of that draw; by default another one each time.
+        seed: the seed of that draw; by default another one each time.
         cache: folder for simulated trajectories; the user's cache by default.
         progress: told the agents done of one cell, all of them, and what is being done.
 

@@ -41,13 +41,13 @@ def train(
         objective: as `mirrorpo.objective` takes its text.
         data: a dataset of `mirrorpo data generate` or `mirrorpo data import`. Where its card names
             no task of MirrorPO's, a fifth is held out, and agents are scored by its labels.
-        settings: of inner training, ready-made, in place of single options.
+        settings: the settings of inner training, ready-made, in place of single options.
         out: run folder. By default a temporary folder, which is removed with the result;
             `TrainResult.save` keeps it.
         seeds: number of agents.
-        seed: of the first agent; the others count on.
+        seed: the seed of the first agent; the others count on.
         start_from: an agent's name or file to start from; by default the task's own start.
-        episodes: of the evaluation.
+        episodes: the number of episodes of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
         task: the data's own, which must be named where it is a FILE.py:FUNCTION.

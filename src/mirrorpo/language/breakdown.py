@@ -41,7 +41,7 @@ def breakdown(
     Args:
         objective: what gave `losses`.
         pairs: summed log-probs and lengths, each of shape (batch,).
-        losses: of each pair, shape (batch,).
+        losses: the losses of each pair, shape (batch,).
         progress: at which they were computed.
 
     Returns:

@@ -116,7 +116,7 @@ def templated(
 
     Args:
         tokenizer: that has a template.
-        place: of the conversation, for messages.
+        place: the place of the conversation, for messages.
         messages: at least one.
         tools: that the assistant may call.
         **how: settings of transformers' `apply_chat_template`.

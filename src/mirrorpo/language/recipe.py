@@ -126,7 +126,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
     it replaces away. Keys that are no field of `AlignRecipe` belong to its training.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         changes: values in place of the file's; ``objective_parameters.gamma`` reaches inside.
 
     Raises:

@@ -73,7 +73,7 @@ def measure(
 
     Args:
         model: left in the mode it came in.
-        loader: of batches with the column `ROW`, this process's share.
+        loader: the loader of batches with the column `ROW`, this process's share.
         log_probs: those of chosen and rejected completions of a batch, each (batch,).
         gather: joins a tensor of shape (batch, 3) of all processes.
         pairs: how many rows there are.

@@ -79,8 +79,8 @@ def trainer(
     Args:
         recipe: model and adapters.
         objective: the recipe's, made from its text.
-        config: of `settings`.
-        data: of `pairs`.
+        config: the config that `settings` gives.
+        data: the data that `pairs` gives.
         metrics: a JSON-lines file, written with every log.
         report: told the steps done, all steps, and what is being done.
 

@@ -49,7 +49,8 @@ class PreferenceTrainer(CPOTrainer):
         eval_dataset: the same, or None.
         processing_class: the tokenizer; None for the model's own.
         ref_model: another model as the reference; None for the policy itself, as above.
-        peft_config: of adapters to train in place of the model, such as `peft.LoraConfig`.
+        peft_config: the settings of adapters to train in place of the model, such as
+            `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
 
     Attributes:

@@ -37,7 +37,7 @@ class Gated(Objective):
     ``delta``, so nothing is pushed away for ever.
 
     Fields:
-        weight: of the hinge relative to the SFT term; at least 0.
+        weight: the weight of the hinge relative to the SFT term; at least 0.
         delta: margin that the hinge asks for, in log-probs as aggregated.
         lower: margin at which the gate is half open, in typical margins ``S``.
         softness: width of the gate's edge, in typical margins; positive.

@@ -91,7 +91,8 @@ def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any
             in .safetensors or .json, or PATH.py:CLASS for a class in a file of the user's; each
             with or without values in brackets, see `parse`. A file of code is run, so the text
             must then be `UserText`.
-        trial: of an objective in a file of the user's, such as `mirrorpo.study.tryout.by`.
+        trial: the trial of an objective in a file of the user's, such as
+            `mirrorpo.study.tryout.by`.
         **overrides: hyper-parameters or `aggregation`; all others keep their values.
 
     Raises:

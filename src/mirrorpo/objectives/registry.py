@@ -51,7 +51,7 @@ def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
     """See that a class has the fields that its user gives values for.
 
     Args:
-        name: of the objective, as its user named it.
+        name: the name of the objective, as its user named it.
         cls: its class.
         given: names of hyper-parameters.
 

@@ -41,7 +41,7 @@ def save(
 
     Args:
         objective: what to write.
-        path: of the file.
+        path: the path of the file.
         notes: anything of JSON's types to keep with it, such as where it comes from; `load`
             passes over them and `load_notes` reads them.
 

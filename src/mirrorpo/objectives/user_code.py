@@ -26,7 +26,7 @@ def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = Non
     Args:
         text: the user's own, see `UserText`.
         overrides: hyper-parameters or `aggregation`; all others keep their defaults.
-        trial: of the objective, before hours are spent on it.
+        trial: the trial of the objective, before hours are spent on it.
 
     Raises:
         ValueError: no such file; a file that fails when run, or names an objective as another one

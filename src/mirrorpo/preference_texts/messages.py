@@ -37,7 +37,7 @@ def side(value: Any, column: str, place: Place, said: Counter[str]) -> str | tup
     Args:
         value: a text, a list of messages, or one message.
         column: its name in messages.
-        place: of the row.
+        place: the place of the row.
         said: counts what was read in another form than it was written in.
 
     Raises:

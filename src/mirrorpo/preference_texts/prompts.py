@@ -44,9 +44,10 @@ def read(path: Path) -> tuple[Prompt, ...]:
     """All prompts of a file, in its order.
 
     Args:
-        path: of one of `ACCEPTED`, also as .gz where it is text. A row has its prompt in one of
-            `COLUMNS`, or in JSON is a text; it is a text, or a list of messages with role and
-            content. Other columns are not looked at.
+        path: the path of a file that ends as one of `ACCEPTED`, also with .gz where it is text.
+            A row has its prompt in
+            one of `COLUMNS`, or in JSON is a text; it is a text, or a list of messages with role
+            and content. Other columns are not looked at.
 
     Raises:
         ValueError: no such file, one that cannot be read, no prompts, a row without one or with

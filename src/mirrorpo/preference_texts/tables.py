@@ -50,8 +50,8 @@ def rows(table: Any, place: Callable[[int], Place], source: str) -> Rows:
     used needs to be read.
 
     Args:
-        table: of any columns.
-        place: of a row, by its number from 0.
+        table: a table with any columns.
+        place: the place of a row, by its number from 0.
         source: the table's name in messages.
 
     Raises:

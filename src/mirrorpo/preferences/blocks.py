@@ -25,10 +25,10 @@ def simulate(
     """One block of start states: from each, `COPIES` trajectories of each agent.
 
     Args:
-        policies: of the better and the worse agent.
+        policies: the policies of the better and the worse agent.
         block: number of the block.
         rows: start states of the pool; the last block may hold more.
-        seed: of the pool.
+        seed: the seed of the pool.
         task: where the agents act.
 
     Returns:

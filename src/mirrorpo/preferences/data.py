@@ -52,7 +52,7 @@ class Pool:
     """For each row, two trajectories of each source agent: what all variants share.
 
     Attributes:
-        trajectories: of all rows.
+        trajectories: the trajectories of all rows.
         card: task, backend, agents, seed, versions.
         members: trajectories of each row, by agent (better, worse) and copy, shape
             (rows, 2, COPIES), int32; None where each stands in one row, in this order.
@@ -203,7 +203,7 @@ def simulate(
     Args:
         task: where the agents act and are scored.
         rows: number of start states, at least 1.
-        seed: of start states and action noise.
+        seed: the seed of start states and action noise.
         better: agent's name or file; None for the task's own.
         worse: agent's name or file; None for the task's own.
         parts: folder for finished parts, which stay there; the same call continues from them

@@ -23,7 +23,7 @@ def label(source: Source, variant: str, seed: int, rows: int | None = None) -> P
     Args:
         source: a pool or a labelled dataset.
         variant: its faults.
-        seed: of the draws.
+        seed: the seed of the draws.
         rows: use the first rows only; None for all.
 
     Raises:

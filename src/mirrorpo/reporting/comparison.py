@@ -31,10 +31,10 @@ class Run:
     """A finished or unfinished bench, read from its folder.
 
     Attributes:
-        settings: of the bench, as in its config.json.
+        settings: the settings of the bench, as in its config.json.
         table: its results.
         agents: one row a trained agent, as in results.csv.
-        lines: of the log: each agent with its training curves, see `records.read`.
+        lines: the lines of the log: each agent with its training curves, see `records.read`.
     """
 
     settings: dict

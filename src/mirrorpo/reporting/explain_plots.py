@@ -48,9 +48,9 @@ def gradient_maps(maps: Sequence[GradientMap], visited: Visited, title: str) -> 
     training visited, a sample if there are many.
 
     Args:
-        maps: of one objective, at one or more moments of training.
+        maps: the maps of one objective, at one or more moments of training.
         visited: the pairs; a stand-in's are not drawn.
-        title: of the figure.
+        title: the title of the figure.
     """
     sizes = np.stack([found.size for found in maps])
     norm = _norm(sizes)
@@ -93,9 +93,9 @@ def functions(curves: Sequence[Curve], visited: Visited, title: str) -> Figure:
     """A member's scalar functions, each beside the usual one in its place.
 
     Args:
-        curves: of `member_functions`, at least one.
+        curves: the curves that `member_functions` gives, at least one.
         visited: the pairs that they were looked at, for the label of their range.
-        title: of the figure.
+        title: the title of the figure.
     """
     figure = Picture(figsize=(3.7 * len(curves) + 0.6, 3.9), dpi=_DPI, layout="constrained")
     axes = figure.subplots(1, len(curves), squeeze=False)[0]

@@ -21,7 +21,7 @@ class SideTable:
 
     Attributes:
         name: to tell it from others.
-        header: of its columns.
+        header: the header of its columns.
         rows: texts, one for each column.
     """
 

@@ -91,9 +91,9 @@ def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, 
     """The pytree that `save_tree` wrote, and its card.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         like: a pytree of the same structure, whose shardings the leaves take.
-        format_name: of the card.
+        format_name: the format name of the card.
         what: the file should be, for messages.
 
     Raises:

@@ -34,7 +34,7 @@ class GymTask:
         observation_size: numbers of an observation.
         action_size: numbers of an action.
         choices: number of discrete actions; None for a vector of real numbers.
-        backend: of every such task.
+        backend: the backend of every such task.
     """
 
     name: str
@@ -57,7 +57,7 @@ class GymTask:
         """The task of an environment.
 
         Args:
-            name: of the task.
+            name: the name of the task.
             make: returns a new environment each time.
             episode_length: steps after which an episode is cut; None for the environment's own
                 limit, or `UNLIMITED` where it has none.

@@ -117,10 +117,11 @@ class Policy:
     axis of agents, which `learner.train` returns and `evaluation.returns` takes.
 
     Attributes:
-        parameters: of `GaussianActor`, or of `CategoricalActor` where actions are discrete.
+        parameters: the parameters of `GaussianActor`, or of `CategoricalActor` where actions are
+            discrete.
         observation_mean: shape (observations,).
         observation_std: shape (observations,), positive.
-        mean_limit: of `GaussianActor`; the same for all agents of a stack.
+        mean_limit: the mean limit of `GaussianActor`; the same for all agents of a stack.
     """
 
     parameters: Any

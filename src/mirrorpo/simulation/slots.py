@@ -43,7 +43,7 @@ class Slots(Protocol):
 
         Args:
             which: slots, shape (slots,), bool. The first call must name all.
-            seeds: of `seeds_of`, one for each slot; those of other slots are ignored.
+            seeds: what `seeds_of` gives, one for each slot; those of other slots are ignored.
         """
         ...
 

@@ -18,10 +18,10 @@ class Column:
     """One variant's column of the table while it is computed.
 
     Attributes:
-        variant: of the data.
-        settings: of the bench.
+        variant: the variant of the data.
+        settings: the settings of the bench.
         episodes_seed: from phase and seed that of an agent's episodes.
-        log: of all agents.
+        log: the log of all agents.
         report: told what is being computed.
     """
 

@@ -72,7 +72,7 @@ def of(
     """The ground of a bench.
 
     Args:
-        settings: of the bench.
+        settings: the settings of the bench.
         out: its folder.
         cache: folder of what benches share; None for the user's cache.
         place: where agents are trained and scored; None for this process.

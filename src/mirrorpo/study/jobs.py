@@ -47,7 +47,7 @@ class Outcome:
 
     Attributes:
         measured: the fields of its `records.AgentRecord` that its job does not know.
-        curves: of its training, by name.
+        curves: the curves of its training, by name.
     """
 
     measured: Mapping[str, Any]

@@ -33,15 +33,15 @@ def save(
     """Write one agent, and a card beside it.
 
     Args:
-        path: of the file; the card's is the same with another ending.
-        name: of the agent, to be shown.
-        policy: of this agent alone.
+        path: the path of the file; the card's is the same with another ending.
+        name: the name of the agent, to be shown.
+        policy: the policy of this agent alone.
         task: on which it was scored, or that its data were of.
-        returns: of each episode, shape (episodes,); or its other scores.
-        episodes_seed: of the episodes.
+        returns: the returns of each episode, shape (episodes,); or its other scores.
+        episodes_seed: the seed of the episodes.
         objective: that trained it.
-        settings: of the training.
-        seed: of the training.
+        settings: the settings of the training.
+        seed: the seed of the training.
         scored_by: what `returns` are.
     """
     mean, error = mean_and_error(returns)

@@ -22,7 +22,7 @@ def propose(search: Search, seed: int) -> dict[int, Point]:
 
     Args:
         search: with trials that wait.
-        seed: of the search.
+        seed: the seed of the search.
     """
     stage = search.stages[-1]
     first = search.waiting[0]

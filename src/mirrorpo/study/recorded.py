@@ -38,8 +38,8 @@ def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None)
     """The task that a dataset's card names.
 
     Args:
-        card: of the dataset.
-        path: of the dataset, for messages.
+        card: the card of the dataset.
+        path: the path of the dataset, for messages.
         named: the same task, as the user named it; needed where it is code in a file, which a card
             may not make run.
 

@@ -17,17 +17,18 @@ class AgentRecord:
 
     Attributes:
         task: on which it was scored.
-        variant: of the dataset.
+        variant: the variant of the dataset.
         algorithm: name of the objective, as the user gave it.
         phase: "search" (choosing hyper-parameters) or "final" (the reported score).
-        hyperparameters: of the objective, as sorted JSON.
-        seed: of the agent.
+        hyperparameters: the hyper-parameters of the objective, as sorted JSON.
+        seed: the seed of the agent.
         return_mean: mean true return over episodes; None where it diverged.
-        return_standard_error: of that mean over episodes; None where it diverged.
+        return_standard_error: the standard error of that mean over episodes; None where it
+            diverged.
         episodes: behind the mean.
-        data_draw: of the trajectories and labels that it was trained on, see
+        data_draw: the draw of the trajectories and labels that it was trained on, see
             `mirrorpo.preferences.draws`.
-        episodes_seed: of the start states and the action noise of its episodes.
+        episodes_seed: the seed of the start states and the action noise of its episodes.
         trial: number of the search's trial that it belongs to, from 0; 0 of a final agent.
         diverged: whether its parameters are not finite.
         train_seconds: wall time of its training, its share of a batch of agents.

@@ -28,7 +28,7 @@ class RobotTrainer:
     """Trains and scores agents on one draw of the data; a `jobs.Trainer`.
 
     Attributes:
-        settings: of the bench.
+        settings: the settings of the bench.
         workers: that have the supply.
         supply: the data, and where agents act.
         rows: pairs to train on; None for all of a file's.

@@ -52,7 +52,7 @@ class Robots:
     """Robots that act on a task, or whose data lie in a file; a `ground.Ground`.
 
     Attributes:
-        settings: of the bench.
+        settings: the settings of the bench.
         data: that agents learn from.
         place: where they are trained and scored; None for this process.
         keep: folder of the agents that are kept; None for nowhere.
@@ -173,7 +173,7 @@ class Recorded:
     labels they agree with.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
         source: all of it.
         task: where agents are scored; None for by held-out labels.
         split: the parts; None where agents are scored on a task.

@@ -65,8 +65,8 @@ class BenchSettings:
             takes none.
         trials: number of trials per cell, with `tune_by` "trials". An optimum at the edge of its
             range widens the range and adds half as many, at most twice.
-        data_seed: of trajectories and labels. Hyper-parameters are searched on one draw and
-            scored on others, see `mirrorpo.preferences.draws`.
+        data_seed: the seed of trajectories and labels. Hyper-parameters are searched on one draw
+            and scored on others, see `mirrorpo.preferences.draws`.
         data_draws: number of draws that a cell's agents are spread over.
         tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
             uses, or the first one of the "score", as the paper seems to.
@@ -75,12 +75,13 @@ class BenchSettings:
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
         learning_rate: Adam's, at the start of each stage.
-        schedule: of the learning rate within each stage: constant, linear or cosine; or
-            linear-overall, which falls to zero over all stages together.
+        schedule: the schedule of the learning rate within each stage: constant, linear or cosine;
+            or linear-overall, which falls to zero over all stages together.
         reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
         single_stage: names of objectives that skip their SFT stage.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
-        std: of the policy's actions: "learned", or "fixed:VALUE" in motor commands.
+        std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
+            commands.
         episodes: evaluation episodes per agent for the final score, for texts continuations of
             test prompts; each agent of a cell has its own start states, agents of equal number in
             two cells share theirs.
@@ -94,12 +95,12 @@ class BenchSettings:
         better: the better source agent; None for the task's own.
         worse: the worse source agent; None for the task's own.
         model: a hub's name, a folder, ``smollm2`` (default), or ``smoke`` for a tiny random model.
-        prompts: of task text, a file of prompts: texts, or conversations as messages, see
-            `mirrorpo.preference_texts.prompts`. A fifth of them, drawn with `data_seed`, is kept
-            to score on. Or ``reviews``, for the openings of reviews.
-        reward: of task text: ``FILE.py:FUNCTION``, a function of lists of prompts and completions
-            that returns a number for each; a reward model's folder or hub name; or built in,
-            ``reviews`` or ``opinion``.
+        prompts: for the task text, a file of prompts: texts, or conversations as messages,
+            see `mirrorpo.preference_texts.prompts`. A fifth of them, drawn with `data_seed`, is
+            kept to score on. Or ``reviews``, for the openings of reviews.
+        reward: for the task text: ``FILE.py:FUNCTION``, a function of lists of prompts and
+            completions that returns a number for each; a reward model's folder or hub name; or
+            built in, ``reviews`` or ``opinion``.
         steps: optimiser steps of each agent, all stages together (60).
         lora_r: rank of the adapters on all linear layers (16); the scale alpha / r is 2.
         aggregation: "mean" (default) or "sum" of a continuation's log-probs, for all objectives.

@@ -38,7 +38,7 @@ class Submission:
     Attributes:
         format: version of this layout.
         suite: name of the suite.
-        tier: of the suite's robots.
+        tier: the tier of the suite's robots.
         objective: as its user named it.
         content: checksum of the objective, see `algorithms.Algorithm.checksum`.
         agents: every agent, also those of tuning, and those of the suite's anchor.
@@ -113,8 +113,8 @@ class Comparison:
     """One cell, as it was submitted and as it was measured again.
 
     Attributes:
-        task: of the cell.
-        variant: of the cell.
+        task: the task of the cell.
+        variant: the variant of the cell.
         submitted: mean return of its agents; NaN where one diverged.
         submitted_error: standard error over agents.
         measured: the mean of those that were trained again.

@@ -19,7 +19,7 @@ def write(
 
     Args:
         out: folder of the run.
-        table: of its scores.
+        table: the table of its scores.
         others: title and table of what else was measured.
         searches: how the hyper-parameters of each cell were tuned; None where nothing says.
     """

@@ -49,7 +49,7 @@ class SourceAgent(NamedTuple):
     Attributes:
         label: the row's name.
         mean: mean true return.
-        standard_error: of that mean.
+        standard_error: the standard error of that mean.
     """
 
     label: str
@@ -62,12 +62,13 @@ class Cell:
     """What one algorithm scored on one variant.
 
     Attributes:
-        summary: of its agents.
-        hyperparameters: of the agents, as JSON text.
+        summary: the summary of its agents.
+        hyperparameters: the hyperparameters of the agents, as JSON text.
         behind: mean of the best of the variant minus this one's, over the agents that both have of
             a data draw and seed; 0 for the best itself.
         behind_error: standard error of `behind`.
-        p_value: of a paired t-test of `behind`; NaN for the best and where there is no test.
+        p_value: the p value of a paired t-test of `behind`; NaN for the best and where there is no
+            test.
         corrected_p: the same, corrected for the number of algorithms compared with the best.
         best: whether it is the best, or not found worse: `corrected_p` is not below 5 %.
         best_iqm: the same of the interquartile mean, by a permutation test.
@@ -148,7 +149,7 @@ def build(
         algorithms: the rows, in order; results of others are left out.
         variants: the columns, in order; results of others are left out.
         sources: (label, mean true return, its standard error) of each source agent.
-        seed: of the bootstrap intervals.
+        seed: the seed of the bootstrap intervals.
 
     Raises:
         ValueError: a column is missing; a cell holds a seed of one data draw twice, or agents of
@@ -207,7 +208,7 @@ def refuse_diverged(table: ResultTable, out: Path) -> None:
     """See that no agent of a table diverged; called when all results are written.
 
     Args:
-        table: of a finished bench.
+        table: the table of a finished bench.
         out: its folder, for the message.
 
     Raises:
@@ -256,7 +257,7 @@ def to_rich(
         measure: "mean" with standard errors, or "iqm" with 95 % intervals. The source agents
             have a mean only and stand only beside means.
         decimals: digits after the point.
-        title: of the numbers; None for that of true returns.
+        title: the title of the numbers; None for that of true returns.
     """
     rich = RichTable(title=f"{table.task}: {title or _title(table, measure)}")
     # Where there is no room, a name goes on in the next line; cut, two could look the same.

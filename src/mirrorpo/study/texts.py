@@ -74,7 +74,7 @@ class Texts:
     """A `ground.Ground` of texts; the model is loaded when the first agent needs it.
 
     Attributes:
-        settings: of the bench.
+        settings: the settings of the bench.
         task: model, prompts and reward.
         out: its folder, which then also holds `SOURCE_MEASURES`, and in samples/ the continuations
             of each final agent, of target and of original, with their rewards.
@@ -252,10 +252,10 @@ def of_pool(pool: Pool, task: str, variant: str, seed: int) -> Facts:
     """The facts of a variant's pairs; lengths are in words.
 
     Args:
-        pool: of continuations.
+        pool: the pool of continuations.
         task: name of the bench's task.
         variant: text of the variant.
-        seed: of the labels.
+        seed: the seed of the labels.
     """
     rewards = pool.rewards.reshape(-1)
     chosen, rejected = pool.draw(variants.parse(variant), seed)

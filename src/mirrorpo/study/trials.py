@@ -28,7 +28,7 @@ class Trial:
     """One setting of the hyper-parameters that all its agents have been scored with.
 
     Attributes:
-        number: of the trial, from 0 in the order they were asked.
+        number: the number of the trial, from 0 in the order they were asked.
         point: the hyper-parameters.
         score: mean true return of its agents; minus infinity if one diverged.
     """
@@ -45,7 +45,7 @@ class Stage:
     Attributes:
         ranges: by hyper-parameter.
         first: number of the first trial.
-        count: of trials.
+        count: the number of trials.
         added: what the widening before this stage added, by hyper-parameter; empty in the first.
     """
 
@@ -98,8 +98,8 @@ def over_ranges(
     Args:
         start: ranges before any widening.
         count: trials of the first stage.
-        seeds: of each trial's agents.
-        records: of the search's agents so far.
+        seeds: the seeds of each trial's agents.
+        records: the records of the search's agents so far.
     """
     points, scores = _by_trial(records)
     trials: list[Trial] = []

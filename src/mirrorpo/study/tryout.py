@@ -30,7 +30,7 @@ def check(objective: Objective, text: str, library: Library) -> None:
     """See that an objective can be trained: losses and gradients of three ordinary pairs.
 
     Args:
-        objective: of the user's.
+        objective: the objective of the user's.
         text: as the user named it.
         library: that will train it. In JAX the loss is compiled, its numbers traced, as in a bench.
 

@@ -24,7 +24,7 @@ class Optimum:
     """One hyper-parameter of the best trial.
 
     Attributes:
-        value: of the best trial.
+        value: the value of the best trial.
         low: the smallest value of its range, widenings included.
         high: the largest value.
         log: whether distances are by the logarithm.
@@ -51,9 +51,9 @@ class Tuning:
         trials: settings tried, all stages together.
         agents: trained for them.
         widenings: how often an optimum at an edge widened the ranges.
-        score: of the best trial, on the draw of the search; None where all diverged.
-        start_score: of the first trial, where the ranges start; None for a grid, or where it
-            diverged.
+        score: the score of the best trial, on the draw of the search; None where all diverged.
+        start_score: the start score of the first trial, where the ranges start; None for a grid, or
+            where it diverged.
         optimum: by hyper-parameter.
         sft_limit: where the SFT limit lies, in words, see `ranges.sft_limit`.
     """

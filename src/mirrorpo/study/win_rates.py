@@ -23,7 +23,7 @@ def side_tables(
 
     Args:
         out: folder of the bench.
-        table: of its scores.
+        table: the table of its scores.
         frame: one row per trained agent, of `Log.frame`.
     """
     path = out / SOURCE_MEASURES

@@ -49,9 +49,9 @@ def in_order(plan: PairPlan | None, key: jax.Array, ease: jax.Array | None, rows
 
     Args:
         plan: None for all rows, shuffled.
-        key: of the random order.
-        ease: of each pair, shape (rows,); only read where there is a plan.
-        rows: of the dataset.
+        key: the key of the random order.
+        ease: the ease of each pair, shape (rows,); only read where there is a plan.
+        rows: the number of rows of the dataset.
     """
     order = jax.random.permutation(key, rows)
     if plan is None or ease is None:

@@ -20,10 +20,10 @@ class Curves(NamedTuple):
     """Means over the minibatches of each epoch; each of shape (agents, epochs).
 
     Attributes:
-        loss: of the stage's objective, mean over pairs.
-        chosen_log_prob: of chosen trajectories, mean over time steps, sum over action
-            dimensions.
-        rejected_log_prob: of rejected trajectories, likewise.
+        loss: the loss of the stage's objective, mean over pairs.
+        chosen_log_prob: the chosen log prob of chosen trajectories, mean over time steps, sum over
+            action dimensions.
+        rejected_log_prob: the rejected log prob of rejected trajectories, likewise.
         margin: chosen minus rejected log-prob, each minus its reference where the stage's
             objective has one; mean over time steps.
         accuracy: share of pairs with a positive margin.
@@ -47,7 +47,8 @@ class PairedData(NamedTuple):
         length: valid steps, shape (trajectories,).
         chosen: index of each pair's chosen trajectory, shape (rows,).
         rejected: index of each pair's rejected trajectory, shape (rows,).
-        ease: of each pair, see `objectives.PairPlan`, shape (rows,); None where no objective asks.
+        ease: the ease of each pair, see `objectives.PairPlan`, shape (rows,); None where no
+            objective asks.
     """
 
     observations: Any
@@ -79,7 +80,7 @@ def train_agents(
         template: the policy that agents start from; only its normaliser and sizes count where
             `fresh` is set.
         data: what all agents see.
-        settings: of training.
+        settings: the settings of training.
         stages: (objective name, epochs) in order.
         fresh: whether agents start from random networks.
         record: minibatches of each epoch of the last stage whose pairs are recorded.
@@ -272,7 +273,8 @@ class Minibatch(NamedTuple):
     Attributes:
         observations: shape (2, pairs, steps, observations).
         actions: shape (2, pairs, steps, actions).
-        weight: of each step in the sum over time, shape (2, pairs, steps); 0 where not valid.
+        weight: the weight of each step in the sum over time, shape (2, pairs, steps); 0 where not
+            valid.
         length: valid steps of each whole trajectory, shape (2, pairs), float.
         reference: the reference's log-prob of each step, shape (2, pairs, steps), or None.
     """

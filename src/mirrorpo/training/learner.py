@@ -124,7 +124,7 @@ def train(
         objective: one for all agents, or one for each seed: of one class, differing in
             hyper-parameters only.
         dataset: preference pairs, or what `prepare` made of them with these settings.
-        seeds: of each agent's new networks, minibatch order and sampled time steps. Equal
+        seeds: the seeds of each agent's new networks, minibatch order and sampled time steps. Equal
             seeds see equal minibatches, whatever the objective.
         settings: None for the paper's.
         start: policy that all agents start from, with its normaliser; None for random networks
@@ -178,10 +178,10 @@ def visited(
     """What training with an objective sees of its pairs.
 
     Args:
-        objective: of all agents.
+        objective: the objective of all agents.
         prepared: see `prepare`.
-        seeds: of the agents to train.
-        settings: of training.
+        seeds: the seeds of the agents to train.
+        settings: the settings of training.
         minibatches: recorded from each epoch of the objective's own stage, evenly spread.
 
     Returns:
@@ -222,7 +222,7 @@ def stage_epochs(
 
     Args:
         objective: whose `stages` count.
-        epochs: of all stages together.
+        epochs: the number of epochs of all stages together.
         single_stage: names of objectives of which only the last stage is run.
 
     Raises:

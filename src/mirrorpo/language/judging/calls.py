@@ -22,7 +22,7 @@ class BoundedClient(AsyncClient):
 
     Args:
         seconds: for one try.
-        settings: of the base class.
+        settings: the settings of the base class.
     """
 
     def __init__(self, seconds: float, **settings: Any):

@@ -55,7 +55,7 @@ class Caller:
 
     Args:
         judge: where and how to call.
-        store: of the calls made before, by this or an earlier process.
+        store: the store of the calls made before, by this or an earlier process.
         is_readable: whether an answer holds a verdict, given as alpaca_eval's parsers see it.
         report: called with (calls answered, all calls), those in the store included; from another
             thread than the caller's.

@@ -65,7 +65,7 @@ def win_rate(
             numbers the instructions in the order of `pairs`: the regression is then
             ``length_controlled_v1``. None for instructions of unknown difficulty:
             ``length_controlled_minimal``, which has a term for length and one for the model.
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
         report: called with (regressions done, all regressions).
 
     Raises:

@@ -34,7 +34,7 @@ def win_rate(preferences: Sequence[float], seed: int = 0) -> Rate:
 
     Args:
         preferences: for the candidate, each in [0, 1].
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
 
     Raises:
         ValueError: no preferences.
@@ -57,7 +57,7 @@ def bootstrap(rate: Callable[[np.ndarray], float], pairs: int, resamples: int, s
         rate: from the numbers of the pairs, shape (pairs,); NaN where it is not defined.
         pairs: how many there are.
         resamples: at least 2.
-        seed: of the resampling.
+        seed: the seed of the resampling.
 
     Raises:
         ValueError: no pairs.

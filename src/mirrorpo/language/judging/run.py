@@ -58,7 +58,7 @@ def prepare(
     Args:
         contestant: a file, or a model.
         instructions: what a model is to answer; of a file, those that count. None for all.
-        decoding: of a model.
+        decoding: the decoding of a model.
         out: run folder.
         role: "model" or "baseline".
         report: told the prompts done, all prompts, and what is being done.
@@ -123,10 +123,10 @@ def compare(
 
     Args:
         model, baseline: answers to the same instructions.
-        judge: of `load_judge`.
+        judge: the judge that `load_judge` gives.
         out: run folder: metrics.jsonl gets one line a pair, results.json what is returned.
         difficulty: see `length_control.win_rate`.
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
         kept: folder of the judges' earlier answers; None for the user's cache.
         report: told the calls done, all calls, and what is being done.
 

@@ -20,9 +20,9 @@ class ModelJudge:
             what is asked, and how the answer is read; its own model and address are not used.
         api_key_variable: the environment variable that holds the key; a server of your own needs
             none.
-        retries: of a call that fails by connection, time-out, rate limit or server error, each
-            after twice the wait of the one before, up to 8 seconds.
-        timeout: of one try in seconds, from connecting to the last byte of the answer.
+        retries: the retries of a call that fails by connection, time-out, rate limit or server
+            error, each after twice the wait of the one before, up to 8 seconds.
+        timeout: the timeout of one try in seconds, from connecting to the last byte of the answer.
         workers: calls at once.
     """
 

@@ -17,8 +17,8 @@ class Store:
     nobody can read. Who reads an answer checks its type, as for any file.
 
     Args:
-        path: of the file, new or of an earlier store. Lines that a kill has cut, or that are
-            damaged, are passed over.
+        path: the path of the file, new or of an earlier store. Lines that a kill has cut, or that
+            are damaged, are passed over.
     """
 
     def __init__(self, path: Path):

@@ -39,11 +39,11 @@ def score(
     """Sample a model on prompts and measure it.
 
     Args:
-        adapter: of the model; None for the original itself.
+        adapter: the adapter of the model; None for the original itself.
         prepared: the task, which says how continuations are drawn.
         prompts: asked in turn.
-        count: of continuations.
-        seed: of the samples.
+        count: the number of continuations.
+        seed: the seed of the samples.
         path: JSON lines for the continuations; resumes from there after an interruption.
         report: called with (continuations drawn, all).
     """

@@ -77,7 +77,7 @@ def checked(values: Any, texts: Sequence[str], name: str) -> np.ndarray:
     Args:
         values: a list, a tuple, or a one-dimensional array or tensor.
         texts: that it scored.
-        name: of the reward, for messages.
+        name: the name of the reward, for messages.
 
     Raises:
         ValueError: anything else, another length, or a number that is not finite.

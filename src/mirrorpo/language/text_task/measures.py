@@ -16,11 +16,11 @@ class Measures:
 
     Attributes:
         reward: mean true reward, in points.
-        reward_standard_error: of that mean over continuations.
+        reward_standard_error: the standard error of that mean over continuations.
         kl: Kullback-Leibler divergence from the original, in nats a continuation: the mean over
             the model's own samples of the SUM over tokens of ``log pi - log pi_original``. As the
             samples are cut, it is that of what is left of them.
-        kl_standard_error: of that mean.
+        kl_standard_error: the standard error of that mean.
         distinct_1: distinct words over all words, of all continuations together.
         distinct_2: the same of pairs of neighbouring words.
         tokens: mean number of tokens.
@@ -70,8 +70,9 @@ def win_rate(rewards: np.ndarray, of_original: np.ndarray) -> dict[str, float]:
     """How often a model's continuation of a prompt has the higher true reward than the original's.
 
     Args:
-        rewards: of the model's continuations, shape (texts,).
-        of_original: of the original's continuations of the same prompts, shape (texts,).
+        rewards: the rewards of the model's continuations, shape (texts,).
+        of_original: the rewards of the original's continuations of the same prompts, shape
+            (texts,).
 
     Returns:
         `win_rate` in percent, ties half, and its standard error over continuations.

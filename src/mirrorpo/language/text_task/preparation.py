@@ -86,7 +86,7 @@ class Prepared:
         scorer: the true reward.
         target: folder of the target's adapter.
         original: the untouched model.
-        tokenizer: of both.
+        tokenizer: the tokenizer of both.
         folder: where the pools are.
         usual: mean log-prob per token of the original's own samples, in nats.
         points: what rewards are multiplied by where a judge's temperature counts: 1 for those in

@@ -62,7 +62,7 @@ def split(source: str, prompts: Sequence[Prompt], seed: int) -> Prompts:
     Args:
         source: their name in messages.
         prompts: all different.
-        seed: of the split.
+        seed: the seed of the split.
 
     Raises:
         ValueError: fewer than `FEWEST`.

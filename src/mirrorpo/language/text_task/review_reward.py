@@ -44,7 +44,7 @@ class TrueReward:
 
         Args:
             texts: without their prompts.
-            original: of the texts under the untouched model.
+            original: the texts' log-probs under the untouched model.
         """
         positive = np.array([sentiment.compound(once(text)) for text in texts])
         return POINTS * positive - PENALTY * np.maximum(0.0, self.usual - original.mean)

@@ -82,7 +82,7 @@ class Reward(Protocol):
 
         Args:
             model: the untouched one.
-            tokenizer: of the model.
+            tokenizer: the tokenizer of the model.
             batch: completions at once.
 
         Raises:

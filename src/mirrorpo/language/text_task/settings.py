@@ -36,7 +36,7 @@ class TextSettings:
         bf16: train agents in mixed precision, in bfloat16; None: on a GPU that has it. It is
             faster on processors with instructions for it (avx512_bf16, AMX) too.
         sample_batch: continuations at once when sampling.
-        data_seed: of the continuations and of the target.
+        data_seed: the seed of the continuations and of the target.
     """
 
     model: str = "smollm2"

@@ -20,7 +20,7 @@ class TextTask:
     """What language models are trained and scored on.
 
     Attributes:
-        name: of the task.
+        name: the name of the task.
         model: a hub's name, a folder, ``smollm2`` or ``smoke``.
         prompts: to train on, and to score on.
         reward: the true reward of a completion.
@@ -64,9 +64,9 @@ def of(name: str, model: str, prompts: str | None, reward: str | None, seed: int
     Args:
         name: "reviews" or "text".
         model: see `TextTask`.
-        prompts: of "text", a file of prompts, or "reviews" for the openings of reviews.
-        reward: of "text", see `rewards.of`.
-        seed: of the split of the prompts.
+        prompts: for the task "text", a file of prompts, or "reviews" for the openings of reviews.
+        reward: for the task "text", see `rewards.of`.
+        seed: the seed of the split of the prompts.
 
     Raises:
         ValueError: "text" without prompts or reward, a file of prompts that cannot be read or has

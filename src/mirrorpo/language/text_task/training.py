@@ -30,7 +30,7 @@ class Training:
     """A finished fine-tuning.
 
     Attributes:
-        folder: of the adapter.
+        folder: the folder of the adapter.
         diverged: whether a parameter is not finite, or the log-probs that it gives.
         seconds: wall time of the training.
         curves: logged values over training, by name.
@@ -65,8 +65,8 @@ def fine_tune(
         settings: see there.
         objective: its stages share the steps.
         pairs: with the texts prompt, chosen and rejected.
-        seed: of the adapters' start, and of the order of the pairs.
-        folder: of the result. An interrupted training starts anew.
+        seed: the seed of the adapters' start, and of the order of the pairs.
+        folder: the folder of the result. An interrupted training starts anew.
         report: called with (steps done, all steps).
     """
     if not (folder / CARD).is_file():

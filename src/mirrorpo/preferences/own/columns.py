@@ -53,7 +53,7 @@ class Columns:
 
     Attributes:
         where: the file's name in messages.
-        names: of all arrays.
+        names: the names of all arrays.
         read: an array by its name; checked in kind and size before it is read.
         environment: what the file says its environment is; None where it says nothing.
     """

@@ -21,8 +21,8 @@ def cut(
     Args:
         steps: to cut from.
         first: row of each one's first step, shape (trajectories,).
-        length: of each, shape (trajectories,).
-        agent: of each, see `Trajectories`.
+        length: the length of each, shape (trajectories,).
+        agent: the agent of each, see `Trajectories`.
         start: likewise.
 
     Raises:

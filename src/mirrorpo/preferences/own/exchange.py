@@ -70,8 +70,8 @@ def restore(steps: Steps, columns: Columns) -> Pool:
     """The pool that `write` wrote.
 
     Args:
-        steps: of the file, with `COLUMNS`.
-        columns: of the file.
+        steps: the steps of the file, with `COLUMNS`.
+        columns: the columns of the file.
 
     Raises:
         ValueError: the archive was changed into no pool.

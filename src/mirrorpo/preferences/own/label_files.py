@@ -63,7 +63,7 @@ def read(path: Path, one: One = "second", minus_one: MinusOne = "equal") -> Labe
     """Read and check a file of labels: .npz, .csv or .parquet.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         one: which segment a label of 1 prefers; 0 prefers the other.
         minus_one: what a label of -1 means.
 

@@ -30,7 +30,7 @@ def make(
     """A pool of a file's finished episodes.
 
     Args:
-        steps: of the file, with rewards.
+        steps: the steps of the file, with rewards.
         sources: which episodes are whose.
         rows: number of pairs; None for each episode once in the pairs of one from each source.
         seed: draws which episodes meet.

@@ -91,7 +91,7 @@ class ImportSettings:
         task: MirrorPO's task that the trajectories are of, where agents can be scored by return.
         backend: physics engine of that task; its own by default.
         episode_length: steps after which an episode is cut; by default the longest one's.
-        name: of the data, in tables; by default their environment's or the file's.
+        name: the name of the data, in tables; by default their environment's or the file's.
         labels: file of labels that people gave: .npz, .csv or .parquet with indices_1, indices_2
             and label; makes a labelled dataset in place of a pool.
         segment: steps of each labelled segment, where the file of labels does not say.

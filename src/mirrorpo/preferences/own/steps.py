@@ -87,7 +87,7 @@ def read(path: Path, renamed: Mapping[str, str] | None = None, others: Sequence[
     where its value changes.
 
     Args:
-        path: of the file, or a Minari dataset's folder.
+        path: the path of the file, or a Minari dataset's folder.
         renamed: the file's names of columns, by ours; see `columns.ALIASES`.
         others: more columns of one value per step, which is the same within an episode.
 

@@ -33,8 +33,8 @@ class Place:
 
     Attributes:
         run: name of the run.
-        task: of the run.
-        variant: of the data.
+        task: the task of the run.
+        variant: the variant of the data.
         algorithm: as the user named it.
         cell: what it scored.
         normalised: 0 at the worse source agent's mean return, 1 at the better's.
@@ -44,7 +44,7 @@ class Place:
         paper: the paper's mean and standard error; None where it has none.
         wanted: agents that the run was asked for.
         ranks: our rank and the paper's among the algorithms that both have, and their number.
-        decimals: of its scores.
+        decimals: the decimals of its scores.
     """
 
     run: str
@@ -71,10 +71,10 @@ class BenchPart:
     """One bench of the page.
 
     Attributes:
-        folder: of the run.
+        folder: the folder of the run.
         run: its table and agents.
         curves: mean over a cell's final agents by (variant, algorithm): name -> a value an epoch.
-        stages: of each epoch, by algorithm; empty where the log has none.
+        stages: the stages of each epoch, by algorithm; empty where the log has none.
         finished: whether the bench has ended.
         expected: final agents that it was asked for.
     """

@@ -22,7 +22,7 @@ def command_line(kind: str, settings: Mapping[str, Any], out: Path) -> str | Non
 
     Args:
         kind: as in `folders.Folder`.
-        settings: of the run, as in its config.json.
+        settings: the settings of the run, as in its config.json.
         out: folder of the run.
 
     Returns:

@@ -104,7 +104,7 @@ def first_map(choice: Choice, point: int) -> GradientMap:
     """The map of one combination of a choice's hyper-parameters, as training begins.
 
     Args:
-        choice: of the explorer.
+        choice: the choice of the explorer.
         point: the combination's number, the last hyper-parameter fastest.
     """
     _, chosen, rejected = choice.shape.points[point].maps[0].astype(np.float64)

@@ -18,12 +18,12 @@ class Folder:
     """A run's folder.
 
     Attributes:
-        path: of the folder.
+        path: the path of the folder.
         name: in the report; unique there.
         kind: the command that made it; the page has no figures of "other".
         settings: as in config.json.
         versions: of Python and of packages.
-        commit: of the code; None outside a checkout.
+        commit: the commit of the code; None outside a checkout.
         machine: processor, cores and system.
         command: the command line that made it, or continues it; None where the configuration
             neither holds it nor all that it would say.
@@ -67,7 +67,7 @@ def read_one(path: Path, *kinds: Kind) -> Folder:
     """The folder of one run.
 
     Args:
-        path: of the folder.
+        path: the path of the folder.
         kinds: the kinds of run that are wanted.
 
     Raises:

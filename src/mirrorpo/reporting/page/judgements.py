@@ -16,7 +16,7 @@ class JudgePart:
     """A run of `mirrorpo judge`.
 
     Attributes:
-        folder: of the run.
+        folder: the folder of the run.
         results: as in results.json; None while answers or verdicts are being made, and where
             answers alone were asked for.
     """

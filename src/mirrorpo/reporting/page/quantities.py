@@ -17,9 +17,9 @@ class Quantities:
 
     Attributes:
         score: what an agent's score is.
-        decimals: of scores.
+        decimals: the decimals of scores.
         argument: what training curves go along.
-        curves: of its log, by their names there: (name, title).
+        curves: the curves of its log, by their names there: (name, title).
     """
 
     score: str

@@ -47,7 +47,7 @@ def render(
     """The page.
 
     Args:
-        parts: of `reading.read`; best of `reading.sound`, with `attempt`.
+        parts: the parts that `reading.read` gives; best of `reading.sound`, with `attempt`.
         command: the command line that makes the page, for its foot.
         agents_drawn: how many agents of each run folder to show moving.
         progress: called with the steps done, of how many, and what is being done.

@@ -29,7 +29,7 @@ class Measured:
     """The models of one variant.
 
     Attributes:
-        variant: of the data.
+        variant: the variant of the data.
         rows: (name, a text for each of `TITLES`); target and original first.
     """
 
@@ -43,8 +43,8 @@ def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> 
     Target and original are one model each; only their reward has an error, over texts.
 
     Args:
-        folder: of the run.
-        table: of the run.
+        folder: the folder of the run.
+        table: the table of the run.
         final: the reported agents, with a column for each measure.
     """
     path = folder.path / "source_measures.json"

@@ -21,7 +21,7 @@ class SearchPart:
     """One search of the page.
 
     Attributes:
-        folder: of the run.
+        folder: the folder of the run.
         generations: one line each, as in metrics.jsonl.
         validations: one line each, as in validation.jsonl.
         found: the discovered objective; None while the search goes on.

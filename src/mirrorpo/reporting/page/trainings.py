@@ -31,9 +31,9 @@ class Chart:
     """Curves that share their axes.
 
     Attributes:
-        caption: of the chart.
+        caption: the caption of the chart.
         argument: what the curves go along.
-        points: of the curves: ``name``, ``x`` and ``y``.
+        points: the points of the curves: ``name``, ``x`` and ``y``.
     """
 
     caption: str
@@ -46,15 +46,15 @@ class TrainingPart:
     """A run of `mirrorpo agents train`, `mirrorpo train` or `mirrorpo align`.
 
     Attributes:
-        folder: of the run.
+        folder: the folder of the run.
         what: was trained, in words.
-        charts: of the training; those without points are left out.
+        charts: the charts of the training; those without points are left out.
         results: one agent each: seed, return_mean, return_standard_error, diverged.
-        on_test_pairs: of a language model: name and value.
+        on_test_pairs: what was measured on the test pairs of a language model: name and value.
         finished: whether the run has ended.
         state: how far it is, in words; shown where it has not ended.
-        environment_steps: of training; None where it has none.
-        seconds: of the run; None where it is not recorded.
+        environment_steps: the environment steps of training; None where it has none.
+        seconds: the seconds of the run; None where it is not recorded.
         lost: whether the one policy or model of the run diverged; the results say it of several.
     """
 

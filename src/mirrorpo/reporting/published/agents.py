@@ -36,7 +36,7 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
 
     Args:
         run: its name.
-        lines: of its log.
+        lines: the lines of its log.
     """
     agents, curves = [], []
     for number, (record, along) in enumerate(lines):
@@ -59,7 +59,7 @@ def lines(agents: Sequence[Row], curves: Sequence[Row], path: Path) -> list[dict
     Args:
         agents: rows of the run.
         curves: rows of the run.
-        path: of the results, for messages.
+        path: the path of the results, for messages.
 
     Raises:
         ValueError: a row that is no agent's record.
@@ -92,8 +92,8 @@ def agent_table(rows: Sequence[Row], settings: Mapping[str, Mapping[str, Any]]) 
 
     Args:
         rows: as `rows` makes them, of all runs.
-        settings: of each bench, by its name. Those of one value each that differ between runs
-            become columns.
+        settings: the settings of each bench, by its name. Those of one value each that differ
+            between runs become columns.
     """
     measures = sorted({name for row in rows for name in row if name.startswith(MEASURE)})
     differing = _differing(settings)

@@ -48,7 +48,7 @@ def kept(path: Path, is_bench: bool) -> tuple[str, bytes | None]:
     """How a file's content is kept, and the content.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         is_bench: whether its run is a bench, whose agents have a table.
     """
     if is_bench and path.name in (runs.METRICS, RESULTS):
@@ -65,7 +65,7 @@ def restored(form: str, content: bytes | None, path: str) -> bytes:
     Args:
         form: how it is kept: `AS_IT_IS` or `PICTURE`.
         content: that is kept.
-        path: of the file, for messages.
+        path: the path of the file, for messages.
 
     Raises:
         ValueError: no such form, or a damaged picture.

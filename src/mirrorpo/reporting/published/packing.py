@@ -33,7 +33,7 @@ class ToPublish:
     """A run to publish.
 
     Attributes:
-        folder: of the run; runs in folders within it are published as NAME/THEIRS.
+        folder: the folder of the run; runs in folders within it are published as NAME/THEIRS.
         purpose: what the run is for; None for what the index says already.
         command: that made it, where its configuration does not say so.
         name: in the results; the folder's own by default.

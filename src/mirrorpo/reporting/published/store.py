@@ -79,7 +79,7 @@ class Entry:
         command: the whole command line; None where nothing says it.
         protocol: the protocol that its settings name; None where they name none.
         mirrorpo: the version of MirrorPO that made it.
-        commit: of the code that made it.
+        commit: the commit of the code that made it.
         date: the day of that commit, YYYY-MM-DD.
         agents: trained agents in the tables.
     """
@@ -151,7 +151,7 @@ def load_table(path: Path, columns: arrow.Schema) -> arrow.Table:
     """A table of published results.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         columns: that it must have, of these types.
 
     Raises:
@@ -193,7 +193,7 @@ def write_table(path: Path, table: arrow.Table, plain: Sequence[str] = ()) -> No
     Equal tables give equal bytes.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         table: to write.
         plain: columns whose values repeat too little for a dictionary.
     """

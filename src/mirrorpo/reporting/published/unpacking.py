@@ -56,7 +56,7 @@ class Results:
         """Write a run's files to a folder that is empty or does not exist.
 
         Args:
-            name: of a run, or of a folder of runs.
+            name: the name of a run, or of a folder of runs.
             to: the run's folder; nothing is written outside it.
 
         Raises:

@@ -42,7 +42,7 @@ def save(
         path: to write.
         calibration: what to show.
         measured: a coefficient and the return that an evaluation at it gave.
-        title: of the plot.
+        title: the title of the plot.
     """
     at = coefficients(calibration)
     curve = calibration.curve(at)

@@ -23,12 +23,12 @@ class Calibrated:
 
     Attributes:
         agent: its name.
-        checksum: of its file.
+        checksum: the checksum of its file.
         task: name of the task.
         backend: its physics engine.
         target: the wanted true return.
-        episodes: of each of the two measurements.
-        seed: of the first one; the second has the next.
+        episodes: the number of episodes of each of the two measurements.
+        seed: the seed of the first one; the second has the next.
         found: the coefficient with its standard error, and what it was computed from.
         rounded: the coefficient to three digits.
         check: the return measured at it on fresh episodes.
@@ -92,7 +92,7 @@ def calibrate(
         task: a task with a penalty.
         target: the wanted mean true return, below the one without the penalty.
         episodes: number of episodes of each of the two measurements.
-        seed: of start states and action noise; the second measurement has the next one.
+        seed: the seed of start states and action noise; the second measurement has the next one.
         backend: physics engine; None for the task's own.
 
     Raises:

@@ -41,9 +41,9 @@ def save(path: Path, uses: Mapping[str, LimbUse], penalised: str | None, title: 
 
     Args:
         path: to write.
-        uses: of each agent, by its label; all of one robot.
+        uses: the uses of each agent, by its label; all of one robot.
         penalised: the limb that is marked as penalised; None for none.
-        title: of the plot.
+        title: the title of the plot.
     """
     limbs = next(iter(uses.values())).limbs
     figure = Figure(figsize=(max(6.4, 1.0 + 0.35 * len(limbs) * len(uses)), 3.8), dpi=150)

@@ -27,7 +27,7 @@ class Poses:
     Attributes:
         robot: brax's name of it.
         ends: centres of the two round ends of each part, shape (poses, parts, 2, 3), float32.
-        radius: of each part, shape (parts,), float32.
+        radius: the radius of each part, shape (parts,), float32.
         limb: name in `LIMB_ACTIONS` of the limb that each part belongs to; None for the torso
             and for robots whose limbs are not listed.
         torso: the torso's centre, shape (poses, 3), float32.

@@ -63,7 +63,7 @@ def draw(
     Args:
         poses: the episode.
         index: which of its poses.
-        view: of the camera; None for the robot's own.
+        view: the view of the camera; None for the robot's own.
         highlight: limb to draw in `HIGHLIGHT_COLOUR`; None for none.
         size: width and height in pixels.
 

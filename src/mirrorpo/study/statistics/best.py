@@ -93,7 +93,7 @@ class BestOf:
         runner_up: the next.
         rows: how many were compared.
         difference: the best minus the runner-up on common cells.
-        standard_error: of the difference.
+        standard_error: the standard error of the difference.
         p_value: two-sided, of this one pair.
         corrected_p: the same after Holm's correction over all rows that the best was chosen over.
         significant: whether `corrected_p` is below the level.

@@ -34,7 +34,7 @@ class Design:
 
     Attributes:
         settings: one row per setting, one column per factor.
-        levels: of each factor, the baseline first.
+        levels: the levels of each factor, the baseline first.
         names: the losses that every setting has measured.
     """
 
@@ -80,8 +80,8 @@ def factor_effects(
             rows to choose another.
         reference: table of the order to compare with, columns `algorithm`, `mean` and
             `standard_error`, and `variant` where `frame` has several.
-        resamples: of the bootstrap over agents; 0 for no intervals.
-        seed: of the bootstrap.
+        resamples: the resamples of the bootstrap over agents; 0 for no intervals.
+        seed: the seed of the bootstrap.
 
     Returns:
         One row per variant, response, factor and level, with columns `variant` (where `frame` has

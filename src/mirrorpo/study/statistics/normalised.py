@@ -10,7 +10,7 @@ def normalised_score(score: ArrayLike, worse: float, better: float) -> np.ndarra
     Args:
         score: any shape.
         worse: mean true return of the worse source agent.
-        better: of the better one.
+        better: the score of the better one.
 
     Returns:
         (score - worse) / (better - worse), of the shape of `score`, not clipped.
@@ -38,9 +38,9 @@ def normalised_error(
         score: any shape.
         error: standard errors of the scores, of the same shape.
         worse: mean true return of the worse source agent.
-        better: of the better one.
+        better: the score of the better one.
         worse_error: standard error of `worse`; 0 where it is taken as given.
-        better_error: of `better`.
+        better_error: the standard error of `better`.
 
     Returns:
         Of the shape of `score`; NaN where an error is NaN.

@@ -28,9 +28,10 @@ class PairedDifference:
         cells: pairs of agents of the same data draw and seed.
         draws: data draws among these cells.
         mean: mean difference (of method "iqm": difference of the interquartile means).
-        standard_error: of the mean difference; over agents with one draw, over agents and draws
-            with several. NaN for one cell.
-        degrees_of_freedom: of that error: cells - 1 with one draw, draws - 1 with several.
+        standard_error: the standard error of the mean difference; over agents with one draw, over
+            agents and draws with several. NaN for one cell.
+        degrees_of_freedom: the degrees of freedom of that error: cells - 1 with one draw, draws - 1
+            with several.
         p_value: two-sided, of no difference; NaN where it cannot be tested.
     """
 

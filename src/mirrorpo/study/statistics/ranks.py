@@ -69,8 +69,8 @@ def rank_agreement(
     Args:
         first: agents or a table, see `row_means`. A row without a number is left out.
         second: the other side, likewise.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: the resamples of the bootstrap.
+        seed: the seed of the bootstrap.
 
     Raises:
         ValueError: a column is missing.

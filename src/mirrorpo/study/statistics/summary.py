@@ -24,7 +24,7 @@ class Summary:
         draws: how many data draws they were trained on.
         diverged: how many of the agents diverged.
         mean: mean score; with several draws the mean of the draws' means.
-        standard_error: of the mean, see `error_over`; NaN for one agent.
+        standard_error: the standard error of the mean, see `error_over`; NaN for one agent.
         iqm: interquartile mean.
         iqm_low: lower end of its 95 % bootstrap interval; NaN for one agent.
         iqm_high: upper end.
@@ -53,7 +53,7 @@ def summarise(
     Args:
         scores: shape (agents,); may be NaN where diverged.
         diverged: shape (agents,), bool. An agent whose score is not finite counts as well.
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
         draws: the data draw of each agent, shape (agents,); None for one draw.
 
     Raises:
@@ -94,7 +94,7 @@ def interquartile_interval(
 
     Args:
         scores: shape (agents,).
-        seed: of the resampling; the same scores in the same order give the same interval.
+        seed: the seed of the resampling; the same scores in the same order give the same interval.
         draws: the data draw of each agent, shape (agents,). With several, draws are resampled
             first and agents within them, see `resampling.nested_sample`.
 
