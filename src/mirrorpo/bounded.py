@@ -237,7 +237,7 @@ _WITHIN = (0, 0)
 
 
 def _children(node: Any) -> list[Any]:
-    """Of a sequence its items, of a mapping its keys and values, of a scalar none."""
+    """The items of a sequence, the keys and values of a mapping, nothing of a scalar."""
     if not isinstance(node.value, list):
         return []
     return [

@@ -3,7 +3,7 @@
 import math
 
 EXIT_CODE = 3
-"""Of a command that ran to its end, wrote all results, and has an agent or model that diverged."""
+"""A command exits with it that wrote all results and has an agent or model that diverged."""
 
 
 class Diverged(Exception):

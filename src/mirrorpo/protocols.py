@@ -80,8 +80,8 @@ TEXTS: Bundles = {
         "sample_batch": 8,
     },
 }
-"""Of benches on language models. `mirror` is sized for a small model on a few cores; `smoke` shows
-that a set-up works, and its rewards mean nothing."""
+"""Protocols of benches on language models. `mirror` is sized for a small model on a few cores;
+`smoke` shows that a set-up works, and its rewards mean nothing."""
 
 ALL_STEPS = 0
 """The value of `time_steps` that a user gives for all steps, whatever the protocol says."""

@@ -24,7 +24,7 @@ class Sources:
     rows: int
 
     def checksums(self) -> dict[str, str]:
-        """Of the agents' files, by the agents' names.
+        """Checksums of the agents' files, by the agents' names.
 
         Raises:
             ValueError: no such agent.

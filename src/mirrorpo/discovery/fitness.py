@@ -141,13 +141,13 @@ class Bench:
         return sources.choose(settings.task, settings.better, settings.worse, rows)
 
     def draws(self, generation: int) -> Draws:
-        """Of a generation: labels of its own on the search's trajectories."""
+        """A generation's draws: labels of its own on the search's trajectories."""
         labels = draw(self.settings.data_seed, "fitness", 1 + generation)
         return Draws(self.fitness_draw, labels, FITNESS_EPISODES_SEED + generation)
 
     @property
     def validation_draws(self) -> Draws:
-        """Of every validation: trajectories and labels that no generation sees."""
+        """The draws of every validation: trajectories and labels that no generation sees."""
         return Draws(self.validation_draw, self.validation_draw, VALIDATION_EPISODES_SEED)
 
     def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.Prepared:

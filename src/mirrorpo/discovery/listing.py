@@ -51,7 +51,7 @@ class Entry:
 
     @property
     def epochs(self) -> str:
-        """Of its stages, as "12" or "10+2"."""
+        """The epochs of its stages, as "12" or "10+2"."""
         return "+".join(str(epochs) for _, epochs in self.stages)
 
     def as_json(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ REFERENCE = -4.0
 """The reference policy's log-prob of both sequences."""
 
 FOLDER = "objectives"
-"""Of a run folder: the shapes of a user's own objectives."""
+"""The folder of a run that holds the shapes of a user's own objectives."""
 
 MOST_POINTS = 64
 """Combinations of hyper-parameters that are looked at; of a larger grid the middle alone."""

@@ -98,7 +98,7 @@ def f_divergence(potential: ScalarFunction, p: Array, q: Array) -> Array:
 
 
 def _power_integral(potential: Power, p: Array, log_p: Array) -> Array:
-    """Of ``(1 - p^-alpha) / alpha``; the logarithms' limits at alpha 0 and 1."""
+    """The integral of ``(1 - p^-alpha) / alpha``; at alpha 0 and 1 its limits, logarithms."""
     if abs(potential.alpha) < 1e-7:
         return integral(Log(), p)
     if abs(potential.alpha - 1.0) < 1e-7:

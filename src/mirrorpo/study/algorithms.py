@@ -29,7 +29,7 @@ class Algorithm:
 
     @property
     def checksum(self) -> str:
-        """Of what the text names: a file that it names may change."""
+        """A checksum of what the text names: a file that it names may change."""
         # The module of a class in a user's file is named by the file's content.
         content = [type(self.objective).__module__, objectives.to_dict(self.objective)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

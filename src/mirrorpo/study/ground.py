@@ -27,7 +27,7 @@ class Ground(Protocol):
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        """Of the files that decide the run."""
+        """Checksums of the files that decide the run."""
         ...
 
     def check(self, algorithms: Sequence[Algorithm]) -> None:

@@ -63,7 +63,7 @@ class Trainer(Protocol):
         ...
 
     def facts(self, variant: str) -> Facts:
-        """Of the dataset of a variant."""
+        """Facts of a variant's dataset."""
         ...
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:

@@ -15,7 +15,7 @@ from mirrorpo.study.recorded import Scene
 from mirrorpo.training_settings import TrainSettings
 
 FOLDER = "agents"
-"""Of a run's agents, within its folder."""
+"""The folder of a run's agents, within its own."""
 
 
 def save(

@@ -76,7 +76,7 @@ class RobotTrainer:
         )
 
     def _outcome(self, job: Job, at: int, scored: Scored) -> Outcome:
-        """Of the agent at a position of an order."""
+        """What became of the agent at a position of an order."""
         diverged = bool(scored.diverged[at])
         score = scored.returns[at].astype(np.float64)
         mean, error = mean_and_error(score)

@@ -28,7 +28,7 @@ from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings
 
 LABEL_SEED = 0
-"""Of a pool's labels, and of what is held out."""
+"""The seed of a pool's labels, and of what is held out."""
 
 
 def task_of(path: Path) -> tasks.AnyTask:

@@ -177,7 +177,7 @@ class Texts:
         )
 
     def _rewards_of_original(self) -> np.ndarray:
-        """Of its continuations of the test prompts, in their order."""
+        """Rewards of the original's continuations of the test prompts, in their order."""
         path, wanted = self.out / SAMPLES / f"{ORIGINAL}.jsonl", self.settings.scoring.episodes
         found = json_lines.read(path, lambda row: typed.check(row["reward"], float, "reward"))
         if len(found) != wanted:
@@ -282,7 +282,7 @@ def of_pool(pool: Pool, task: str, variant: str, seed: int) -> Facts:
 
 
 def _name(job: Job) -> str:
-    """Of an agent's files: readable, and its own."""
+    """The name of an agent's files: readable, and no other agent's."""
     digest = hashlib.sha256(json.dumps(job.key).encode()).hexdigest()[:16]
     return files.file_name(f"{job.variant}-{job.algorithm:.40}-{digest}")
 

@@ -40,8 +40,8 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 
 @cache
 def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """Of the bench results that come with the package: those of most agents, where there are
-    several of a cell."""
+    """Hyper-parameters from the bench results that come with the package: of several results of
+    a cell, those of most agents."""
     folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots"
     # A task's name may come from a file, and must lead nowhere else.
     known = {path.stem: path for path in folder.glob("*.csv")}

@@ -9,7 +9,8 @@ from typing import Any
 from .alpaca_names import AsyncClient, ReadTimeout, openai
 
 MOST_BYTES = 32 * 2**20
-"""Of an endpoint's answer: many times what 4096 tokens with their likeliest neighbours take."""
+"""Bytes of an endpoint's answer: many times what 4096 tokens with their likeliest neighbours
+take."""
 
 _LEAVE_SECONDS = 1.0
 _ABOUT_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")

@@ -9,7 +9,7 @@ import numpy as np
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 UNDEFINED_SHARE = 0.1
-"""Of the bootstrap samples may have no rate."""
+"""The share of bootstrap samples that may have no rate."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mirrorpo.language.trl_names import torch
 
 @dataclass(frozen=True)
 class LogProbs:
-    """Of texts under one model.
+    """Log-probs of texts under one model.
 
     Attributes:
         total: sum over each text's tokens, shape (texts,), in nats.

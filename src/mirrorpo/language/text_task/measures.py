@@ -12,7 +12,7 @@ from .log_probs import LogProbs
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one model's continuations.
+    """What is measured of one model's continuations.
 
     Attributes:
         reward: mean true reward, in points.

@@ -159,7 +159,7 @@ class Prepared:
         return self.begun(self._prompts)
 
     def _rewards(self, found: Sequence[str], original: log_probs.LogProbs) -> np.ndarray:
-        """Of completions of the training prompts, round by round."""
+        """Rewards of completions of the training prompts, round by round."""
         return self.reward(texts.cycle(self._prompts, len(found)), found, original)
 
     def _draw(self, model: Any, times: int, seed: int, name: str, report: Report) -> list[str]:

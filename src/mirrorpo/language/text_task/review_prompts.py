@@ -101,4 +101,4 @@ def _asked(things: tuple[str, ...]) -> tuple[Prompt, ...]:
 
 
 PROMPTS = Prompts(NAME, _asked(_TRAIN), _asked(_TEST), are_openings=True)
-"""Of things that the other half does not name."""
+"""Training and test prompts name different things."""

@@ -152,7 +152,7 @@ class BenchPart:
 
     @property
     def seconds(self) -> float:
-        """Of training and evaluation, all agents together."""
+        """Wall time of training and evaluation, all agents together."""
         return float(self.run.agents.train_seconds.sum() + self.run.agents.evaluate_seconds.sum())
 
     @property
@@ -168,12 +168,12 @@ class BenchPart:
 
     @property
     def facts(self) -> list[Facts]:
-        """Of the run's data, one a variant; none where the run wrote none."""
+        """Facts of the run's data, one per variant; none where the run wrote none."""
         return recall(self.folder.path)
 
     @property
     def measured(self) -> list[reviews.Measured]:
-        """Of language models, beside their reward; none on robots."""
+        """What was measured of language models beside their reward; nothing on robots."""
         if self.task not in TEXT_TASKS:
             return []
         return reviews.measured(self.folder, self.run.table, self.final)

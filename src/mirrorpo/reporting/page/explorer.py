@@ -22,7 +22,7 @@ from mirrorpo.discovery.shapes import Shape
 from mirrorpo.objectives import Objective, registry
 
 _EVERY = 6
-"""Of a scalar function's points, the page keeps every so many."""
+"""The page keeps one in so many points of a scalar function."""
 
 _ZOO_ONLY_WITH_TERMS = ("closed-form", "closed-form-reference")
 """Registered objectives that are nothing before their terms are given."""

@@ -21,7 +21,7 @@ _OTHERS = (
     ("perplexity", "perplexity", 1),
 )
 TITLES = (_REWARD[1], *(title for _, title, _ in _OTHERS))
-"""Of the table's columns, after the model's name."""
+"""Titles of the table's columns, after the model's name."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class SearchPart:
 
     @property
     def seconds(self) -> float:
-        """Of all generations and validations."""
+        """Wall time of all generations and validations."""
         lines = (*self.generations, *self.validations)
         return float(sum(line.get("seconds") or 0.0 for line in lines))
 

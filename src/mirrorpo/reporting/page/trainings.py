@@ -171,7 +171,7 @@ _READERS: Mapping[Kind, Callable[[Folder, list[dict[str, Any]]], TrainingPart]] 
     "align": _align,
 }
 KINDS = tuple(_READERS)
-"""Of folders that `read` takes."""
+"""The kinds of run folders that `read` takes."""
 
 
 def _align_points(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

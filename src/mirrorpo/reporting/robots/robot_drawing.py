@@ -23,7 +23,7 @@ _TILE_METRES = 0.5
 
 _LIGHT = np.array([-0.35, -0.5, 1.0], np.float32) / np.float32(math.hypot(0.35, 0.5, 1.0))
 _HALF_ANGLE = math.radians(15.0)
-"""Of the field of view."""
+"""Half the angle of the field of view, in radians."""
 _SAMPLES_A_SIDE = 2
 _COLUMNS = 4
 _TITLE_INCHES = 6.0

@@ -13,7 +13,7 @@ from mirrorpo.study.statistics.resampling import redrawn_means
 from mirrorpo.study.statistics.row_means import row_means
 
 FEWEST = 3
-"""Of fewer objectives the order says nothing: of two it is 1 or -1."""
+"""The order of fewer objectives says nothing: that of two is 1 or -1."""
 RESAMPLES = 2000
 MOST_BIAS = 0.5
 """The most that the bootstrap's median counts as biased, in standard deviations. Where noise
