@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mirrorpo.objectives.reference_free import SimPO
+from mirrorpo.objectives.losses.reference_free import SimPO
 
 
 @dataclass(frozen=True, kw_only=True)

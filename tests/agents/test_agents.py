@@ -165,7 +165,11 @@ def test_settings_that_do_not_divide_are_refused(point, settings, message, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted", "tolerance"), [("hopper-expert", 2100, 150), ("hopper-bad", 900, 150)]
+    ("name", "wanted", "tolerance"),
+    [
+        pytest.param("hopper-expert", 2100, 150, marks=pytest.mark.slow),
+        ("hopper-bad", 900, 150),
+    ],
 )
 def test_shipped_hopper_agents_have_their_published_strength(name, wanted, tolerance):
     """Short form: the card's 100 episodes are in the range, and 50 fresh ones agree with it."""

@@ -61,6 +61,13 @@ judged = mpo.judge("answers.json", baseline="others.json", judge="vader")
 assert_type(judged, mpo.Judgement)
 assert_type(judged.win_rate, Mapping[str, float | None] | None)
 
+submitted = mpo.submit("slic", tier="quick", out="runs/slic")
+assert_type(submitted, mpo.SubmissionResult)
+assert_type(submitted.file, Path)
+verified = mpo.verify(submitted.file, cells=1)
+assert_type(verified, mpo.Verification)
+assert_type(verified.agrees, bool)
+
 page = mpo.report(result, found, "runs/other", out="page.html")
 assert_type(page, mpo.Report)
 assert_type(page.file, Path)

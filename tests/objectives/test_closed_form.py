@@ -10,7 +10,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import ClosedForm, ClosedFormReference, get
-from mirrorpo.objectives.closed_form import SHAPES, Term
+from mirrorpo.objectives.losses.closed_form import SHAPES, Term
 
 from .test_finiteness import EDGES, LIMIT
 

@@ -9,7 +9,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.objectives import PairPlan, ReferenceUpdate, get
-from mirrorpo.objectives.adaptive import QUEUE
+from mirrorpo.objectives.losses.adaptive import QUEUE
 
 from .test_finiteness import EDGES, LIMIT
 from .test_formulas import Case, alpha_dpo, beta_dpo, gated, logistic, targets

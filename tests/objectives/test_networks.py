@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrorpo import objectives
-from mirrorpo.objectives import (
-    Identity,
-    Log,
-    Logit,
-    LogSigmoid,
-    MonotoneNetwork,
-    networks,
-    parameter_vector,
-)
-from mirrorpo.objectives.activations import ACTIVATIONS, FLOOR, LIMIT
+from mirrorpo.objectives import Identity, Log, Logit, LogSigmoid, MonotoneNetwork, parameter_vector
+from mirrorpo.objectives.functions import networks
+from mirrorpo.objectives.functions.activations import ACTIVATIONS, FLOOR, LIMIT
 
 from .networks import ROLES, perturbed
 

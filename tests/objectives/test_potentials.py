@@ -15,9 +15,9 @@ from mirrorpo.objectives import (
     Rescaled,
     from_dict,
     get,
-    potentials,
     to_dict,
 )
+from mirrorpo.objectives.functions import potentials
 
 from .networks import perturbed
 

@@ -23,7 +23,7 @@ from mirrorpo.discovery.gradient_map import (
 from mirrorpo.discovery.term_search import Candidate, Gradients, Terms
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import ClosedForm, ClosedFormReference, Objective
-from mirrorpo.objectives.closed_form import SEPARATOR, SHAPES, VARIABLES, Term
+from mirrorpo.objectives.losses.closed_form import SEPARATOR, SHAPES, VARIABLES, Term
 
 TOLERANCE = 5e-4
 """A relative error of the gradient that counts as none: fewer terms are worth more."""
@@ -41,7 +41,7 @@ class Fit:
     Fields:
         objective: the closed form, ready to train with: in one phase, or after SFT if the
             original has a reference policy.
-        terms: the names of its terms, see `mirrorpo.objectives.closed_form`.
+        terms: the names of its terms, see `mirrorpo.objectives.losses.closed_form`.
         coefficients: the coefficients of the terms; the loss is minus their weighted sum.
         relative_error: root mean square of the error, relative to the gradient's; 0 is perfect.
         r_squared: share of the gradient's variation from pair to pair that is explained; 1 is

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mirrorpo.objectives import ClosedForm
-from mirrorpo.objectives.closed_form import Term
+from mirrorpo.objectives.losses.closed_form import Term
 
 _LATEX_SHAPES = {
     "{}": "{}",

@@ -28,7 +28,7 @@ from mirrorpo.objectives import (
     registry,
 )
 from mirrorpo.objectives.arrays import namespace
-from mirrorpo.objectives.networks import ABSENT
+from mirrorpo.objectives.functions.networks import ABSENT
 
 DEFAULTS = {
     "cpo": {"beta": 1.0, "weight": 1.0},

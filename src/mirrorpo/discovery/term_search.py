@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_score
 
-from mirrorpo.objectives.closed_form import Term
+from mirrorpo.objectives.losses.closed_form import Term
 from mirrorpo.standard_error import mean_and_error
 
 Terms: TypeAlias = tuple[Term, ...]

@@ -7,21 +7,11 @@
 (1,)
 """
 
-from .augmented import Augmented
 from .base import Objective, Paper
-from .closed_form import ClosedForm, ClosedFormReference
 from .component import Component, array, choice, function, number
-from .discopop import (
-    AdaptiveDecay,
-    AdaptiveQuantile,
-    AdaptiveQuantileFeedback,
-    DynamicBlend,
-    LogisticPlusExponential,
-    LogRatioModulated,
-)
-from .extension import Extended
-from .gated import Gated
-from .links import (
+from .functions.augmented import Augmented
+from .functions.extension import Extended
+from .functions.links import (
     Cubic,
     FocalLogSigmoid,
     Hinge,
@@ -35,14 +25,9 @@ from .links import (
     Square,
     SquareOrLine,
 )
-from .mirror import MirrorObjective, OneStep, Terms, TwoStep
-from .naming import get
-from .needs import PairPlan, ReferenceUpdate
-from .networks import MonotoneNetwork
-from .pairs import PairLogProbs
-from .potentials import Rescaled
-from .registry import available
-from .scalars import (
+from .functions.networks import MonotoneNetwork
+from .functions.potentials import Rescaled
+from .functions.scalars import (
     ChiSquared,
     JensenShannon,
     Log,
@@ -52,9 +37,24 @@ from .scalars import (
     ScalarFunction,
     Zero,
 )
-from .schedules import Linear, Quadratic, Sigmoid
+from .functions.schedules import Linear, Quadratic, Sigmoid
+from .functions.timed import LearnedSchedule, TimedNetwork
+from .losses.closed_form import ClosedForm, ClosedFormReference
+from .losses.discopop import (
+    AdaptiveDecay,
+    AdaptiveQuantile,
+    AdaptiveQuantileFeedback,
+    DynamicBlend,
+    LogisticPlusExponential,
+    LogRatioModulated,
+)
+from .losses.gated import Gated
+from .losses.mirror import MirrorObjective, OneStep, Terms, TwoStep
+from .naming import get
+from .needs import PairPlan, ReferenceUpdate
+from .pairs import PairLogProbs
+from .registry import available
 from .storage import from_dict, load, load_notes, save, to_dict
-from .timed import LearnedSchedule, TimedNetwork
 from .trees import tree_classes, tree_flatten, tree_unflatten
 from .vectors import parameter_vector
 

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
+import pkgutil
 from collections.abc import Iterable
 from typing import Any, cast
 
-# Importing the modules that define objectives registers them.
-from . import (  # noqa: F401
-    adaptive,
-    anchored,
-    closed_form,
-    data_aware,
-    discopop,
-    gated,
-    mirror,
-    noise_tolerant,
-    reference_free,
-    rewards,
-    two_step,
-)
+from . import losses
 from .base import Objective
 from .component import registered
 from .found import shipped
+
+# Importing the modules that define objectives registers them.
+for _module in pkgutil.iter_modules(losses.__path__):
+    importlib.import_module(f"{losses.__name__}.{_module.name}")
 
 
 def available() -> tuple[str, ...]:

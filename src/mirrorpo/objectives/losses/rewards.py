@@ -10,12 +10,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, detach, namespace
-from .base import BETAS, Batch, Objective, Paper, grid
-from .component import choice, number
-from .numerics import log_sigmoid, sigmoid
-from .ranges import ranges, scale
+from .. import numerics
+from ..arrays import Array, Number, detach, namespace
+from ..base import BETAS, Batch, Objective, Paper, grid
+from ..component import choice, number
+from ..numerics import log_sigmoid, sigmoid
+from ..ranges import ranges, scale
 
 APO_PAPER = "Anchored Preference Optimization and Contrastive Revisions"
 APO_AUTHORS = "D'Oosterlinck, Xu, Develder, Demeester, Singh, Potts, Kiela and Mehri"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar
 
-from .arrays import Array, Number, detach, namespace
-from .component import function, number
+from ..arrays import Array, Number, detach, namespace
+from ..component import function, number
 from .links import LogSigmoid
 from .scalars import ScalarFunction
 

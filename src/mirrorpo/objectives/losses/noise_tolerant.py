@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, detach, namespace
-from .base import Batch, Objective, Paper, aggregation, grid
-from .component import number
-from .links import FocalLogSigmoid, NoiseTolerant, SmoothedHinge, SmoothedLogSigmoid
+from .. import numerics
+from ..arrays import Array, Number, detach, namespace
+from ..base import Batch, Objective, Paper, aggregation, grid
+from ..component import number
+from ..functions.links import FocalLogSigmoid, NoiseTolerant, SmoothedHinge, SmoothedLogSigmoid
+from ..numerics import log_sigmoid, sigmoid
+from ..ranges import Range, ranges, scale, smoothing
 from .mirror import MirrorObjective, Terms
-from .numerics import log_sigmoid, sigmoid
-from .ranges import Range, ranges, scale, smoothing
 
 WINSOR_FLOOR = 0.02
 """wDPO's least share of the batch that it winsorises, as in its released code."""

@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from . import numerics
-from .arrays import Array, Number, as_array, detach, namespace
-from .base import Batch, Objective, Paper, aggregation, grid
-from .component import number
+from .. import numerics
+from ..arrays import Array, Number, as_array, detach, namespace
+from ..base import Batch, Objective, Paper, aggregation, grid
+from ..component import number
+from ..numerics import log_sigmoid, sigmoid
+from ..ranges import Range, ranges, scale
 from .mirror import MirrorObjective, Terms
 from .noise_tolerant import log_ratio_margin
-from .numerics import log_sigmoid, sigmoid
-from .ranges import Range, ranges, scale
 
 MOMENTUM = 0.9
 """Share of the old in a moving average of margins: beta-DPO's and alpha-DPO's."""

@@ -10,9 +10,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, as_array, namespace
-from .component import Component, number
+from .. import numerics
+from ..arrays import Array, Number, as_array, namespace
+from ..component import Component, number
 
 
 class ScalarFunction(Component):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .arrays import Array, namespace
+from ..arrays import Array, namespace
 
 FLOOR = 1e-2
 """The nearest to a singularity that an activation follows its formula."""

@@ -22,12 +22,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import numerics
-from .arrays import Array, Number, as_array, detach, namespace
-from .base import Batch, Objective, Paper
-from .component import array, number
+from .. import numerics
+from ..arrays import Array, Number, as_array, detach, namespace
+from ..base import Batch, Objective, Paper
+from ..component import array, number
+from ..functions.scalars import Logit
 from .mirror import mirror_paper
-from .scalars import Logit
 
 SEPARATOR = "; "
 """Between the names of `ClosedForm.terms`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, as_array, namespace
-from .component import number
+from .. import numerics
+from ..arrays import Array, Number, as_array, namespace
+from ..component import number
 from .scalars import ScalarFunction
 
 

@@ -13,12 +13,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from .arrays import Array, Number
-from .base import BETAS, Batch, Objective, Paper, grid
-from .component import function, number
-from .links import LogSigmoid
-from .ranges import Range, ranges, scale
-from .scalars import Log, Logit, ScalarFunction, Zero
+from ..arrays import Array, Number
+from ..base import BETAS, Batch, Objective, Paper, grid
+from ..component import function, number
+from ..functions.links import LogSigmoid
+from ..functions.scalars import Log, Logit, ScalarFunction, Zero
+from ..ranges import Range, ranges, scale
 
 MIRROR_PAPER = "Meta-Learning Objectives for Preference Optimization"
 MIRROR_AUTHORS = "Alfano, Sapora, Foerster, Rebeschini and Teh"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .arrays import Array, Number
-from .base import Batch, Paper, aggregation, grid
-from .component import number
-from .links import Identity
+from ..arrays import Array, Number
+from ..base import Batch, Paper, aggregation, grid
+from ..component import number
+from ..functions.links import Identity
+from ..functions.scalars import Probability
+from ..numerics import log_sigmoid, relu
+from ..ranges import Range, ranges, scale
 from .mirror import MirrorObjective, Terms
-from .numerics import log_sigmoid, relu
-from .ranges import Range, ranges, scale
 from .rewards import RewardObjective
-from .scalars import Probability
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .arrays import Array, Number
-from .base import Batch, Paper, aggregation, grid
-from .component import function, number
-from .links import Cubic, Hinge, Identity, LogSigmoid, SquareOrLine
+from ..arrays import Array, Number
+from ..base import Batch, Paper, aggregation, grid
+from ..component import function, number
+from ..functions.links import Cubic, Hinge, Identity, LogSigmoid, SquareOrLine
+from ..functions.scalars import Log, Logit, Power, ScalarFunction
+from ..functions.schedules import Linear
+from ..ranges import Range, ranges
 from .mirror import MirrorObjective, Terms, mirror_paper
-from .ranges import Range, ranges
-from .scalars import Log, Logit, Power, ScalarFunction
-from .schedules import Linear
 
 
 @dataclass(frozen=True, kw_only=True)

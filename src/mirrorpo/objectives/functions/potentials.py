@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, Number, as_array, namespace
-from .component import function, number
+from ..arrays import Array, Number, as_array, namespace
+from ..component import function, number
 from .networks import MonotoneNetwork
 from .scalars import Log, Logit, Power, Probability, ScalarFunction
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, detach, namespace
-from .base import Batch, Objective, Paper, grid
-from .component import choice, number
-from .needs import PairPlan, ReferenceUpdate
+from .. import numerics
+from ..arrays import Array, Number, detach, namespace
+from ..base import Batch, Objective, Paper, grid
+from ..component import choice, number
+from ..needs import PairPlan, ReferenceUpdate
+from ..numerics import log_sigmoid
+from ..ranges import Range, ranges, scale
 from .noise_tolerant import scaled_margin
-from .numerics import log_sigmoid
-from .ranges import Range, ranges, scale
 from .reference_free import SLiC
 from .two_step import DPO
 

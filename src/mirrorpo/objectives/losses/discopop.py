@@ -13,14 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, namespace
-from .base import BETAS, Batch, Objective, Paper, grid
-from .component import number
+from .. import numerics
+from ..arrays import Array, Number, namespace
+from ..base import BETAS, Batch, Objective, Paper, grid
+from ..component import number
+from ..functions.scalars import ScalarFunction
+from ..numerics import log_sigmoid, relu, sigmoid
+from ..ranges import ranges, scale
 from .mirror import MirrorObjective, Terms
-from .numerics import log_sigmoid, relu, sigmoid
-from .ranges import ranges, scale
-from .scalars import ScalarFunction
 
 
 def _paper(place: str) -> Paper:

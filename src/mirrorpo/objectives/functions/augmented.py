@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, Number, as_array
-from .component import array, function
+from ..arrays import Array, Number, as_array
+from ..component import array, function
 from .links import Hinge
 from .networks import ArrayFunction, MonotoneNetwork, non_negative
 from .scalars import ScalarFunction

@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..arrays import Array, Number, as_array, namespace
+from ..component import array, choice, is_array, number
+from ..numerics import log_sigmoid
 from .activations import ACTIVATIONS
-from .arrays import Array, Number, as_array, namespace
-from .component import array, choice, is_array, number
 from .links import LogSigmoid
-from .numerics import log_sigmoid
 from .scalars import Log, Logit, ScalarFunction
 
 COPIES = 14

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number, detach, namespace
-from .base import Batch, Objective, Paper, aggregation, grid
-from .component import number
+from .. import numerics
+from ..arrays import Array, Number, detach, namespace
+from ..base import Batch, Objective, Paper, aggregation, grid
+from ..component import number
+from ..numerics import sigmoid
+from ..ranges import Range, ranges
 from .mirror import mirror_paper
-from .numerics import sigmoid
-from .ranges import Range, ranges
 
 MOMENTUM = 0.99
 """Share of the old in the moving averages of margins."""

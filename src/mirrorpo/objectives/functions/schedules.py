@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import numerics
-from .arrays import Array, Number
-from .component import number
+from .. import numerics
+from ..arrays import Array, Number
+from ..component import number
 from .scalars import ScalarFunction
 
 

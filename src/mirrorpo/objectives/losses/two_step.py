@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .arrays import Array, Number
-from .base import BETAS, Batch, Paper, aggregation, grid
-from .component import choice, number
-from .links import Hinge, NegativeReverseKL, RobustLogSigmoid, SmoothedLogSigmoid, Square
+from ..arrays import Array, Number
+from ..base import BETAS, Batch, Paper, aggregation, grid
+from ..component import choice, number
+from ..functions.links import Hinge, NegativeReverseKL, RobustLogSigmoid, SmoothedLogSigmoid, Square
+from ..functions.scalars import ChiSquared, JensenShannon, Log, Power, ScalarFunction
+from ..ranges import Range, ranges, scale, smoothing
 from .mirror import MirrorObjective, Terms
-from .ranges import Range, ranges, scale, smoothing
-from .scalars import ChiSquared, JensenShannon, Log, Power, ScalarFunction
 
 
 @dataclass(frozen=True, kw_only=True)

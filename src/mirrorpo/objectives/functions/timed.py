@@ -7,9 +7,9 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from . import numerics
-from .arrays import Array, Number, as_array, namespace
-from .component import array, function
+from .. import numerics
+from ..arrays import Array, Number, as_array, namespace
+from ..component import array, function
 from .networks import ABSENT, SHAPE, ArrayFunction, MonotoneNetwork
 from .scalars import ScalarFunction
 
