@@ -277,7 +277,12 @@ def test_tasks_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not(
 
 
 @pytest.mark.parametrize(
-    ("what", "task"), [("robots", "hopper"), ("robots", "tla"), ("texts", "sentiment")]
+    ("what", "task"),
+    [
+        ("robots", "hopper"),
+        pytest.param("robots", "tla", marks=pytest.mark.slow),
+        ("texts", "sentiment"),
+    ],
 )
 def test_the_shipped_results_are_those_of_the_command_in_the_documents(what, task):
     (path,) = (path for path in advice.shipped(what) if path.stem == task)

@@ -29,6 +29,7 @@ def always(policy, means):
     )
 
 
+@pytest.mark.slow
 def test_the_return_with_a_penalty_is_the_plain_one_less_coefficient_times_squares(
     penalised, policy
 ):

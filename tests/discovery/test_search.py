@@ -265,6 +265,7 @@ def test_antithetic_pairs_share_their_seed(two_agents):
     assert len(set(Only(tiny(two_agents, shared_seed=False), False)._seeds(3, 6))) == 6
 
 
+@pytest.mark.slow
 def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(two_agents, better):
     settings = tiny(two_agents, better)
     script = (

@@ -49,6 +49,7 @@ LIGHT_AND_REAL = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow  # its short form is the story of the notebook, in tests/front
 @LIGHT_AND_REAL
 @pytest.mark.usefixtures("robot")
 def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():

@@ -128,6 +128,7 @@ def test_every_published_run_that_a_document_names_is_there():
             assert any(run.startswith(begins) for run in known), f"{name_of(path)}: {name}"
 
 
+@pytest.mark.slow
 def test_the_picture_of_all_losses_is_made_from_the_results(tmp_path):
     made = [sys.executable, ROOT / "docs" / "hooks" / "zoo.py", tmp_path / "all.png"]
     subprocess.run(made, check=True, capture_output=True)
