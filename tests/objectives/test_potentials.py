@@ -61,7 +61,11 @@ def solve(penalty, reward, beta):
 
 @every_potential
 @pytest.mark.parametrize(
-    ("reference", "beta"), [([0.4, 0.3, 0.2, 0.1], 1.0), ([0.25, 0.15, 0.35, 0.25], 2.5)]
+    ("reference", "beta"),
+    [
+        ([0.25, 0.15, 0.35, 0.25], 2.5),
+        pytest.param([0.4, 0.3, 0.2, 0.1], 1.0, marks=pytest.mark.slow),
+    ],
 )
 def test_theorem_3_1_gives_the_reward_of_the_regularised_solution(potential, reference, beta):
     reference = np.asarray(reference)
