@@ -3,6 +3,7 @@
 import gc
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from mirrorpo.simulation import tasks
 from mirrorpo.study import bench as benches
 from tests.front.conftest import SMALL
 
+ROOT = Path(__file__).parents[2]
 SEARCH = {
     "variants": "noisy:0.3",
     "learn": "g",
@@ -289,3 +291,17 @@ def test_a_recipe_s_smoke_run_gives_a_model(tmp_path):
     assert not made.diverged
     assert steps
     assert is_drawn(made.plot())
+
+
+def test_published_runs_are_loaded_by_their_names():
+    result = mpo.BenchResult.load(ROOT / "results" / "leaderboard-hopper")
+    assert len(result.agents) == 486
+    assert "gated[weight=1,lower=0.5]" in set(result.table["algorithm"])
+    folder = result.folder
+    del result
+    gc.collect()
+    assert not folder.exists()
+    found = mpo.DiscoveryResult.load(ROOT / "results" / "discover-gated")
+    assert found.objective.name == "gated"
+    with pytest.raises(ValueError, match="near names: leaderboard-hopper"):
+        mpo.BenchResult.load(ROOT / "results" / "leaderboard-hoper")

@@ -17,6 +17,7 @@ from mirrorpo.front.run_folder import (
     ResultInFolder,
     RunFolder,
     choose,
+    opened,
     silent,
     writing,
 )
@@ -126,12 +127,12 @@ class BenchResult(ResultInFolder):
 
     @classmethod
     def load(cls, folder: PathLike) -> BenchResult:
-        """The bench in a run folder, finished or not.
+        """The bench in a run folder, finished or not, or a published one, results/NAME.
 
         Raises:
             ValueError: there is no such folder, or it holds no bench.
         """
-        return cls._read(RunFolder(Path(folder)))
+        return cls._read(opened(folder))
 
     @classmethod
     def _read(cls, folder: RunFolder) -> BenchResult:

@@ -21,6 +21,7 @@ from mirrorpo.front.run_folder import (
     ResultInFolder,
     RunFolder,
     choose,
+    opened,
     silent,
     writing,
 )
@@ -99,12 +100,12 @@ class DiscoveryResult(Discovery, ResultInFolder):
 
     @classmethod
     def load(cls, folder: PathLike) -> DiscoveryResult:
-        """The finished search in a run folder.
+        """The finished search in a run folder, or a published one, results/NAME.
 
         Raises:
             ValueError: there is no such folder, it holds no search, or the search goes on.
         """
-        return cls._read(RunFolder(Path(folder)))
+        return cls._read(opened(folder))
 
     @classmethod
     def _read(cls, folder: RunFolder) -> DiscoveryResult:

@@ -101,6 +101,24 @@ def choose(out: Out, command: str, name: str) -> RunFolder:
     return RunFolder(runs.default_out(command, name) if isinstance(out, ByName) else Path(out))
 
 
+def opened(folder: PathLike) -> RunFolder:
+    """The folder of a finished run; a published run, results/NAME, is unpacked to a temporary one.
+
+    Raises:
+        ValueError: no published run of that name, or damaged results.
+    """
+    from mirrorpo.reporting.published import unpacking
+
+    path = Path(folder)
+    place = unpacking.find(path)
+    if place is None:
+        return RunFolder(path)
+    results, name = place
+    found = RunFolder(Path(tempfile.mkdtemp(prefix="mirrorpo-results-")), is_temporary=True)
+    unpacking.Results(results).unpack(name, found.path)
+    return found
+
+
 @contextmanager
 def writing(folder: RunFolder) -> Iterator[Path]:
     """Hold a folder while a run is written to it; one that fails before it began leaves nothing."""
