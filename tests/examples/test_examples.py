@@ -41,6 +41,7 @@ def test_own_objective_on_the_bench(tmp_path):
     assert "noisy:0.3" in table
 
 
+@pytest.mark.slow  # the notebook's story, in tests/front, discovers and plots too
 @pytest.mark.usefixtures("light")
 def test_discover_and_plot(tmp_path):
     sizes = {"rows": 8, "validation_rows": 8, "generations": 1, "population": 2, "episodes": 2}

@@ -80,6 +80,7 @@ def test_a_judge_that_stops_in_the_middle_is_gone_on_with(server, tmp_path):
     assert len(Store(path)) == len(PAIRS)
 
 
+@pytest.mark.slow  # its short forms: the stores above, and the signals in tests/cli
 def test_kill_minus_nine_pays_for_nothing_twice(server, tmp_path):
     """The real thing: a process killed among its calls, then the same command again."""
     for name in ("candidate", "baseline"):
