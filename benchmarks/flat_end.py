@@ -19,8 +19,8 @@ _FOUND = objectives.get("hopper-noisy")
 class FlatNoisy(Objective):
     """`hopper-noisy`, whose pull on the rejected sequence ends at a margin.
 
-    Outside of what its search visited, its link goes on along a tangent and pulls for ever. Here a
-    pair whose margin is above `upper` counts as one with just that margin, constant for the
+    Beyond what its search visited, its link is continued by its tangent, so it never stops pulling.
+    Here a pair whose margin is above `upper` counts as one with just that margin, constant for the
     gradient: only what raises the chosen log-prob is left.
 
     Fields:

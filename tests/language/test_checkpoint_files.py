@@ -7,7 +7,7 @@ pytest.importorskip("trl")
 
 import torch
 
-from mirrorpo import files
+from mirrorpo import array_files
 from mirrorpo.language import declared, reference
 
 ONES, CARD = torch.ones(3), {"format": reference.FORMAT, "step": 4, "data": "tokens"}
@@ -39,7 +39,7 @@ def test_both_files_come_back_as_they_were(tmp_path):
 def test_a_wrong_file_of_reference_log_probs_is_one_line(card, arrays, told, tmp_path):
     held = {"chosen": ONES, "rejected": ONES} | arrays
     whole = {name: array.numpy() for name, array in held.items() if array is not None}
-    files.save_arrays(tmp_path / reference.FILE, whole, CARD | card)
+    array_files.save_arrays(tmp_path / reference.FILE, whole, CARD | card)
     with pytest.raises(ValueError, match=told) as caught:
         reference.ReferenceLogProbs.load(tmp_path, "tokens")
     assert reference.FILE in str(caught.value)
@@ -50,6 +50,6 @@ def test_a_wrong_file_of_reference_log_probs_is_one_line(card, arrays, told, tmp
 )
 def test_a_wrong_memory_is_one_line(card, arrays, tmp_path):
     whole = {name: array.numpy() for name, array in arrays.items()}
-    files.save_arrays(tmp_path / declared.FILE, whole, {"format": declared.FORMAT} | card)
+    array_files.save_arrays(tmp_path / declared.FILE, whole, {"format": declared.FORMAT} | card)
     with pytest.raises(ValueError, match=declared.FILE):
         declared.Memory.load(tmp_path)

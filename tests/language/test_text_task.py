@@ -21,16 +21,7 @@ from mirrorpo.language.text_task.settings import TextSettings
 from mirrorpo.language.text_task.training import fine_tune
 
 from . import tiny_reviews
-from .test_reviews import smollm2_or_skip
-
-
-def train(count):
-    return [prompt.question for prompt in review_prompts.PROMPTS.train(count)]
-
-
-def of_test(count):
-    return [prompt.question for prompt in review_prompts.PROMPTS.test(count)]
-
+from .test_reviews import of_test, smollm2_or_skip, train
 
 # Measures
 
@@ -226,7 +217,7 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
 
     def look(module, args, kwargs):
         ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
-        if ids.shape[1] > 1:  # not a step of a generation that goes on
+        if ids.shape[1] > 1:  # the prompt, and no later step of the generation
             rows.extend([token for token in row if token != 0] for row in ids.tolist())
 
     load = models.load

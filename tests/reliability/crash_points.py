@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirrorpo import damage, files, json_lines, runs
+from mirrorpo import array_files, damage, files, json_lines, runs
 
 CHANGES = {
     *("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod"),
@@ -137,7 +137,7 @@ class Pair(Operation):
         arrays = {"a": np.full(50, number)}
         card = {"format": "test", "number": number}
         files.write_with_card(
-            place / "pair.safetensors", lambda to: files.save_arrays(to, arrays, card), card
+            place / "pair.safetensors", lambda to: array_files.save_arrays(to, arrays, card), card
         )
 
     def before(self, place):
@@ -146,8 +146,8 @@ class Pair(Operation):
     def look(self, place):
         path = place / "pair.safetensors"
         files.check_card(path, "a pair")
-        number = files.load_card(path, "test", "a pair")["number"]
-        assert (files.load_arrays(path, "a pair")["a"] == number).all()
+        number = array_files.load_card(path, "test", "a pair")["number"]
+        assert (array_files.load_arrays(path, "a pair")["a"] == number).all()
         if path.with_suffix(".json").is_file():
             assert files.read_object(path.with_suffix(".json"), "a card")["number"] == number
 

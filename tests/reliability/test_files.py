@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo import files, json_lines, objectives, typed
+from mirrorpo import array_files, files, json_lines, objectives, typed
 from mirrorpo.study.records import AgentRecord
 
 HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ WRITERS = {
     "text": lambda path: files.write_text(path, "text"),
     "json": lambda path: files.write_json(path, [1]),
     "lines": lambda path: json_lines.write(path, [{"a": 1}]),
-    "arrays": lambda path: files.save_arrays(path, {"a": np.ones(3)}, {"format": "x"}),
+    "arrays": lambda path: array_files.save_arrays(path, {"a": np.ones(3)}, {"format": "x"}),
     "objective": lambda path: objectives.save(objectives.get("dpo"), path),
     "table": lambda path: files.write_atomically(path, pd.DataFrame({"a": [1]}).to_parquet),
     "figure": lambda path: files.write_atomically(
@@ -128,14 +128,14 @@ def test_leftovers_of_version_0_1_0_are_removed_too(tmp_path):
 
 def test_arrays_that_changed_on_disk_are_refused(tmp_path):
     path = tmp_path / "arrays.safetensors"
-    files.save_arrays(path, {"a": np.arange(100.0)}, {"format": "x", "note": "y"})
+    array_files.save_arrays(path, {"a": np.arange(100.0)}, {"format": "x", "note": "y"})
     whole = path.read_bytes()
     for place in (-1, -400, whole.index(b'\\"y\\"') + 2):
         changed = bytearray(whole)
         changed[place] ^= 1
         path.write_bytes(changed)
         with pytest.raises(ValueError, match="does not match its own checksum"):
-            files.load_arrays(path, "arrays")
+            array_files.load_arrays(path, "arrays")
 
 
 def test_an_objective_is_not_loaded_beside_another_ones_card(tmp_path):

@@ -8,19 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mirrorpo import runs
-from mirrorpo.cli import main
 from mirrorpo.reporting.published import store
+from tests.reporting.refused import run_report
 
 TABLES = (store.AGENTS, store.CURVES, store.DOCUMENTS)
-
-
-def run_report(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["report", *map(str, arguments)])
-    error = capsys.readouterr().err
-    assert stop.value.code == 2
-    assert error.count("\n") == 1, error
-    return error
 
 
 def copied(results, tmp_path):

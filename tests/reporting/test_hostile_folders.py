@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mirrorpo import files, objectives, runs
+from mirrorpo import array_files, files, objectives, runs
 from mirrorpo.cli import main
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import component, naming
@@ -341,8 +341,8 @@ def test_a_damaged_shape_is_left_out(tmp_path):
     again = shapes.recall(run)["cpo"]
     assert (again.grid, again.moments, again.fixed) == (shape.grid, shape.moments, shape.fixed)
     assert [c.name for c in again.points[0].functions] == ["psi", "inverse potential", "link"]
-    card = files.load_card(path, shapes._FORMAT, "a shape")
-    arrays = files.load_arrays(path, "a shape")
+    card = array_files.load_card(path, shapes._FORMAT, "a shape")
+    arrays = array_files.load_arrays(path, "a shape")
     for changed_card, changed_arrays in (
         ({**card, "grid": {"beta": [1.0]}}, arrays),
         ({**card, "moments": []}, arrays),
@@ -350,7 +350,7 @@ def test_a_damaged_shape_is_left_out(tmp_path):
         (card, {**arrays, "0.maps": arrays["0.maps"][:, :2]}),
         (card, {name: of for name, of in arrays.items() if name != "1.link.x"}),
     ):
-        files.save_arrays(path, changed_arrays, changed_card)
+        array_files.save_arrays(path, changed_arrays, changed_card)
         assert shapes.recall(run) == {}
     path.write_bytes(b"no shape")
     assert shapes.recall(run) == {}

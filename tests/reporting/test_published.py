@@ -21,6 +21,7 @@ from mirrorpo.reporting.published import store, unpacking
 from mirrorpo.reporting.published.packing import ToPublish, pack
 from mirrorpo.study import records
 from tests.reporting.bench_folders import RESULTS, published
+from tests.reporting.refused import run_report
 
 ROOT = Path(__file__).parents[2]
 TABLES = (store.AGENTS, store.CURVES, store.DOCUMENTS)
@@ -248,15 +249,6 @@ def test_the_report_of_a_published_run_is_that_of_its_folder(results, written, m
         tables.append({path.name: path.read_bytes() for path in found})
     assert pages[0] == pages[1]
     assert tables[0] == tables[1]
-
-
-def run_report(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["report", *map(str, arguments)])
-    error = capsys.readouterr().err
-    assert stop.value.code == 2
-    assert error.count("\n") == 1, error
-    return error
 
 
 def test_the_command_reports_a_published_run_and_names_the_near_ones(results, tmp_path, capsys):

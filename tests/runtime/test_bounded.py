@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from mirrorpo import bounded, files
+from mirrorpo import array_files, bounded, files
 from mirrorpo.language import recipe
 from mirrorpo.objectives import load
 
@@ -80,7 +80,7 @@ def test_a_large_card_is_refused_before_it_is_read(tmp_path):
         file.truncate(size + 8)
     tracemalloc.start()
     with pytest.raises(ValueError, match="a header of 81 MiB, more than 16 MiB"):
-        files.load_card(path, "mirrorpo-agent", "an agent")
+        array_files.load_card(path, "mirrorpo-agent", "an agent")
     assert tracemalloc.get_traced_memory()[1] < 10**6
     tracemalloc.stop()
 

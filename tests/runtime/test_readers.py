@@ -20,7 +20,8 @@ OWNERS = {"json", "yaml", "gzip", "np", "pd", "zlib", "tarfile", "zipfile", "pic
 
 KNOWN = {
     "bounded.py": "the one reader",
-    "files.py": "a header is checked before it is opened; checksums are read in parts",
+    "array_files.py": "a header is checked before it is opened",
+    "files.py": "checksums are read in parts",
     "front/report.py": "a page that it has just written",
     "json_lines.py": "lines of at most bounded.LINE",
     "locks.py": "opens the lock to write it",

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, standard_error, task_names, typed, versions
+from mirrorpo import array_files, files, standard_error, task_names, typed, versions
 from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
@@ -70,7 +70,7 @@ def save(path: Path | str, policy: Policy, card: AgentCard) -> None:
         **asdict(card),
     }
     arrays = pack(policy)
-    files.write_with_card(path, lambda to: files.save_arrays(to, arrays, content), content)
+    files.write_with_card(path, lambda to: array_files.save_arrays(to, arrays, content), content)
 
 
 def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
@@ -80,7 +80,7 @@ def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
         ValueError: no such agent; a truncated, foreign or changed file.
     """
     path = find(name_or_path)
-    card = files.load_card(path, FORMAT, "an agent file")
+    card = array_files.load_card(path, FORMAT, "an agent file")
     files.check_version(path, card, FORMAT_VERSION)
     files.check_card(path, "an agent")
     unit = card.get("action_unit", 1.0)
@@ -89,7 +89,7 @@ def load(name_or_path: Path | str) -> tuple[Policy, AgentCard]:
             f"{path} was made by MirrorPO 0.1.0 and acts in units of {unit!r:.20} motor "
             "commands, which are no longer supported: take one of the shipped agents, or train one."
         )
-    arrays = files.load_arrays(path, "an agent file")
+    arrays = array_files.load_arrays(path, "an agent file")
     try:
         # Version 0.1.0 knew no bound of the mean.
         limit = typed.check(card.get("mean_limit"), float | None, "mean_limit")

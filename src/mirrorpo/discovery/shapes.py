@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo import files
+from mirrorpo import array_files, files
 from mirrorpo.discovery.member_functions import MOMENTS, Curve, member_functions
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs, user_code
@@ -166,7 +166,9 @@ def save(path: Path, text: str, shape: Shape) -> None:
         functions.append([(c.name, c.low, c.high, c.moments) for c in point.functions])
     named = ("formula", "paper", "needs_reference", "fixed", "grid", "moments")
     card = {name: getattr(shape, name) for name in named}
-    files.save_arrays(path, arrays, {"format": _FORMAT, "text": text, **card, "points": functions})
+    array_files.save_arrays(
+        path, arrays, {"format": _FORMAT, "text": text, **card, "points": functions}
+    )
 
 
 def load(path: Path) -> tuple[str, Shape]:
@@ -177,8 +179,8 @@ def load(path: Path) -> tuple[str, Shape]:
     """
     if path.is_file() and path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} is larger than any shape of an objective.")
-    card = files.load_card(path, _FORMAT, "the shape of an objective")
-    arrays = files.load_arrays(path, "the shape of an objective")
+    card = array_files.load_card(path, _FORMAT, "the shape of an objective")
+    arrays = array_files.load_arrays(path, "the shape of an objective")
     try:
         moments = tuple(float(moment) for moment in card["moments"])
         points = tuple(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import array_files
 from mirrorpo.objectives import Objective
 
 from .trl_names import torch
@@ -51,7 +51,7 @@ class Memory:
     def save(self, folder: Path) -> None:
         """Write `FILE` to a folder, whole or not at all."""
         arrays = {"values": self.values.cpu().numpy()}
-        files.save_arrays(folder / FILE, arrays, {"format": FORMAT, "stage": self.stage})
+        array_files.save_arrays(folder / FILE, arrays, {"format": FORMAT, "stage": self.stage})
 
     @classmethod
     def load(cls, folder: Path) -> "Memory | None":
@@ -64,7 +64,7 @@ class Memory:
         if not path.is_file():
             return None
         what, fields = "a file of an objective's memory", {"stage": int}
-        card, found = files.load_checked(path, FORMAT, what, fields, ("values",))
+        card, found = array_files.load_checked(path, FORMAT, what, fields, ("values",))
         return cls(torch.from_numpy(found["values"]), card["stage"])
 
 

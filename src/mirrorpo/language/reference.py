@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import array_files
 
 from .rows import ROW
 from .trl_names import torch
@@ -38,7 +38,7 @@ class ReferenceLogProbs:
         """Write `FILE` to a folder, whole or not at all."""
         arrays = {"chosen": self.chosen.numpy(), "rejected": self.rejected.numpy()}
         card = {"format": FORMAT, "step": self.step, "data": self.data}
-        files.save_arrays(folder / FILE, arrays, card)
+        array_files.save_arrays(folder / FILE, arrays, card)
 
     @classmethod
     def load(cls, folder: Path, data: str) -> "ReferenceLogProbs | None":
@@ -52,7 +52,7 @@ class ReferenceLogProbs:
             return None
         what = "a file of reference log-probs"
         fields = {"step": int, "data": str}
-        card, found = files.load_checked(path, FORMAT, what, fields, ("chosen", "rejected"))
+        card, found = array_files.load_checked(path, FORMAT, what, fields, ("chosen", "rejected"))
         if card["data"] != data:
             raise ValueError(
                 f"{path} is of other preference pairs: resume with the dataset, the tokenizer and "

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj
 
+from mirrorpo.array_files import load_arrays, load_card, save_arrays
 from mirrorpo.bounded import parse_json, read_text
-from mirrorpo.files import check_card, load_arrays, load_card, save_arrays, write_text
+from mirrorpo.files import check_card, write_text
 
 from .base import Objective
 from .component import is_array, is_function, registered

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo import damage, files, versions
+from mirrorpo import array_files, damage, files, versions
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.preferences import blocks, validation
@@ -247,7 +247,7 @@ def simulate(
         if piece is None:
             piece = blocks.simulate(policies, block, rows, seed, task)
             if parts is not None:
-                files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
+                array_files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
         pieces.append(piece)
         progress(block + 1, count)
     arrays = {
@@ -330,9 +330,9 @@ def _load_part(parts: Path | None, block: int, card: Mapping[str, Any]) -> dict 
         return None
     path = _part(parts, block)
     try:
-        if files.load_card(path, "part", "a part of a pool").get("of") != card:
+        if array_files.load_card(path, "part", "a part of a pool").get("of") != card:
             raise ValueError(f"{path} is a part of another pool.")
-        return files.load_arrays(path, "a part of a pool")
+        return array_files.load_arrays(path, "a part of a pool")
     except ValueError as error:
         damage.say(f"{error} It is simulated again.")
         return None
@@ -355,14 +355,14 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: data are written as safetensors; end the name so.")
-    files.write_with_card(path, lambda to: files.save_arrays(to, arrays, card), card)
+    files.write_with_card(path, lambda to: array_files.save_arrays(to, arrays, card), card)
 
 
 def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
-    card = files.load_card(path, format_name, what)
+    card = array_files.load_card(path, format_name, what)
     validation.check_card(card, path)
     files.check_version(path, card, FORMAT_VERSION)
     files.check_card(path, what)
     card.pop("format")
-    return files.load_arrays(path, what), card
+    return array_files.load_arrays(path, what), card

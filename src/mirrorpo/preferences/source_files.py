@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
+from mirrorpo import array_files
 from mirrorpo.preferences import validation
 from mirrorpo.preferences.data import FORMAT, POOL_FORMAT, Pool, PreferenceDataset
 from mirrorpo.preferences.views import Source
@@ -27,9 +27,9 @@ def card(path: Path) -> dict[str, Any]:
         ValueError: missing, or of another kind.
     """
     try:
-        found = files.load_card(path, POOL_FORMAT, "a pool of trajectories")
+        found = array_files.load_card(path, POOL_FORMAT, "a pool of trajectories")
     except ValueError:
         # What is wrong with a file that is neither, this says.
-        found = files.load_card(path, FORMAT, "a preference dataset")
+        found = array_files.load_card(path, FORMAT, "a preference dataset")
     validation.check_card(found, path)
     return found

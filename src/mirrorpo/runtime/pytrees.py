@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo import files
+from mirrorpo import array_files
 
 _registered: set[type] = set()
 
@@ -84,7 +84,7 @@ def save_tree(path: Path, tree: Any, card: Mapping[str, Any]) -> None:
         jax.tree_util.keystr(key): np.asarray(_plain(leaf))
         for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
-    files.save_arrays(path, arrays, card)
+    array_files.save_arrays(path, arrays, card)
 
 
 def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, dict[str, Any]]:
@@ -99,8 +99,8 @@ def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, 
     Raises:
         ValueError: missing, truncated or foreign file, or one of another structure.
     """
-    card = files.load_card(path, format_name, what)
-    arrays = files.load_arrays(path, what)
+    card = array_files.load_card(path, format_name, what)
+    arrays = array_files.load_arrays(path, what)
 
     def leaf(key: Any, old: jax.Array) -> jax.Array:
         name = jax.tree_util.keystr(key)

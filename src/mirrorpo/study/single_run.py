@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, json_lines, runs
+from mirrorpo import array_files, files, json_lines, runs
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.discovery import shapes
@@ -37,7 +37,7 @@ def task_of(path: Path) -> tasks.AnyTask:
     Raises:
         ValueError: no such file, another kind of file, or one whose card does not say.
     """
-    return recorded.task_on(files.load_card(path, data.FORMAT, "a preference dataset"), path)
+    return recorded.task_on(array_files.load_card(path, data.FORMAT, "a preference dataset"), path)
 
 
 def _task_or_pairs(

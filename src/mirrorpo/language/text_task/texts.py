@@ -65,7 +65,7 @@ def draw(
 ) -> list[str]:
     """One continuation of each prompt, sampled at temperature 1 from all tokens.
 
-    Arguments as of `generation.complete`, which goes on after an interruption. Prompts are `begun`.
+    It takes what `generation.complete` takes, and resumes as that does. Prompts are `begun`.
 
     Args:
         are_openings: cut each after the last whole sentence of its line. Others are cut after

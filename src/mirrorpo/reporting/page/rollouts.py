@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mirrorpo import files
+from mirrorpo import array_files
 from mirrorpo.agents import files as agent_files
 from mirrorpo.reporting.page import pictures
 from mirrorpo.reporting.page.folders import Folder
@@ -80,7 +80,7 @@ def record(
 
 def _is_agent(path: Path) -> bool:
     try:
-        files.load_card(path, agent_files.FORMAT, "an agent")
+        array_files.load_card(path, agent_files.FORMAT, "an agent")
     except ValueError:
         return False
     return path.with_suffix(".json").is_file()
