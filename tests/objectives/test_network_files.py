@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mirrorpo import objectives
-from mirrorpo.files import load_card
+from mirrorpo.array_files import load_card
 from mirrorpo.objectives import (
     Augmented,
     Extended,
