@@ -53,9 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/schedules"))
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--robots", nargs="+", choices=[*ROBOTS], default=[*ROBOTS])
     given = parser.parse_args()
     # A new Adam matters to losses of two stages alone, and is measured at the default schedule.
-    asked = [*itertools.product(ROBOTS, SCHEDULES, ["one"]), ("hopper", "linear", "new")]
+    asked = [*itertools.product(given.robots, SCHEDULES, ["one"])]
+    asked += [("hopper", "linear", "new")] * ("hopper" in given.robots)
     agents = pd.concat([measured(*one, given.out, given.cache) for one in asked])
     agents["algorithm"] = agents["algorithm"].str.partition("[")[0]
     cells = agents.groupby(["robot", "variant", "schedule", "adam", "algorithm"])["return_mean"]
