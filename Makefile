@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 DEMO_DATA := --task hopper --rows 512 --time-steps 64
 PYTEST ?= $(BIN)/python -m pytest
 
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
+# What is never imported need not be compiled to bytecode.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	-c constraints.txt -e
 RUNTIME := $(VENV)/.installed
 EVERYTHING := $(VENV)/.installed-with-llm
 
@@ -24,11 +26,13 @@ demo: $(RUNTIME)
 
 # One process per folder: what JAX and PyTorch keep in memory would add up over all of them. Two
 # at a time: most of the time goes into compiling, which keeps one core busy.
+# `make -j2 lint test` shares its two places with them.
 TESTS := $(patsubst tests/%/__init__.py,test-%,$(wildcard tests/*/__init__.py))
 JOBS ?= 2
+PLACES = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test: $(EVERYTHING)
-	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j$(JOBS) $(TESTS)
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target $(PLACES) $(TESTS)
 
 $(TESTS): test-%: $(EVERYTHING)
 	@echo "tests/$*/"; $(PYTEST) tests/$*/

@@ -34,7 +34,14 @@ POTENTIALS = {
     "learned": LEARNED,
     "learned-of-log": LEARNED_LOG,
 }
-every_potential = pytest.mark.parametrize("potential", POTENTIALS.values(), ids=POTENTIALS)
+SLOW = {"learned-of-log"}  # twice the time of the learned one, by the same code
+every_potential = pytest.mark.parametrize(
+    "potential",
+    [
+        pytest.param(potential, id=name, marks=[pytest.mark.slow] * (name in SLOW))
+        for name, potential in POTENTIALS.items()
+    ],
+)
 
 P = np.asarray([0.5, 0.3, 0.15, 0.05])
 Q = np.asarray([0.1, 0.2, 0.3, 0.4])

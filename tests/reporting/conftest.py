@@ -44,11 +44,11 @@ def odd_runs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def fifty_runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fifty")
+def many_runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
     lines = real_lines()
     paths = []
-    for number in range(50):
+    for number in range(12):
         some = [
             {**x, "agent": {**x["agent"], "return_mean": x["agent"]["return_mean"] - number}}
             for x in lines

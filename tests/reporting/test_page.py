@@ -42,8 +42,8 @@ def test_the_leaderboard_ranks_by_mean_and_stands_beside_the_paper(one_run):
     assert next(place for place in base if place.algorithm == "sft").ranks is None
 
 
-def test_the_leaderboard_of_several_runs_is_by_variant_and_then_by_mean(fifty_runs, odd_runs):
-    places = reading.read([*fifty_runs[:2], odd_runs[1]]).places
+def test_the_leaderboard_of_several_runs_is_by_variant_and_then_by_mean(many_runs, odd_runs):
+    places = reading.read([*many_runs[:2], odd_runs[1]]).places
     variants = [place.variant for place in places]
     assert len([*itertools.groupby(variants)]) == 3
     for _, group in itertools.groupby(places, lambda place: place.variant):

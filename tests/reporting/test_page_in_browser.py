@@ -61,7 +61,7 @@ def write_with_agent(folder, agent):
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, one_run, odd_runs, fifty_runs, two_agents):
+def pages(tmp_path_factory, one_run, odd_runs, many_runs, two_agents):
     folder = tmp_path_factory.mktemp("pages")
     paths = {}
     language = [
@@ -72,7 +72,7 @@ def pages(tmp_path_factory, one_run, odd_runs, fifty_runs, two_agents):
     for name, shown in (
         ("one", one_run),
         ("odd", odd_runs),
-        ("fifty", fifty_runs),
+        ("many", many_runs),
         ("language", language),
         ("lost", [published("tla-tables")]),
         ("moving", [write_with_agent(folder / "moving", two_agents[0])]),
@@ -101,7 +101,7 @@ def opened(chromium, pages):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("name", ["one", "odd", "fifty", "language"])
+@pytest.mark.parametrize("name", ["one", "odd", "many", "language"])
 def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(opened, name, viewport):
     shown = opened(name, viewport, color_scheme="dark")
     places = shown.scroll_through()
@@ -152,8 +152,8 @@ def test_what_has_no_number_comes_last_in_either_order(opened):
         assert column(page, 2)[-1].startswith("diverged")
 
 
-def test_the_leaderboard_of_fifty_runs_filters(opened):
-    page = opened("fifty").page
+def test_the_leaderboard_of_many_runs_filters(opened):
+    page = opened("many").page
     everything = page.locator("#places tbody tr:visible").count()
     assert everything == 50 * 12
     page.locator("[data-filter='run']").select_option("run-07")
@@ -277,7 +277,7 @@ def test_the_explorer_shows_the_python_objectives_values(opened):
             # The page keeps halves, and shows four digits.
             wanted = pytest.approx(expected, rel=2e-3, abs=1e-4)
             # A busy machine draws late.
-            for _ in range(50):
+            for _ in range(12):
                 if shown_values(panel) == wanted:
                     break
                 page.wait_for_timeout(100)
