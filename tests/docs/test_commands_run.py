@@ -117,6 +117,9 @@ def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
         given = small(arguments, **values)
         if arguments[0] in {"bench", "train"} or arguments[1] in {"evaluate", "pick"}:
             given += ["--episodes", "2"]
+        if arguments[0] == "discover":
+            given += ["--population", "2", "--episodes", "2", "--validation-rows", "8"]
+            given += ["--validation-seeds", "2", "--validation-episodes", "2"]
         main(given)
     said = " ".join(capsys.readouterr().out.split())
     assert "on my_robot.py:make (gymnasium): true return" in said

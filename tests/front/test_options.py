@@ -13,8 +13,11 @@ import mirrorpo as mpo
 from mirrorpo import protocols
 from mirrorpo.cli import COMMANDS
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.front import bench as front_bench
+from mirrorpo.front import discover as front_discover
 from mirrorpo.front import options, settings
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.user_text import UserText
 
 TYPED = [
     (options.BenchOptions, BenchSettings),
@@ -129,3 +132,13 @@ def test_all_time_steps_stay_all_when_settings_are_changed():
         patch.setitem(protocols.PROTOCOLS, "mirror", protocol)
         assert options.changed(BenchSettings(time_steps=0), seeds=2).time_steps is None
         assert options.changed(BenchSettings(), seeds=2).time_steps == 64
+
+
+def test_files_of_code_that_a_caller_names_stay_marked_as_the_callers():
+    named = {"task": "a.py:make", "better": "b.py:act", "worse": "c.py:act"}
+    for front, asked in (
+        (front_bench, BenchSettings(**named, algorithms=("sft",))),
+        (front_discover, DiscoverySettings(**named)),
+    ):
+        spelled = front._spelled(asked)
+        assert all(isinstance(getattr(spelled, name), UserText) for name in named)

@@ -114,7 +114,10 @@ class Bench:
         datasets = 2 * len(settings.variants)
         self._alone = Alone(Supply(self.task, pooled, start, datasets))
         self._workers: Workers = self._alone
-        policies = [agent_files.load(name)[0] for name in (own.better, own.worse)]
+        policies = [
+            agent_files.load_source(name, "--better and --worse")[0]
+            for name in (own.better, own.worse)
+        ]
         report("source agents")
         self.better, self.worse = (
             agent_files.evaluate(

@@ -207,4 +207,10 @@ def _spelled(settings: DiscoverySettings) -> DiscoverySettings:
     from mirrorpo.user_text import UserText
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
-    return given.changed(settings, variants=spelled, task=UserText(settings.task))
+    return given.changed(
+        settings,
+        variants=spelled,
+        task=UserText(settings.task),
+        better=None if settings.better is None else UserText(settings.better),
+        worse=None if settings.worse is None else UserText(settings.worse),
+    )
