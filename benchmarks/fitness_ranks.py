@@ -142,9 +142,9 @@ def _cheap_scores(
     bench: Any, settings: DiscoverySettings, fulls: list[Full], seeds: int
 ) -> tuple[np.ndarray, float]:
     """Mean return of each objective's agents, and seconds an agent, compilation included."""
-    from mirrorpo.discovery.fitness import Budget
+    from mirrorpo.discovery.ground import Budget
 
-    budget = Budget(bench.rows, settings.fitness_training, settings.episodes)
+    budget = Budget(None, settings.fitness_training, settings.episodes)
     scores = np.zeros(len(fulls))
     seconds = 0.0
     for algorithm in sorted({full.algorithm for full in fulls}):

@@ -12,7 +12,8 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.cli import main
-from mirrorpo.discovery.fitness import Bench, Budget
+from mirrorpo.discovery.fitness import Bench
+from mirrorpo.discovery.ground import Budget
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution import executor
 from mirrorpo.study import bench

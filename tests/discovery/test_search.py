@@ -6,15 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.discovery import artefact, search
-from mirrorpo.discovery.fitness import Bench, Budget, Score
+from mirrorpo.discovery.fitness import Bench, Score
+from mirrorpo.discovery.ground import Budget
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.simulation import tasks
 from tests import point_task
 
 ROOT = Path(__file__).parents[2]
@@ -212,7 +216,7 @@ class Fixed(Bench):
         self.settings, self.better, self.worse, self.errors = settings, 1.0, 0.0, errors
         self.calls = []
 
-    def _in_full(self, given, seeds, budget, episodes_seed):
+    def _in_full(self, given, seeds, budget, episodes_seed, par=0.0):
         self.calls.append(len(given))
         value = np.array([[objective.beta] for objective in given])
         if budget.episodes == 1:
@@ -250,6 +254,59 @@ def test_robust_fitness_is_the_mean_or_the_worst_of_normalised_scores():
         np.testing.assert_allclose(bench.fitness(returns), expected)
 
 
+def test_a_search_on_two_tasks_is_scored_by_the_worst_column_above_its_best_rival(
+    two_agents, better, tmp_path, monkeypatch
+):
+    names = (point_task.NAME, "mass")
+    monkeypatch.setitem(tasks._REGISTRY, "mass", tasks._REGISTRY[point_task.NAME])
+    own = Sources(str(two_agents[better]), str(two_agents[1 - better]), start=None, rows=8)
+    for name in names:
+        monkeypatch.setitem(SOURCES, name, own)
+    few = {"generations": 1, "population": 2, "better": None, "worse": None}
+    settings = replace(
+        tiny(two_agents, better),
+        **few,
+        task=",".join(names),
+        robust="worst",
+        against=("sft", "cpo[sft_weight=2]"),
+    )
+    found = search.discover(settings, tmp_path / "run")
+    columns = [f"{name} noisy:0.3" for name in names]
+    par = json.loads((tmp_path / "run" / search.PAR).read_text())
+    assert list(par) == columns
+    assert par[columns[0]] == par[columns[1]] >= 0, "the same task under two names"
+    source = found.provenance["source_agents"]
+    assert list(source["better"]) == list(names)
+    low, high = source["worse"]["mass"], source["better"]["mass"]
+    for line in found.provenance["validation"]:
+        assert list(line["returns"]) == columns
+        score = (line["returns"]["mass noisy:0.3"] - low) / (high - low) - par[columns[1]]
+        assert line["score"] == pytest.approx(score, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"task": "hopper,hopper"}, "names of tasks, each once"),
+        ({"task": "hopper,"}, "names of tasks, each once"),
+        ({"task": "hopper,tla", "better": "hopper-expert"}, "left out with several tasks"),
+    ],
+)
+def test_tasks_that_cannot_be_searched_together_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        DiscoverySettings(**given)
+
+
+def test_the_par_of_a_column_is_its_best_rivals_mean_and_at_least_the_worse_agents():
+    bench = Fixed(DiscoverySettings(variants=("base",)), [])
+    budget = Budget(8, None, 2)
+    rivals = [objectives.get("1s-mpo", beta=beta) for beta in (0.1, 0.4)]
+    assert bench.par([], [0], budget, 0) == 0.0
+    np.testing.assert_allclose(bench.par(rivals, [0, 1], budget, 0), [0.4])
+    bench.worse = 0.5
+    np.testing.assert_allclose(bench.par(rivals, [0, 1], budget, 0), [0.0])
+
+
 def test_antithetic_pairs_share_their_seed(two_agents):
     class Only(search._Search):
         def __init__(self, settings, pairs):
@@ -273,7 +330,8 @@ def test_the_fitness_of_a_population_does_not_depend_on_the_number_of_devices(tw
         "from tests import point_task\n"
         "from mirrorpo.runtime.devices import use_all_cores\n"
         "use_all_cores(int(sys.argv[1]))\n"
-        "from mirrorpo.discovery.fitness import Bench, Budget\n"
+        "from mirrorpo.discovery.fitness import Bench\n"
+        "from mirrorpo.discovery.ground import Budget\n"
         "from mirrorpo.discovery.settings import DiscoverySettings\n"
         "from mirrorpo import objectives\n"
         "s = DiscoverySettings(**json.loads(sys.argv[2]))\n"

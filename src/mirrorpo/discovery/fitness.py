@@ -1,22 +1,17 @@
-"""Fitness: the true return of agents that an objective has trained."""
+"""Fitness: the true return of agents that an objective has trained, on all grounds of a search."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
+from mirrorpo.discovery.ground import Budget, Draws, Ground
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.execution.batch import Order, Supply
-from mirrorpo.execution.executor import Alone, Place, Workers, at
+from mirrorpo.execution.executor import Place
 from mirrorpo.objectives import Objective
-from mirrorpo.preferences import pools
 from mirrorpo.preferences.draws import draw
-from mirrorpo.simulation import tasks
 from mirrorpo.training import learner
-from mirrorpo.training_settings import TrainSettings
 
 FITNESS_EPISODES_SEED = 1_000_000
 VALIDATION_EPISODES_SEED = 1_900_000
@@ -27,9 +22,9 @@ class Score:
     """How agents did.
 
     Attributes:
-        returns: mean true return of each agent on each variant, shape (agents, variants),
-            float64; NaN where an agent diverged or was screened out.
-        fitness: to be maximised, shape (agents,): the normalised score, over the variants as
+        returns: mean true return of each agent on each variant of each task, shape
+            (agents, columns), float64; NaN where an agent diverged or was screened out.
+        fitness: to be maximised, shape (agents,): the normalised score, over the columns as
             `robust` says; NaN where an agent diverged. Agents that were screened out rank below
             all others, in the order of the screening.
         train_seconds: spent on inner training, by all workers together.
@@ -44,40 +39,14 @@ class Score:
     agents: int
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How an agent is trained and scored.
-
-    Attributes:
-        rows: pairs it trains on.
-        training: settings of inner training.
-        episodes: behind its score.
-    """
-
-    rows: int
-    training: TrainSettings
-    episodes: int
-
-
-@dataclass(frozen=True)
-class Draws:
-    """The random numbers behind a score, beside those of the agents.
-
-    Attributes:
-        trajectories: the draw of the pool; one that `Bench` has.
-        labels: seed of the labels.
-        episodes: seed of start states and action noise, the same for all agents.
-    """
-
-    trajectories: int
-    labels: int
-    episodes: int
-
-
 class Bench:
-    """A task's data, and the scores of objectives on it.
+    """The data of a search's tasks, and the scores of objectives on them.
 
-    Agents are trained by this process, or by the workers of `at` while it lasts.
+    A column is a variant of the data on one task.
+
+    Attributes:
+        better: the better source agent's return, by column.
+        worse: the worse source agent's, by column.
     """
 
     def __init__(
@@ -88,85 +57,93 @@ class Bench:
         """Simulate or load the trajectories, and score the source agents.
 
         Raises:
-            ValueError: unknown names, or rows that the task's data do not have.
+            ValueError: unknown names, or rows that a task's data do not have.
         """
         self.settings = settings
-        self.task = tasks.load(settings.task, settings.backend)
-        own = self._sources(settings.rows)
-        self.rows = own.rows
-        self.validation_rows = self._sources(settings.validation_rows).rows
-        report("trajectories")
-        self.fitness_draw = draw(settings.data_seed, "fitness")
-        self.validation_draw = draw(settings.data_seed, "validation")
-        pooled = {
-            number: pools.cached(
-                *(self.task, rows, number, own.better, own.worse),
-                progress=pools.in_words(report),
-                waiting=pools.in_line(report),
-            )
-            for number, rows in (
-                (self.fitness_draw, self.rows),
-                (self.validation_draw, self.validation_rows),
-            )
-        }
-        start = agent_files.load(own.start)[0] if own.start is not None else None
-        # Each generation and the validation come back to every variant.
-        datasets = 2 * len(settings.variants)
-        self._alone = Alone(Supply(self.task, pooled, start, datasets))
-        self._workers: Workers = self._alone
-        policies = [
-            agent_files.load_source(name, "--better and --worse")[0]
-            for name in (own.better, own.worse)
-        ]
-        report("source agents")
-        self.better, self.worse = (
-            agent_files.evaluate(
-                *(policy, self.task, settings.validation_episodes, settings.seed),
-                settings.actions == "mean",
-            )[0]
-            for policy in policies
+        self._grounds = [Ground(settings, task, report) for task in settings.tasks]
+        each = len(settings.variants)
+        self.better = np.repeat([ground.better for ground in self._grounds], each)
+        self.worse = np.repeat([ground.worse for ground in self._grounds], each)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns: variants, after their task where a search has several."""
+        named = len(self._grounds) > 1
+        return tuple(
+            f"{ground.name} {variant}" if named else variant
+            for ground in self._grounds
+            for variant in self.settings.variants
         )
-        if not self.better > self.worse:
-            raise ValueError(
-                f"{own.better} scores {self.better:.0f} and {own.worse} {self.worse:.0f} on "
-                f"{settings.task}: the better agent must be better. Exchange the two."
-            )
+
+    @property
+    def source_agents(self) -> Mapping[str, float | Mapping[str, float]]:
+        """Returns of the source agents; by task where a search has several."""
+        if len(self._grounds) == 1:
+            return {"better": self._grounds[0].better, "worse": self._grounds[0].worse}
+        return {
+            "better": {ground.name: ground.better for ground in self._grounds},
+            "worse": {ground.name: ground.worse for ground in self._grounds},
+        }
 
     @contextmanager
     def at(self, place: Place | None) -> Iterator[None]:
         """Train agents there for as long as the context lasts."""
-        with at(place, self._alone) as self._workers:
+        with ExitStack() as stack:
+            for ground in self._grounds:
+                stack.enter_context(ground.at(place))
             yield
-        self._workers = self._alone
-
-    def _sources(self, rows: int | None) -> sources.Sources:
-        settings = self.settings
-        return sources.choose(settings.task, settings.better, settings.worse, rows)
 
     def draws(self, generation: int) -> Draws:
         """A generation's draws: labels of its own on the search's trajectories."""
-        labels = draw(self.settings.data_seed, "fitness", 1 + generation)
-        return Draws(self.fitness_draw, labels, FITNESS_EPISODES_SEED + generation)
+        seed = self.settings.data_seed
+        labels = draw(seed, "fitness", 1 + generation)
+        return Draws(draw(seed, "fitness"), labels, FITNESS_EPISODES_SEED + generation)
 
     @property
     def validation_draws(self) -> Draws:
         """The draws of every validation: trajectories and labels that no generation sees."""
-        return Draws(self.validation_draw, self.validation_draw, VALIDATION_EPISODES_SEED)
+        number = draw(self.settings.data_seed, "validation")
+        return Draws(number, number, VALIDATION_EPISODES_SEED)
 
-    def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.Prepared:
-        """A variant's data on this process's devices."""
-        return self._alone.worker.prepared(
-            variant, draws.trajectories, draws.labels, budget.rows, budget.training
-        )
+    def prepared(self, budget: Budget, draws: Draws) -> Iterator[learner.Prepared]:
+        """Each column's data on this process's devices."""
+        for ground in self._grounds:
+            for variant in self.settings.variants:
+                yield ground.prepared(variant, budget, draws)
 
     def normalised(self, returns: np.ndarray) -> np.ndarray:
         """Returns with 0 at the worse source agent and 1 at the better."""
         return (returns - self.worse) / (self.better - self.worse)
 
-    def fitness(self, returns: np.ndarray) -> np.ndarray:
-        """One number for each agent from its returns on the variants, (agents, variants)."""
-        scores = self.normalised(returns)
+    def fitness(self, returns: np.ndarray, par: np.ndarray | float = 0.0) -> np.ndarray:
+        """One number for each agent from its returns, (agents, columns).
+
+        Args:
+            returns: mean true returns.
+            par: what is subtracted from the normalised score of each column.
+        """
+        scores = self.normalised(returns) - par
         return scores.min(axis=1) if self.settings.robust == "worst" else scores.mean(axis=1)
+
+    def par(
+        self, rivals: Sequence[Objective], seeds: Sequence[int], budget: Budget, draws: Draws
+    ) -> np.ndarray | float:
+        """The best rival's normalised score in each column, shape (columns,); 0 without rivals.
+
+        Args:
+            rivals: known objectives, each trained with all the seeds.
+            seeds: the seeds of the agents' training.
+            budget: the budget of training and score.
+            draws: the draws of the data and of the episodes.
+        """
+        if not rivals:
+            return 0.0
+        scores = [
+            self.normalised(self._in_full([rival] * len(seeds), seeds, budget, draws).returns)
+            for rival in rivals
+        ]
+        means = np.mean(scores, axis=1)
+        return np.where(np.isfinite(means), means, -np.inf).max(axis=0).clip(min=0.0)
 
     def score(
         self,
@@ -175,8 +152,9 @@ class Bench:
         budget: Budget,
         draws: Draws,
         screen: tuple[Budget, float] | None = None,
+        par: np.ndarray | float = 0.0,
     ) -> Score:
-        """Train an agent with each objective on each variant, and score it.
+        """Train an agent with each objective on each column, and score it.
 
         Args:
             objectives: one for each agent, of one structure.
@@ -185,16 +163,17 @@ class Bench:
             draws: the draws of the data and of the episodes.
             screen: a smaller budget that all agents get first, and the share of them that gets
                 the whole one.
+            par: see `fitness`.
         """
         if screen is None:
-            return self._in_full(objectives, seeds, budget, draws)
+            return self._in_full(objectives, seeds, budget, draws, par)
         small, share = screen
-        first = self._in_full(objectives, seeds, small, draws)
+        first = self._in_full(objectives, seeds, small, draws, par)
         keep = max(round(share * len(objectives)), 1)
         order = np.argsort(-np.nan_to_num(first.fitness, nan=-np.inf), kind="stable")
         kept = order[:keep]
         second = self._in_full(
-            [objectives[i] for i in kept], [seeds[i] for i in kept], budget, draws
+            [objectives[i] for i in kept], [seeds[i] for i in kept], budget, draws, par
         )
         returns = np.full_like(first.returns, np.nan)
         returns[kept] = second.returns
@@ -218,37 +197,14 @@ class Bench:
         seeds: Sequence[int],
         budget: Budget,
         draws: Draws,
+        par: np.ndarray | float = 0.0,
     ) -> Score:
-        variants, count, workers = self.settings.variants, len(objectives), self._workers
-        # A slice for each worker, of whole rounds of its devices.
-        size = -(-count // (workers.count * workers.agents_at_once)) * workers.agents_at_once
-        size = min(size, count)
-        slices = [
-            (column, slice(first, first + size))
-            for column in range(len(variants))
-            for first in range(0, count, size)
-        ]
-        orders = [
-            Order(
-                objectives=objectives[agents],
-                seeds=seeds[agents],
-                variant=variants[column],
-                draw=draws.trajectories,
-                label_seed=draws.labels,
-                rows=budget.rows,
-                training=budget.training,
-                episodes=budget.episodes,
-                episodes_seeds=[draws.episodes] * len(objectives[agents]),
-                deterministic=self.settings.actions == "mean",
-                size=size,
-            )
-            for column, agents in slices
-        ]
-        returns = np.empty((count, len(variants)))
-        train_seconds = evaluate_seconds = 0.0
-        for position, scored in workers.work_off(orders):
-            column, agents = slices[position]
-            returns[agents, column] = scored.returns.astype(np.float64).mean(axis=1)
-            train_seconds += scored.train_seconds
-            evaluate_seconds += scored.evaluate_seconds
-        return Score(returns, self.fitness(returns), train_seconds, evaluate_seconds, count)
+        measured = [ground.measure(objectives, seeds, budget, draws) for ground in self._grounds]
+        returns = np.concatenate([one.returns for one in measured], axis=1)
+        return Score(
+            returns,
+            self.fitness(returns, par),
+            sum(one.train_seconds for one in measured),
+            sum(one.evaluate_seconds for one in measured),
+            len(objectives),
+        )

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from mirrorpo import files, json_lines, runs, typed, versions
-from mirrorpo.agents import sources
-from mirrorpo.discovery import artefact, space, strategy
+from mirrorpo.discovery import artefact, ground, search_log, space, strategy
 from mirrorpo.discovery.artefact import Discovery
-from mirrorpo.discovery.fitness import Bench, Budget, Draws, Score
+from mirrorpo.discovery.fitness import Bench, Score
+from mirrorpo.discovery.ground import Budget, Draws
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.execution.executor import Place
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, naming
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.training import learner
@@ -28,6 +28,7 @@ STATE_FORMAT = "mirrorpo-discovery-state"
 STATE = "state.safetensors"
 RESULT = "objective.safetensors"
 VALIDATIONS = "validation.jsonl"
+PAR = "rivals.json"
 
 SCOUT_SEEDS = (3_000_000, 3_000_001)
 FITNESS_SEED_BASE = 4_000_000
@@ -89,8 +90,10 @@ def discover(
             with other source agents.
     """
     space.member(settings)  # checks the numbers before anything is computed
-    own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-    sums, state = own.checksums(), out / STATE
+    sums: dict[str, str] = {}
+    for task in settings.tasks:
+        sums |= ground.choose(settings, task, settings.rows).checksums()
+    state = out / STATE
     runs.claim(out, asdict(settings), sums, "generations", state, kind="discover")
     if (out / RESULT).is_file():
         found = artefact.load(out / RESULT)
@@ -115,14 +118,16 @@ class _Search:
         self._progress = progress
         self.done = 0
         self.report("loading")
+        rivals = [naming.resolve(text) for text in settings.against]
+        self.rivals = [replace(rival, aggregation="mean") for rival in rivals]
         self.bench = Bench(settings, self.report)
-        self.fitness_budget = Budget(self.bench.rows, settings.fitness_training, settings.episodes)
+        self.fitness_budget = Budget(None, settings.fitness_training, settings.episodes)
         self.screen = None
         if settings.screen_epochs is not None:
-            small = Budget(self.bench.rows, settings.screen_training, settings.episodes)
+            small = Budget(None, settings.screen_training, settings.episodes)
             self.screen = (small, settings.screen_keep)
         self.validation_budget = Budget(
-            self.bench.validation_rows, settings.validation_training, settings.validation_episodes
+            None, settings.validation_training, settings.validation_episodes
         )
         self.report("scouting the range of log-probs")
         self.ranges = self._scout()
@@ -156,8 +161,8 @@ class _Search:
                 writer.flush()
                 self._save()
                 self.report(
-                    f"fitness {_shown(line['fitness_mean'])} "
-                    f"(start {_shown(line['fitness_start'])}), "
+                    f"fitness {search_log.shown(line['fitness_mean'])} "
+                    f"(start {search_log.shown(line['fitness_start'])}), "
                     f"best validation {self.winner_score:.3f}"
                 )
         finally:
@@ -175,7 +180,7 @@ class _Search:
             "settings": asdict(self.settings),
             "validation": validations,
             "winner": max(validations, key=lambda line: line["score"]),
-            "source_agents": {"better": self.bench.better, "worse": self.bench.worse},
+            "source_agents": self.bench.source_agents,
             "tangents_beyond": {"log_prob": ranges.log_prob, "margin": ranges.margin},
             "agents_trained": self.agents,
             "seconds": round(self.seconds, 1),
@@ -200,12 +205,14 @@ class _Search:
         population, asked = self.strategy.ask(key, self.state)
         seeds = self._seeds(generation, len(population))
         draws = self.bench.draws(generation)
+        par = self.bench.par(self.rivals, seeds[:1], self.fitness_budget, draws)
         score = self.bench.score(
             [self.space.objective(vector) for vector in population],
             seeds,
             self.fitness_budget,
             draws,
             self.screen,
+            par,
         )
         # The start and the mean meet the generation's own random numbers.
         known = self.bench.score(
@@ -213,6 +220,7 @@ class _Search:
             [seeds[0]] * 2,
             self.fitness_budget,
             draws,
+            par=par,
         )
         self.state = self.strategy.tell(asked, population, score.fitness)
         self._remember_best(population, score, float(known.fitness[0]), generation)
@@ -272,7 +280,7 @@ class _Search:
         }
         line: dict[str, Any] = {"generation": generation}
         for name, value in numbers.items():
-            line[name] = float(f"{float(value):.6g}") if math.isfinite(value) else None
+            line[name] = search_log.short(float(value))
         line["diverged"] = int((~np.isfinite(score.fitness)).sum())
         line["fitness"] = [
             float(f"{value:.4g}") if math.isfinite(value) else None for value in score.fitness
@@ -285,11 +293,11 @@ class _Search:
         self.report(f"validating the {what}")
         objective = self.space.objective(vector)
         seeds = [VALIDATION_SEED_BASE + i for i in range(settings.validation_seeds)]
-        score = self.bench.score(
-            [objective] * len(seeds), seeds, self.validation_budget, self.bench.validation_draws
-        )
+        given = seeds, self.validation_budget, self.bench.validation_draws
+        par = self._validation_par(*given)
+        score = self.bench.score([objective] * len(seeds), *given, par=par)
         # An agent that diverged earns what no agent earns: the worse agent's return, or less.
-        fitness = np.nan_to_num(score.fitness, nan=min(0.0, _lowest(score.fitness)))
+        fitness = np.nan_to_num(score.fitness, nan=min(0.0, search_log.lowest(score.fitness)))
         mean, error = mean_and_error(fitness)
         if mean > self.winner_score:
             self.winner, self.winner_score = vector, mean
@@ -299,9 +307,9 @@ class _Search:
             "score": mean,
             "standard_error": None if math.isnan(error) else error,
             "returns": {
-                variant: None if not np.isfinite(value) else float(value)
-                for variant, value in zip(
-                    settings.variants, score.returns.mean(axis=0), strict=True
+                column: None if not np.isfinite(value) else float(value)
+                for column, value in zip(
+                    self.bench.columns, score.returns.mean(axis=0), strict=True
                 )
             },
             "seeds": len(seeds),
@@ -310,8 +318,22 @@ class _Search:
         }
         json_lines.append(self.out / VALIDATIONS, line)
 
+    def _validation_par(self, seeds: list[int], budget: Budget, draws: Draws) -> np.ndarray | float:
+        """What the best rivals score in a validation: measured once for all of them."""
+        if not self.rivals:
+            return 0.0
+        path = self.out / PAR
+        if not path.is_file():
+            self.report("validating the rivals")
+            found = np.asarray(self.bench.par(self.rivals, seeds, budget, draws))
+            files.write_json(path, dict(zip(self.bench.columns, found.tolist(), strict=True)))
+        par = files.read_object(path, "the rivals' scores")
+        return np.array(
+            [typed.check(par.get(column), float, column) for column in self.bench.columns]
+        )
+
     def _validations(self) -> list[Mapping[str, Any]]:
-        return json_lines.read(self.out / VALIDATIONS, _validation)
+        return json_lines.read(self.out / VALIDATIONS, search_log.validation)
 
     def _scout(self) -> space.Ranges:
         """The ranges that training with the start visits, widened."""
@@ -332,13 +354,8 @@ class _Search:
     def _visited(self, objective: Objective, budget: Budget, draws: Draws) -> np.ndarray:
         return np.concatenate(
             [
-                learner.visited(
-                    objective,
-                    self.bench.prepared(variant, budget, draws),
-                    seeds=SCOUT_SEEDS,
-                    settings=budget.training,
-                )
-                for variant in self.settings.variants
+                learner.visited(objective, data, seeds=SCOUT_SEEDS, settings=budget.training)
+                for data in self.bench.prepared(budget, draws)
             ]
         )
 
@@ -362,33 +379,13 @@ class _Search:
                 setattr(self, name, typed.check(card.get(name), kind, f"{path}: {name}"))
         # What was written after the saved state is about to be computed again.
         json_lines.resume(
-            self.out / runs.METRICS, _generation, lambda line: line["generation"] < self.done
+            self.out / runs.METRICS,
+            search_log.generation,
+            lambda line: line["generation"] < self.done,
         )
         validated = path.is_file()
         json_lines.resume(
             self.out / VALIDATIONS,
-            _validation,
+            search_log.validation,
             lambda line: validated and line["generation"] <= self.done,
         )
-
-
-def _generation(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line of the log, checked as far as a search relies on it."""
-    typed.check(line["generation"], int, "generation")
-    return line
-
-
-def _validation(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line of the validations, checked as far as a search relies on it."""
-    typed.check(line["score"], float, "score")
-    return _generation(line)
-
-
-def _shown(fitness: float | None) -> str:
-    """None where every agent diverged."""
-    return "diverged" if fitness is None else f"{fitness:.3f}"
-
-
-def _lowest(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else 0.0

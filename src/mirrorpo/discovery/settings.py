@@ -36,11 +36,15 @@ class DiscoverySettings:
     """Everything that decides what a discovery finds; the search's defaults are the paper's.
 
     Attributes:
-        task: name of a task.
+        task: name of a task; or several, separated by commas: the fitness is then of all variants
+            on all of them.
         variants: the variants of the dataset. With several, the fitness is of all of them, see
             `robust`.
         robust: how scores on several variants become one: their "mean", or the "worst". A score
             is 0 at the worse source agent's return and 1 at the better's.
+        against: known objectives, as a bench names them. The best of their scores in each column
+            (a variant on a task), with the same data and seeds, is subtracted from each score, so
+            that a fitness above 0 beats them all.
         family: "one-step" (paper, eq. 11), "two-step" (eq. 10), "temporal" (eq. 12-13), or
             "gated": five numbers of a loss that trains on pairs which the policy confirms, see
             the objective `gated`.
@@ -107,6 +111,7 @@ class DiscoverySettings:
     task: str = "hopper"
     variants: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--variant",))] = ("noisy:0.3",)
     robust: str = "mean"
+    against: tuple[str, ...] = ()
     family: str = "one-step"
     learn: tuple[str, ...] | None = None
     start: str | None = None
@@ -191,6 +196,7 @@ class DiscoverySettings:
         _require(fits, "delta", self.delta, "left out: only the start slic has one")
         _require(self.delta is None or self.delta > 0, "delta", self.delta, "positive")
         self._check_learned()
+        self._check_tasks()
         screened = (
             self.screen_epochs is None or 0 < self.screen_epochs < self.fitness_training.epochs
         )
@@ -208,6 +214,21 @@ class DiscoverySettings:
         for name, value in given.items():
             fits = value is None or name in numbers
             _require(fits, name, value, f"left out: the {self.family} family has none")
+
+    def _check_tasks(self) -> None:
+        several = len(self.tasks) > 1
+        wanted = "names of tasks, each once"
+        _require(
+            all(self.tasks) and len(set(self.tasks)) == len(self.tasks), "task", self.task, wanted
+        )
+        for name in ("better", "worse", "backend"):
+            value = getattr(self, name)
+            _require(value is None or not several, name, value, "left out with several tasks")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that agents act on; each is marked as the user's own if their text is."""
+        return tuple(type(self.task)(name.strip()) for name in self.task.split(","))
 
     @property
     def learned(self) -> tuple[str, ...]:

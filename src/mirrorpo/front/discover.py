@@ -66,7 +66,10 @@ def discover(
         ValueError: an unknown name, a setting out of range, or a folder of another run.
     """
     settings = _spelled(given.build(DiscoverySettings, settings, options))
-    given.check_task(settings.task, ray)
+    for task in settings.tasks:
+        given.check_task(task, ray)
+    if ray is not None and len(settings.tasks) > 1:
+        raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
     start_jax()
     from mirrorpo.discovery import kept_formula, search
     from mirrorpo.execution import executor
@@ -75,7 +78,7 @@ def discover(
     cache.check()
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    folder = choose(out, "discover", f"{settings.task}-{digest}")
+    folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digest}")
     with writing(folder) as path, executor.place(ray) as place:
         found = search.discover(
             settings, path, lambda point: progress(point.done, point.total, point.doing), place
@@ -204,13 +207,14 @@ def _spelled(settings: DiscoverySettings) -> DiscoverySettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.user_text import UserText
+    from mirrorpo.user_text import UserText, users_own
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return given.changed(
         settings,
         variants=spelled,
         task=UserText(settings.task),
+        against=users_own(split_list(settings.against)),
         better=None if settings.better is None else UserText(settings.better),
         worse=None if settings.worse is None else UserText(settings.worse),
     )

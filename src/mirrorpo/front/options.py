@@ -76,6 +76,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     task: str
     variants: Names
     robust: str
+    against: Names
     family: str
     learn: Names | None
     start: str | None

@@ -47,7 +47,7 @@ class SearchPart:
         """Trained so far, one for each variant: the populations, screened or in full, the start
         and the mean each time, and validations."""
         validated = sum(int(line["seeds"]) for line in self.validations)
-        return self._variants * (sum(map(self._candidates, self.generations)) + validated)
+        return self._columns * (sum(map(self._candidates, self.generations)) + validated)
 
     @property
     def environment_steps(self) -> int:
@@ -57,11 +57,13 @@ class SearchPart:
         fitness = sum(map(self._candidates, self.generations)) * int(settings["episodes"])
         validated = sum(int(line["seeds"]) for line in self.validations)
         episodes = fitness + validated * int(settings["validation_episodes"])
-        return self._variants * episodes * EPISODE_LENGTH
+        return self._columns * episodes * EPISODE_LENGTH
 
     @property
-    def _variants(self) -> int:
-        return len(self.folder.settings["variants"])
+    def _columns(self) -> int:
+        """Columns of the fitness: variants of the data on each task."""
+        settings = self.folder.settings
+        return len(settings["variants"]) * len(str(settings["task"]).split(","))
 
     def _candidates(self, generation: Mapping[str, Any]) -> int:
         """Trainings of a generation on one variant."""
