@@ -1,0 +1,203 @@
+r"""What the leaderboard says: losses by kind, by worst case, and by their grip on wrong labels.
+
+    python benchmarks/which_losses.py \
+        results/leaderboard-hopper results/leaderboard-hopper-specialists
+
+A score is 0 at the worse source agent's return and 1 at the better's. A loss's grip is how hard it
+pulls at a pair that the policy takes for mislabelled, relative to one whose label it confirms: the
+median size of the gradient in the two log-probs, over minibatches of two pairs of which three in
+ten have the wrong label, with margins and log-probs as large as those of its own agents at the end
+of training on noisy:0.3, and with its memory of 200 minibatches before. The grip of losses whose
+gradient needs more than the pair is not stated.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+from scipy import stats
+
+from mirrorpo import files
+from mirrorpo.cli.console import fail
+from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.runtime.start import start_jax
+
+NOISY, SHARE = "noisy:0.3", 0.3
+BATCHES, PAIRS = 400, 2
+LEAST_MARGIN = 0.02
+"""The typical margin of a loss whose agents have none, in log-probs per step."""
+
+
+def main(
+    paths: tyro.conf.Positional[tuple[Path, ...]],
+    sources: tuple[float, float] = (892.0, 2361.0),
+    out: Path | None = None,
+) -> None:
+    """Print the table.
+
+    Args:
+        paths: published benches of one suite, each loss in one of them.
+        sources: returns of the worse and of the better source agent.
+        out: JSON file for what is printed.
+    """
+    start_jax()
+    try:
+        rows = table(agents(paths), *sources)
+    except ValueError as error:
+        fail(str(error))
+    print(rows.round(2).to_string())
+    print(in_words(rows))
+    if out is not None:
+        files.write_json(out, json.loads(rows.reset_index().to_json(orient="records")))
+
+
+def agents(paths: Sequence[Path]) -> pd.DataFrame:
+    """All agents of the benches, with the chosen and rejected log-probs they end at."""
+    from mirrorpo.reporting.published import unpacking
+    from mirrorpo.study import records
+
+    lines = []
+    with unpacking.folders(paths) as found:
+        for folder in found:
+            for record, curves in records.read(folder / "metrics.jsonl"):
+                last = {name: values[-1] for name, values in curves.items() if values}
+                lines.append(
+                    {
+                        **{name: getattr(record, name) for name in _KEPT},
+                        "chosen": last.get("chosen_log_prob"),
+                        "rejected": last.get("rejected_log_prob"),
+                    }
+                )
+    return pd.DataFrame(lines)
+
+
+_KEPT = ("algorithm", "variant", "phase", "hyperparameters", "return_mean", "trial")
+
+
+def table(frame: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
+    """One row per loss: normalised scores, what tuning gained, kind and grip; the best worst case
+    first."""
+    frame = frame.assign(score=(frame["return_mean"] - worse) / (better - worse))
+    final = frame[frame["phase"] == "final"]
+    scores = final.pivot_table(index="algorithm", columns="variant", values="score")
+    search = frame[frame["phase"] == "search"].groupby(["algorithm", "variant"])["score"]
+    # The first trial has the default values.
+    gained = (search.max() - search.first()).groupby("algorithm").mean()
+    rows = scores.assign(worst=scores.min(axis=1), mean=scores.mean(axis=1), tuning=gained)
+    noisy = final[final["variant"] == NOISY].groupby("algorithm")
+    known = {name: _About(name, cell) for name, cell in noisy}
+    rows["kind"] = pd.Series({name: one.kind for name, one in known.items()})
+    rows["grip"] = pd.Series({name: one.grip for name, one in known.items()})
+    return rows.sort_values("worst", ascending=False)
+
+
+class _About:
+    """What is known of a loss beside its scores: its kind and its grip."""
+
+    def __init__(self, name: str, cell: pd.DataFrame):
+        from mirrorpo.objectives import naming
+        from mirrorpo.study import algorithms
+
+        given = json.loads(cell["hyperparameters"].iloc[0])
+        objective = algorithms.load(naming.with_values(name, given)).objective
+        alone = "SFT term" if _has_sft_term(objective) else "margin alone"
+        self.kind = "reference" if objective.needs_reference else alone
+        self.grip = grip(objective, cell["chosen"].mean(), cell["rejected"].mean())
+
+
+def _has_sft_term(objective: Objective) -> bool:
+    """Whether a pair that is right by far still raises the chosen log-prob, and that alone."""
+    if objective.uses_ease or objective.uses_agreement or objective.needs_reference:
+        return False
+    far = np.full(PAIRS, -1.0), np.full(PAIRS, -60.0)
+    chosen, rejected = _gradients(objective, *far, None)
+    return bool(np.all(chosen < -1e-6) and np.all(np.abs(rejected) < 0.1 * np.abs(chosen)))
+
+
+def grip(objective: Objective, chosen: float, rejected: float, seed: int = 0) -> float:
+    """The pull at mislabelled pairs relative to that at right ones; NaN where it is not stated.
+
+    Args:
+        objective: a loss on means over steps.
+        chosen: mean log-prob per step of the chosen trajectories at the end of training.
+        rejected: that of the rejected ones.
+        seed: of the margins.
+    """
+    stateless = not (objective.uses_ease or objective.uses_agreement or objective.pair_plan)
+    if not stateless or not np.isfinite([chosen, rejected]).all():
+        return float("nan")
+    random = np.random.default_rng(seed)
+    middle = (chosen + rejected) / 2
+    # With a share of wrong labels the mean margin is that of right ones times 1 - 2 share.
+    typical = max((chosen - rejected) / (1 - 2 * SHARE), LEAST_MARGIN)
+    wrong = random.random((BATCHES, PAIRS)) < SHARE
+    margins = np.where(wrong, -1, 1) * typical * random.uniform(0.5, 1.5, wrong.shape)
+    sizes, memory = [], None
+    for batch in margins:
+        sides = middle + batch / 2, middle - batch / 2
+        sizes.append(np.hypot(*_gradients(objective, *sides, memory, middle)))
+        if objective.memory_size:
+            memory = np.asarray(objective.remember(_pairs(*sides, middle), memory))
+    late, late_wrong = np.array(sizes)[BATCHES // 2 :], wrong[BATCHES // 2 :]
+    right = np.median(late[~late_wrong])
+    pulled = np.median(late[late_wrong])
+    return float(pulled / right) if right > 0 else float("inf" if pulled > 0 else "nan")
+
+
+def _pairs(chosen: np.ndarray, rejected: np.ndarray, middle: float) -> PairLogProbs:
+    reference = np.full(len(chosen), middle)
+    return PairLogProbs(chosen, rejected, reference, reference)
+
+
+def _gradients(
+    objective: Objective,
+    chosen: np.ndarray,
+    rejected: np.ndarray,
+    memory: np.ndarray | None,
+    middle: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the batch's loss in its chosen and rejected log-probs, each (batch,)."""
+    from mirrorpo.runtime.pytrees import as_pytree
+
+    blank = np.full(objective.memory_size, np.nan) if memory is None else memory
+    found = _compiled()(as_pytree(objective), (chosen, rejected), middle, blank)
+    return np.asarray(found[0], float), np.asarray(found[1], float)
+
+
+@cache
+def _compiled() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    import jax
+
+    def loss(sides, objective, middle, memory):
+        reference = jax.numpy.full(PAIRS, middle)
+        pairs = PairLogProbs(*sides, reference, reference)
+        return objective(pairs, 1.0, memory if objective.memory_size else None).sum()
+
+    return jax.jit(lambda objective, sides, *rest: jax.grad(loss)(sides, objective, *rest))
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """The rank correlation of grip and score under noise, and the means by kind."""
+    known = rows.dropna(subset=["grip"])
+    sides = -known["grip"].to_numpy(), known[NOISY].to_numpy()
+
+    def spearman(first: np.ndarray, second: np.ndarray) -> float:
+        return float(stats.spearmanr(first, second).statistic)
+
+    interval = stats.bootstrap(
+        sides, spearman, paired=True, vectorized=False, n_resamples=2000, rng=0
+    ).confidence_interval
+    kinds = rows.groupby("kind")[[NOISY, "worst", "mean"]].agg(["mean", "size"])
+    return (
+        f"A looser grip and the score on {NOISY}: Spearman {spearman(*sides):.2f} "
+        f"[{interval.low:.2f}, {interval.high:.2f}] over {len(known)} losses.\n"
+        f"{kinds.round(2).to_string()}"
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
