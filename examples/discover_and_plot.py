@@ -30,7 +30,7 @@ def main(out: Path = Path("runs/short-search"), **sizes) -> list[Path]:
         "validation_rows": 64,
         "validation_episodes": 10,
     }
-    found = mpo.discover(out=out, variants="noisy:0.3", learn="g", **{**small, **sizes})
+    found = mpo.discover(out=out, variants="noisy:0.3", learn="link", **{**small, **sizes})
     about = mpo.explain(found.file)
     figures = {
         "fitness.png": found.plot(),

@@ -40,7 +40,7 @@ def tiny(two_agents, better=0, **changes):
     settings = {
         "task": point_task.NAME,
         "variants": ("noisy:0.3",),
-        "learn": ("g",),
+        "learn": ("link",),
         "generations": 3,
         "population": 4,
         "sigma": 0.3,

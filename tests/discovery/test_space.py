@@ -29,12 +29,16 @@ def search(**changes):
             0.5,
         ),
         (
-            search(start="slic", learn=("psi", "g"), timed=True),
+            search(start="slic", learn=("psi", "link"), timed=True),
             get("slic", weight=1.0, delta=5.0, aggregation="mean"),
             1.0,
         ),
         (search(family="two-step", beta=3.0), get("dpo", beta=3.0), 1.0),
-        (search(family="two-step", learn=("psi", "phi", "g"), beta=3.0), get("dpo", beta=3.0), 1.0),
+        (
+            search(family="two-step", learn=("psi", "inverse_potential", "link"), beta=3.0),
+            get("dpo", beta=3.0),
+            1.0,
+        ),
     ],
     ids=["cpo", "orpo", "lpo", "slic", "slic-timed", "dpo", "dpo-with-psi"],
 )
@@ -75,7 +79,7 @@ def test_a_family_has_only_its_own_numbers():
 
 
 def test_the_temporal_family_starts_with_the_linear_schedule():
-    built = space.build(search(family="temporal", learn=("g", "schedule")), RANGES)
+    built = space.build(search(family="temporal", learn=("link", "schedule")), RANGES)
     named = get("ta-mpo", beta=1.0, gamma=0.5, aggregation="mean")
     for progress in (0.1, 0.5, 0.9):
         found = built.objective(built.start)(PAIRS, progress)
@@ -94,7 +98,7 @@ def test_outputs_alone_are_a_third_of_the_parameters_and_move_the_function():
 
 
 def test_tied_outputs_are_one_weight_an_activation_and_every_one_of_them_moves_its_function():
-    built = space.build(search(parameters="activations", learn=("psi", "g", "weight")), RANGES)
+    built = space.build(search(parameters="activations", learn=("psi", "link", "weight")), RANGES)
     # Nine activations and one extra term for each of two functions, and the weight.
     assert built.start.shape == (21,)
     started = built.objective(built.start)
@@ -110,7 +114,7 @@ def test_tied_outputs_are_one_weight_an_activation_and_every_one_of_them_moves_i
 
 
 def test_the_weight_of_a_start_s_own_term_is_searched_and_its_place_is_not():
-    built = space.build(search(start="slic", learn=("g",), parameters="activations"), RANGES)
+    built = space.build(search(start="slic", learn=("link",), parameters="activations"), RANGES)
     assert built.start.shape == (11,)  # nine activations, the network's own term, the hinge
     without = built.start.copy()
     without[-1] = -1.0
@@ -120,7 +124,7 @@ def test_the_weight_of_a_start_s_own_term_is_searched_and_its_place_is_not():
 
 
 def test_a_searched_number_moves_with_its_entry_even_where_it_starts_at_one():
-    built = space.build(search(learn=("g", "beta"), beta=1.0, parameters="outputs"), RANGES)
+    built = space.build(search(learn=("link", "beta"), beta=1.0, parameters="outputs"), RANGES)
     vector = built.start.copy()
     vector[-1] += np.log(2.0)
     assert float(built.objective(vector).beta) == pytest.approx(2.0, rel=1e-5)
@@ -186,7 +190,7 @@ def test_ranges_hold_every_visited_value_and_never_a_probability_above_one():
     ("wrong", "says"),
     [
         ({"population": 7}, "population must be even"),
-        ({"learn": ("psi", "f")}, "learn must be some of psi, phi, g"),
+        ({"learn": ("psi", "f")}, "learn must be some of psi, inverse_potential, link"),
         ({"learn": ()}, "learn must be some of"),
         ({"start": "dpo"}, "start must be one of cpo, orpo, lpo, slic"),
         ({"delta": 1.0}, "delta must be left out: only the start slic has one"),
@@ -207,4 +211,10 @@ def test_wrong_settings_say_what_is_allowed(wrong, says):
 
 
 def test_names_to_learn_may_be_separated_by_commas():
-    assert DiscoverySettings(learn=("psi,phi", "g")).learn == ("psi", "phi", "g")
+    assert DiscoverySettings(learn=("psi,beta", "link")).learn == ("psi", "beta", "link")
+
+
+def test_the_papers_signs_name_functions_too():
+    named = ("psi", "inverse_potential", "link")
+    for given in ("psi,phi,g", "psi,inverse-potential,link"):
+        assert DiscoverySettings(learn=(given,)).learn == named

@@ -21,7 +21,7 @@ from tests.front.conftest import SMALL
 ROOT = Path(__file__).parents[2]
 SEARCH = {
     "variants": "noisy:0.3",
-    "learn": "g",
+    "learn": "link",
     "parameters": "activations",
     "generations": 2,
     "population": 4,

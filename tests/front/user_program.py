@@ -32,7 +32,7 @@ assert_type(result.settings, Mapping[str, object])
 assert_type(mpo.BenchResult.load("kept"), mpo.BenchResult)
 table, agents = result.table, result.agents
 
-found = mpo.discover(variants="noisy:0.3", learn=["psi", "g"], generations=4)
+found = mpo.discover(variants="noisy:0.3", learn=["psi", "link"], generations=4)
 assert_type(found, mpo.DiscoveryResult)
 assert_type(found.objective, Objective)
 assert_type(found.plot(), Figure)

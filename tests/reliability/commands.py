@@ -258,7 +258,7 @@ COMMANDS = {
     ),
     "discover": Command(
         lambda given, out: [
-            *("discover", "--task", "hopper", "--variants", "noisy:0.3", "--learn", "g"),
+            *("discover", "--task", "hopper", "--variants", "noisy:0.3", "--learn", "link"),
             *("--generations", 4, "--population", 4, "--sigma", 0.3, "--rows", 40),
             *("--minibatch", 20, "--epochs", 2, "--time-steps", 8, "--episodes", 4),
             *("--validate-every", 2, "--validation-seeds", 2, "--validation-rows", 40),

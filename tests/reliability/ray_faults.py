@@ -106,7 +106,7 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
 
 def _words(folder: Path, generations: int) -> list[str]:
     return [
-        *("discover", "--task", "point", "--variants", "base", "--learn", "g"),
+        *("discover", "--task", "point", "--variants", "base", "--learn", "link"),
         *("--generations", str(generations), "--population", "4", "--sigma", "0.5"),
         *("--rows", "40", "--minibatch", "20", "--epochs", "2", "--time-steps", "8"),
         *("--episodes", "4", "--learning-rate", "4e37", "--validate-every", str(generations)),

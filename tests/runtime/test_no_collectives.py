@@ -27,7 +27,7 @@ BENCH = [
     *("--episodes", "3", "--curve-episodes", "3", "--allow-short", "--keep-agents"),
 ]
 DISCOVER = [
-    *("discover", "--task", "point", "--variants", "base", "--learn", "g", "--generations", "1"),
+    *("discover", "--task", "point", "--variants", "base", "--learn", "link", "--generations", "1"),
     *("--population", "2", "--rows", "40", "--minibatch", "20", "--epochs", "2", "--time-steps"),
     *("8", "--episodes", "3", "--validation-rows", "40", "--validation-time-steps", "8"),
     *("--validation-episodes", "3", "--validation-seeds", "1"),

@@ -10,7 +10,9 @@ from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
 
 FAMILIES = ("one-step", "two-step", "temporal", "gated")
-FUNCTIONS = ("psi", "phi", "g")
+FUNCTIONS = ("psi", "inverse_potential", "link")
+SYMBOLS = {"phi": "inverse_potential", "g": "link"}
+"""The paper's signs of the functions, which `learn` takes for their names."""
 NUMBERS = ("beta", "weight", "gamma")
 GATED = ("lower", "softness", "trust", "weight", "delta")
 """What a search of the gated family learns: numbers alone."""
@@ -48,10 +50,10 @@ class DiscoverySettings:
         family: "one-step" (paper, eq. 11), "two-step" (eq. 10), "temporal" (eq. 12-13), or
             "gated": five numbers of a loss that trains on pairs which the policy confirms, see
             the objective `gated`.
-        learn: what is searched: any of psi, phi (the inverse potential) and g (the link) as
-            monotone networks; the numbers beta, weight and gamma of the family; and the schedule
-            of the temporal family. In the gated family lower, softness, trust, weight and
-            delta. None for psi, phi and g, or for all five numbers.
+        learn: what is searched: any of psi, inverse_potential and link as monotone networks (the
+            paper's signs psi, phi and g name them too); the numbers beta, weight and gamma of the
+            family; and the schedule of the temporal family. In the gated family lower, softness,
+            trust, weight and delta. None for the three functions, or for all five numbers.
         start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo;
             gated. None for the first of the family.
         beta: the value of beta of the start; None for the member's own.
@@ -60,7 +62,8 @@ class DiscoverySettings:
         gamma: the gamma of the start, temporal family only; None for the member's own.
         delta: the delta of the start "slic", the margin beyond which its link is flat; None for its
             own.
-        sees: what psi and phi see: the "log-prob", or the "probability" as in the paper.
+        sees: what psi and the inverse potential see: the "log-prob", or the "probability" as in
+            the paper.
         timed: let the networks see training's progress too.
         parameters: search "all" of a network, the "outputs" alone (the weights of its hidden
             units and of its extra terms, a third as many), or the "activations" (one weight for
@@ -163,7 +166,8 @@ class DiscoverySettings:
         own = GATED if self.family == "gated" else FUNCTIONS
         # Names separated by commas are one word on the command line.
         learned = ",".join(own if self.learn is None else self.learn).split(",")
-        object.__setattr__(self, "learn", tuple(name.strip() for name in learned if name.strip()))
+        names = [name.strip().replace("-", "_") for name in learned if name.strip()]
+        object.__setattr__(self, "learn", tuple(SYMBOLS.get(name, name) for name in names))
         for name in AT_LEAST_ONE:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(self.population % 2 == 0, "population", self.population, "even: pairs")

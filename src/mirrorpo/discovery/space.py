@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mirrorpo.discovery import few_numbers
-from mirrorpo.discovery.settings import NUMBERS, DiscoverySettings
+from mirrorpo.discovery.settings import FUNCTIONS, NUMBERS, DiscoverySettings
 from mirrorpo.objectives import (
     Augmented,
     Extended,
@@ -40,7 +40,6 @@ DEFAULTS = {
 }
 """Numbers of each start, for log-probs that are means over time steps."""
 
-_FIELDS = {"psi": "psi", "phi": "inverse_potential", "g": "link"}
 _NAMES = {"one-step": "1s-mpo", "two-step": "2s-mpo", "temporal": "ta-mpo"}
 
 
@@ -98,7 +97,7 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
         at = functools.partial(few_numbers.member_at, names)
         return Space(few_numbers.origin(names), at, known)
     learned: dict[str, Any] = {
-        _FIELDS[name]: _network(name, settings, ranges) for name in _learned(settings)
+        name: _network(name, settings, ranges) for name in _learned(settings)
     }
     if "schedule" in settings.learned:
         learned["schedule"] = LearnedSchedule()
@@ -130,7 +129,7 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
 def extended(objective: Objective, ranges: Ranges) -> Objective:
     """The objective with its networks continued by their tangents outside `ranges`."""
     functions: dict[str, Any] = {}
-    for field in _FIELDS.values():
+    for field in FUNCTIONS:
         function = getattr(objective, field, None)
         if isinstance(function, (MonotoneNetwork, TimedNetwork, Augmented)):
             low, high = ranges.margin if field == "link" else ranges.log_prob
@@ -199,12 +198,12 @@ def _numbers(settings: DiscoverySettings) -> dict[str, float]:
 
 
 def _learned(settings: DiscoverySettings) -> list[str]:
-    return [name for name in settings.learned if name in _FIELDS]
+    return [name for name in settings.learned if name in FUNCTIONS]
 
 
 def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFunction:
     network: MonotoneNetwork
-    if name == "g":
+    if name == "link":
         low, high = ranges.margin
         start = "identity" if settings.member == "lpo" else "log-sigmoid"
         network = MonotoneNetwork.link(start, low=low, high=high)
@@ -214,7 +213,7 @@ def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFu
         low, high = ranges.log_prob
         if settings.sees == "probability":
             low, high = float(np.exp(low)), float(np.exp(high))
-        if name == "phi":
+        if name == "inverse_potential":
             start = "logit" if settings.member == "orpo" else "log"
             network = MonotoneNetwork.inverse_potential(
                 start, input=settings.sees, low=low, high=high
@@ -224,7 +223,7 @@ def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFu
             if settings.family == "two-step":
                 network = _absent(network)
     function = TimedNetwork.of(network) if settings.timed else network
-    if name == "g" and settings.member == "slic":
+    if name == "link" and settings.member == "slic":
         return Augmented(term=_link(settings), network=function)
     return function
 
