@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 RUNTIME := $(VENV)/.installed
 EVERYTHING := $(VENV)/.installed-with-llm
 
-.PHONY: demo test lint gpu
+.PHONY: demo test test-newest lint gpu
 
 demo: $(RUNTIME)
 	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants mixed-quality+noisy:0.2 --family gated \
@@ -37,6 +37,20 @@ test: $(EVERYTHING)
 $(TESTS): test-%: $(EVERYTHING)
 	@echo "tests/$*/"; $(PYTEST) tests/$*/
 
+# The newest versions that the ranges allow, which need Python 3.12 or later, in an environment of
+# their own: make test-newest PYTHON=python3.13. Without the language models' packages.
+NEWEST := .venv-newest
+NEWEST_TESTS := objectives runtime simulation training discovery front
+
+test-newest: $(NEWEST)/.installed
+	$(NEWEST)/bin/python -m pytest $(addprefix tests/,$(NEWEST_TESTS))
+
+$(NEWEST)/.installed: pyproject.toml constraints-newest.txt
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		-c constraints-newest.txt -e '.[dev]'
+	touch $@
+
 # On a machine with a GPU, and JAX's and PyTorch's builds for it in .venv: docs/howto/gpu.md.
 gpu: $(EVERYTHING)
 	$(BIN)/python benchmarks/gpu.py --out runs/gpu
@@ -47,7 +61,7 @@ lint: $(EVERYTHING)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
-		{ echo "MirrorPO needs Python 3.11 or 3.12: name one with make PYTHON=..." >&2; exit 1; }
+		{ echo "constraints.txt is for Python 3.11 and 3.12: name one with make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
