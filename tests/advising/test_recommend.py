@@ -1,8 +1,6 @@
 """Estimates of a dataset against what is known of it, and what is made of them."""
 
-import io
 import json
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,14 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mirrorpo.advising import advice, conditions, noise, pairs, reference, words
+from mirrorpo.advising import conditions, evidence_files, noise, pairs, reference, words
 from mirrorpo.agents import files as agent_files
 from mirrorpo.cli import main
 from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data
-from mirrorpo.reporting import export
-from mirrorpo.reporting.page import reading
-from mirrorpo.reporting.published import unpacking
 from mirrorpo.simulation import tasks
 
 ROWS = 100
@@ -25,11 +20,44 @@ TOLERANCE = 0.08
 """Of the rate of wrong labels, of 100 pairs and one drawing of the labels."""
 
 
-@pytest.fixture(scope="module")
-def pool():
-    """Real trajectories of Hopper's source agents, shorter than usual."""
-    task = tasks.load("hopper", episode_length=300)
-    return data.simulate(task, ROWS, 0)
+@pytest.fixture(scope="module", params=["made", pytest.param("simulated", marks=pytest.mark.slow)])
+def pool(request):
+    """Trajectories of Hopper's source agents: simulated, or at places that no physics made."""
+    if request.param == "simulated":
+        return data.simulate(tasks.load("hopper", episode_length=300), ROWS, 0)
+    return made_pool()
+
+
+def made_pool(steps=60):
+    """What the source agents do where an even walk of observations takes them. The better one's
+    walk is the shorter, so is each trajectory of a higher return."""
+    draw = np.random.default_rng(0)
+    agent = np.tile(np.repeat(np.int8([data.BETTER, data.WORSE]), 2), ROWS)
+    skill = draw.standard_normal(len(agent))
+    size = np.where(agent == data.BETTER, 0.5, 1.0) - 0.1 * skill
+    observations, actions = [], []
+    for which, name in enumerate(("hopper-expert", "hopper-bad")):
+        policy, _ = agent_files.load(name)
+        shape = (2 * ROWS, steps, policy.observation_size)
+        walk = (
+            np.cumsum(draw.standard_normal(shape), axis=1)
+            / np.sqrt(np.arange(1, steps + 1))[:, None]
+        )
+        seen = policy.observation_mean + policy.observation_std * (
+            walk * size[agent == which][:, None, None]
+        )
+        observations.append(np.asarray(seen, np.float32))
+        actions.append(np.asarray(jax.jit(policy.act)(seen, jax.random.key(which))))
+    order = np.argsort(np.argsort(agent, kind="stable"), kind="stable")
+    trajectories = data.Trajectories(
+        np.concatenate(observations)[order],
+        np.concatenate(actions)[order],
+        np.full(len(agent), steps, np.int32),
+        np.float32(np.where(agent == data.BETTER, 2361.0, 802.0) + 30.0 * skill),
+        agent,
+        np.repeat(np.arange(ROWS, dtype=np.int32), 4),
+    )
+    return data.Pool(trajectories, {"task": "hopper", "rows": ROWS, "episode_length": steps})
 
 
 def labelled(pool, variant, seed=0):
@@ -205,106 +233,6 @@ def test_texts_are_read_alike_from_every_format(tmp_path, form):
     np.testing.assert_array_equal(found.group, expected.group)
 
 
-def bench_results(scores, task="hopper"):
-    """A table of results: variant -> algorithm -> (score, error)."""
-    rows = [
-        {
-            "task": task,
-            "variant": variant,
-            "algorithm": name,
-            "agents": 25,
-            "normalised": score,
-            "normalised_error": error,
-            "run": "run",
-        }
-        for variant, by_name in scores.items()
-        for name, (score, error) in by_name.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def of(rate, near_equal=0.0, spread=0.005):
-    samples = np.clip(np.random.default_rng(0).normal(rate, spread, 500), 0, 0.49)
-    estimated = noise.NoiseEstimate(rate, rate - spread, rate + spread, samples, rate, 0.0)
-    return conditions.Conditions(
-        "trajectories", 500, 500, estimated, near_equal, 0.5, 1.0, 0.0, None
-    )
-
-
-@pytest.fixture
-def results(tmp_path):
-    path = tmp_path / "results.csv"
-    bench_results(
-        {
-            "base": {"dpo": (0.9, 0.01), "orpo": (0.8, 0.01)},
-            "noisy:0.3": {"dpo": (0.2, 0.01), "orpo": (0.6, 0.01), "lpo": (0.7, 0.01)},
-            "mixed-quality": {"dpo": (0.5, 0.2), "orpo": (0.5, 0.2)},
-        }
-    ).to_csv(path, index=False)
-    return advice.evidence([path])
-
-
-def test_the_winner_under_the_estimated_conditions_is_named(results):
-    clean = advice.recommend(of(0.0), results)
-    assert [item.algorithm for item in clean.ranking] == ["dpo", "orpo"]
-    assert clean.ranking[0].best > 0.99
-    assert clean.nearest == ("hopper", "base")
-    noisy = advice.recommend(of(0.3), results)
-    assert [item.algorithm for item in noisy.ranking] == ["lpo", "orpo", "dpo"]
-    assert noisy.ranking[0].score == pytest.approx(0.7, abs=0.01)
-    assert not noisy.is_far
-
-
-def test_equal_scores_share_the_probability_and_far_data_are_said_to_be_far(results):
-    even = advice.recommend(of(0.0, near_equal=0.5), results)
-    assert sum(item.best for item in even.ranking) == pytest.approx(1.0)
-    assert all(abs(item.best - 0.5) < 0.05 for item in even.ranking)
-    assert advice.recommend(of(0.15), results).is_far
-
-
-def test_tasks_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not(tmp_path):
-    path = tmp_path / "results.csv"
-    for second, probability in ((0.3, 0.75), (0.7, 1.0)):
-        tables = [
-            bench_results({"base": {"dpo": (0.9, 0.01), "orpo": (0.5, 0.01)}}),
-            bench_results({"base": {"dpo": (second, 0.01), "orpo": (0.5, 0.01)}}, "tla"),
-        ]
-        pd.concat(tables).to_csv(path, index=False)
-        ranking = advice.recommend(of(0.0), advice.evidence([path])).ranking
-        assert [item.algorithm for item in ranking] == ["dpo", "orpo"]
-        assert ranking[0].score == pytest.approx((0.9 + second) / 2)
-        assert ranking[0].best == pytest.approx(probability, abs=0.03)
-
-
-@pytest.mark.parametrize(
-    ("what", "task"),
-    [
-        ("robots", "hopper"),
-        pytest.param("robots", "tla", marks=pytest.mark.slow),
-        ("texts", "sentiment"),
-    ],
-)
-def test_the_shipped_results_are_those_of_the_command_in_the_documents(what, task):
-    (path,) = (path for path in advice.shipped(what) if path.stem == task)
-    root = Path(__file__).parents[2]
-    document = (root / "docs" / "recommend.md").read_text(encoding="utf-8")
-    commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
-    (command,) = (text for text in commands if f"results/{task}-" in text)
-    named = [root / name for name in command.replace("\\", " ").split()]
-    with unpacking.folders(named) as folders:
-        parts = reading.read(folders)
-    again = through_csv(export.results(parts.places))
-    pd.testing.assert_frame_equal(pd.read_csv(path), again)
-    found = advice.evidence([path])
-    assert {"base", "noisy:0.3"} <= set(found.variant)
-    assert set(found.task) == {task}
-
-
-def through_csv(frame):
-    """A table as a file gives it back."""
-    return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
-
-
 def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     data.label(pool, "noisy:0.1", 0).save(tmp_path / "data.safetensors")
     out = tmp_path / "found.json"
@@ -312,29 +240,31 @@ def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     main(["recommend", str(tmp_path / "data.safetensors"), *arguments])
     text = capsys.readouterr().out
     assert "100 pairs of trajectories" in text
-    assert "the best with probability" in text
+    assert "the best with probability" in " ".join(text.split())
     document = json.loads(out.read_text())
     assert document["coverage"]["prefers_chosen"] > 0.5
     assert list(document["recommendations"]) == ["Robots"]
-    assert document["recommendations"]["Robots"]["ranking"][0]["algorithm"] in text
+    first = document["recommendations"]["Robots"]["ranking"][0]
+    assert f'mirrorpo train "{first["text"]}" --data' in " ".join(text.split())
+    assert document["recommendations"]["Robots"]["nearest"]["cell"]["variant"] in text
 
 
-def test_for_texts_the_benches_of_a_language_model_come_first_and_apart(tmp_path, capsys):
+def test_for_texts_the_evidence_of_a_language_model_comes_first_apart_and_dated(tmp_path, capsys):
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
     main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
-    text = capsys.readouterr().out
-    assert text.index("A language model:") < text.index("Robots:")
-    assert "of one small model" in " ".join(text.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.index("A language model (version 0.1.0) (sentiment):") < text.index("Robots (")
+    assert "is of version 0.1.0 of MirrorPO" in text
+    assert "mirrorpo align RECIPE --set objective=" in text
     found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
-    assert found["A language model"]["tasks"] == ["sentiment"]
-    assert found["A language model"]["ranking"][0]["algorithm"] == "cpo"
-    assert "slic" in {row["algorithm"] for row in found["Robots"]["ranking"]}
-    own = advice.shipped("texts")[0]
+    assert found["A language model (version 0.1.0)"]["tasks"] == ["sentiment"]
+    assert found["Robots"]["tasks"] == ["hopper", "tla", "walker2d"]
+    own = evidence_files.shipped("texts")
     main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
-    assert "Your benches:" in capsys.readouterr().out
+    assert "Your benches (sentiment):" in " ".join(capsys.readouterr().out.split())
     again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
-    assert again == {"Your benches": found["A language model"]}
+    assert again == {"Your benches": found["A language model (version 0.1.0)"]}
 
 
 @pytest.mark.parametrize("conversation", [False, True])

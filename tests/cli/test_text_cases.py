@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mirrorpo.advising import advice
+from mirrorpo.advising import evidence_files
 from mirrorpo.cli import main
 
 FOLDER = Path(__file__).parents[1] / "data" / "texts"
@@ -175,7 +175,7 @@ def test_recommend(case, tmp_path, capsys):
     align, own = CASES[case]
     wanted = align if own is None else own
     # One table of results: which objectives won is not what is tested here.
-    results = ("--results", advice.shipped("texts")[0])
+    results = ("--results", evidence_files.shipped("texts"))
     code, said, error = run(capsys, "recommend", FOLDER / case, "--out", out, *results)
     hold(case, wanted, code, said, error)
     assert out.is_file() == isinstance(wanted, Used)

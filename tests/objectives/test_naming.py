@@ -349,6 +349,8 @@ def test_values_are_added_to_a_text_in_all_digits_and_it_stays_the_users():
     assert isinstance(added, UserText)
     assert not isinstance(naming.with_values("dpo", {"beta": 1.0}), UserText)
     assert naming.with_values("sft", {}) == "sft"
+    scheduled = naming.with_values("ta-mpo[schedule=quadratic]", {"beta": 1.0})
+    assert naming.resolve(scheduled) == naming.get("ta-mpo", schedule="quadratic", beta=1.0)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ KNOWN = {
     "preferences/own/exchange.py": "opens the archive that it writes",
     "preferences/own/label_files.py": "a CSV file, after bounded.check_size",
     "preferences/own/tables.py": "columns in batches of 1024 rows, counted as they come",
-    "advising/advice.py": "a CSV file, after bounded.check_size",
+    "advising/evidence_files.py": "CSV files: the package's own, and after bounded.check_size",
     "reporting/page/render.py": "the package's own templates",
     "reporting/page/rollouts.py": "a picture that it has just drawn",
     "reporting/published/documents.py": "a picture, whose pixels Pillow counts; opens, reads none",

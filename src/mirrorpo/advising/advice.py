@@ -1,31 +1,49 @@
-"""Which objectives did best on benches whose data were like the user's, and how sure that is."""
+"""Which objectives did best on data like the user's, and how sure that is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from mirrorpo import bounded
 from mirrorpo.advising.conditions import Conditions
-from mirrorpo.variants import parse
+from mirrorpo.advising.evidence import Cell, Evidence
 
-NOISE_WIDTH, NEAR_WIDTH = 0.05, 0.15
-"""How far a bench's data may differ before its result counts for less: one standard deviation of
-a Gaussian weight, of the rate of wrong labels and of the share of near-equal pairs."""
-
-MIXED_NEAR_EQUAL = 0.5
-"""Share of a mixed-quality bench's pairs whose sequences come from one agent."""
+NOISE_WIDTH, NEAR_WIDTH, DOUBLINGS_WIDTH = 0.1, 0.2, 1.0
+"""How far evidence may differ from the user's data before it counts for less: one standard
+deviation of a Gaussian weight, of the rate of wrong labels, of the share of near-equal pairs, and
+of the number of pairs in doublings."""
 
 FAR = 2.0
-DRAWS = 4000
-_LEAST_COVERED = 0.8
-_NEEDED = ("task", "variant", "algorithm", "agents", "normalised", "normalised_error", "run")
+"""Distance in any of these widths from which no evidence is near."""
+
+RESAMPLES = 2000
+_LEAST_COVERED = 0.25
+_LEAST_SHOWN = 0.05
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one objective scored in one cell.
+
+    Attributes:
+        task: the robot, or the task on texts.
+        variant: the faults of the data.
+        pairs: their number; None where it is not known.
+        score: 0 is the worse source agent's return, 1 the better one's.
+        error: its standard error over agents and data draws.
+        agents: how many were trained.
+        weight: share of the advice that rests on this cell.
+    """
+
+    task: str
+    variant: str
+    pairs: int | None
+    score: float
+    error: float
+    agents: int
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -34,19 +52,60 @@ class Advice:
 
     Attributes:
         algorithm: its name.
+        text: what `mirrorpo.objective` takes, with the values that were measured on near data.
         score: normalised: 0 is the worse source agent's return, 1 the better's.
-        error: its standard error, of the agents alone.
+        error: its standard error over agents and data draws, and of what was not measured.
         best: probability that it is the best of those compared, given the uncertainty of the
-            estimates and of the benches, and how far their tasks agree: each draw takes tasks
-            with replacement. It knows nothing of how alike the user's data and theirs are.
-        figures: (task, variant, score, standard error, agents, weight) of each bench behind it.
+            estimates, the agents and data draws behind the scores, and how far the robots agree:
+            each resample draws all of them anew. It knows nothing of how alike the user's task
+            and theirs are.
+        covered: share of the weight in whose cells it was measured.
+        figures: what it scored, in the order of their weight.
     """
 
     algorithm: str
+    text: str
     score: float
     error: float
     best: float
-    figures: tuple[tuple[str, str, float, float, int, float], ...]
+    covered: float
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far the user's data are from the nearest evidence.
+
+    Attributes:
+        cell: the nearest.
+        noise: the estimated rate of wrong labels minus the cell's.
+        near_equal: the estimated share of near-equal pairs minus the cell's.
+        doublings: log2 of the number of pairs relative to the cell's; 0 where that is not known.
+    """
+
+    cell: Cell
+    noise: float
+    near_equal: float
+    doublings: float
+
+    @property
+    def widths(self) -> float:
+        """All of it in widths of the weight."""
+        return math.hypot(
+            self.noise / NOISE_WIDTH,
+            self.near_equal / NEAR_WIDTH,
+            self.doublings / DOUBLINGS_WIDTH,
+        )
+
+    @property
+    def far(self) -> tuple[str, ...]:
+        """What no evidence is near in: "noise", "quality", "size"."""
+        of = {
+            "noise": self.noise / NOISE_WIDTH,
+            "quality": self.near_equal / NEAR_WIDTH,
+            "size": self.doublings / DOUBLINGS_WIDTH,
+        }
+        return tuple(name for name, widths in of.items() if abs(widths) > FAR)
 
 
 @dataclass(frozen=True)
@@ -54,172 +113,177 @@ class Recommendation:
     """Objectives, the best first.
 
     Attributes:
-        ranking: the ranking of all that the near benches have measured.
-        nearest: (task, variant) of the nearest bench.
-        distance: to it, in the weight's standard deviations.
+        ranking: the ranking of all that were measured on enough of the near data.
+        nearest: the nearest evidence, and how far it is.
         tasks: on which the evidence was measured.
     """
 
     ranking: tuple[Advice, ...]
-    nearest: tuple[str, str]
-    distance: float
+    nearest: Distance
     tasks: tuple[str, ...]
 
     @property
     def is_far(self) -> bool:
-        """Whether no bench had data like these."""
-        return self.distance > FAR
+        """Whether no evidence had data like these."""
+        return bool(self.nearest.far)
 
 
-def shipped(what: str = "robots") -> list[Path]:
-    """Results of benches that come with the package; `mirrorpo report` writes such tables.
+def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Recommendation:
+    """Rank objectives by their scores on data like the user's.
 
-    Args:
-        what: measured on "robots", or on "texts" by a language model.
-    """
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / what
-    return sorted(folder.glob("*.csv"))
-
-
-def evidence(paths: Sequence[Path]) -> pd.DataFrame:
-    """The usable results of benches: a row for each task, variant and algorithm.
-
-    Columns: those of `mirrorpo report`'s results.csv, and noise and near_equal, the variant's.
-    Variants with a bad judge are left out, for their labels' noise depends on the pair; so are
-    algorithms with fixed values or files of a user's, and diverged ones.
-
-    Raises:
-        ValueError: a file that is missing or no such table, or nothing usable in them.
-    """
-    frames = []
-    for path in paths:
-        if not path.is_file():
-            raise ValueError(f"No table of results at {path}: the file does not exist.")
-        bounded.check_size(path, "a table of results", bounded.TABLE)
-        frame = pd.read_csv(path)
-        missing = [name for name in _NEEDED if name not in frame.columns]
-        if missing:
-            raise ValueError(
-                f"{path} is no table of results: it has no column {', '.join(missing)}. "
-                "`mirrorpo report RUN` writes one, tables/results.csv."
-            )
-        frames.append(frame)
-    if not frames:
-        raise ValueError("No table of results is given.")
-    together = pd.concat(frames, ignore_index=True)
-    faults = [parse(text) for text in together.variant]
-    together["noise"] = [fault.noise for fault in faults]
-    together["near_equal"] = [MIXED_NEAR_EQUAL if fault.mixed else 0.0 for fault in faults]
-    usable = (
-        np.isfinite(together.normalised)
-        & np.array([fault.temperature == 1.0 for fault in faults])
-        & ~together.algorithm.str.contains(r"[\[/.]", regex=True)
-    )
-    together = together[usable].sort_values("agents", ascending=False, kind="stable")
-    together = together.drop_duplicates(["task", "variant", "algorithm"])
-    if together.empty:
-        raise ValueError("The tables hold no result that can be used.")
-    return together.sort_values(["task", "variant", "algorithm"], ignore_index=True)
-
-
-def recommend(conditions: Conditions, results: pd.DataFrame, seed: int = 0) -> Recommendation:
-    """Rank objectives by their results on benches with such data.
-
-    Each bench's weight falls with its distance from the estimated conditions. Benches of several
-    tasks count alike. An objective that the near benches have not measured is left out.
+    A cell's weight falls with its distance from the estimated conditions. Robots whose nearest
+    cells are equally near count alike. Where an objective was not measured, it counts as the mean
+    of those that were, and in each resample as one of them, drawn at random: what is known of few
+    robots is known less surely. One that covers less than a quarter of the weight is left out.
 
     Args:
         conditions: the conditions of `conditions.estimate`.
-        results: the results of `evidence`.
-        seed: the seed of the draws behind the probabilities.
+        evidence: the scores.
+        seed: the seed of the resamples behind the probabilities.
     """
-    cells = results.groupby(["task", "variant"], as_index=False)[["noise", "near_equal"]].first()
-    scores = results.pivot_table(
-        index="algorithm", columns=["task", "variant"], values="normalised"
-    ).reindex(columns=pd.MultiIndex.from_frame(cells[["task", "variant"]]))
-    errors = results.pivot_table(
-        index="algorithm", columns=["task", "variant"], values="normalised_error", dropna=False
-    ).reindex(index=scores.index, columns=scores.columns)
-    known = scores.notna().to_numpy()
-    mean = np.nan_to_num(scores.to_numpy())
-    spread = np.nan_to_num(errors.to_numpy())
-
-    noise, near = cells.noise.to_numpy(), cells.near_equal.to_numpy()
-    weights = _weights(np.array([conditions.noise.rate]), conditions.near_equal, noise, near)[0]
-    covered = known @ weights
-    kept = np.flatnonzero(covered >= _LEAST_COVERED)
-    draw = np.random.default_rng(seed)
-    rates = draw.choice(conditions.noise.samples, DRAWS)
-    near_drawn = conditions.near_equal + 0.5 * NEAR_WIDTH * draw.standard_normal(DRAWS)
-    names, task = np.unique(cells.task, return_inverse=True)
-    times = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, task]
-    drawn_weights = _weights(rates, near_drawn, noise, near, times)
-    wins = np.zeros(len(kept))
-    for row in drawn_weights:
-        drawn = mean[kept] + spread[kept] * draw.standard_normal(spread[kept].shape)
-        held = known[kept] * row
-        share = held.sum(1)
-        average = (drawn * held).sum(1) / np.maximum(share, 1e-12)
-        wins[int(np.argmax(np.where(share > 0, average, -np.inf)))] += 1
-    ranking = []
-    for position, index in enumerate(kept):
-        share = known[index] * weights / covered[index]
-        figures = [
-            (
-                str(cells.task[at]),
-                str(cells.variant[at]),
-                float(mean[index, at]),
-                float(spread[index, at]),
-                int(_agents(results, cells.task[at], cells.variant[at], scores.index[index])),
-                float(share[at]),
-            )
-            for at in np.argsort(-share)
-            if share[at] >= 0.05
-        ]
-        ranking.append(
-            Advice(
-                str(scores.index[index]),
-                float(share @ mean[index]),
-                float(math.sqrt(float(share**2 @ spread[index] ** 2))),
-                float(wins[position] / DRAWS),
-                tuple(figures),
-            )
+    cells = evidence.cells
+    rate, near = conditions.noise.rate, conditions.near_equal
+    weights, covered, kept, score = _scores(evidence, rate, near, conditions.pairs)
+    rng = np.random.default_rng(seed)
+    rates = rng.choice(conditions.noise.samples, RESAMPLES)
+    shares = near + 0.25 * NEAR_WIDTH * rng.standard_normal(RESAMPLES)
+    times = _robots_drawn(cells, rng)
+    drawn_weights = _weights(cells, rates, shares, conditions.pairs, times)
+    drawn = filled(evidence.redraw(RESAMPLES, rng), evidence.known, rng)[:, :, kept]
+    averages = np.einsum("rc,rca->ra", drawn_weights, drawn)
+    wins = np.bincount(averages.argmax(axis=1), minlength=len(kept)) / RESAMPLES
+    error = np.sqrt(weights**2 @ _error_filled(evidence) ** 2)
+    ranking = [
+        Advice(
+            evidence.algorithms[at],
+            evidence.texts[_place_of_text(weights, evidence.mean[:, at]), at],
+            float(score[at]),
+            float(error[at]),
+            float(wins[position]),
+            float(covered[at]),
+            _figures(evidence, weights, at),
         )
+        for position, at in enumerate(kept)
+    ]
     ranking.sort(key=lambda advice: -advice.score)
-    distances = _distance(conditions.noise.rate, conditions.near_equal, noise, near)
-    nearest = int(np.argmin(distances))
-    return Recommendation(
-        tuple(ranking),
-        (str(cells.task[nearest]), str(cells.variant[nearest])),
-        float(distances[nearest]),
-        tuple(sorted(map(str, cells.task.unique()))),
+    nearest = min(
+        (distance(cell, rate, near, conditions.pairs) for cell in cells),
+        key=lambda found: found.widths,
+    )
+    return Recommendation(tuple(ranking), nearest, tuple(sorted({cell.task for cell in cells})))
+
+
+def ranked(evidence: Evidence, rate: float, near_equal: float, pairs: int) -> list[str]:
+    """The objectives in the order of `recommend`, for data of which just this is known."""
+    _, _, kept, score = _scores(evidence, rate, near_equal, pairs)
+    return [evidence.algorithms[at] for at in kept[np.argsort(-score[kept], kind="stable")]]
+
+
+def distance(cell: Cell, rate: float, near_equal: float, pairs: int) -> Distance:
+    """How far data are from a cell, given their rate of wrong labels, share of near-equal pairs
+    and number of pairs."""
+    doublings = 0.0 if cell.pairs is None else math.log2(pairs / cell.pairs)
+    return Distance(cell, rate - cell.noise, near_equal - cell.near_equal, doublings)
+
+
+def filled(drawn: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Redrawn means, with one of the cell's others in place of each that was not measured.
+
+    Args:
+        drawn: shape (resamples, cells, algorithms).
+        known: where there is a measurement, shape (cells, algorithms).
+        rng: source of chance.
+    """
+    drawn = drawn.copy()
+    for place, row in enumerate(known):
+        there, missing = np.flatnonzero(row), np.flatnonzero(~row)
+        if len(missing):
+            chosen = there[rng.integers(len(there), size=(len(drawn), len(missing)))]
+            drawn[:, place, missing] = np.take_along_axis(drawn[:, place], chosen, axis=1)
+    return drawn
+
+
+def _scores(
+    evidence: Evidence, rate: float, near_equal: float, pairs: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The cells' weights; of each objective how much of them it covers; positions of those that
+    cover enough; and each one's score."""
+    weights = _weights(evidence.cells, np.array([rate]), np.array([near_equal]), pairs)[0]
+    covered = weights @ evidence.known
+    kept = np.flatnonzero(covered >= _LEAST_COVERED)
+    return weights, covered, kept, weights @ _mean_filled(evidence)
+
+
+def _mean_filled(evidence: Evidence) -> np.ndarray:
+    of_cell = np.nanmean(evidence.mean, axis=1, keepdims=True)
+    return np.where(evidence.known, evidence.mean, of_cell)
+
+
+def _error_filled(evidence: Evidence) -> np.ndarray:
+    """Of what was not measured, the spread of what was."""
+    of_cell = np.nanstd(evidence.mean, axis=1, keepdims=True)
+    return np.where(evidence.known, np.nan_to_num(evidence.error), of_cell)
+
+
+def _place_of_text(weights: np.ndarray, mean: np.ndarray) -> int:
+    """Of about equally near cells the one where the objective did best."""
+    weight = np.where(np.isfinite(mean), weights, 0.0)
+    return int(np.argmax(np.where(weight >= 0.5 * weight.max(), np.nan_to_num(mean), -np.inf)))
+
+
+def _figures(evidence: Evidence, weights: np.ndarray, at: int) -> tuple[Figure, ...]:
+    return tuple(
+        Figure(
+            evidence.cells[place].task,
+            evidence.cells[place].variant,
+            evidence.cells[place].pairs,
+            float(evidence.mean[place, at]),
+            float(evidence.error[place, at]),
+            int(evidence.agents[place, at]),
+            float(weights[place]),
+        )
+        for place in np.argsort(-weights, kind="stable")
+        if evidence.known[place, at] and weights[place] >= _LEAST_SHOWN
     )
 
 
-def _distance(
-    rate: float | np.ndarray, share: float | np.ndarray, noise: np.ndarray, near: np.ndarray
-) -> np.ndarray:
-    return np.hypot((noise - rate) / NOISE_WIDTH, (near - share) / NEAR_WIDTH)
+def _robots_drawn(cells: tuple[Cell, ...], rng: np.random.Generator) -> np.ndarray:
+    """How often each cell's robot is drawn, robots with replacement, shape (RESAMPLES, cells)."""
+    names, robot = np.unique([cell.task for cell in cells], return_inverse=True)
+    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)[:, robot]
 
 
 def _weights(
+    cells: tuple[Cell, ...],
     rates: np.ndarray,
-    shares: float | np.ndarray,
-    noise: np.ndarray,
-    near: np.ndarray,
-    times: np.ndarray | float = 1.0,
+    shares: np.ndarray,
+    pairs: int,
+    times: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Shape (draws, benches), each bench taken so many `times`; each row sums to 1."""
-    shares = np.broadcast_to(shares, rates.shape)
-    distance = _distance(rates[:, None], shares[:, None], noise, near)
-    far = np.where(times > 0, distance**2, np.inf)
+    """Weight of each cell, shape (draws, cells); each row sums to 1.
+
+    A robot weighs as much as its nearest cell is near, times how often it is taken; its cells
+    share that by their own nearness.
+    """
+    noise, near = np.array([cell[2:4] for cell in cells]).T
+    sizes = [cell.pairs for cell in cells if cell.pairs is not None] or [pairs]
+    # Beyond what was measured all sizes are about equally far.
+    size = min(max(pairs, min(sizes)), max(sizes))
+    doublings = np.array([distance(cell, 0.0, 0.0, size).doublings for cell in cells])
+    squares = (
+        ((noise - rates[:, None]) / NOISE_WIDTH) ** 2
+        + ((near - shares[:, None]) / NEAR_WIDTH) ** 2
+        + (doublings / DOUBLINGS_WIDTH) ** 2
+    )
+    taken = np.ones_like(squares) if times is None else times
+    squares = np.where(taken > 0, squares, np.inf)
     # Relative to the nearest, so that far data do not underflow.
-    closeness = times * np.exp(-0.5 * (far - far.min(axis=1, keepdims=True)))
-    return closeness / closeness.sum(axis=1, keepdims=True)
-
-
-def _agents(results: pd.DataFrame, task: str, variant: str, algorithm: str) -> int:
-    found = results[
-        (results.task == task) & (results.variant == variant) & (results.algorithm == algorithm)
-    ]
-    return int(found.agents.iloc[0]) if len(found) else 0
+    closeness = np.exp(-0.5 * (squares - squares.min(axis=1, keepdims=True)))
+    tasks = np.array([cell.task for cell in cells])
+    weights = np.zeros_like(closeness)
+    for task in np.unique(tasks):
+        of = closeness[:, tasks == task]
+        whole = of.sum(axis=1, keepdims=True)
+        share = of / np.where(whole > 0, whole, 1.0)
+        weights[:, tasks == task] = share * of.max(axis=1, keepdims=True) * taken[:, tasks == task]
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -7,12 +7,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mirrorpo.advising.advice import Recommendation
+from mirrorpo.advising.advice import Advice, Distance, Recommendation
 from mirrorpo.advising.conditions import Conditions
 
 _SHOWN = 5
 _SURE, _LIKELY = 0.9, 0.5
 _WEAK = 0.35
+_WHOLE = 0.9
+_LEAST_SHOWN = 0.1
+_FAR = {
+    "noise": "the rate of wrong labels",
+    "quality": "the share of near-equal pairs",
+    "size": "the number of pairs",
+}
 
 
 def about(facts: Conditions) -> list[str]:
@@ -51,38 +58,80 @@ def about(facts: Conditions) -> list[str]:
     return lines
 
 
-def advice(where: str, ranked: Recommendation) -> list[str]:
-    """The objectives that did best on such data, by evidence from `where`."""
+def advice(where: str, ranked: Recommendation, kind: str) -> list[str]:
+    """The objectives that did best on such data, by evidence from `where`.
+
+    Args:
+        where: what the evidence was measured on.
+        ranked: the recommendation.
+        kind: the kind of the user's pairs, "trajectories" or "texts".
+    """
     if not ranked.ranking:
-        return [f"{where}: no objective was measured on all benches with such data."]
+        return [f"{where}: no objective was measured on enough of the data that are like these."]
+    first = ranked.ranking[0]
     lines = [
-        f"{where}: {len(ranked.ranking)} objectives were measured with such data "
-        f"({', '.join(ranked.tasks)}), the best first:"
+        f"{where} ({', '.join(ranked.tasks)}): {_surely(first)} Of {len(ranked.ranking)} "
+        "objectives, by mean score between the two source agents (0 the worse, 1 the better):"
     ]
     for place, item in enumerate(ranked.ranking[:_SHOWN], 1):
         behind = "; ".join(
-            f"{task} {variant}: {score:.2f} ± {error:.2f} of {agents} agents"
-            for task, variant, score, error, agents, _ in item.figures
+            f"{figure.task} {figure.variant}: {figure.score:.2f} ± {figure.error:.2f}, "
+            f"{figure.agents} agents"
+            for figure in item.figures
+            if figure.weight >= _LEAST_SHOWN
+        )
+        partly = (
+            f"; measured on {100 * item.covered:.0f} % of the evidence that counts here"
+            if item.covered < _WHOLE
+            else ""
         )
         lines.append(
-            f"  {place}. {item.algorithm}: {item.score:.2f} ± {item.error:.2f} between the source "
-            f"agents; the best with probability {item.best:.2f} ({behind})"
+            f"  {place}. {item.algorithm}: {item.score:.2f} ± {item.error:.2f}; the best with "
+            f"probability {item.best:.2f} ({behind}{partly})"
         )
-    top = max(item.best for item in ranked.ranking)
-    word = "clear" if top >= _SURE else "likely" if top >= _LIKELY else "close"
-    sure = {
-        "clear": "The first is clearly ahead there.",
-        "likely": "The first is probably ahead there.",
-        "close": "The first ones are too close to tell apart.",
-    }[word]
-    task, variant = ranked.nearest
-    lines.append(f"{sure} The nearest bench is {variant} of {task}.")
-    if ranked.is_far:
-        lines.append(
-            f"No bench had such data: even the nearest is {ranked.distance:.1f} widths away. Take "
-            "this as a first guess."
-        )
+    lines += [_use(first, kind), _nearest(ranked.nearest)]
     return lines
+
+
+def _surely(first: Advice) -> str:
+    """The winner, and how sure it is."""
+    if first.best >= _SURE:
+        how = "it is clearly ahead"
+    elif first.best >= _LIKELY:
+        how = "it is probably ahead"
+    else:
+        how = "the first ones are too close to tell apart"
+    return f"{first.algorithm} did best on such data, and {how} (probability {first.best:.2f})."
+
+
+def _use(first: Advice, kind: str) -> str:
+    """What to type."""
+    command = (
+        f'mirrorpo align RECIPE --set objective="{first.text}"'
+        if kind == "texts"
+        else f'mirrorpo train "{first.text}" --data FILE'
+    )
+    tuned = "" if "=" not in first.text else " Its values were tuned there: tune them on your own."
+    return f'To train with it: {command}, or mpo.objective("{first.text}").{tuned}'
+
+
+def _nearest(nearest: Distance) -> str:
+    """How far the user's data are from the evidence."""
+    cell = nearest.cell
+    size = f" with {cell.pairs} pairs" if cell.pairs else ""
+    parts = [
+        f"{100 * abs(nearest.noise):.0f} percentage points "
+        f"{'more' if nearest.noise > 0 else 'fewer'} wrong labels",
+        f"{100 * abs(nearest.near_equal):.0f} points "
+        f"{'more' if nearest.near_equal > 0 else 'fewer'} near-equal pairs",
+    ]
+    if cell.pairs:
+        parts.append(f"{2**nearest.doublings:.2g} times as many pairs")
+    said = f"Nearest evidence: {cell.variant} of {cell.task}{size}; yours have {', '.join(parts)}."
+    if nearest.far:
+        what = " and in ".join(_FAR[name] for name in nearest.far)
+        said += f" No evidence is near in {what}: take this as a first guess."
+    return said
 
 
 def document(facts: Conditions, ranked: Mapping[str, Recommendation]) -> dict[str, Any]:
@@ -95,8 +144,14 @@ def document(facts: Conditions, ranked: Mapping[str, Recommendation]) -> dict[st
         **about,
         "noise": noise,
         "coverage": None if facts.coverage is None else vars(facts.coverage),
-        "recommendations": {name: dataclasses.asdict(ranking) for name, ranking in ranked.items()},
+        "recommendations": {name: _as_json(ranking) for name, ranking in ranked.items()},
     }
+
+
+def _as_json(ranked: Recommendation) -> dict[str, Any]:
+    found = dataclasses.asdict(ranked)
+    found["nearest"]["cell"] = ranked.nearest.cell._asdict()
+    return {**found, "far": list(ranked.nearest.far)}
 
 
 def _percent(share: float) -> str:

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from mirrorpo.advising.conditions import Conditions
     from mirrorpo.preference_texts.reading import PreferenceTexts
 
-ROBOTS, TEXTS, GIVEN = "Robots", "A language model", "Your benches"
+ROBOTS, TEXTS, GIVEN = "Robots", "A language model (version 0.1.0)", "Your benches"
 _SCORED = 512
-# Reading, features, five preference models, and the benches.
+# Reading, features, five preference models, and the evidence.
 _STEPS = 8
 _ABOUT_TEXTS = (
-    "What was measured on a language model is of one small model, few agents, and hyper-parameters "
-    "that were not tuned; what was measured on robots is tuned, and of another kind. Both are a "
-    "first guess, to be tried beside what you use now."
+    "What was measured on a language model is of version 0.1.0 of MirrorPO, of one small model, "
+    "few agents, and hyper-parameters that were not tuned; what was measured on robots is of "
+    "another kind. Both are a first guess, to be tried beside what you use now."
 )
 
 Columns = Mapping[str, str | None] | Sequence[str]
@@ -85,7 +85,7 @@ def recommend(
     if texts is None and (columns or split or format != RecommendSettings.format):
         raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
     start_jax()
-    from mirrorpo.advising import advice, conditions, pairs, words
+    from mirrorpo.advising import advice, conditions, evidence_files, pairs, words
 
     progress(1, _STEPS, "features")
     found = pairs.read(file, seed) if texts is None else pairs.from_texts(texts, seed)
@@ -100,14 +100,14 @@ def recommend(
         found, seed, lambda models: progress(2 + models, _STEPS, "preference models")
     )
     tables = paths(results)
-    evidence = {GIVEN: tables} if tables else {ROBOTS: advice.shipped("robots")}
-    if found.kind == "texts" and not tables:
-        evidence = {TEXTS: advice.shipped("texts"), **evidence}
-    ranked = {
-        name: advice.recommend(facts, advice.evidence(given), seed)
-        for name, given in evidence.items()
-    }
-    progress(_STEPS, _STEPS, "benches")
+    if tables:
+        evidence = {GIVEN: evidence_files.tables(tables)}
+    elif found.kind == "texts":
+        evidence = {TEXTS: evidence_files.texts(), ROBOTS: evidence_files.robots()}
+    else:
+        evidence = {ROBOTS: evidence_files.robots()}
+    ranked = {name: advice.recommend(facts, given, seed) for name, given in evidence.items()}
+    progress(_STEPS, _STEPS, "evidence")
     if target is not None:
         files.write_json(target, words.document(facts, ranked))
     return DatasetAdvice(facts, ranked, () if texts is None else tuple(texts.notes))
@@ -119,7 +119,8 @@ class DatasetAdvice:
 
     Attributes:
         facts: what the dataset is like: rate of wrong labels, near-equal pairs, lengths, coverage.
-        recommendations: by what was measured: "Robots", "A language model", or "Your benches".
+        recommendations: by what was measured: "Robots", "A language model (version 0.1.0)", or
+            "Your benches".
         notes: what the reader of texts says of them.
     """
 
@@ -129,16 +130,18 @@ class DatasetAdvice:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per objective and kind of evidence, the best first: evidence, algorithm, score
-        (0 is the worse source agent, 1 the better), error, best (probability to be the best)."""
+        """One row per objective and kind of evidence, the best first: evidence, algorithm, text
+        (what `mirrorpo.objective` takes), score (0 is the worse source agent, 1 the better),
+        error, best (probability to be the best)."""
         import pandas as pd
 
         rows = [
-            (name, item.algorithm, item.score, item.error, item.best)
+            (name, item.algorithm, item.text, item.score, item.error, item.best)
             for name, found in self.recommendations.items()
             for item in found.ranking
         ]
-        return pd.DataFrame(rows, columns=["evidence", "algorithm", "score", "error", "best"])
+        columns = ["evidence", "algorithm", "text", "score", "error", "best"]
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -147,7 +150,7 @@ class DatasetAdvice:
 
         said = [*self.notes, *words.about(self.facts)]
         for name, ranking in self.recommendations.items():
-            said += words.advice(name, ranking)
+            said += words.advice(name, ranking, self.facts.kind)
         if self.facts.kind == "texts" and ROBOTS in self.recommendations:
             said.append(_ABOUT_TEXTS)
         return tuple(said)

@@ -166,14 +166,17 @@ def spelled(given: Objective) -> str:
     return f"{given.name}[{','.join(numbers)}]" if numbers else given.name
 
 
-def with_values(text: str, values: Mapping[str, float]) -> str:
+def with_values(text: str, values: Mapping[str, float | str]) -> str:
     """An objective's text with values of its fields beside those in its brackets, exactly.
 
     The text stays `UserText` if it was.
     """
     named = parse(text)
     merged = {**named.values, **values}
-    inside = ",".join(f"{name}={value!r}" for name, value in merged.items())
+    inside = ",".join(
+        f"{name}={value if isinstance(value, str) else repr(value)}"
+        for name, value in merged.items()
+    )
     whole = f"{named.name}[{inside}]" if merged else named.name
     return UserText(whole) if isinstance(text, UserText) else whole
 

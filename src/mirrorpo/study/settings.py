@@ -57,8 +57,8 @@ class BenchSettings:
             "mirror", or "smoke", a tiny random model to see that a set-up works.
         seeds: number of trained agents per table cell.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
-            takes those that searches behind the shipped tables of results chose, where the task
-            and variant have them, else the middle of the grid.
+            takes those behind the shipped evidence (docs/recommend.md), where the task and variant
+            have them, else the middle of the grid.
         search_seeds: number of agents per trial of the search.
         tune_by: "trials" gives every loss the same number of trials over its declared ranges;
             "grid" tries the points of its grid, at most six. A loss without hyper-parameters

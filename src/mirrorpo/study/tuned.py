@@ -1,6 +1,5 @@
 """Hyper-parameters found by earlier searches, shipped with the package."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -9,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mirrorpo import bounded
+from mirrorpo.objectives import naming
 from mirrorpo.study.algorithms import Algorithm
 
 
@@ -40,17 +40,17 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 
 @cache
 def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """Hyper-parameters from the bench results that come with the package: of several results of
-    a cell, those of most agents."""
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots"
-    # A task's name may come from a file, and must lead nowhere else.
-    known = {path.stem: path for path in folder.glob("*.csv")}
-    if task not in known:
-        return {}
-    rows = pd.read_csv(known[task]).sort_values("agents", ascending=False, kind="stable")
+    """Hyper-parameters of the agents that come with the package, see docs/recommend.md: of several
+    sizes of the data those of the largest."""
+    file = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots.csv"
+    rows = pd.read_csv(file, usecols=["task", "variant", "pairs", "algorithm", "text"])
+    rows = rows[rows.task == task].drop_duplicates().sort_values("pairs", ascending=False)
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows.itertuples():
-        chosen.setdefault(row.algorithm, {}).setdefault(
-            row.variant, json.loads(row.hyperparameters)
-        )
+        values = {
+            name: value
+            for name, value in naming.parse(row.text).values.items()
+            if isinstance(value, float)
+        }
+        chosen.setdefault(row.algorithm, {}).setdefault(row.variant, values)
     return chosen

@@ -5,34 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mirrorpo.resampling import agents_sample
 from mirrorpo.study.statistics.agent_rows import CELL, agent_rows, one_per_cell, require
 from mirrorpo.study.statistics.row_means import is_table
-
-
-def nested_sample(draws: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of agents redrawn in two steps: data draws first, then agents within each.
-
-    One draw fewer than there are is chosen, with replacement: the variance between draws is then
-    right for any number of them (as many as there are would halve it for two). Redrawing agents
-    on top makes intervals of few draws wide rather than narrow.
-
-    Args:
-        draws: the data draw of each agent, shape (agents,).
-        resamples: how often.
-        rng: source of chance.
-
-    Returns:
-        Shape (resamples, agents chosen), int. Where draws differ in their number of agents, every
-        chosen draw gives as many as the largest has, so that all draws weigh alike.
-    """
-    _, index = np.unique(draws, return_inverse=True)
-    members = [np.flatnonzero(index == draw) for draw in range(index.max() + 1)]
-    chosen = rng.integers(len(members), size=(resamples, max(len(members) - 1, 1)))
-    most = max(len(found) for found in members)
-    sizes = np.array([len(found) for found in members])
-    padded = np.array([np.resize(found, most) for found in members])
-    within = np.floor(rng.random((*chosen.shape, most)) * sizes[chosen][..., None]).astype(int)
-    return np.asarray(padded[chosen[..., None], within].reshape(resamples, -1))
 
 
 def redrawn_means(
@@ -67,18 +42,14 @@ def redrawn_means(
         for name in names
     }
     whole = max(scores.values(), key=len).index
-    shared = _agents_sample(whole, resamples, rng)
+    shared = _sample(whole, resamples, rng)
     columns = []
     for found in scores.values():
         same = found.index.equals(whole)
-        sample = shared if same else _agents_sample(found.index, resamples, rng)
+        sample = shared if same else _sample(found.index, resamples, rng)
         columns.append(found.to_numpy()[sample].mean(axis=1))
     return np.stack(columns, axis=1)
 
 
-def _agents_sample(cells: pd.Index, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    draws = cells.get_level_values(CELL[0]).to_numpy()
-    if len(np.unique(draws)) > 1:
-        return nested_sample(draws, resamples, rng)
-    # One fewer than there are, as with draws.
-    return rng.integers(len(cells), size=(resamples, max(len(cells) - 1, 1)))
+def _sample(cells: pd.Index, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    return agents_sample(cells.get_level_values(CELL[0]).to_numpy(), resamples, rng)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from mirrorpo.resampling import nested_sample
 from mirrorpo.standard_error import mean_and_error, one_dimensional
-from mirrorpo.study.statistics.resampling import nested_sample
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999

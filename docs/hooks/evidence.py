@@ -1,0 +1,139 @@
+"""The evidence that `mirrorpo recommend` rests on for robots, from results/ alone.
+
+    python docs/hooks/evidence.py
+
+writes src/mirrorpo/assets/bench/robots.csv: one row per trained agent of the runs below. To take in
+another run, publish it and add its name to `RUNS`.
+"""
+
+import argparse
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirrorpo import bounded, files, plain_text, runs
+from mirrorpo.advising import evidence, evidence_files
+from mirrorpo.objectives import naming
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.study import records
+from mirrorpo.study.tables import FINAL_PHASE
+from mirrorpo.variants import parse
+
+ROOT = Path(__file__).parents[2]
+
+RUNS = (
+    "leaderboard-hopper",
+    "discovered-gated-hopper",
+    "discovered-hopper",
+    "leaderboard-tla",
+    "discovered-gated-tla",
+    "discovered-tla",
+    "leaderboard-walker2d",
+    "demo-bench",
+)
+"""Published runs. Of several results of a cell the first run's count."""
+
+PROTOCOL = {
+    "protocol": "mirror",
+    "epochs": 12,
+    "minibatch": 2,
+    "learning_rate": 3e-3,
+    "schedule": "linear",
+    "time_steps": 64,
+    "std": "learned",
+    "actions": "mean",
+}
+"""Settings that all runs share, so that their scores can be compared."""
+
+NAMES = {
+    "gated[weight=1,lower=0.5]": "gated",
+    "mirror-robust": "hopper-gated",
+    "runs/discover-gated/objective.safetensors": "hopper-gated",
+}
+"""Names of today for those that the runs have."""
+
+DIGITS = 4
+
+
+def build(results: Path = ROOT / "results") -> pd.DataFrame:
+    """The table, with the columns `evidence.AGENTS_COLUMNS`.
+
+    Raises:
+        ValueError: a run that is not published, or of another protocol.
+    """
+    with unpacking.folders([results / name for name in RUNS]) as folders:
+        parts = [
+            of_run(name, folder).assign(order=order)
+            for order, (name, folder) in enumerate(zip(RUNS, folders, strict=True))
+        ]
+    together = pd.concat(parts, ignore_index=True)
+    cell = together.groupby(["task", "variant", "pairs", "algorithm"])["order"]
+    first = together[together["order"] == cell.transform("min")]
+    ordered = first.sort_values(
+        ["task", "pairs", "variant", "algorithm", "data_draw", "seed"], ignore_index=True
+    )
+    return ordered[list(evidence.AGENTS_COLUMNS)]
+
+
+def of_run(name: str, folder: Path) -> pd.DataFrame:
+    """The final agents of one run; a loss that no name of today stands for is left out."""
+    settings = files.read_json(folder / runs.CONFIG, "a run's configuration")["settings"]
+    for setting, value in PROTOCOL.items():
+        if settings.get(setting) != value:
+            raise ValueError(
+                f"results/{name} has {setting}={settings.get(setting)}, not {value}: scores of "
+                "another protocol cannot be compared."
+            )
+    sources = files.read_json(folder / "sources.json", "the source agents' returns")
+    better, worse = (source["mean"] for source in sources)
+    agents = records.to_frame(record for record, _ in records.read(folder / runs.METRICS))
+    rows = agents[agents["phase"] == FINAL_PHASE]
+    rows = rows[~rows["algorithm"].replace(NAMES).str.contains(r"\.safetensors|\.py:")]
+    faults = [parse(text) for text in rows["variant"]]
+    score = np.where(rows["diverged"], np.nan, (rows["return_mean"] - worse) / (better - worse))
+    return pd.DataFrame(
+        {
+            "task": rows["task"],
+            "variant": rows["variant"],
+            "noise": [fault.noise for fault in faults],
+            "near_equal": [evidence.MIXED_NEAR_EQUAL if fault.mixed else 0.0 for fault in faults],
+            "pairs": settings["rows"],
+            "algorithm": rows["algorithm"].replace(NAMES),
+            "text": [
+                typed(*of) for of in zip(rows["algorithm"], rows["hyperparameters"], strict=True)
+            ],
+            "seed": rows["seed"],
+            "data_draw": rows["data_draw"],
+            "score": score.round(DIGITS),
+            "run": name,
+        }
+    )
+
+
+@cache
+def typed(algorithm: str, hyperparameters: str) -> str:
+    """What gives the loss of an agent again: its name, values, and the mean over steps."""
+    name = NAMES.get(algorithm, algorithm)
+    values = bounded.parse_json(hyperparameters)
+    if naming.resolve(name).aggregation != "mean":
+        values = {"aggregation": "mean", **values}
+    text = naming.with_values(name, values)
+    naming.resolve(text)
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the shipped evidence of robots.")
+    parser.add_argument("--out", type=Path, default=evidence_files.shipped("robots"))
+    out = parser.parse_args().out
+    table = build()
+    plain_text.write_csv(out, table)
+    cells = table.groupby(["task", "variant", "pairs"])["algorithm"].agg(["nunique", "size"])
+    print(cells.rename(columns={"nunique": "losses", "size": "agents"}).to_string())
+    print(f"{out}: {len(table)} agents, {out.stat().st_size / 1e3:.0f} kB.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Files of evidence: the one of robots that comes with the package, and tables of benches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from mirrorpo import bounded
+from mirrorpo.advising.evidence import Evidence, of_agents, of_table
+
+_NEEDED = ("task", "variant", "algorithm", "agents", "normalised", "normalised_error", "run")
+
+
+def robots() -> Evidence:
+    """What was measured on robots: one row per trained agent, made by docs/hooks/evidence.py."""
+    return of_agents(pd.read_csv(shipped("robots")))
+
+
+def texts() -> Evidence:
+    """What version 0.1.0 measured on a language model."""
+    return tables([shipped("texts")])
+
+
+def shipped(what: str) -> Path:
+    """The file that comes with the package: of agents of "robots", or the table of "texts"."""
+    return Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / f"{what}.csv"
+
+
+def tables(paths: Sequence[Path]) -> Evidence:
+    """Evidence from tables of results, tables/results.csv of `mirrorpo report`.
+
+    Raises:
+        ValueError: a file that is missing or no such table, or nothing usable in them.
+    """
+    frames = []
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"No table of results at {path}: the file does not exist.")
+        bounded.check_size(path, "a table of results", bounded.TABLE)
+        frame = pd.read_csv(path)
+        missing = [name for name in _NEEDED if name not in frame.columns]
+        if missing:
+            raise ValueError(
+                f"{path} is no table of results: it has no column {', '.join(missing)}. "
+                "`mirrorpo report RUN` writes one, tables/results.csv."
+            )
+        frames.append(frame)
+    if not frames:
+        raise ValueError("No table of results is given.")
+    return of_table(pd.concat(frames, ignore_index=True))

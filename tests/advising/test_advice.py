@@ -1,0 +1,325 @@
+"""Which objective the advice names, how surely, and what it costs to follow it."""
+
+import importlib.util
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirrorpo import objectives
+from mirrorpo.advising import advice, conditions, evidence, evidence_files, hindsight, noise, words
+from mirrorpo.reporting import export
+from mirrorpo.reporting.page import reading
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.study import algorithms, tuned
+from mirrorpo.variants import parse
+
+ROOT = Path(__file__).parents[2]
+
+
+def table(scores, task="hopper"):
+    """A table of results: variant -> algorithm -> (score, error)."""
+    rows = [
+        {
+            "task": task,
+            "variant": variant,
+            "algorithm": name,
+            "hyperparameters": '{"beta": 2.0}' if name == "dpo" else "{}",
+            "agents": 25,
+            "normalised": score,
+            "normalised_error": error,
+            "run": "run",
+        }
+        for variant, by_name in scores.items()
+        for name, (score, error) in by_name.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def of_table(*frames):
+    return evidence.of_table(pd.concat(frames, ignore_index=True))
+
+
+def agents(scores, pairs=1024, draws=None):
+    """Evidence of agents: (task, variant) -> algorithm -> the scores of its agents."""
+    rows = []
+    for (task, variant), by_name in scores.items():
+        fault = parse(variant)
+        for name, values in by_name.items():
+            for seed, score in enumerate(values):
+                draw = 0 if draws is None else draws[seed]
+                near = evidence.MIXED_NEAR_EQUAL * fault.mixed
+                place = (task, variant, fault.noise, near, pairs)
+                rows.append((*place, name, f"{name}[beta=2]", seed, draw, score, "run"))
+    return pd.DataFrame(rows, columns=list(evidence.AGENTS_COLUMNS))
+
+
+def of(rate, near_equal=0.0, pairs=1024):
+    samples = np.clip(np.random.default_rng(0).normal(rate, 0.005, 500), 0, 0.49)
+    estimated = noise.NoiseEstimate(rate, rate - 0.005, rate + 0.005, samples, rate, 0.0)
+    return conditions.Conditions(
+        "trajectories", pairs, pairs, estimated, near_equal, 0.5, 1.0, 0.0, None
+    )
+
+
+@pytest.fixture(scope="module")
+def results():
+    return of_table(
+        table(
+            {
+                "base": {"dpo": (0.9, 0.01), "orpo": (0.8, 0.01)},
+                "noisy:0.3": {"dpo": (0.2, 0.01), "orpo": (0.6, 0.01), "lpo": (0.7, 0.01)},
+                "mixed-quality": {"dpo": (0.5, 0.2), "orpo": (0.5, 0.2)},
+            }
+        )
+    )
+
+
+def test_the_winner_under_the_estimated_conditions_is_named(results):
+    clean = advice.recommend(of(0.0), results)
+    assert [item.algorithm for item in clean.ranking] == ["dpo", "orpo"]
+    assert clean.ranking[0].best > 0.99
+    assert clean.ranking[0].text == "dpo[beta=2.0]"
+    assert clean.nearest.cell[:2] == ("hopper", "base")
+    noisy = advice.recommend(of(0.3), results)
+    assert [item.algorithm for item in noisy.ranking] == ["lpo", "orpo", "dpo"]
+    assert noisy.ranking[0].score == pytest.approx(0.7, abs=0.01)
+    assert not noisy.is_far
+
+
+def test_equal_scores_share_the_probability(results):
+    even = advice.recommend(of(0.0, near_equal=0.5), results)
+    known = [item for item in even.ranking if item.covered > 0.5]
+    assert sum(item.best for item in even.ranking) == pytest.approx(1.0)
+    assert [item.algorithm for item in known] != []
+    assert all(abs(item.best - 0.5) < 0.06 for item in known)
+
+
+@pytest.mark.parametrize(
+    ("told", "far"),
+    [
+        (of(0.3), ()),
+        (of(0.15), ()),
+        (of(0.0, near_equal=0.95), ("quality",)),
+        (of(0.49, pairs=300), ()),
+        (of(0.3, pairs=100_000), ("size",)),
+        (of(0.3, pairs=200), ("size",)),
+    ],
+)
+def test_data_unlike_all_evidence_are_said_to_be_far_and_in_what(told, far):
+    cells = {("hopper", "base"): {"dpo": [1, 1]}, ("hopper", "noisy:0.3"): {"dpo": [1, 1]}}
+    cells[("hopper", "mixed-quality")] = {"dpo": [1, 1]}
+    found = advice.recommend(told, evidence.of_agents(agents(cells)))
+    assert found.nearest.far == far
+    said = " ".join(words.advice("Robots", found, "trajectories"))
+    assert ("take this as a first guess" in said) == bool(far)
+
+
+def test_the_distance_is_told_in_each_kind():
+    cell = evidence.Cell("hopper", "noisy:0.2", 0.2, 0.0, 1024)
+    found = advice.distance(cell, 0.3, 0.2, 4096)
+    assert (found.noise, found.near_equal, found.doublings) == pytest.approx((0.1, 0.2, 2.0))
+    assert found.widths == pytest.approx(np.sqrt(1 + 1 + 4))
+
+
+def test_the_evidence_of_the_nearest_size_counts_most_and_beyond_all_sizes_its_largest():
+    small = agents({("hopper", "base"): {"dpo": [1, 1], "orpo": [0, 0]}}, pairs=256)
+    large = agents({("hopper", "base"): {"dpo": [0, 0], "orpo": [1, 1]}}, pairs=4096)
+    both = evidence.of_agents(pd.concat([small, large]))
+    for pairs, first in ((256, "dpo"), (100, "dpo"), (4096, "orpo"), (10**6, "orpo")):
+        ranking = advice.recommend(of(0.0, pairs=pairs), both).ranking
+        assert ranking[0].algorithm == first
+        assert ranking[0].score > 0.99
+
+
+def test_robots_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not():
+    for second, probability in ((0.3, 0.75), (0.7, 1.0)):
+        found = of_table(
+            table({"base": {"dpo": (0.9, 0.01), "orpo": (0.5, 0.01)}}),
+            table({"base": {"dpo": (second, 0.01), "orpo": (0.5, 0.01)}}, "tla"),
+        )
+        ranking = advice.recommend(of(0.0), found).ranking
+        assert [item.algorithm for item in ranking] == ["dpo", "orpo"]
+        assert ranking[0].score == pytest.approx((0.9 + second) / 2)
+        # Two robots drawn with replacement: dpo loses where both are the second.
+        assert ranking[0].best == pytest.approx(probability, abs=0.03)
+
+
+@pytest.mark.parametrize("draws", [None, [0, 1]])
+def test_agents_and_data_draws_are_drawn_anew_for_the_probability(draws):
+    """Two agents, of one draw or of two: one of them is drawn, and decides."""
+    found = agents({("hopper", "base"): {"dpo": [1.0, 0.0], "orpo": [0.4, 0.4]}}, draws=draws)
+    ranking = advice.recommend(of(0.0), evidence.of_agents(found)).ranking
+    assert [item.algorithm for item in ranking] == ["dpo", "orpo"]
+    assert ranking[0].best == pytest.approx(0.5, abs=0.04)
+
+
+def test_losses_share_their_agents_draws_so_a_steady_lead_is_sure():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 1, 8)
+    found = agents(
+        {("hopper", "base"): {"dpo": luck + 0.1, "orpo": luck}}, draws=[0, 0, 0, 0, 1, 1, 1, 1]
+    )
+    ranking = advice.recommend(of(0.0), evidence.of_agents(found)).ranking
+    assert ranking[0].algorithm == "dpo"
+    assert ranking[0].best == 1.0
+
+
+def test_what_was_not_measured_counts_as_any_of_the_measured():
+    found = evidence.of_agents(
+        agents(
+            {
+                ("hopper", "base"): {"dpo": [0.9, 0.9], "orpo": [0.9, 0.9], "new": [0.9, 0.9]},
+                ("tla", "base"): {"dpo": [0.9, 0.9], "orpo": [0.1, 0.1]},
+            }
+        )
+    )
+    ranking = {item.algorithm: item for item in advice.recommend(of(0.0), found).ranking}
+    assert ranking["dpo"].score == pytest.approx(0.9)
+    assert ranking["new"].score == pytest.approx((0.9 + 0.5) / 2)
+    assert ranking["new"].covered == pytest.approx(0.5)
+    assert ranking["new"].error == pytest.approx(0.4 / 2)
+    assert ranking["new"].best < ranking["dpo"].best
+
+
+def test_a_diverged_agent_counts_as_the_lowest_of_its_cell():
+    found = evidence.of_agents(
+        agents({("hopper", "base"): {"dpo": [1.0, np.nan], "orpo": [0.2, 0.4]}})
+    )
+    assert found.mean[0].tolist() == pytest.approx([0.6, 0.3])
+
+
+def test_the_first_is_given_as_text_that_can_be_typed(results):
+    said = words.advice("Robots", advice.recommend(of(0.0), results), "texts")
+    (line,) = (line for line in said if line.startswith("To train"))
+    assert 'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"' in line
+    assert 'mpo.objective("dpo[beta=2.0]")' in line
+    assert json.dumps(words.document(of(0.0), {"Robots": advice.recommend(of(0.0), results)}))
+
+
+def made_by(name):
+    """A script of docs/hooks or benchmarks as a module."""
+    spec = importlib.util.spec_from_file_location(f"made_by_{Path(name).stem}", ROOT / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def through_csv(frame):
+    """A table as a file gives it back."""
+    return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+
+
+def test_the_shipped_evidence_of_robots_is_what_its_command_makes_of_the_results():
+    hook = made_by("docs/hooks/evidence.py")
+    shipped = pd.read_csv(evidence_files.shipped("robots"))
+    pd.testing.assert_frame_equal(shipped, through_csv(hook.build()))
+    assert set(shipped.run) <= set(hook.RUNS)
+    for text in shipped.text.unique():
+        assert objectives.get(text).aggregation == "mean"
+
+
+def test_a_run_of_another_protocol_is_no_evidence():
+    hook = made_by("docs/hooks/evidence.py")
+    refused = pytest.raises(ValueError, match="has epochs=36, not 12")
+    with unpacking.folders([ROOT / "results" / "walker2d-longer"]) as (folder,), refused:
+        hook.of_run("walker2d-longer", folder)
+
+
+def test_the_shipped_evidence_of_texts_has_the_means_of_its_agents():
+    agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
+    final = agents[agents.run.str.startswith("sentiment-smollm2") & (agents.phase == "final")]
+    means = final.groupby(["run", "variant", "algorithm"]).return_mean.mean()
+    shipped = pd.read_csv(evidence_files.shipped("texts"))
+    shipped = shipped.set_index(["run", "variant", "algorithm"])["mean"].sort_index()
+    pd.testing.assert_series_equal(shipped, means.sort_index(), check_names=False)
+
+
+@pytest.mark.slow
+def test_the_shipped_evidence_of_texts_is_that_of_the_command_in_the_documents():
+    document = (ROOT / "docs" / "recommend.md").read_text(encoding="utf-8")
+    commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
+    (command,) = (text for text in commands if "results/sentiment-" in text)
+    named = [ROOT / name for name in command.replace("\\", " ").split()]
+    with unpacking.folders(named) as folders:
+        places = reading.read(folders).places
+    shipped = pd.read_csv(evidence_files.shipped("texts"))
+    pd.testing.assert_frame_equal(shipped, through_csv(export.results(places)))
+
+
+def test_a_bench_without_search_takes_the_values_behind_the_shipped_scores():
+    shipped = pd.read_csv(evidence_files.shipped("robots"))
+    at = (
+        (shipped.task == "hopper") & (shipped.variant == "noisy:0.3") & (shipped.algorithm == "cpo")
+    )
+    (text,) = shipped[at].text.unique()
+    values = tuned.hyperparameters("hopper", "noisy:0.3", algorithms.load("cpo"))
+    assert objectives.get("cpo", aggregation="mean", **values) == objectives.get(text)
+    middle = tuned.hyperparameters("no such robot", "noisy:0.3", algorithms.load("cpo"))
+    assert middle.keys() == values.keys()
+    assert middle != values
+
+
+@pytest.fixture
+def three_robots():
+    """What wins on two robots is not what wins on the third."""
+    return {
+        ("a", "base"): {"dpo": [0.5, 0.7], "orpo": [0.9, 0.9], "sft": [0.4, 0.4]},
+        ("b", "base"): {"dpo": [0.5, 0.5], "orpo": [0.8, 0.8], "sft": [0.1, 0.1]},
+        ("c", "base"): {"dpo": [0.9, 0.7], "orpo": [0.2, 0.2], "sft": [0.3, 0.1]},
+    }
+
+
+def test_following_the_advice_is_scored_where_its_evidence_was_not(three_robots):
+    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    by_robot = {one.cell.task: one for one in found}
+    assert [by_robot[name].advised for name in "abc"] == ["dpo", "dpo", "orpo"]
+    odd = by_robot["c"]
+    assert odd.best == "dpo"
+    assert odd.lost.value == pytest.approx(0.6)
+    assert odd.gained["dpo"].value == pytest.approx(-0.6)
+    assert odd.gained["sft"].value == pytest.approx(0.0)
+    # One of the two agents is drawn each time: 0.5 or 0.7.
+    assert odd.lost.error == pytest.approx(0.1, rel=0.02)
+    together = hindsight.mean([one.lost for one in found])
+    assert together.value == pytest.approx((0.3 + 0.3 + 0.6) / 3)
+    assert together.error == pytest.approx(np.sqrt(0.1**2 + 0.1**2) / 3, rel=0.05)
+
+
+def test_an_advised_loss_that_the_left_out_robot_lacks_gives_way_to_the_next(three_robots):
+    del three_robots["c", "base"]["orpo"]
+    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    assert [(one.advised, one.best) for one in found if one.cell.task == "c"] == [("dpo", "dpo")]
+
+
+def test_the_order_is_that_of_the_advice(results):
+    for told in (of(0.0), of(0.2), of(0.3, near_equal=0.3)):
+        names = [item.algorithm for item in advice.recommend(told, results).ranking]
+        assert advice.ranked(results, told.noise.rate, told.near_equal, told.pairs) == names
+
+
+def test_the_left_out_robot_s_own_scores_cannot_move_its_advice(three_robots):
+    before = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    three_robots["c", "base"] = {"dpo": [9, 9], "orpo": [-9, -9], "sft": [0, 0]}
+    after = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    assert before[-1].advised == after[-1].advised
+    assert before[-1].lost.value != after[-1].lost.value
+
+
+def test_losses_that_are_left_out_are_neither_advised_nor_best(three_robots):
+    found = evidence.of_agents(agents(three_robots))
+    for one in hindsight.trials(found, hindsight.ROBOT, without=("orpo",)):
+        assert (one.advised, one.best) == ("dpo", "dpo")
+
+
+def test_the_page_s_figures_are_those_of_its_command(capsys):
+    made_by("benchmarks/advice_regret.py").main()
+    printed = capsys.readouterr().out.splitlines()
+    document = (ROOT / "docs" / "recommend.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in printed if line.startswith("| ")]
+    assert len(rows) > 40
+    assert [line for line in printed if line.startswith("| **all**")] != []
+    assert [line for line in rows if line.startswith("| **") and line not in document] == []
