@@ -1,6 +1,7 @@
 """What following `mirrorpo recommend` costs, on robots and faults that its evidence leaves out.
 
     python benchmarks/advice_regret.py
+    python benchmarks/advice_regret.py --page docs/recommend.md   # write its tables there, too
 
 For each kind of data the advice is made from the shipped evidence without that robot, or without
 those faults, and scored by what was measured there: what it loses to the best loss in hindsight,
@@ -11,9 +12,12 @@ time with published losses alone, for the others were made with MirrorPO on Hopp
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from mirrorpo import files
 from mirrorpo.objectives.found import shipped
 from mirrorpo.runtime.start import start_jax
 
@@ -25,48 +29,78 @@ AGAINST = ("dpo", "sft", "gated")
 OURS = ("gated", *shipped())
 """Made with MirrorPO on Hopper: to leave Hopper out is no test of these."""
 
-HEAD = """
-| robot | data | advised | best in hindsight | lost | over DPO | over SFT | over gated |
-| --- | --- | --- | --- | ---: | ---: | ---: | ---: |"""
+BEGIN, END = "<!-- advice_regret: -->", "<!-- :advice_regret -->"
+"""What its tables stand between on a page."""
 
 
-def main() -> None:
-    start_jax()
+class Reading(NamedTuple):
+    """One way to leave evidence out, as lines of Markdown.
+
+    Attributes:
+        head: title and head of the table.
+        rows: a row per kind of data.
+        means: a row per robot, and one of all.
+    """
+
+    head: list[str]
+    rows: list[str]
+    means: list[str]
+
+
+def readings() -> list[Reading]:
+    """Without that robot, and without those faults; each of all losses, and of published ones."""
     from mirrorpo.advising import evidence_files, hindsight
 
     evidence = evidence_files.robots()
-    for left_out, what in ((hindsight.ROBOT, "that robot"), (hindsight.VARIANT, "those faults")):
-        table(evidence, left_out, (), f"Evidence without {what}, all losses")
-        table(evidence, left_out, OURS, f"Evidence without {what}, published losses alone")
+    return [
+        reading(evidence, left_out, without, f"Evidence without {what}, {losses}:")
+        for left_out, what in ((hindsight.ROBOT, "that robot"), (hindsight.VARIANT, "those faults"))
+        for without, losses in (((), "all losses"), (OURS, "published losses alone"))
+    ]
 
 
-def table(evidence: Evidence, left_out: str, without: Collection[str], title: str) -> None:
-    """Print one reading: a row per kind of data, then means by robot and over all."""
+def reading(evidence: Evidence, left_out: str, without: Collection[str], title: str) -> Reading:
+    """Advise and score every kind of data."""
     from mirrorpo.advising import hindsight
 
-    found = hindsight.trials(evidence, left_out, AGAINST, without)
-    print(f"{title}\n{HEAD}")
-    for one in found:
-        print(
-            f"| {one.cell.task} | {one.cell.variant}, {one.cell.pairs} pairs "
-            f"| {one.advised}: {one.score:.2f} | {one.best} | {shown([one.lost])} "
-            f"| {' | '.join(shown(gains([one], name)) for name in AGAINST)} |"
+    against = [name for name in AGAINST if name not in without]
+    found = hindsight.trials(evidence, left_out, against, without)
+    over = [f"over {name}" for name in against]
+    head = ["robot", "data", "advised", "best in hindsight", "lost", *over]
+    rules = ["---"] * 4 + ["---:"] * (1 + len(over))
+    rows = [
+        line(
+            one.cell.task,
+            f"{one.cell.variant}, {one.cell.pairs} pairs",
+            f"{one.advised}: {one.score:.2f}",
+            one.best,
+            shown([one.lost]),
+            *(shown(gains([one], name)) for name in against),
         )
-    for robot in dict.fromkeys(one.cell.task for one in found):
-        row(robot, [one for one in found if one.cell.task == robot])
-    row("all", found)
-    print(flush=True)
-
-
-def row(robot: str, found: Sequence[Trial]) -> None:
-    """Print the mean of some rows; each column of the rows that have it."""
-    counts = [len(gains(found, name)) for name in AGAINST]
-    columns = " | ".join(
-        f"**{shown(gains(found, name))}** ({count})"
-        for name, count in zip(AGAINST, counts, strict=True)
+        for one in found
+    ]
+    robots = dict.fromkeys(one.cell.task for one in found)
+    means = [
+        mean(name, [one for one in found if one.cell.task == name], against) for name in robots
+    ]
+    return Reading(
+        [title, "", line(*head), line(*rules)], rows, [*means, mean("all", found, against)]
     )
-    lost = [one.lost for one in found]
-    print(f"| **{robot}** | mean of {len(found)} | | | **{shown(lost)}** | {columns} |")
+
+
+def mean(robot: str, found: Sequence[Trial], against: Sequence[str]) -> str:
+    """The row of the mean of some; each column of those that have it."""
+    columns = []
+    for name in against:
+        of = gains(found, name)
+        columns.append(f"**{shown(of)}** ({len(of)})")
+    lost = f"**{shown([one.lost for one in found])}**"
+    return line(f"**{robot}**", f"mean of {len(found)}", "", "", lost, *columns)
+
+
+def line(*cells: str) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def gains(found: Sequence[Trial], name: str) -> list[Difference]:
@@ -81,7 +115,31 @@ def shown(differences: Sequence[Difference]) -> str:
     if not differences:
         return "-"
     found = hindsight.mean(differences)
-    return f"{found.value:.2f} ± {found.error:.2f}"
+    return f"{found.value:.2f} ± {found.error:.2f}".replace("-0.00", "0.00")
+
+
+def on_page(found: Sequence[Reading]) -> str:
+    """The tables of a page: the first whole, of the others the means."""
+    parts = [
+        [*one.head, *(one.rows if place == 0 else []), *one.means]
+        for place, one in enumerate(found)
+    ]
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="What following the advice costs.")
+    parser.add_argument("--page", type=Path, help="page to write the tables to")
+    page = parser.parse_args(arguments).page
+    start_jax()
+    found = readings()
+    print("\n\n".join("\n".join([*one.head, *one.rows, *one.means]) for one in found))
+    if page is not None:
+        before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            parser.error(f"{page} has no lines {BEGIN} and {END} to write between.")
+        files.write_text(page, f"{before}{BEGIN}\n\n{on_page(found)}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -174,9 +174,10 @@ def test_without_a_search_an_algorithm_takes_what_searches_on_the_task_chose_or_
     def values(task, variant, text):
         return tuned.hyperparameters(task, variant, algorithms.load(text))
 
-    assert values("hopper", "noisy:0.3", "slic") == {"weight": 3.0, "delta": 5.0}
-    assert values("hopper", "base", "dpo") == {"beta": 100.0}
-    assert values("tla", "noisy:0.2", "ta-mpo[schedule=linear]").keys() == {"beta", "gamma"}
+    assert values("hopper", "noisy:0.3", "slic") == {"weight": 0.6134, "delta": 6.206}
+    assert values("hopper", "base", "dpo") == {"beta": 73.59}
+    assert values("hopper", "base", "dpo[beta=3]") == {}
+    assert values("tla", "mixed-quality", "simpo").keys() == {"beta", "gamma"}
     middle = algorithms.load("slic").search_grid
     assert values("hopper", "noisy:0.25", "slic") == {n: v[len(v) // 2] for n, v in middle.items()}
     assert values("walker2d", "base", "dpo[beta=3]") == {}

@@ -161,7 +161,7 @@ def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Reco
             float(error[at]),
             float(wins[position]),
             float(covered[at]),
-            _figures(evidence, weights, at),
+            _figures(evidence, weights, int(at)),
         )
         for position, at in enumerate(kept)
     ]
