@@ -197,6 +197,7 @@ def test_the_first_is_given_as_text_that_can_be_typed(results):
     (line,) = (line for line in said if line.startswith("To train"))
     assert 'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"' in line
     assert 'mpo.objective("dpo[beta=2.0]")' in line
+    assert line.endswith("tune them on your own data.")
     assert json.dumps(words.document(of(0.0), {"Robots": advice.recommend(of(0.0), results)}))
 
 

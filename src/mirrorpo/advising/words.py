@@ -9,6 +9,7 @@ from typing import Any
 
 from mirrorpo.advising.advice import Advice, Distance, Recommendation
 from mirrorpo.advising.conditions import Conditions
+from mirrorpo.objectives import naming
 
 _SHOWN = 5
 _SURE, _LIKELY = 0.9, 0.5
@@ -111,7 +112,8 @@ def _use(first: Advice, kind: str) -> str:
         if kind == "texts"
         else f'mirrorpo train "{first.text}" --data FILE'
     )
-    tuned = "" if "=" not in first.text else " Its values were tuned there: tune them on your own."
+    has_values = not {"aggregation"}.issuperset(naming.parse(first.text).values)
+    tuned = " Its values were tuned there: tune them on your own data." if has_values else ""
     return f'To train with it: {command}, or mpo.objective("{first.text}").{tuned}'
 
 
