@@ -116,6 +116,8 @@ def test_data_unlike_all_evidence_are_said_to_be_far_and_in_what(told, far):
     assert found.nearest.far == far
     said = " ".join(words.advice("Robots", found, "trajectories"))
     assert ("take this as a first guess" in said) == bool(far)
+    times = told.pairs / found.nearest.cell.pairs
+    assert f"{times:.0f} times as many pairs" in said or times < 10
 
 
 def test_the_distance_is_told_in_each_kind():

@@ -128,7 +128,10 @@ def _nearest(nearest: Distance) -> str:
         f"{'more' if nearest.near_equal > 0 else 'fewer'} near-equal pairs",
     ]
     if cell.pairs:
-        parts.append(f"{2**nearest.doublings:.2g} times as many pairs")
+        times = 2**nearest.doublings
+        parts.append(
+            f"{times:.{0 if times >= 10 else 1 if times >= 1 else 2}f} times as many pairs"
+        )
     said = f"Nearest evidence: {cell.variant} of {cell.task}{size}; yours have {', '.join(parts)}."
     if nearest.far:
         what = " and in ".join(_FAR[name] for name in nearest.far)
