@@ -26,7 +26,8 @@ import tyro
 
 from mirrorpo import files, objectives, versions
 from mirrorpo.cli.console import fail
-from mirrorpo.language import PreferenceConfig, PreferenceTrainer, stand_ins
+from mirrorpo.language import PreferenceConfig, PreferenceTrainer
+from mirrorpo.language.models import stand_ins
 from mirrorpo.language.trl_names import datasets, torch, transformers
 
 PAIRS = "any"

@@ -10,7 +10,8 @@ import sys
 import datasets
 
 from mirrorpo import objectives
-from mirrorpo.language import PreferenceConfig, PreferenceTrainer, stand_ins
+from mirrorpo.language import PreferenceConfig, PreferenceTrainer
+from mirrorpo.language.models import stand_ins
 
 
 def main(file: str, model: str = "", pairs: str = "", out: str = "runs/trl-example") -> dict:

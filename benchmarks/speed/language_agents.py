@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import objectives, variants
-from mirrorpo.language import smollm2
+from mirrorpo.language.models import smollm2
 from mirrorpo.language.text_task import task as tasks
 from mirrorpo.language.text_task.agents import score
+from mirrorpo.language.text_task.fine_tuning import fine_tune
 from mirrorpo.language.text_task.preparation import prepare
 from mirrorpo.language.text_task.settings import TextSettings
-from mirrorpo.language.text_task.training import fine_tune
 
 # The pool's own cost is a bench's once, not an agent's: it is as small as it can be here.
 _POOL = {"rows": 64, "best_of": 2, "target_steps": 2}

@@ -270,7 +270,7 @@ def test_for_texts_the_evidence_of_a_language_model_comes_first_apart_and_dated(
 @pytest.mark.parametrize("conversation", [False, True])
 def test_a_model_s_scores_are_its_own_losses(conversation, tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    from mirrorpo.language import pair_scores, stand_ins
+    from mirrorpo.language.models import pair_scores, stand_ins
     from mirrorpo.language.trl_names import torch
 
     rows = texts(5)
@@ -306,7 +306,7 @@ def test_a_model_s_scores_are_its_own_losses(conversation, tmp_path):
 
 def test_a_pair_that_the_model_cannot_take_is_named():
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    from mirrorpo.language import pair_scores, stand_ins
+    from mirrorpo.language.models import pair_scores, stand_ins
 
     rows = texts(2)
     rows[1]["rejected"] *= 40

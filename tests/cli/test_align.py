@@ -85,7 +85,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_does_nothing(tmp_path, ca
 
 
 def test_a_model_and_pairs_of_ones_own_need_no_stand_ins(tmp_path, capsys):
-    from mirrorpo.language import stand_ins
+    from mirrorpo.language.models import stand_ins
 
     model, pairs = tmp_path / "base", tmp_path / "pairs.jsonl"
     stand_ins.model().save_pretrained(model)
@@ -133,7 +133,7 @@ def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
 def test_a_missing_extra_is_one_line(monkeypatch, tmp_path, capsys):
     for name in [name for name in sys.modules if name.startswith("mirrorpo.language.")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("run", "stand_ins"):
+    for name in ("align", "models", "training", "trl_names"):
         monkeypatch.delattr(f"mirrorpo.language.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "trl", None)
     assert "pip install 'mirrorpo[llm]'" in failed(capsys, SHORT[0], "--out", tmp_path / "run")

@@ -62,7 +62,7 @@ def test_two_files_of_answers_are_compared(folder, capsys):
 
 
 def test_models_answer_the_prompts_and_a_second_run_generates_nothing(folder, capsys, monkeypatch):
-    from mirrorpo.language import models
+    from mirrorpo.language.models import loading
 
     arguments = (
         *("smoke", "--baseline", folder / "good.json", "--prompts", folder / "prompts.json"),
@@ -77,13 +77,13 @@ def test_models_answer_the_prompts_and_a_second_run_generates_nothing(folder, ca
     def never(*args, **kwargs):
         raise AssertionError("loaded again")
 
-    monkeypatch.setattr(models, "load", never)
+    monkeypatch.setattr(loading, "load", never)
     judge(*arguments)
     assert (folder / "run" / "results.json").read_text() == first
 
 
 def test_the_folder_that_align_writes_is_a_model(folder, capsys):
-    from mirrorpo.language import stand_ins
+    from mirrorpo.language.models import stand_ins
 
     base = folder / "base"
     stand_ins.model().save_pretrained(base)
@@ -229,9 +229,8 @@ def test_after_the_file_is_corrected_the_same_folder_can_be_used(folder, capsys)
 def test_a_missing_extra_is_one_line(missing, folder, capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("mirrorpo.language.")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in list(vars(sys.modules["mirrorpo.language"])):
-        if f"mirrorpo.language.{name}" in name or name in ("generation", "judging"):
-            monkeypatch.delattr(f"mirrorpo.language.{name}")
+    for name in ("judging", "models", "trl_names"):
+        monkeypatch.delattr(f"mirrorpo.language.{name}", raising=False)
     for name in [name for name in sys.modules if name.split(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)

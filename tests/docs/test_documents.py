@@ -75,7 +75,7 @@ def write_stand_ins():
     """The model and the pairs that documents name, small ones, in the current folder."""
     import datasets
 
-    from mirrorpo.language import stand_ins
+    from mirrorpo.language.models import stand_ins
 
     for part in (stand_ins.model(), stand_ins.tokenizer()):
         part.save_pretrained(MODEL)

@@ -63,7 +63,7 @@ def by_train(text, patch, tmp_path):
 
 def by_align(text, patch, tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    from mirrorpo.language import stand_ins
+    from mirrorpo.language.models import stand_ins
 
     def shrink(recipe):
         raise Taken(recipe)
@@ -82,7 +82,7 @@ def by_align(text, patch, tmp_path):
 
 def by_trainer(text, patch, tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    from mirrorpo.language import trainer
+    from mirrorpo.language.training import trainer
 
     def check(objective):
         raise Taken(objective)

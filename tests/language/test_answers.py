@@ -7,9 +7,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from mirrorpo.language import answers, chat, generation, models
-from mirrorpo.language.answers import Answer, Pair
-from mirrorpo.language.chat import CHATML
+from mirrorpo.language.judging import answers
+from mirrorpo.language.judging.answers import Answer, Pair
+from mirrorpo.language.models import chat, generation, loading
+from mirrorpo.language.models.chat import CHATML
 
 PROMPTS = ["Name a colour.", "Count to three, slowly.", "Hi.", "Why?", "What is new?"]
 
@@ -141,7 +142,7 @@ def test_answers_that_do_not_match_are_refused(lost, who):
 
 @pytest.fixture(scope="module")
 def loaded():
-    return models.load("smoke")
+    return loading.load("smoke")
 
 
 def decoding(**changes):
@@ -199,7 +200,7 @@ def test_a_prompt_that_fills_the_context_is_named(loaded, tmp_path):
 
 
 def test_a_chat_template_wraps_the_instruction_once(loaded):
-    tokenizer = models.load("smoke")[1]
+    tokenizer = loading.load("smoke")[1]
     assert chat.as_prompt(tokenizer, "Hi.") == "Hi."
     tokenizer.chat_template = "<u>{{ messages[0]['content'] }}</u>"
     assert chat.as_prompt(tokenizer, "Hi.") == "<u>Hi.</u>"
@@ -214,15 +215,15 @@ def test_a_chat_template_wraps_the_instruction_once(loaded):
     ],
 )
 def test_an_answer_ends_where_the_template_ends_a_turn(template, kept):
-    tokenizer = models.load("smoke")[1]
+    tokenizer = loading.load("smoke")[1]
     tokenizer.chat_template = template
     assert generation.without_turn_end(tokenizer, "It is 5.<|im_end|>\nAnd") == kept
 
 
 def test_decoding_settings_that_come_with_a_model_are_off(tmp_path):
-    plain, tokenizer = models.load("smoke")
+    plain, tokenizer = loading.load("smoke")
     found = generation.complete(plain, tokenizer, PROMPTS, decoding(), tmp_path / "plain")
-    model, _ = models.load("smoke")
+    model, _ = loading.load("smoke")
     own = {"repetition_penalty": 50.0, "top_k": 1, "min_p": 0.9, "min_new_tokens": 6}
     model.generation_config.update(**own)
     assert generation.complete(model, tokenizer, PROMPTS, decoding(), tmp_path / "a") == found
@@ -240,14 +241,14 @@ def test_wrong_decoding_settings_are_refused(name, value):
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"The model .*none cannot be loaded") as caught:
-        models.load(str(tmp_path / "none"))
+        loading.load(str(tmp_path / "none"))
     assert "\n" not in str(caught.value)
 
 
 def test_an_adapter_without_its_base_is_one_line(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(ValueError, match="does not name its base model"):
-        models.load(str(tmp_path))
+        loading.load(str(tmp_path))
 
 
 def test_a_fault_is_named_with_its_line_in_the_file(tmp_path):

@@ -8,7 +8,7 @@ pytest.importorskip("trl")
 import torch
 
 from mirrorpo import array_files
-from mirrorpo.language import declared, reference
+from mirrorpo.language.training import declared, reference
 
 ONES, CARD = torch.ones(3), {"format": reference.FORMAT, "step": 4, "data": "tokens"}
 

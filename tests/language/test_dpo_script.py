@@ -6,7 +6,7 @@ import pytest
 
 from mirrorpo import objectives
 from mirrorpo.language import DPOTrainer
-from mirrorpo.language.dpo_config import stated
+from mirrorpo.language.training.dpo_config import stated
 
 from . import tiny
 

@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("alpaca_eval")
 
-from mirrorpo.language.answers import Pair
 from mirrorpo.language.judging import comparison, rates
+from mirrorpo.language.judging.answers import Pair
 from mirrorpo.language.judging.store import Store
 
 from . import judge_server

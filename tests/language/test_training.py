@@ -31,7 +31,7 @@ def assert_same_weights(first, second):
 
 def count_measured(monkeypatch):
     """Steps at which a reference is computed, from now on."""
-    from mirrorpo.language import trainer
+    from mirrorpo.language.training import trainer
 
     steps = []
     measured = trainer.PreferenceTrainer._measured

@@ -49,7 +49,7 @@ def test_no_other_file_imports_trl():
     assert folder in language.__path__
     from pathlib import Path
 
-    for path in Path(folder).glob("*.py"):
+    for path in Path(folder).rglob("*.py"):
         if path.name != "trl_names.py":
             text = path.read_text()
             assert "import trl" not in text, path

@@ -3,8 +3,8 @@
 import torch
 import transformers
 
-from mirrorpo.language import stand_ins
-from mirrorpo.language.chat import CHATML
+from mirrorpo.language.models import stand_ins
+from mirrorpo.language.models.chat import CHATML
 
 
 def tokenizer(template=True):

@@ -443,7 +443,7 @@ def test_the_package_itself_never_looks_a_text_up_as_if_it_were_typed():
     ]
     # A trainer's objective is its caller's; the zoo shows what the user asks for.
     assert {place.partition(":")[0] for place in wrong} <= {
-        "language/trainer.py",
+        "language/training/trainer.py",
     }
 
 

@@ -55,7 +55,7 @@ def prepare_data(given: Path) -> None:
 
 def prepare_language(given: Path) -> None:
     """Write what the language models' commands read: prompts, answers, a model and a recipe."""
-    from mirrorpo.language import stand_ins
+    from mirrorpo.language.models import stand_ins
     from tests.language import tiny_reviews
 
     tiny_reviews.write(given / "reviews")

@@ -314,7 +314,7 @@ def _robots(folder: Path) -> list[Kind]:
 
 def _judging(folder: Path) -> list[Kind]:
     from mirrorpo import json_lines
-    from mirrorpo.language import answers
+    from mirrorpo.language.judging import answers
     from mirrorpo.language.judging.store import Store
 
     texts = [answers.Answer(f"Question {n}?", "Answer.", "model") for n in range(3)]
@@ -337,8 +337,10 @@ def _language(folder: Path) -> list[Kind]:
     import torch
 
     from mirrorpo import files, json_lines
-    from mirrorpo.language import declared, generation, reference, run
-    from mirrorpo.language.text_task import preparation, training
+    from mirrorpo.language.align import run
+    from mirrorpo.language.models import generation
+    from mirrorpo.language.text_task import fine_tuning, preparation
+    from mirrorpo.language.training import declared, reference
 
     decoding = generation.Decoding(batch_size=2)
     prompts = ["a", "b", "c", "d"]
@@ -351,7 +353,7 @@ def _language(folder: Path) -> list[Kind]:
     log_probs.save(folder)
     declared.Memory(torch.ones(3), 2).save(folder)
     card = folder / "training.json"
-    files.write_json(card, asdict(training._Card(False, 1.0, {"loss": [1.0, None]})))
+    files.write_json(card, asdict(fine_tuning._Card(False, 1.0, {"loss": [1.0, None]})))
     pool = folder / "continuations.json"
     content = preparation._Content(["a"], ["b"] * 4, [0.5] * 4)
     files.write_json(pool, asdict(content))
@@ -376,7 +378,7 @@ def _language(folder: Path) -> list[Kind]:
         Kind(
             "a training's card",
             card,
-            lambda: files.read_as(card, "a training's card", training._Card),
+            lambda: files.read_as(card, "a training's card", fine_tuning._Card),
         ),
         Kind(
             "a pool of continuations",

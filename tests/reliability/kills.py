@@ -32,9 +32,9 @@ _ROBOTS = (
     "study.tables",
 )
 _TEXTS = (
+    "language.align.run",
     "language.judging.length_control",
     "language.judging.run",
-    "language.run",
     "study.texts",
 )
 _MOMENTS = "moments"

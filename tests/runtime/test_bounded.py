@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from mirrorpo import array_files, bounded, files
-from mirrorpo.language import recipe
+from mirrorpo.language.align import recipe
 from mirrorpo.objectives import load
 
 

@@ -153,12 +153,12 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop_at, whole, model, tmp
 
 
 def test_a_finished_run_loads_no_model(whole, model, cache, monkeypatch):
-    from mirrorpo.language import models
+    from mirrorpo.language.models import loading
 
     def never(*args, **kwargs):
         raise AssertionError("loaded again")
 
-    monkeypatch.setattr(models, "load", never)
+    monkeypatch.setattr(loading, "load", never)
     again, sources = bench.run(tiny(model), whole[0], cache=cache)
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
     assert sources == whole[2]

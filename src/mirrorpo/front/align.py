@@ -24,7 +24,7 @@ from mirrorpo.front.settings import AlignSettings, assignments
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mirrorpo.language.recipe import AlignRecipe
+    from mirrorpo.language.align.recipe import AlignRecipe
 
 Changes = Mapping[str, object] | Sequence[str]
 """Values in place of a recipe's: by name, or as texts such as ``learning_rate=1e-5``."""
@@ -65,8 +65,8 @@ def align(
     # TRL's own defaults have names that transformers will drop.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from mirrorpo import files, objectives, runs
-    from mirrorpo.language import recipe as recipes
-    from mirrorpo.language import run, stand_ins
+    from mirrorpo.language.align import recipe as recipes
+    from mirrorpo.language.align import run, short_form
     from mirrorpo.objectives import naming
     from mirrorpo.study import tryout
 
@@ -79,7 +79,7 @@ def align(
     wanted = recipes.load(file, values)
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if smoke:
-        wanted = stand_ins.shrink(wanted)
+        wanted = short_form.shrink(wanted)
     run.datasets.disable_progress_bars()
     folder = choose(out, "align", _name(file, wanted, smoke))
     with writing(folder) as path:
@@ -199,7 +199,7 @@ class Alignment(ResultInFolder):
 
 def _values(changes: Changes) -> dict[str, object]:
     """What the caller changes of a recipe; the objective's text is the caller's own."""
-    from mirrorpo.language import recipe as recipes
+    from mirrorpo import yaml_settings
     from mirrorpo.user_text import UserText
 
     if isinstance(changes, str):
@@ -212,7 +212,7 @@ def _values(changes: Changes) -> dict[str, object]:
     else:
         texts = assignments(changes, "--set", "write key=value, as in learning_rate=1e-5.")
         values = {
-            key: text.strip() if key == "objective" else recipes.parse(text)
+            key: text.strip() if key == "objective" else yaml_settings.parse(text)
             for key, text in texts.items()
         }
     if isinstance(values.get("objective"), str):

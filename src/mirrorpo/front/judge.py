@@ -25,7 +25,7 @@ from mirrorpo.front.settings import JudgeSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mirrorpo.language.answers import Answer
+    from mirrorpo.language.judging.answers import Answer
     from mirrorpo.language.judging.run import Contestant
 
 
@@ -80,8 +80,8 @@ def judge(
         ImportError: the extra `llm` is not installed.
     """
     from mirrorpo import runs
-    from mirrorpo.language import answers, generation
-    from mirrorpo.language.judging import run
+    from mirrorpo.language.judging import answers, run
+    from mirrorpo.language.models import generation
     from mirrorpo.runtime import cache as caches
 
     kept = _path(cache)

@@ -207,7 +207,7 @@ def _under_policy(data: Path, name: str, kind: str) -> np.ndarray:
 def _under_model(texts: PreferenceTexts | None, name: str, seed: int) -> np.ndarray:
     if texts is None:
         raise ValueError("--model is for texts. Robots' trajectories are scored by --policy.")
-    from mirrorpo.language import pair_scores
+    from mirrorpo.language.models import pair_scores
 
     drawn = np.random.default_rng(seed).permutation(len(texts.rows))[:_SCORED]
     return pair_scores.mean_log_probs(name, [texts.rows[i] for i in drawn])

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .dpo_trainer import DPOTrainer
-    from .settings import PreferenceConfig
-    from .trainer import PreferenceTrainer
+    from .training.dpo_trainer import DPOTrainer
+    from .training.settings import PreferenceConfig
+    from .training.trainer import PreferenceTrainer
 
 __all__ = ["DPOTrainer", "PreferenceConfig", "PreferenceTrainer"]
 
@@ -13,15 +13,15 @@ __all__ = ["DPOTrainer", "PreferenceConfig", "PreferenceTrainer"]
 def __getattr__(name: str) -> Any:
     """Load PyTorch and TRL only when one of the classes is used."""
     if name == "DPOTrainer":
-        from .dpo_trainer import DPOTrainer
+        from .training.dpo_trainer import DPOTrainer
 
         return DPOTrainer
     if name == "PreferenceConfig":
-        from .settings import PreferenceConfig
+        from .training.settings import PreferenceConfig
 
         return PreferenceConfig
     if name == "PreferenceTrainer":
-        from .trainer import PreferenceTrainer
+        from .training.trainer import PreferenceTrainer
 
         return PreferenceTrainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

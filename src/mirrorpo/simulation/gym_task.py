@@ -84,12 +84,6 @@ class GymTask:
         steps = episode_length or limit or UNLIMITED
         return cls(name, steps, code, size, len(low), choices, tuple(low), tuple(high), make)
 
-    def __reduce__(self) -> tuple:
-        # The environment is made anew in the process that receives the task.
-        from mirrorpo.simulation import tasks
-
-        return tasks.load, (self.name, None, self.episode_length)
-
     def make(self) -> gymnasium.Env:
         """A new environment.
 

@@ -3,6 +3,7 @@
 A `Task` is compiled whole, a `GymTask` steps in Python; `AnyTask` is either.
 """
 
+import copyreg
 import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
@@ -135,6 +136,14 @@ class Task:
 
 
 AnyTask = Task | GymTask
+
+
+def _by_name(task: GymTask) -> tuple:
+    """How a task goes to another process, which makes the environment anew."""
+    return load, (task.name, None, task.episode_length)
+
+
+copyreg.pickle(GymTask, _by_name)
 
 
 def is_compiled(task: AnyTask) -> TypeGuard[Task]:

@@ -20,9 +20,9 @@ import numpy as np
 
 from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.language.stages import Recipe
 from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
+from mirrorpo.language.training.stages import Recipe
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.jobs import FINAL, Job, Outcome, Report
@@ -210,10 +210,10 @@ class _Trainer:
                     shutil.rmtree(self.ground.out / "agents" / _name(job), ignore_errors=True)
 
     def _outcome(self, job: Job) -> Outcome:
-        from mirrorpo.language.text_task import measures, training
+        from mirrorpo.language.text_task import fine_tuning, measures
 
         ground, name = self.ground, _name(job)
-        trained = training.fine_tune(
+        trained = fine_tuning.fine_tune(
             ground.settings.texts,
             job.objective,
             self.pool.pairs(variants.parse(job.variant), job.draw),

@@ -5,9 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mirrorpo.language.answers import Pair
-
 from .alpaca_names import CONFIGURATIONS, PairwiseAnnotator, evaluate, silence
+from .answers import Pair
 from .endpoint import Caller
 from .settings import ModelJudge
 from .store import Store

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from mirrorpo import bounded
-from mirrorpo.language.answers import Pair
 
 from .alpaca_names import length_controlled, silence
+from .answers import Pair
 from .rates import Rate, bootstrap
 
 RELIABLE_PAIRS = 805

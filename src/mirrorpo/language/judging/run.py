@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.language import answers, chat, generation, models
-from mirrorpo.language.answers import Answer, Pair
+from mirrorpo.language.models import chat, generation, loading
 from mirrorpo.preference_texts import formats
 from mirrorpo.runtime import cache
 
-from . import rates, scores, settings
+from . import answers, rates, scores, settings
+from .answers import Answer, Pair
 from .store import Store, digest
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Contestant:
     """Whose answers are compared.
 
     Attributes:
-        name: a file of answers, or a model as `models.load` takes it.
+        name: a file of answers, or a model as `loading.load` takes it.
         adapter: a LoRA adapter for the model.
     """
 
@@ -65,7 +65,7 @@ def prepare(
 
     Raises:
         ValueError: a model without instructions, or as `answers.read`, `answers.select` and
-            `models.load`.
+            `loading.load`.
     """
     if contestant.is_file:
         given = answers.read(Path(contestant.name))
@@ -78,9 +78,9 @@ def prepare(
     if path.is_file():
         parts.unlink(missing_ok=True)
         return answers.read(path)
-    model, tokenizer = models.load(contestant.name, contestant.adapter)
+    model, tokenizer = loading.load(contestant.name, contestant.adapter)
     texts = generation.complete(
-        models.on_device(model),
+        loading.on_device(model),
         tokenizer,
         [chat.as_prompt(tokenizer, text) for text in instructions],
         decoding,

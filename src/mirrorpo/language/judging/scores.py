@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo.language.answers import Pair
-
+from .answers import Pair
 from .store import Store
 
 VADER = "vader"
@@ -43,7 +42,7 @@ def load(text: str) -> ScoreJudge:
         ModuleNotFoundError: ``vader`` without its package.
     """
     if text == VADER:
-        from mirrorpo.language import sentiment
+        from mirrorpo.language.models import sentiment
 
         sentiment.analyser()
         return ScoreJudge(VADER, sentiment.VERSION, lambda _, output: sentiment.compound(output))

@@ -5,8 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo import bounded
-from mirrorpo.language import recipe
+from mirrorpo import bounded, yaml_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ def load(path: Path) -> ModelJudge:
             names the file.
     """
     try:
-        content = recipe.parse(bounded.read_text(path, "a judge", bounded.YAML_DOCUMENT))
+        content = yaml_settings.parse(bounded.read_text(path, "a judge", bounded.YAML_DOCUMENT))
     except OSError as error:
         raise ValueError(f"No judge at {path}: {error.strerror}.") from None
     except ValueError as error:
@@ -65,7 +64,7 @@ def load(path: Path) -> ModelJudge:
     if not isinstance(content, dict):
         raise ValueError(f"{path} is not a judge: it must hold lines of the form key: value.")
     fields = dataclasses.fields(ModelJudge)
-    recipe.check_names(content, [item.name for item in fields], str(path))
+    yaml_settings.check_names(content, [item.name for item in fields], str(path))
     missing = [name for name in ("model", "endpoint") if name not in content]
     if missing:
         raise ValueError(f"{path} is not a complete judge: it has no {', '.join(missing)}.")

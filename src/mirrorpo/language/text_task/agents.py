@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.language import models
+from mirrorpo.language.models import loading, log_probs
 from mirrorpo.preference_texts.prompts import Prompt
 
-from . import log_probs, measures, texts
+from . import measures, texts
 from .measures import Measures
 from .preparation import Prepared
 
@@ -51,7 +51,7 @@ def score(
     settings = prepared.settings
     model: Any = prepared.original
     if adapter is not None:
-        model = models.on_device(models.load(settings.model, str(adapter))[0])
+        model = loading.on_device(loading.load(settings.model, str(adapter))[0])
     asked = texts.cycle(prompts, count)
     tokenizer = prepared.tokenizer
     begun = prepared.begun(asked)

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mirrorpo.language.models.log_probs import LogProbs
 from mirrorpo.standard_error import of_mean
-
-from .log_probs import LogProbs
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def contents(model: str) -> dict[str, str]:
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    from mirrorpo.language import models
+    from mirrorpo.language.models import loading
     from mirrorpo.language.trl_names import transformers
 
     read: Callable[..., Any] = transformers.AutoModelForSequenceClassification.from_pretrained
@@ -80,7 +80,7 @@ def _load(name: str) -> tuple[Any, Any]:
     before = log.get_verbosity()
     log.set_verbosity_error()  # what is missing is said below
     try:
-        model, about = models.loaded(
+        model, about = loading.loaded(
             what, name, lambda: read(name, dtype="float32", output_loading_info=True)
         )
     finally:
@@ -95,14 +95,14 @@ def _load(name: str) -> tuple[Any, Any]:
             f"The {what} {name} gives {model.config.num_labels} logits per text: a reward is one, "
             "so name a model with num_labels = 1."
         )
-    tokenizer = models.tokenizer_of(name)
+    tokenizer = loading.tokenizer_of(name)
     model.config.pad_token_id = tokenizer.pad_token_id  # by which it finds where a text ends
-    return models.on_device(model.eval()), tokenizer
+    return loading.on_device(model.eval()), tokenizer
 
 
 def _written(tokenizer: Any, prompt: Prompt, text: str, name: str) -> str:
     """Prompt and completion as the reward model reads them."""
-    from mirrorpo.language import chat
+    from mirrorpo.language.models import chat
 
     if tokenizer.chat_template is None:
         if not isinstance(prompt.said, str):

@@ -38,7 +38,7 @@ class OpinionReward:
     def check(self, prompts: Sequence[Prompt]) -> None: ...
 
     def scorer(self, model: Any, tokenizer: Any, batch: int) -> Scorer:
-        from .log_probs import measure
+        from mirrorpo.language.models.log_probs import measure
 
         def score(said: Said, usual: float) -> np.ndarray:
             whole = zip(said.begun, said.texts, strict=True)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mirrorpo import damage, files, locks, objectives, typed, variants
-from mirrorpo.language import models, stand_ins
-from mirrorpo.language.chat import CHATML
+from mirrorpo.language.models import loading, log_probs, stand_ins
+from mirrorpo.language.models.chat import CHATML
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.runtime import cache
 from mirrorpo.variants import COPIES
 
-from . import log_probs, texts
+from . import texts
+from .fine_tuning import ADAPTER, fine_tune
 from .reward import Said, Scorer
 from .settings import TextSettings
 from .task import TextTask
-from .training import ADAPTER, fine_tune
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -130,7 +130,7 @@ class Prepared:
         path = self.folder / f"pool-{draw}.json"
 
         def make() -> _Content:
-            steered = models.on_device(models.load(self.settings.model, str(self.target))[0])
+            steered = loading.on_device(loading.load(self.settings.model, str(self.target))[0])
             found, scored = [], []
             sources = ((steered, 1, "target-pool"), (self.original, 2, "original-pool"))
             for model, stage, name in sources:
@@ -227,8 +227,8 @@ def prepare(
             reward that fails, or that is the same for all completions.
     """
     given = task.prompts.train(settings.rows)
-    original, tokenizer = models.load(task.model)
-    original = models.on_device(original)
+    original, tokenizer = loading.load(task.model)
+    original = loading.on_device(original)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if task.model == stand_ins.NAME:

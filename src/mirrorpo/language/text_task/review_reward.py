@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirrorpo.language import sentiment
+from mirrorpo.language.models import sentiment
 from mirrorpo.preference_texts.prompts import Prompt
 
 from .reward import Said, Scorer
 
 if TYPE_CHECKING:
-    from .log_probs import LogProbs
+    from mirrorpo.language.models.log_probs import LogProbs
 
 POINTS = 100.0
 PENALTY = 20.0

@@ -11,7 +11,7 @@ import numpy as np
 from mirrorpo.preference_texts.prompts import Prompt
 
 if TYPE_CHECKING:
-    from .log_probs import LogProbs
+    from mirrorpo.language.models.log_probs import LogProbs
 
 
 @dataclass(frozen=True)

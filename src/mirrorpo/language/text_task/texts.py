@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirrorpo.language import chat
-from mirrorpo.language.generation import Decoding, complete, without_turn_end
+from mirrorpo.language.models import chat
+from mirrorpo.language.models.generation import Decoding, complete, without_turn_end
 from mirrorpo.preference_texts.prompts import Prompt
 
 Item = TypeVar("Item")

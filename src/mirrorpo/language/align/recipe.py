@@ -1,14 +1,13 @@
 """A fine-tuning set-up as a YAML file, in the manner of the Alignment Handbook."""
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import bounded
+from mirrorpo import bounded, yaml_settings
 
 INCLUDE = "include"
 _MOST_FILES = 100
@@ -156,34 +155,13 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
         raise ValueError(f"{path}: {error}") from None
 
 
-def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:
-    """See that all keys are known.
-
-    Raises:
-        ValueError: one is not; the message names the near ones.
-    """
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, cutoff=0.6)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise ValueError(f"{what} has no setting {key!r}.{hint}")
-
-
-def parse(text: str) -> Any:
-    """A value as YAML reads it, and numbers such as 5e-5, which YAML takes for text."""
-    try:
-        return _numbers(bounded.parse_yaml(text))
-    except ValueError as error:
-        raise ValueError(f"{text!r:.60} is not a YAML value: {error}") from None
-
-
 def _read(path: Path, above: tuple[Path, ...], count: Iterator[int]) -> dict[str, Any]:
     if next(count) > _MOST_FILES:
         raise ValueError(f"{above[0]} includes more than {_MOST_FILES} files.")
     if path.resolve() in above:
         raise ValueError(f"{path} includes itself.")
     try:
-        content = parse(bounded.read_text(path, "a recipe", bounded.YAML_DOCUMENT))
+        content = yaml_settings.parse(bounded.read_text(path, "a recipe", bounded.YAML_DOCUMENT))
     except OSError as error:
         raise ValueError(f"No recipe at {path}: {error.strerror}.") from None
     except ValueError as error:
@@ -211,16 +189,3 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
             value = {**old, **value}
         joined[key] = value
     return joined
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    if isinstance(value, str) and value[:1] in "+-.0123456789":
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

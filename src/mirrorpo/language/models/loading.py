@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import files
+from mirrorpo.language.trl_names import peft, torch, transformers
 
 from . import smollm2, stand_ins
-from .trl_names import peft, torch, transformers
 
 ADAPTER = "adapter_config.json"
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from mirrorpo.language.trl_names import torch
 from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs, ScalarFunction
 from mirrorpo.objectives.base import Batch
-
-from .trl_names import torch
 
 
 def aggregate(pairs: PairLogProbs, aggregation: str) -> Batch:

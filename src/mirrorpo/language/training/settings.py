@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from .trl_names import CPOConfig, torch
+from mirrorpo.language.trl_names import CPOConfig, torch
 
 AGGREGATIONS = ("objective", "sum", "mean")
 LONG_PROMPTS = ("error", "drop")

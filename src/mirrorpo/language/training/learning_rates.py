@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mirrorpo.language.trl_names import torch, transformers
+
 from .stages import Stage, stage_at
-from .trl_names import torch, transformers
 
 
 def schedule(

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import json_lines, typed
-
-from .trl_names import torch, transformers
+from mirrorpo.language.trl_names import torch, transformers
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,22 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, json_lines
-from mirrorpo.divergence import finite_or_none
+from mirrorpo import files, yaml_settings
+from mirrorpo.language.models import chat, loading, stand_ins
+from mirrorpo.language.training import rows
+from mirrorpo.language.training.record import Record, Report
+from mirrorpo.language.training.settings import PreferenceConfig
+from mirrorpo.language.training.trainer import PreferenceTrainer
+from mirrorpo.language.trl_names import datasets, peft, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts import formats, reading
 from mirrorpo.preference_texts.reading import PreferenceTexts, Reading
 
-from . import chat, models, rows, stand_ins
-from .recipe import ALL_LINEAR, AlignRecipe, check_names
-from .settings import PreferenceConfig
-from .trainer import PreferenceTrainer
-from .trl_names import datasets, peft, torch, transformers
-
-Report = Callable[[float, float, str], None]
+from .recipe import ALL_LINEAR, AlignRecipe
 
 
 def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
@@ -29,7 +27,7 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
         ValueError: an unknown setting, or a wrong value.
     """
     known = [item.name for item in dataclasses.fields(PreferenceConfig) if item.init]
-    check_names(recipe.training, known, "A recipe")
+    yaml_settings.check_names(recipe.training, known, "A recipe")
     values = {
         "report_to": [],
         "disable_tqdm": True,
@@ -87,7 +85,7 @@ def trainer(
     Raises:
         ValueError: a model that cannot be loaded, and as `PreferenceTrainer`.
     """
-    model, tokenizer = models.load(recipe.model_name_or_path, dtype=recipe.dtype)
+    model, tokenizer = loading.load(recipe.model_name_or_path, dtype=recipe.dtype)
     chat.set_template(tokenizer, recipe.chat_template)
     made = PreferenceTrainer(
         model,
@@ -118,7 +116,7 @@ def split(recipe: AlignRecipe, name: str) -> PreferenceTexts:
     path = Path(os.path.expanduser(given))
     if path.exists() or _is_path(given):
         return reading.read(path, name, how)
-    found = models.loaded("dataset", given, lambda: datasets.load_dataset(given, split=name))
+    found = loading.loaded("dataset", given, lambda: datasets.load_dataset(given, split=name))
     return rows.checked(found, f"{given}, split {name}", 1, how)
 
 
@@ -157,28 +155,3 @@ def _adapters(recipe: AlignRecipe) -> Any:
         target_modules=ALL_LINEAR if layers == ALL_LINEAR else list(layers),
         task_type="CAUSAL_LM",
     )
-
-
-def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log; JSON has no NaN, and null is no number either."""
-    return {
-        name: finite_or_none(value) if isinstance(value, float) else value
-        for name, value in row.items()
-    }
-
-
-class Record(transformers.TrainerCallback):
-    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
-    that is not finite is null there."""
-
-    def __init__(self, path: Path, report: Report):
-        self._path = path
-        self._report = report
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            self._report(state.global_step, state.max_steps, "Training")
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            json_lines.write(self._path, [_as_json(row) for row in state.log_history])

@@ -5,12 +5,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from mirrorpo.language.models.chat import render
+from mirrorpo.language.trl_names import datasets, torch
 from mirrorpo.preference_texts import reading, tables
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.reading import PreferenceTexts, Reading
-
-from .chat import render
-from .trl_names import datasets, torch
 
 ROW = "row"
 """Column with the number of a pair, by which its reference log-probs are found."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from mirrorpo.preference_texts.row import PreferenceRow
 
-from . import models
+from . import loading
 from .chat import begun, render
-from .text_task.log_probs import measure
+from .log_probs import measure
 
 _BATCH = 4
 
@@ -22,7 +22,7 @@ def mean_log_probs(name: str, rows: Sequence[PreferenceRow]) -> np.ndarray:
     A model reads them as in training: by its chat template, where it has one; see `chat`.
 
     Args:
-        name: the name of the model, as of `models.load`.
+        name: the name of the model, as of `loading.load`.
         rows: the rows of the reader, `preference_texts.reading`.
 
     Returns:
@@ -32,8 +32,8 @@ def mean_log_probs(name: str, rows: Sequence[PreferenceRow]) -> np.ndarray:
         ValueError: the model cannot be loaded, its template does not take a row, or a pair is
             longer than it takes.
     """
-    model, tokenizer = models.load(name)
-    model = models.on_device(model)
+    model, tokenizer = loading.load(name)
+    model = loading.on_device(model)
     written = [render(tokenizer, row) for row in rows]
     prompts = [begun(tokenizer, part.prompt) for part in written]
     columns = []

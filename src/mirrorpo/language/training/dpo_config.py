@@ -5,10 +5,10 @@ import logging
 from typing import Any
 
 from mirrorpo import objectives
+from mirrorpo.language.trl_names import CPOConfig, DPOConfig
 from mirrorpo.objectives import Objective, registry
 
 from .settings import PreferenceConfig
-from .trl_names import CPOConfig, DPOConfig
 
 _LOSSES = {  # TRL's loss_type: the objective of the same loss
     "sigmoid": "dpo",

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import array_files
+from mirrorpo.language.trl_names import torch
 from mirrorpo.objectives import Objective
-
-from .trl_names import torch
 
 FORMAT = "mirrorpo-objective-memory"
 FILE = "objective_memory.safetensors"

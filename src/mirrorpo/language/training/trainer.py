@@ -5,18 +5,8 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mirrorpo.objectives import Objective, PairLogProbs, naming
-
-from . import models
-from .breakdown import breakdown
-from .declared import Memory, check_declarations, log_agreement
-from .dpo_config import converted
-from .rates import schedule
-from .reference import ReferenceLogProbs, measure
-from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
-from .settings import PreferenceConfig
-from .stages import Recipe, Stage, stage_at
-from .trl_names import (
+from mirrorpo.language.models import loading
+from mirrorpo.language.trl_names import (
     CPOTrainer,
     DPOConfig,
     datasets,
@@ -25,6 +15,16 @@ from .trl_names import (
     torch,
     transformers,
 )
+from mirrorpo.objectives import Objective, PairLogProbs, naming
+
+from .breakdown import breakdown
+from .declared import Memory, check_declarations, log_agreement
+from .dpo_config import converted
+from .learning_rates import schedule
+from .reference import ReferenceLogProbs, measure
+from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
+from .settings import PreferenceConfig
+from .stages import Recipe, Stage, stage_at
 
 
 class PreferenceTrainer(CPOTrainer):
@@ -105,8 +105,8 @@ class PreferenceTrainer(CPOTrainer):
             if texts is not given[name]:
                 say_notes(texts)
         if processing_class is None:
-            processing_class = models.tokenizer_of(model, args.trust_remote_code)
-        models.with_padding(processing_class)
+            processing_class = loading.tokenizer_of(model, args.trust_remote_code)
+        loading.with_padding(processing_class)
         # All text before TRL sees it: TRL would take no tools, and some questions for answers.
         written = {name: rendered(own, processing_class) for name, own in self._texts.items()}
         super().__init__(

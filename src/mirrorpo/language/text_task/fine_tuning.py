@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mirrorpo import files
-from mirrorpo.language import models
-from mirrorpo.language.run import Record
-from mirrorpo.language.settings import PreferenceConfig
-from mirrorpo.language.trainer import PreferenceTrainer
+from mirrorpo.language.models import loading
+from mirrorpo.language.training.record import Record
+from mirrorpo.language.training.settings import PreferenceConfig
+from mirrorpo.language.training.trainer import PreferenceTrainer
 from mirrorpo.language.trl_names import peft, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts import reading
@@ -91,7 +91,7 @@ def _train(
 ) -> _Card:
     began = time.perf_counter()
     transformers.set_seed(seed)
-    model, tokenizer = models.load(settings.model)
+    model, tokenizer = loading.load(settings.model)
     tokenizer.bos_token = None  # prompts have it already, where the tokenizer adds one
     tokenizer.chat_template = None  # continuations are no answers: prompts are read as they are
     trainer = PreferenceTrainer(

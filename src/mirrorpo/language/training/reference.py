@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import array_files
+from mirrorpo.language.trl_names import torch
 
 from .rows import ROW
-from .trl_names import torch
 
 FORMAT = "mirrorpo-reference-log-probs"
 FILE = "reference_log_probs.safetensors"

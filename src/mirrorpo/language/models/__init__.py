@@ -1,0 +1,1 @@
+"""Language models by name: how they read a conversation, what they write, how likely texts are."""

@@ -1,0 +1,36 @@
+"""A training's log as a JSON-lines file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mirrorpo import json_lines
+from mirrorpo.divergence import finite_or_none
+from mirrorpo.language.trl_names import transformers
+
+Report = Callable[[float, float, str], None]
+
+
+def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the log; JSON has no NaN, and null is no number either."""
+    return {
+        name: finite_or_none(value) if isinstance(value, float) else value
+        for name, value in row.items()
+    }
+
+
+class Record(transformers.TrainerCallback):
+    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
+    that is not finite is null there."""
+
+    def __init__(self, path: Path, report: Report):
+        self._path = path
+        self._report = report
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._report(state.global_step, state.max_steps, "Training")
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            json_lines.write(self._path, [_as_json(row) for row in state.log_history])
