@@ -89,7 +89,7 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
     )
     out = folder / f"{task}-{arm.name}".replace(" ", "-")
 
-    def tell(at: bench.Progress) -> None:
+    def tell(at: bench.BenchProgress) -> None:
         print(f"{out.name}: {at.done} of {at.total} agents, {at.doing}", flush=True)
 
     bench.run(settings, out, tell, cache)

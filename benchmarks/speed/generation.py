@@ -43,7 +43,7 @@ def measure(
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "search"
-        with executor.place(ray) as place:
+        with executor.workplace(ray) as place:
             search.discover(settings, out, place=place)
         first, second, _ = json_lines.read(out / runs.METRICS)
     trained, evaluated = second["train_seconds"], second["evaluate_seconds"]

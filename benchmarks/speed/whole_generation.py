@@ -52,7 +52,7 @@ def _until(generations: int, settings: DiscoverySettings, out: Path) -> Iterator
             raise _Enough
 
     try:
-        with executor.place(None) as place:
+        with executor.workplace(None) as place:
             search.discover(settings, out, stop, place=place)
     except _Enough:
         pass

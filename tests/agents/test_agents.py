@@ -225,7 +225,7 @@ def test_advantages_are_the_generalised_ones_and_go_on_at_the_time_limit_alone()
     over[1, 2] = True
     settings = PPOSettings(discount=0.9, gae_lambda=0.8)
     nothing = jnp.zeros((3, 4))
-    batch = ppo.Batch(nothing, nothing, nothing, reward, nothing, fell, over, nothing)
+    batch = ppo.RolloutSteps(nothing, nothing, nothing, reward, nothing, fell, over, nothing)
     found, target = ppo._advantages(value, after, batch, settings)
     for robot in range(3):
         for step in range(4):

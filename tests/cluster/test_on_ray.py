@@ -65,7 +65,7 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         # Ray's workers give way to everything else on a machine, other tests too.
         patch.setenv("RAY_worker_niceness", "0")
-        with executor.place("local:2") as place:
+        with executor.workplace("local:2") as place:
             yield place
 
 
@@ -205,7 +205,7 @@ def test_an_address_where_nothing_answers_is_one_line_and_code_2(capsys, tmp_pat
 def test_what_is_no_address_is_refused(address):
     with (
         pytest.raises(ValueError, match=r"local:N|no Ray address"),
-        executor.place(address),
+        executor.workplace(address),
     ):
         pass
 

@@ -3,12 +3,12 @@
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.language.training.stages import Recipe, divide, stage_at
+from mirrorpo.language.training.stages import TrainingStages, divide, stage_at
 
 
 def plan(name, steps, epochs):
-    recipe = Recipe.of(objectives.get(name), aggregation="objective", sft_stage=True)
-    return [(stage.objective.name, stage.start, stage.end) for stage in recipe.plan(steps, epochs)]
+    shares = TrainingStages.of(objectives.get(name), aggregation="objective", sft_stage=True)
+    return [(stage.objective.name, stage.start, stage.end) for stage in shares.plan(steps, epochs)]
 
 
 def test_four_epochs_of_dpo_are_three_of_sft_and_one_of_dpo():
@@ -41,8 +41,8 @@ def test_too_short_a_training_is_an_error_that_says_what_to_change(steps, epochs
 
 
 def test_without_its_sft_stage_an_objective_has_all_steps():
-    recipe = Recipe.of(objectives.get("dpo"), "objective", sft_stage=False)
-    (only,) = recipe.plan(7, 1)
+    shares = TrainingStages.of(objectives.get("dpo"), "objective", sft_stage=False)
+    (only,) = shares.plan(7, 1)
     assert (only.objective.name, only.start, only.end) == ("dpo", 0, 7)
 
 
@@ -51,13 +51,13 @@ def test_without_its_sft_stage_an_objective_has_all_steps():
     [("objective", ("mean", "sum")), ("sum", ("sum", "sum")), ("mean", ("mean", "mean"))],
 )
 def test_aggregation_holds_for_all_stages_if_given(given, expected):
-    recipe = Recipe.of(objectives.get("dpo"), given, sft_stage=True)
-    assert tuple(objective.aggregation for objective in recipe.objectives) == expected
+    shares = TrainingStages.of(objectives.get("dpo"), given, sft_stage=True)
+    assert tuple(objective.aggregation for objective in shares.objectives) == expected
 
 
 def test_progress_is_the_share_of_the_stage():
-    recipe = Recipe.of(objectives.get("dpo"), "objective", sft_stage=True)
-    stages = recipe.plan(400, 4)
+    shares = TrainingStages.of(objectives.get("dpo"), "objective", sft_stage=True)
+    stages = shares.plan(400, 4)
     assert [stage_at(stages, step).progress(step) for step in (0, 150, 300, 350, 400)] == [
         0.0,
         0.5,

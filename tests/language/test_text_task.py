@@ -16,7 +16,7 @@ from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.models.log_probs import LogProbs
 from mirrorpo.language.text_task import measures, review_prompts, task, texts
 from mirrorpo.language.text_task.fine_tuning import fine_tune
-from mirrorpo.language.text_task.preparation import Prepared, prepare
+from mirrorpo.language.text_task.preparation import PreparedTask, prepare
 from mirrorpo.language.text_task.review_reward import ReviewReward
 from mirrorpo.language.text_task.settings import TextSettings
 
@@ -80,7 +80,7 @@ def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
     model, tokenizer = loaded
     settings = tiny_settings("")
     scorer = ReviewReward().scorer(model, tokenizer, 8)
-    own = Prepared(
+    own = PreparedTask(
         task.reviews(""), settings, scorer, tmp_path, model, tokenizer, tmp_path, usual=-3.0
     )
     asked = review_prompts.PROMPTS.test(4)

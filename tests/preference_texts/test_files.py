@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mirrorpo.preference_texts import formats, reading
-from mirrorpo.preference_texts.folders import Split
+from mirrorpo.preference_texts.folders import DatasetSplit
 
 ODD = "a\u2028b\u0085c\u2029d\x0be\x1cf \U0001f600 \u00e9 'x' \"y\" [/INST]"
 ROWS = [
@@ -237,13 +237,13 @@ def test_parts_of_a_split_are_those_that_datasets_takes(part):
     rows = list(range(7))
     whole = datasets.ReadInstruction.from_spec(f"train{part}").to_absolute({"train": 7})
     expected = [row for one in whole for row in rows[one.from_ : one.to]]
-    assert Split.parse(f"train{part}").of(rows) == expected
+    assert DatasetSplit.parse(f"train{part}").of(rows) == expected
 
 
 @pytest.mark.parametrize("text", ["train[1]", "train[:10%", "train[1:50%]", "", "train+test"])
 def test_a_part_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="is no split: write train"):
-        Split.parse(text)
+        DatasetSplit.parse(text)
 
 
 def test_a_null_that_arrow_made_up_is_no_key(tmp_path):

@@ -193,7 +193,7 @@ def _runs(folder: Path) -> list[Kind]:
             0.2,
             measures={"kl": 1.0},
         )
-        records.Log(log).add(record, {"stage": ["dpo"], "loss": [1.0, None]})
+        records.BenchLog(log).add(record, {"stage": ["dpo"], "loss": [1.0, None]})
     curve = folder / "curve.jsonl"
     json_lines.write(curve, [asdict(Checkpoint(n, 1.0, 0.1, 2.0, "step")) for n in range(4)])
     validations = folder / "validation.jsonl"
@@ -211,7 +211,7 @@ def _runs(folder: Path) -> list[Kind]:
     facts.remember(folder, known)
     return [
         Kind("a run's configuration", folder / "run" / runs.CONFIG, claim),
-        Kind("a bench's log", log, lambda: records.Log(log)),
+        Kind("a bench's log", log, lambda: records.BenchLog(log)),
         Kind("a log that is only read", log, lambda: records.read(log)),
         Kind(
             "a curve of PPO",

@@ -108,7 +108,7 @@ def record(seed):
 
 
 def test_a_bench_keeps_the_agents_after_a_damaged_line(path):
-    log = records.Log(path)
+    log = records.BenchLog(path)
     for seed in range(4):
         log.add(record(seed), {"loss": [1.0]})
     lines = path.read_text().splitlines()
@@ -116,17 +116,17 @@ def test_a_bench_keeps_the_agents_after_a_damaged_line(path):
     wrong["agent"]["seed"] = "one"
     path.write_text("\n".join([lines[0], json.dumps(wrong), *lines[2:], ""]))
     with pytest.warns(DamageWarning, match="line 2 is damaged .seed is 'one', but must be a whole"):
-        again = records.Log(path)
+        again = records.BenchLog(path)
     assert [record(seed).key in again for seed in range(4)] == [True, False, True, True]
 
 
 def test_an_agent_that_two_processes_have_logged_counts_once(path):
-    log = records.Log(path)
+    log = records.BenchLog(path)
     log.add(record(0), {})
     whole = path.read_bytes()
     path.write_bytes(2 * whole)
     with pytest.warns(DamageWarning, match="is there twice"):
-        assert len(records.Log(path)) == 1
+        assert len(records.BenchLog(path)) == 1
     assert path.read_bytes() == whole
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.study.records import AgentRecord, Log
+from mirrorpo.study.records import AgentRecord, BenchLog
 from mirrorpo.study.settings import BenchSettings
 
 MEASURES = {
@@ -27,7 +27,7 @@ def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
     )
     runs.claim(folder, settings.recorded)
     draw = np.random.default_rng(0)
-    log = Log(folder / runs.METRICS)
+    log = BenchLog(folder / runs.METRICS)
     for variant in settings.variants:
         for rank, algorithm in enumerate(settings.algorithms):
             for seed in range(seeds):

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from mirrorpo.reporting import comparison, paper
-from mirrorpo.study.records import AgentRecord, Log
+from mirrorpo.study.records import AgentRecord, BenchLog
 
 
 def write_run(folder, scores, task="hopper", sources=((2000.0, 5.0), (1000.0, 5.0))):
@@ -18,7 +18,7 @@ def write_run(folder, scores, task="hopper", sources=((2000.0, 5.0), (1000.0, 5.
         for label, (mean, error) in zip(("better", "worse"), sources, strict=True)
     ]
     (folder / "sources.json").write_text(json.dumps(rows))
-    log = Log(folder / "metrics.jsonl")
+    log = BenchLog(folder / "metrics.jsonl")
     for variant, by_algorithm in scores.items():
         for algorithm, score in by_algorithm.items():
             for seed in range(3):

@@ -23,7 +23,7 @@ from mirrorpo.reporting import export, export_figures, run_plots
 from mirrorpo.reporting.page import benches, choices, explorer, folders, mathml, reading
 from mirrorpo.reporting.page.commands import command_line
 from mirrorpo.study import tuned
-from mirrorpo.study.records import Log
+from mirrorpo.study.records import BenchLog
 from tests.reporting.bench_folders import TABLE6, published, real_lines, write_bench
 from tests.reporting.language_folders import write_align
 
@@ -338,5 +338,5 @@ def test_a_log_is_read_the_same_whether_or_not_it_is_repaired(odd_runs, tmp_path
     copy = tmp_path / "metrics.jsonl"
     copy.write_bytes((odd_runs[0] / "metrics.jsonl").read_bytes())
     bench = reading.read([odd_runs[0]]).benches[0]
-    pd.testing.assert_frame_equal(Log(copy).frame(), bench.run.agents)
+    pd.testing.assert_frame_equal(BenchLog(copy).frame(), bench.run.agents)
     assert tuned.found(bench.run.agents).keys() == {"dpo"}

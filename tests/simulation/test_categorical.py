@@ -127,7 +127,7 @@ def test_wrong_choices_and_a_start_of_the_other_kind_are_refused(dataset):
 
 def test_discrete_environments_take_the_numbers_of_their_choices(tmp_path):
     pytest.importorskip("gymnasium")
-    from mirrorpo.agents.ppo_trainer import Trainer
+    from mirrorpo.agents.ppo_trainer import PPOTrainer
     from mirrorpo.preferences import data
     from mirrorpo.simulation import evaluation
     from mirrorpo.training_settings import PPOSettings
@@ -140,7 +140,7 @@ def test_discrete_environments_take_the_numbers_of_their_choices(tmp_path):
     settings = PPOSettings(
         total_steps=20_000, environments=16, rollout_steps=32, minibatches=8, learning_rate=3e-3
     )
-    trainer = Trainer(task, settings)
+    trainer = PPOTrainer(task, settings)
     start = trainer.start(0)
     weak = trainer.policy(start)
     state = trainer.advance(start, 39)

@@ -12,7 +12,7 @@ pytest.importorskip("gymnasium")
 
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import training_run
-from mirrorpo.agents.ppo_trainer import Trainer
+from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.preferences import data
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation import evaluation, host_rollout, rollout, slots, tasks
@@ -259,7 +259,7 @@ def test_ppo_learns_a_gymnasium_task_with_the_same_update():
         initial_std=0.5,
     )
     task = tasks.load(MASS)
-    trainer = Trainer(task, settings)
+    trainer = PPOTrainer(task, settings)
     state = trainer.start(0)
 
     def mean(state):
@@ -274,11 +274,11 @@ def test_ppo_learns_a_gymnasium_task_with_the_same_update():
 
 def test_ppo_that_was_saved_and_loaded_continues_number_for_number(tmp_path):
     task = tasks.load(MASS)
-    whole = Trainer(task, SMALL)
+    whole = PPOTrainer(task, SMALL)
     state = whole.advance(whole.start(0), 2)
     save_tree(tmp_path / "state.safetensors", state, {"format": "x"})
     end = whole.policy(whole.advance(state, 2))
-    resumed = Trainer(task, SMALL)
+    resumed = PPOTrainer(task, SMALL)
     loaded, _ = load_tree(tmp_path / "state.safetensors", resumed.start(9), "x", "a state")
     again = resumed.policy(resumed.advance(loaded, 2))
     jax.tree.map(np.testing.assert_array_equal, end, again)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import struct
 
-from mirrorpo.agents.ppo_trainer import Trainer
+from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.simulation import evaluation, libraries, tasks
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training_settings import PPOSettings
@@ -111,7 +111,7 @@ def test_an_environment_is_compiled_like_brax_and_ends_after_its_own_steps(regis
 def test_ppo_runs_on_it(registry):
     task = tasks.load("playground:MassBalance")
     settings = PPOSettings(total_steps=512, environments=8, rollout_steps=16, minibatches=2)
-    trainer = Trainer(task, settings)
+    trainer = PPOTrainer(task, settings)
     policy = trainer.policy(trainer.advance(trainer.start(0), 2))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(policy))
 

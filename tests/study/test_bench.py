@@ -219,10 +219,10 @@ def test_wrong_names_are_refused_before_anything_is_written(two_agents, tmp_path
 def test_a_cut_line_is_left_out_of_the_log(tmp_path):
     record = records.AgentRecord("t", "base", "dpo", "final", "{}", 0, 1.0, 0.1, 2, False, 0.0, 0.0)
     path = tmp_path / "metrics.jsonl"
-    records.Log(path).add(record, {"loss": [1.0]})
+    records.BenchLog(path).add(record, {"loss": [1.0]})
     whole = path.read_text()
     path.write_text(whole + whole[:-1])
-    log = records.Log(path)
+    log = records.BenchLog(path)
     assert len(log) == 1
     assert path.read_text() == whole
 

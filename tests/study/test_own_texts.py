@@ -15,7 +15,7 @@ import torch
 import mirrorpo as mpo
 from mirrorpo import variants
 from mirrorpo.cli import main
-from mirrorpo.language.text_task.preparation import Pool
+from mirrorpo.language.text_task.preparation import ContinuationPool
 from mirrorpo.reporting import written
 from mirrorpo.reporting.page import reading
 from tests.language import tiny_reviews, tiny_rewards
@@ -158,9 +158,9 @@ def test_a_reward_model_scores_answers_to_conversations(chat_model, tmp_path):
 def test_the_judge_sees_rewards_of_any_unit_alike():
     rewards = np.random.default_rng(0).normal(size=(50, 2, 2))
     fault = variants.parse("bad-judge:20")
-    first = Pool([], [], 40 * rewards).draw(fault, 0)
+    first = ContinuationPool([], [], 40 * rewards).draw(fault, 0)
     for unit in (0.01, 300.0):
-        again = Pool([], [], unit * rewards, 40 / unit).draw(fault, 0)
+        again = ContinuationPool([], [], unit * rewards, 40 / unit).draw(fault, 0)
         np.testing.assert_array_equal(again, first)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirrorpo.execution.batch import Scored
+from mirrorpo.execution.batch import ScoredAgents
 from mirrorpo.study import bench, tables, tuning
 from mirrorpo.study.settings import BenchSettings
 from tests import point_task
@@ -75,7 +75,7 @@ class Formula:
             returns = np.repeat(means[:, None], order.episodes, 1).astype(np.float32)
             returns[diverged] = np.nan
             time.sleep(self._pause)
-            yield position, Scored(returns, diverged, {}, ("sft",), None, 0.0, 0.0)
+            yield position, ScoredAgents(returns, diverged, {}, ("sft",), None, 0.0, 0.0)
 
 
 def run(settings, out, folder, place=None, progress=lambda point: None):

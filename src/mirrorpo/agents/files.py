@@ -175,7 +175,7 @@ def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
     stacked = jax.tree.map(lambda x: x[None], policy)
     found = evaluation.score(stacked, task, card.episodes, card.evaluation_seed)
     keys = rollout.episode_keys(jax.random.key(card.evaluation_seed), NOISE_EPISODES)
-    seen: rollout.Episodes | host_rollout.Episodes
+    seen: rollout.Episodes | host_rollout.HostEpisodes
     if tasks.is_compiled(task):
         seen = jax.jit(partial(rollout.record, task))(policy, *keys)
     else:

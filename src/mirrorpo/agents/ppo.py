@@ -63,7 +63,7 @@ class Moments:
 
 
 @struct.dataclass
-class Robots:
+class ActingRobots:
     """What acts; every leaf has a leading axis of robots.
 
     Attributes:
@@ -98,7 +98,7 @@ class Learner:
     key: jax.Array
 
 
-class Batch(NamedTuple):
+class RolloutSteps(NamedTuple):
     """Steps of one rollout; the leading axes are (robots, steps).
 
     Attributes:
@@ -109,7 +109,7 @@ class Batch(NamedTuple):
         next_observation: after the step, before a new episode's start state.
         fell: whether the robot fell.
         over: whether the episode ended, by a fall or by the time limit.
-        discounted_return: see `Robots`, after the step.
+        discounted_return: see `ActingRobots`, after the step.
     """
 
     observation: jax.Array
@@ -155,31 +155,31 @@ def new_learner(task: AnyTask, settings: PPOSettings, key: jax.Array) -> Learner
     )
 
 
-def new_robots(task: Task, keys: jax.Array) -> Robots:
+def new_robots(task: Task, keys: jax.Array) -> ActingRobots:
     """One robot for each key, each at another time of its episode, so that they do not all meet
     the time limit in the same update."""
 
-    def one(key: jax.Array) -> Robots:
+    def one(key: jax.Array) -> ActingRobots:
         start, clock, key = jax.random.split(key, 3)
         time = jax.random.randint(clock, (), 0, task.episode_length)
-        return Robots(task.reset(start), time, jnp.float32(0), key)
+        return ActingRobots(task.reset(start), time, jnp.float32(0), key)
 
     return jax.vmap(one)(keys)
 
 
 def roll_out(
-    task: Task, settings: PPOSettings, learner: Learner, robots: Robots
-) -> tuple[Robots, Batch]:
+    task: Task, settings: PPOSettings, learner: Learner, robots: ActingRobots
+) -> tuple[ActingRobots, RolloutSteps]:
     """`rollout_steps` steps of every robot."""
     actor = Networks.of(task, settings).actor
     parameters, observations = learner.parameters["actor"], learner.observations
 
-    def one(robot: Robots) -> tuple[Robots, Batch]:
+    def one(robot: ActingRobots) -> tuple[ActingRobots, RolloutSteps]:
         key, start_key = jax.random.split(robot.key)
         # A new start state per iteration: with the same few, agents fall from all others.
         start = task.reset(start_key)
 
-        def step(carry: Robots, _: None) -> tuple[Robots, Batch]:
+        def step(carry: ActingRobots, _: None) -> tuple[ActingRobots, RolloutSteps]:
             key, noise = jax.random.split(carry.key)
             x = observations.normalise(carry.state.obs)
             action: Any = actor.apply(parameters, x, noise, method="sample")
@@ -189,8 +189,10 @@ def roll_out(
             fell = after.done > 0.5
             over = fell | (carry.time + 1 >= task.episode_length)
             running = carry.discounted_return * settings.discount + reward
-            seen = Batch(carry.state.obs, action, log_prob, reward, after.obs, fell, over, running)
-            robot = Robots(
+            seen = RolloutSteps(
+                carry.state.obs, action, log_prob, reward, after.obs, fell, over, running
+            )
+            robot = ActingRobots(
                 jax.tree.map(lambda new, first: jnp.where(over, first, new), after, start),
                 jnp.where(over, 0, carry.time + 1),
                 jnp.where(over, 0.0, running),
@@ -200,14 +202,14 @@ def roll_out(
 
         return jax.lax.scan(
             step,
-            Robots(robot.state, robot.time, robot.discounted_return, key),
+            ActingRobots(robot.state, robot.time, robot.discounted_return, key),
             length=settings.rollout_steps,
         )
 
     return jax.vmap(one)(robots)
 
 
-def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Batch) -> Learner:
+def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: RolloutSteps) -> Learner:
     """Several epochs of clipped policy gradient and value regression on one rollout."""
     networks = Networks.of(task, settings)
     # Acting used these moments, so learning does; the batch joins them afterwards.
@@ -270,7 +272,7 @@ def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Batch)
 
 
 def _advantages(
-    value: jax.Array, next_value: jax.Array, batch: Batch, settings: PPOSettings
+    value: jax.Array, next_value: jax.Array, batch: RolloutSteps, settings: PPOSettings
 ) -> tuple[jax.Array, jax.Array]:
     """Generalised advantages and value targets, shape (robots, steps)."""
     # A fall ends all reward; the time limit only cuts what is seen of it.

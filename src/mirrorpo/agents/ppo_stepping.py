@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.agents.ppo import Batch, Learner, Networks, Robots
+from mirrorpo.agents.ppo import ActingRobots, Learner, Networks, RolloutSteps
 from mirrorpo.simulation.slots import Slots, open_slots, seeds_of
 from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.training_settings import PPOSettings
@@ -43,13 +43,15 @@ class Stepping:
     def _slots(self) -> Slots:
         return open_slots(self._task, self._settings.environments)
 
-    def new_robots(self, keys: jax.Array) -> Robots:
+    def new_robots(self, keys: jax.Array) -> ActingRobots:
         """One robot for each key; `begin` gives it its episode."""
         count = len(keys)
         # Separate arrays: none is donated twice.
-        return Robots(jnp.zeros((count, 0)), jnp.zeros(count, jnp.int32), jnp.zeros(count), keys)
+        return ActingRobots(
+            jnp.zeros((count, 0)), jnp.zeros(count, jnp.int32), jnp.zeros(count), keys
+        )
 
-    def begin(self, robots: Robots) -> Robots:
+    def begin(self, robots: ActingRobots) -> ActingRobots:
         """Start an episode for each robot, each at another time of it, so that they do not all
         meet the time limit in the same update."""
         start, clock, key = jnp.moveaxis(
@@ -58,10 +60,10 @@ class Stepping:
         self._slots.restart(np.ones(len(key), bool), seeds_of(start))
         length = self._task.episode_length
         time = jax.vmap(lambda k: jax.random.randint(k, (), 0, length))(clock)
-        return Robots(robots.state, time, jnp.zeros(len(key)), key)
+        return ActingRobots(robots.state, time, jnp.zeros(len(key)), key)
 
-    def roll_out(self, learner: Learner, robots: Robots) -> tuple[Robots, Batch]:
-        """`rollout_steps` steps of every robot; see `Batch` for what comes back."""
+    def roll_out(self, learner: Learner, robots: ActingRobots) -> tuple[ActingRobots, RolloutSteps]:
+        """`rollout_steps` steps of every robot; see `RolloutSteps` for what comes back."""
         settings, slots = self._settings, self._slots
         time = np.array(robots.time)
         running = np.array(robots.discounted_return)
@@ -81,5 +83,7 @@ class Stepping:
             running = np.where(over, np.float32(0), running)
             if over.any():
                 slots.restart(over, np.asarray(start))
-        batch = Batch(*(jnp.asarray(np.stack(each, axis=1)) for each in zip(*steps, strict=True)))
-        return Robots(robots.state, jnp.asarray(time), jnp.asarray(running), key), batch
+        batch = RolloutSteps(
+            *(jnp.asarray(np.stack(each, axis=1)) for each in zip(*steps, strict=True))
+        )
+        return ActingRobots(robots.state, jnp.asarray(time), jnp.asarray(running), key), batch

@@ -15,10 +15,10 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mirrorpo.agents.ppo import (
-    Batch,
+    ActingRobots,
     Learner,
     Moments,
-    Robots,
+    RolloutSteps,
     new_learner,
     new_robots,
     roll_out,
@@ -36,16 +36,16 @@ _AXIS = "robots"
 class Acting(Protocol):
     """How the robots of a run act."""
 
-    def new_robots(self, keys: jax.Array) -> Robots:
+    def new_robots(self, keys: jax.Array) -> ActingRobots:
         """One robot for each key."""
         ...
 
-    def begin(self, robots: Robots) -> Robots:
+    def begin(self, robots: ActingRobots) -> ActingRobots:
         """Make robots ready for `roll_out`: those of `new_robots`, of a file, or of the last
         `roll_out`."""
         ...
 
-    def roll_out(self, learner: Learner, robots: Robots) -> tuple[Robots, Batch]:
+    def roll_out(self, learner: Learner, robots: ActingRobots) -> tuple[ActingRobots, RolloutSteps]:
         """`rollout_steps` steps of every robot."""
         ...
 
@@ -67,11 +67,11 @@ class _Compiled:
         self.new_robots = jax.jit(partial(new_robots, task), out_shardings=self._spread)
         self._roll_out = jax.jit(acting, donate_argnums=1)
 
-    def begin(self, robots: Robots) -> Robots:
+    def begin(self, robots: ActingRobots) -> ActingRobots:
         return jax.device_put(robots, self._spread)
 
-    def roll_out(self, learner: Learner, robots: Robots) -> tuple[Robots, Batch]:
-        acted: tuple[Robots, Batch] = self._roll_out(
+    def roll_out(self, learner: Learner, robots: ActingRobots) -> tuple[ActingRobots, RolloutSteps]:
+        acted: tuple[ActingRobots, RolloutSteps] = self._roll_out(
             jax.device_put(learner, self._everywhere), robots
         )
         return acted
@@ -98,7 +98,7 @@ def _programs(task: AnyTask, settings: PPOSettings) -> _Programs:
     )
 
 
-class Trainer:
+class PPOTrainer:
     """One PPO run as a state and a step over it.
 
     The state is a pytree of arrays, so that it can be saved and loaded whole. It is opaque but
@@ -122,7 +122,7 @@ class Trainer:
         self.settings = settings
         self._programs = _programs(task, settings)
 
-    def start(self, seed: int, policy: Policy | None = None) -> tuple[Learner, Robots]:
+    def start(self, seed: int, policy: Policy | None = None) -> tuple[Learner, ActingRobots]:
         """The state before the first step.
 
         Args:
@@ -150,7 +150,9 @@ class Trainer:
         keys = jax.random.split(robots_key, self.settings.environments)
         return jax.device_put(learner, programs.here), programs.acting.new_robots(keys)
 
-    def advance(self, state: tuple[Learner, Robots], iterations: int) -> tuple[Learner, Robots]:
+    def advance(
+        self, state: tuple[Learner, ActingRobots], iterations: int
+    ) -> tuple[Learner, ActingRobots]:
         """The state after that many iterations of rollout and update."""
         learner, robots = state
         programs = self._programs
@@ -160,7 +162,7 @@ class Trainer:
             learner = programs.update(learner, jax.device_put(batch, programs.here))
         return learner, robots
 
-    def policy(self, state: tuple[Learner, Robots]) -> Policy:
+    def policy(self, state: tuple[Learner, ActingRobots]) -> Policy:
         """The policy in a state, with its normaliser frozen."""
         # Host arrays: what uses the policy places it where it likes.
         learner = jax.device_get(state[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirrorpo import json_lines, runs, typed, versions
 from mirrorpo.agents import files as agent_files
-from mirrorpo.agents.ppo_trainer import Trainer
+from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.simulation.policy import Policy
@@ -99,7 +99,7 @@ def train(
     if not state_file.is_file():
         # A run that was killed early has saved policies alone, and begins anew.
         runs.refuse_lost_state(out, out / CHECKPOINTS)
-    trainer = Trainer(task, settings)
+    trainer = PPOTrainer(task, settings)
     state = trainer.start(seed, start)
     done = 0
     if state_file.is_file():

@@ -83,7 +83,7 @@ def _in_plain(error: UnicodeError) -> tuple[str, int]:
     return "".join(shown), error.end
 
 
-class Report:
+class ProgressBar:
     """Progress on standard error: a bar in a terminal, a line now and then in a file."""
 
     def __init__(self, bar: Progress, unit: str):
@@ -121,8 +121,8 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[Report]:
-    """A `Report` with counts of `unit`, elapsed time and time left."""
+def progress(unit: str) -> Iterator[ProgressBar]:
+    """A `ProgressBar` with counts of `unit`, elapsed time and time left."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -136,4 +136,4 @@ def progress(unit: str) -> Iterator[Report]:
     with Progress(
         *columns, console=terminal, refresh_per_second=2, disable=not terminal.is_terminal
     ) as bar:
-        yield Report(bar, unit)
+        yield ProgressBar(bar, unit)

@@ -11,7 +11,7 @@ from mirrorpo.cli.console import console
 
 if TYPE_CHECKING:
     from mirrorpo.discovery.artefact import Discovery
-    from mirrorpo.discovery.listing import Entry
+    from mirrorpo.discovery.listing import ListedObjective
     from mirrorpo.objectives import Objective
 
 _NAME, _EPOCHS, _VALUES, _SOURCE = 21, 4, 24, 25
@@ -55,7 +55,7 @@ def _print_json(content: object) -> None:
     console.print(json_module.dumps(content, indent=1))
 
 
-def _list(entries: list[Entry]) -> None:
+def _list(entries: list[ListedObjective]) -> None:
     from rich.table import Table
 
     for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):

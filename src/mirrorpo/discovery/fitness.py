@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirrorpo.discovery.ground import Budget, Draws, Ground
+from mirrorpo.discovery.ground import Budget, Draws, SearchGround
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.execution.executor import Place
+from mirrorpo.execution.executor import Workplace
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences.draws import draw
 from mirrorpo.training import learner
@@ -60,7 +60,7 @@ class Bench:
             ValueError: unknown names, or rows that a task's data do not have.
         """
         self.settings = settings
-        self._grounds = [Ground(settings, task, report) for task in settings.tasks]
+        self._grounds = [SearchGround(settings, task, report) for task in settings.tasks]
         each = len(settings.variants)
         self.better = np.repeat([ground.better for ground in self._grounds], each)
         self.worse = np.repeat([ground.worse for ground in self._grounds], each)
@@ -86,7 +86,7 @@ class Bench:
         }
 
     @contextmanager
-    def at(self, place: Place | None) -> Iterator[None]:
+    def at(self, place: Workplace | None) -> Iterator[None]:
         """Train agents there for as long as the context lasts."""
         with ExitStack() as stack:
             for ground in self._grounds:
@@ -105,7 +105,7 @@ class Bench:
         number = draw(self.settings.data_seed, "validation")
         return Draws(number, number, VALIDATION_EPISODES_SEED)
 
-    def prepared(self, budget: Budget, draws: Draws) -> Iterator[learner.Prepared]:
+    def prepared(self, budget: Budget, draws: Draws) -> Iterator[learner.PreparedData]:
         """Each column's data on this process's devices."""
         for ground in self._grounds:
             for variant in self.settings.variants:

@@ -10,7 +10,7 @@ from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution.batch import Order, Supply
-from mirrorpo.execution.executor import Alone, Place, Workers, at
+from mirrorpo.execution.executor import Alone, Workers, Workplace, at
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import pools
 from mirrorpo.preferences.draws import draw
@@ -39,7 +39,7 @@ class Draws:
     """The random numbers behind a score, beside those of the agents.
 
     Attributes:
-        trajectories: the draw of the pool; one that `Ground` has.
+        trajectories: the draw of the pool; one that `SearchGround` has.
         labels: seed of the labels.
         episodes: seed of start states and action noise, the same for all agents.
     """
@@ -70,7 +70,7 @@ def choose(settings: DiscoverySettings, task: str, rows: int | None) -> sources.
     return sources.choose(task, settings.better, settings.worse, rows)
 
 
-class Ground:
+class SearchGround:
     """One task of a search. Agents are trained by this process, or by the workers of `at`.
 
     Attributes:
@@ -131,13 +131,13 @@ class Ground:
         return agent_files.evaluate(policy, self.task, *budget, quiet)[0]
 
     @contextmanager
-    def at(self, place: Place | None) -> Iterator[None]:
+    def at(self, place: Workplace | None) -> Iterator[None]:
         """Train agents there for as long as the context lasts."""
         with at(place, self._alone) as self._workers:
             yield
         self._workers = self._alone
 
-    def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.Prepared:
+    def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.PreparedData:
         """A variant's data on this process's devices."""
         return self._alone.worker.prepared(
             variant, draws.trajectories, draws.labels, budget.rows, budget.training

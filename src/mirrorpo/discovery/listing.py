@@ -24,7 +24,7 @@ NO_PAPER = "no paper"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedObjective:
     """One objective.
 
     Attributes:
@@ -59,7 +59,7 @@ class Entry:
         return asdict(self)
 
 
-def entries() -> list[Entry]:
+def entries() -> list[ListedObjective]:
     """All objectives by kind, and by name within a kind."""
     found = [_named(name) for name in objectives.available()]
     found += [_discovered(name) for name in artefact.shipped()]
@@ -72,11 +72,11 @@ def paper_of(objective: Objective) -> Paper | None:
     return paper if isinstance(paper, Paper) else None
 
 
-def entry(name: str, objective: Objective) -> Entry:
+def entry(name: str, objective: Objective) -> ListedObjective:
     """One that is no discovery, as its user named it."""
     member = isinstance(objective, MirrorObjective)
     paper = paper_of(objective)
-    return Entry(
+    return ListedObjective(
         name,
         KINDS[2 * (not member) + objective.needs_reference],
         {
@@ -93,14 +93,14 @@ def entry(name: str, objective: Objective) -> Entry:
     )
 
 
-def _named(name: str) -> Entry:
+def _named(name: str) -> ListedObjective:
     return entry(name, naming.resolve(name))
 
 
-def _discovered(name: str) -> Entry:
+def _discovered(name: str) -> ListedObjective:
     found = artefact.load(name)
     objective = found.objective
-    return Entry(
+    return ListedObjective(
         name,
         KINDS[-1],
         {},

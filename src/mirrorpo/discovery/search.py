@@ -18,7 +18,7 @@ from mirrorpo.discovery.fitness import Bench, Score
 from mirrorpo.discovery.ground import Budget, Draws
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
-from mirrorpo.execution.executor import Place
+from mirrorpo.execution.executor import Workplace
 from mirrorpo.objectives import Objective, naming
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.standard_error import mean_and_error
@@ -49,7 +49,7 @@ _SAVED = {
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchProgress:
     """Where a search stands, given to its `progress` callback.
 
     Attributes:
@@ -67,8 +67,8 @@ class Progress:
 def discover(
     settings: DiscoverySettings,
     out: Path,
-    progress: Callable[[Progress], None] = lambda point: None,
-    place: Place | None = None,
+    progress: Callable[[SearchProgress], None] = lambda point: None,
+    place: Workplace | None = None,
 ) -> Discovery:
     """Search an objective whose trained agents earn the most true return.
 
@@ -111,7 +111,7 @@ class _Search:
     """One search while it runs."""
 
     def __init__(
-        self, settings: DiscoverySettings, out: Path, progress: Callable[[Progress], None]
+        self, settings: DiscoverySettings, out: Path, progress: Callable[[SearchProgress], None]
     ):
         self.settings = settings
         self.out = out
@@ -143,7 +143,7 @@ class _Search:
         self._resume()
 
     def report(self, doing: str) -> None:
-        self._progress(Progress(self.done, self.settings.generations, doing))
+        self._progress(SearchProgress(self.done, self.settings.generations, doing))
 
     def run(self) -> None:
         """All generations that are left."""

@@ -78,7 +78,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredAgents:
     """What became of an order; every array has a leading axis of its agents.
 
     Attributes:
@@ -110,11 +110,13 @@ class Worker:
 
     def __init__(self, supply: Supply):
         self.supply = supply
-        self._ready: OrderedDict[tuple[str, int, int, int | None], learner.Prepared] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, int, int, int | None], learner.PreparedData] = (
+            OrderedDict()
+        )
 
     def prepared(
         self, variant: str, draw: int, label_seed: int, rows: int | None, training: TrainSettings
-    ) -> learner.Prepared:
+    ) -> learner.PreparedData:
         """The first rows of one variant of one draw on the devices."""
         supply, key = self.supply, (variant, draw, label_seed, rows)
         if key not in self._ready:
@@ -125,7 +127,7 @@ class Worker:
         self._ready.move_to_end(key)
         return self._ready[key]
 
-    def work_off(self, order: Order) -> Scored:
+    def work_off(self, order: Order) -> ScoredAgents:
         """Train and score an order's agents.
 
         Raises:
@@ -153,7 +155,7 @@ class Worker:
             after = self._returns(each, order.curve_episodes, of_each, order.deterministic)
             curves["return_mean"] = after.mean(axis=1, dtype=np.float64).reshape(shape)
         scored_at = time.perf_counter()
-        return Scored(
+        return ScoredAgents(
             returns=returns[:count],
             diverged=trained.diverged[:count],
             curves={name: values[:count] for name, values in curves.items()},

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
-from mirrorpo.execution.batch import Order, Scored, Supply, Worker, agents_at_once
+from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker, agents_at_once
 
 
 class Workers(Protocol):
@@ -18,7 +18,7 @@ class Workers(Protocol):
     count: int
     agents_at_once: int
 
-    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, Scored]]:
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, ScoredAgents]]:
         """Each order's position and what became of it, as soon as it is done, in any order.
 
         Raises:
@@ -27,7 +27,7 @@ class Workers(Protocol):
         ...
 
 
-class Place(Protocol):
+class Workplace(Protocol):
     """Somewhere that workers can be started."""
 
     def workers(self, supply: Supply) -> AbstractContextManager[Workers]:
@@ -43,18 +43,18 @@ class Alone:
         self.count = 1
         self.agents_at_once = agents_at_once()
 
-    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, Scored]]:
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, ScoredAgents]]:
         for position, order in enumerate(orders):
             yield position, self.worker.work_off(order)
 
 
-def at(place: Place | None, alone: Alone) -> AbstractContextManager[Workers]:
+def at(place: Workplace | None, alone: Alone) -> AbstractContextManager[Workers]:
     """Workers at a place with the supply of `alone`; `alone` itself where there is no place."""
     return nullcontext(alone) if place is None else place.workers(alone.worker.supply)
 
 
 @contextmanager
-def place(ray: str | None) -> Iterator[Place | None]:
+def workplace(ray: str | None) -> Iterator[Workplace | None]:
     """The Ray cluster that `ray` names, for as long as the context lasts; None without a name.
 
     Args:

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo.execution.batch import Order, Scored, Supply, Worker, agents_at_once
+from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker, agents_at_once
 from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 
 REACH_SECONDS = 10.0
@@ -171,7 +171,7 @@ class _Actors:
         ]:
             self._ray.kill(actor)
 
-    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, Scored]]:
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, ScoredAgents]]:
         self._send_users_code(orders)
         waiting = deque(range(len(orders)))
         losses = [0] * len(orders)
@@ -269,7 +269,7 @@ class _Actor:
     def agents_at_once(self) -> int:
         return agents_at_once()
 
-    def work_off(self, order: Order) -> Scored:
+    def work_off(self, order: Order) -> ScoredAgents:
         return self._worker.work_off(order)
 
 

@@ -86,7 +86,7 @@ def bench(
     caches.check(kept)
     settings = ground.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
-    with writing(folder) as path, executor.place(ray) as place:
+    with writing(folder) as path, executor.workplace(ray) as place:
         log, source_agents = benches.run(
             settings,
             path,

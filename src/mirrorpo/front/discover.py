@@ -79,7 +79,7 @@ def discover(
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digest}")
-    with writing(folder) as path, executor.place(ray) as place:
+    with writing(folder) as path, executor.workplace(ray) as place:
         found = search.discover(
             settings, path, lambda point: progress(point.done, point.total, point.doing), place
         )

@@ -7,17 +7,15 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mirrorpo import files, locks, places, runs
+from mirrorpo.progress import Progress as Progress
 
 PathLike = str | os.PathLike[str]
 """A path, as Python's own functions take it."""
-
-Progress = Callable[[float, float, str], None]
-"""Told how much is done, of how much, and what is being done."""
 
 
 class ByName(enum.Enum):

@@ -22,7 +22,7 @@ _NOT_ROWS = (_STATE, _SPLITS, "dataset_info.json", "dataset_infos.json")
 
 
 @dataclass(frozen=True)
-class Split:
+class DatasetSplit:
     """Which rows of a dataset: a split's name, and a part of it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Split:
     percent: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> "Split":
+    def parse(cls, text: str) -> "DatasetSplit":
         """Read ``train``, ``train[:100]`` or ``train[80%:]``, as `datasets` writes them.
 
         Raises:
@@ -74,7 +74,7 @@ def read(path: Path, split: str | None) -> tuple[formats.Rows, str]:
 
     Args:
         path: a file is its one split, "train".
-        split: as of `Split.parse`; None for the only one, or "train" among several.
+        split: as of `DatasetSplit.parse`; None for the only one, or "train" among several.
 
     Returns:
         The rows, and what is to be said of the choice: "" where there was none.
@@ -87,7 +87,7 @@ def read(path: Path, split: str | None) -> tuple[formats.Rows, str]:
         raise ValueError(f"No dataset at {path}: it does not exist.")
     if not path.is_file() and not path.is_dir():
         raise ValueError(f"{path} is no file and no folder: write the rows to a file first.")
-    wanted = Split.parse(split or "train")
+    wanted = DatasetSplit.parse(split or "train")
     if path.is_file():
         if wanted.name != "train":
             raise ValueError(

@@ -43,7 +43,7 @@ class Run:
     lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]] = ()
 
     @cached_property
-    def columns(self) -> list["Column"]:
+    def columns(self) -> list["ComparedVariant"]:
         """See `columns`; ranks and their intervals take a second."""
         variants = RESULTS[self.settings["task"]].scores
         return [_column(self, variant) for variant in self.table.variants if variant in variants]
@@ -86,7 +86,7 @@ def _check_names(out: Path, what: str, names: object) -> None:
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparedVariant:
     """One variant: ours beside the paper's.
 
     Attributes:
@@ -113,7 +113,7 @@ class Column:
         return f"{self.ranks.sentence}. Concordance: {self.pairs.sentence}"
 
 
-def columns(run: Run) -> list[Column]:
+def columns(run: Run) -> list[ComparedVariant]:
     """The comparison of each variant that the paper has too.
 
     Raises:
@@ -130,7 +130,7 @@ def columns(run: Run) -> list[Column]:
     return run.columns
 
 
-def _column(run: Run, variant: str) -> Column:
+def _column(run: Run, variant: str) -> ComparedVariant:
     task = run.settings["task"]
     published = RESULTS[task]
     theirs = published.scores[variant]
@@ -160,7 +160,7 @@ def _column(run: Run, variant: str) -> Column:
         & run.agents["algorithm"].isin(run.table.algorithms)
     ]
     reference = paper.table(task, variant)
-    return Column(
+    return ComparedVariant(
         variant,
         tuple(rows),
         statistics.rank_agreement(agents, reference),

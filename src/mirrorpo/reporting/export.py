@@ -9,7 +9,7 @@ import pandas as pd
 
 from mirrorpo import files, plain_text
 from mirrorpo.reporting import side_tables
-from mirrorpo.reporting.page.benches import Place
+from mirrorpo.reporting.page.benches import Standing
 from mirrorpo.reporting.page.reading import Parts
 from mirrorpo.study import tables
 
@@ -31,7 +31,7 @@ _LATEX_SPECIAL = {
 }
 
 
-def results(places: list[Place]) -> pd.DataFrame:
+def results(places: list[Standing]) -> pd.DataFrame:
     """The leaderboard: one row for each algorithm, variant and run."""
     rows = [
         {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-Score = tuple[float, float]
+PaperScore = tuple[float, float]
 """Mean true return over 25 trained agents, and its standard error."""
 
 
@@ -27,7 +27,7 @@ class PaperTask:
     table: str
     better: float
     worse: float
-    scores: Mapping[str, Mapping[str, Score]]
+    scores: Mapping[str, Mapping[str, PaperScore]]
 
 
 _HOPPER = PaperTask(

@@ -31,7 +31,7 @@ def markdown(found: comparison.Run) -> str:
     return "\n".join(parts)
 
 
-def columns(found: comparison.Run) -> list[comparison.Column]:
+def columns(found: comparison.Run) -> list[comparison.ComparedVariant]:
     """Beside the paper; none where the paper has no such task or the run no source agents yet."""
     if found.settings["task"] not in RESULTS or len(found.table.sources) != 2:
         return []

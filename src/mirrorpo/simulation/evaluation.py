@@ -24,7 +24,7 @@ SHORT_EPISODE = 50
 """An episode of fewer steps is short: too little of a gait to be worth a preference."""
 
 
-class Scored(NamedTuple):
+class EpisodeReturns(NamedTuple):
     """Episodes of each policy; both of shape (policies, episodes).
 
     Attributes:
@@ -55,7 +55,7 @@ def score(
     episodes: int = 100,
     seed: int | Sequence[int] = 0,
     deterministic: bool = False,
-) -> Scored:
+) -> EpisodeReturns:
     """True return and length of each episode of each policy.
 
     Args:
@@ -100,10 +100,12 @@ def score(
     shape = (count, batches * size)
     result = total.reshape(shape)[:, :episodes]
     lengths = length.reshape(shape)[:, :episodes]
-    return Scored(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
+    return EpisodeReturns(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
 
 
-def score_own(policy: OwnPolicy, task: AnyTask, episodes: int = 100, seed: int = 0) -> Scored:
+def score_own(
+    policy: OwnPolicy, task: AnyTask, episodes: int = 100, seed: int = 0
+) -> EpisodeReturns:
     """True return and length of each episode of a policy of the user's, shape (1, episodes).
 
     Args:
@@ -123,7 +125,7 @@ def score_own(policy: OwnPolicy, task: AnyTask, episodes: int = 100, seed: int =
     starts, _ = rollout.episode_keys(jax.random.key(seed), keys)
     which = np.zeros(episodes, int)
     found = host_rollout.run(task, [policy], which, starts[:episodes], None)
-    return Scored(found.returns[None], found.length[None])
+    return EpisodeReturns(found.returns[None], found.length[None])
 
 
 def _score_in_python(
@@ -133,7 +135,7 @@ def _score_in_python(
     episodes: int,
     seeds: Sequence[int],
     deterministic: bool,
-) -> Scored:
+) -> EpisodeReturns:
     """The score of the first `count` policies where the environment steps in Python."""
     acting = np.flatnonzero(finite_agents(several)[:count])
     total = np.full((count, episodes), np.nan, np.float32)
@@ -145,7 +147,7 @@ def _score_in_python(
         found = host_rollout.run(task, several, which, starts, None if deterministic else noises)
         total[acting] = found.returns.reshape(len(acting), episodes)
         length[acting] = found.length.reshape(len(acting), episodes)
-    return Scored(total, length)
+    return EpisodeReturns(total, length)
 
 
 @partial(

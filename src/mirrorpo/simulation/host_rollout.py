@@ -23,7 +23,7 @@ SLOTS = 16
 last digit, does not depend on how many episodes there are."""
 
 
-class Episodes(NamedTuple):
+class HostEpisodes(NamedTuple):
     """Episodes in the order of their keys; see `rollout.Episodes`.
 
     Attributes:
@@ -47,7 +47,7 @@ def run(
     start_keys: jax.Array,
     noise_keys: jax.Array | None,
     record: bool = False,
-) -> Episodes:
+) -> HostEpisodes:
     """Run one episode for each key.
 
     Args:
@@ -98,7 +98,7 @@ def run(
                 if alive.any():
                     # A slot without an episode runs its last one again, unseen.
                     slots.restart(over, starts[job])
-    return Episodes(seen, done, length, total)
+    return HostEpisodes(seen, done, length, total)
 
 
 @contextmanager

@@ -14,20 +14,20 @@ from pathlib import Path
 
 from mirrorpo import files, plain_text, runs, variants
 from mirrorpo.discovery import shapes
-from mirrorpo.execution.executor import Place
+from mirrorpo.execution.executor import Workplace
 from mirrorpo.preferences import facts
 from mirrorpo.preferences.draws import draw
 from mirrorpo.study import ground, tryout, tuned, tuning
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.column import Column
-from mirrorpo.study.jobs import FINAL, Report
-from mirrorpo.study.records import Log
+from mirrorpo.study.jobs import FINAL, JobProgress
+from mirrorpo.study.records import BenchLog
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 
 
 @dataclass(frozen=True)
-class Progress:
+class BenchProgress:
     """Where a bench stands, given to its `progress` callback.
 
     Attributes:
@@ -47,11 +47,11 @@ class Progress:
 def run(
     settings: BenchSettings,
     out: Path,
-    progress: Callable[[Progress], None] = lambda point: None,
+    progress: Callable[[BenchProgress], None] = lambda point: None,
     cache: Path | None = None,
-    place: Place | None = None,
+    place: Workplace | None = None,
     keep_agents: bool = False,
-) -> tuple[Log, list[SourceAgent]]:
+) -> tuple[BenchLog, list[SourceAgent]]:
     """Measure what `settings` asks for, or what is left of it.
 
     Args:
@@ -86,12 +86,12 @@ def run(
     # A user's own objective for PyTorch need not run in JAX, which draws shapes.
     for algorithm in algorithms if library == "jax" else ():
         shapes.remember(out, algorithm.text, algorithm.objective, algorithm.search_grid)
-    log = Log(out / runs.METRICS)
+    log = BenchLog(out / runs.METRICS)
     columns: list[Column] = []
 
     def report(doing: str, part: float = 0.0) -> None:
         total = sum(column.planned(one) for column in columns for one in algorithms)
-        progress(Progress(min(len(log) + part, total), total, doing))
+        progress(BenchProgress(min(len(log) + part, total), total, doing))
 
     columns += [Column(str(fault), settings, base.episodes_seed, log, report) for fault in faults]
     report("source agents")
@@ -125,7 +125,7 @@ def run(
     return log, source_agents
 
 
-def _source_agents(out: Path, base: ground.Ground, report: Report) -> list[SourceAgent]:
+def _source_agents(out: Path, base: ground.Ground, report: JobProgress) -> list[SourceAgent]:
     path = out / "sources.json"
     if path.is_file():
         return files.read_rows(path, "the source agents' returns", SourceAgent)

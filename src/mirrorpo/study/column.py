@@ -6,8 +6,8 @@ from typing import Any
 
 from mirrorpo.study import proposals, trials, tuned
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, Job, Outcome, Report, Trainer
-from mirrorpo.study.records import AgentRecord, Log, hyperparameters_text
+from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome, Trainer
+from mirrorpo.study.records import AgentRecord, BenchLog, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
 
 SEARCH_SEED_BASE = 1_000_000
@@ -28,8 +28,8 @@ class Column:
     variant: str
     settings: BenchSettings
     episodes_seed: Callable[[str, int], int]
-    log: Log
-    report: Report
+    log: BenchLog
+    report: JobProgress
     _planned: dict[str, int] = field(default_factory=dict)
 
     def planned(self, algorithm: Algorithm) -> int:

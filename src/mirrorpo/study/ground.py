@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from mirrorpo.execution.executor import Place
+from mirrorpo.execution.executor import Workplace
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import Report, Trainer
+from mirrorpo.study.jobs import JobProgress, Trainer
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 
@@ -38,11 +38,13 @@ class Ground(Protocol):
         """The seed of the episodes, or samples, that score the agent of a seed."""
         ...
 
-    def source_agents(self, report: Report) -> list[SourceAgent]:
+    def source_agents(self, report: JobProgress) -> list[SourceAgent]:
         """Rows to compare with."""
         ...
 
-    def trainer(self, phase: str, draw: int, report: Report) -> AbstractContextManager[Trainer]:
+    def trainer(
+        self, phase: str, draw: int, report: JobProgress
+    ) -> AbstractContextManager[Trainer]:
         """Trains agents of one phase on one draw of the data."""
         ...
 
@@ -67,7 +69,11 @@ def settled(settings: BenchSettings) -> BenchSettings:
 
 
 def of(
-    settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
+    settings: BenchSettings,
+    out: Path,
+    cache: Path | None,
+    place: Workplace | None,
+    keep_agents: bool,
 ) -> Ground:
     """The ground of a bench.
 
@@ -84,7 +90,7 @@ def of(
     if settings.is_of_texts:
         from mirrorpo.study import texts
 
-        return texts.Texts(settings, texts.task_of(settings), out, cache, keep_agents)
+        return texts.TextGround(settings, texts.task_of(settings), out, cache, keep_agents)
     from mirrorpo.study import robots
 
     return robots.of(settings, out, cache, place, keep_agents)

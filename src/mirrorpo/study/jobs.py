@@ -10,7 +10,7 @@ from mirrorpo.preferences.facts import Facts
 FINAL = "final"
 
 
-class Report(Protocol):
+class JobProgress(Protocol):
     """Told what is being done, and the share of an agent that is done of it."""
 
     def __call__(self, doing: str, part: float = 0.0) -> None: ...

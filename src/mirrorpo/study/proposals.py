@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from mirrorpo.objectives.ranges import Range
 from mirrorpo.study.records import hyperparameters_text
-from mirrorpo.study.trials import BATCH, Point, Search, Stage, Trial
+from mirrorpo.study.trials import BATCH, Point, Search, Trial, TrialRound
 
 
 def propose(search: Search, seed: int) -> dict[int, Point]:
@@ -45,7 +45,7 @@ def propose(search: Search, seed: int) -> dict[int, Point]:
     return found
 
 
-def _evenly(stage: Stage, seed: int) -> dict[int, Point]:
+def _evenly(stage: TrialRound, seed: int) -> dict[int, Point]:
     """The points of a stage that no score decides, by number of the trial."""
     names = list(stage.ranges)
     sampler = qmc.Sobol(len(names), rng=np.random.default_rng([seed, stage.first]))

@@ -88,7 +88,7 @@ def _parse(row: Mapping[str, Any]) -> tuple[AgentRecord, dict[str, Any]]:
     return typed.build(AgentRecord, row["agent"]), curves
 
 
-class Log:
+class BenchLog:
     """The agents of one bench, on disk as JSON lines: the record and its training curves."""
 
     def __init__(self, path: Path):

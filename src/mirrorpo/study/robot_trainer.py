@@ -11,7 +11,7 @@ import numpy as np
 
 from mirrorpo import files
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.execution.batch import Order, Scored, Supply
+from mirrorpo.execution.batch import Order, ScoredAgents, Supply
 from mirrorpo.execution.executor import Workers
 from mirrorpo.preferences import facts, views
 from mirrorpo.preferences.facts import Facts
@@ -75,7 +75,7 @@ class RobotTrainer:
             size=self.agents_at_once,
         )
 
-    def _outcome(self, job: Job, at: int, scored: Scored) -> Outcome:
+    def _outcome(self, job: Job, at: int, scored: ScoredAgents) -> Outcome:
         """What became of the agent at a position of an order."""
         diverged = bool(scored.diverged[at])
         score = scored.returns[at].astype(np.float64)

@@ -14,7 +14,7 @@ from mirrorpo import files, protocols, task_names
 from mirrorpo.agents import files as agent_files
 from mirrorpo.agents import sources
 from mirrorpo.execution.batch import Supply
-from mirrorpo.execution.executor import Alone, Place, at
+from mirrorpo.execution.executor import Alone, Workplace, at
 from mirrorpo.preferences import data, pools, source_files, views
 from mirrorpo.preferences.data import Pool, PreferenceDataset
 from mirrorpo.preferences.own import holding
@@ -24,7 +24,7 @@ from mirrorpo.simulation.policy import Policy
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents, recorded
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, Report
+from mirrorpo.study.jobs import FINAL, JobProgress
 from mirrorpo.study.measures import AGREEMENT, RETURN
 from mirrorpo.study.robot_trainer import RobotTrainer
 from mirrorpo.study.settings import BenchSettings
@@ -38,17 +38,21 @@ nor the search's; agents of equal number in two cells meet the same start states
 
 
 def of(
-    settings: BenchSettings, out: Path, cache: Path | None, place: Place | None, keep_agents: bool
-) -> Robots:
+    settings: BenchSettings,
+    out: Path,
+    cache: Path | None,
+    place: Workplace | None,
+    keep_agents: bool,
+) -> RobotGround:
     """The ground of a bench on robots; arguments and errors as of `ground.of`."""
     keep = out / kept_agents.FOLDER if keep_agents else None
     if settings.data is None:
-        return Robots(settings, Simulated.load(settings, cache), place, keep)
-    return Robots(settings, Recorded.load(settings), place, keep)
+        return RobotGround(settings, Simulated.load(settings, cache), place, keep)
+    return RobotGround(settings, Recorded.load(settings), place, keep)
 
 
 @dataclass(frozen=True)
-class Robots:
+class RobotGround:
     """Robots that act on a task, or whose data lie in a file; a `ground.Ground`.
 
     Attributes:
@@ -60,7 +64,7 @@ class Robots:
 
     settings: BenchSettings
     data: Simulated | Recorded
-    place: Place | None
+    place: Workplace | None
     keep: Path | None
 
     @property
@@ -80,11 +84,11 @@ class Robots:
     def episodes_seed(self, phase: str, seed: int) -> int:
         return FINAL_EPISODES_SEED + seed if phase == FINAL else SEARCH_EPISODES_SEED
 
-    def source_agents(self, report: Report) -> list[SourceAgent]:
+    def source_agents(self, report: JobProgress) -> list[SourceAgent]:
         return self.data.source_agents(self.settings, FINAL_EPISODES_SEED)
 
     @contextmanager
-    def trainer(self, phase: str, draw: int, report: Report) -> Iterator[RobotTrainer]:
+    def trainer(self, phase: str, draw: int, report: JobProgress) -> Iterator[RobotTrainer]:
         report("trajectories")
         supply = self.data.supply(phase, draw, report)
         with at(self.place, Alone(supply)) as workers:
@@ -183,7 +187,7 @@ class Recorded:
     path: Path
     source: Source
     task: tasks.AnyTask | None
-    split: holding.Split | None
+    split: holding.HeldOutSplit | None
     rows: int | None
 
     @classmethod

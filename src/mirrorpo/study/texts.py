@@ -22,17 +22,17 @@ from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
-from mirrorpo.language.training.stages import Recipe
+from mirrorpo.language.training.stages import TrainingStages
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, Job, Outcome, Report
+from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 from mirrorpo.study.win_rates import SOURCE_MEASURES
 
 if TYPE_CHECKING:
-    from mirrorpo.language.text_task.agents import Scored
-    from mirrorpo.language.text_task.preparation import Pool, Prepared
+    from mirrorpo.language.text_task.agents import ScoredTexts
+    from mirrorpo.language.text_task.preparation import ContinuationPool, PreparedTask
 
 SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
 TARGET, ORIGINAL = "target", "original"
@@ -70,7 +70,7 @@ def settled(settings: BenchSettings) -> BenchSettings:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextGround:
     """A `ground.Ground` of texts; the model is loaded when the first agent needs it.
 
     Attributes:
@@ -89,12 +89,12 @@ class Texts:
     keep_agents: bool
     claims: dict[str, Any] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
-    _prepared: list[Prepared] = field(default_factory=list)
+    _prepared: list[PreparedTask] = field(default_factory=list)
 
     def check(self, algorithms: Sequence[Algorithm]) -> None:
         asked = self.settings.texts
         for one in algorithms:
-            Recipe.of(one.objective, asked.aggregation, True).plan(asked.steps, 0)
+            TrainingStages.of(one.objective, asked.aggregation, True).plan(asked.steps, 0)
         self.task.prompts.train(asked.rows)
         self.task.prompts.test(asked.test_prompts)
         self.task.check()
@@ -104,7 +104,7 @@ class Texts:
         # One for all agents: each text stands beside the original's of equal number.
         return FINAL_SAMPLES_SEED if phase == FINAL else SEARCH_SAMPLES_SEED
 
-    def source_agents(self, report: Report) -> list[SourceAgent]:
+    def source_agents(self, report: JobProgress) -> list[SourceAgent]:
         """Rewards of target and original on the test prompts."""
         from mirrorpo.language.text_task import measures
 
@@ -124,7 +124,7 @@ class Texts:
         return rows
 
     @contextmanager
-    def trainer(self, phase: str, draw: int, report: Report) -> Iterator[_Trainer]:
+    def trainer(self, phase: str, draw: int, report: JobProgress) -> Iterator[_Trainer]:
         prepared = self._task(report)
         yield _Trainer(self, prepared, prepared.pool(draw, _in_line(report)), draw, report)
 
@@ -133,7 +133,7 @@ class Texts:
         if not self.keep_agents:
             shutil.rmtree(self.out / "agents", ignore_errors=True)
 
-    def _task(self, report: Report) -> Prepared:
+    def _task(self, report: JobProgress) -> PreparedTask:
         if not self._prepared:
             # TRL's own defaults have names that transformers will drop.
             warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -148,8 +148,13 @@ class Texts:
         return self._prepared[0]
 
     def _score(
-        self, prepared: Prepared, adapter: Path | None, phase: str, name: str, report: Report
-    ) -> Scored:
+        self,
+        prepared: PreparedTask,
+        adapter: Path | None,
+        phase: str,
+        name: str,
+        report: JobProgress,
+    ) -> ScoredTexts:
         from mirrorpo.language.text_task.agents import score
 
         asked, final, prompts = self.settings.texts, phase == FINAL, self.task.prompts
@@ -165,7 +170,7 @@ class Texts:
             ),
         )
 
-    def _keep(self, name: str, algorithm: str, found: Scored) -> None:
+    def _keep(self, name: str, algorithm: str, found: ScoredTexts) -> None:
         """Write down a model's continuations of test prompts."""
         rows = zip(found.prompts, found.texts, found.rewards, strict=True)
         json_lines.write(
@@ -192,11 +197,11 @@ class Texts:
 class _Trainer:
     """Trains and scores models on one pool, one after the other; a `jobs.Trainer`."""
 
-    ground: Texts
-    prepared: Prepared
-    pool: Pool
+    ground: TextGround
+    prepared: PreparedTask
+    pool: ContinuationPool
     draw: int
-    report: Report
+    report: JobProgress
     agents_at_once: int = 1
 
     def facts(self, variant: str) -> Facts:
@@ -248,7 +253,7 @@ class _Trainer:
         return Outcome(measured, trained.curves)
 
 
-def of_pool(pool: Pool, task: str, variant: str, seed: int) -> Facts:
+def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts:
     """The facts of a variant's pairs; lengths are in words.
 
     Args:
@@ -287,6 +292,6 @@ def _name(job: Job) -> str:
     return files.file_name(f"{job.variant}-{job.algorithm:.40}-{digest}")
 
 
-def _in_line(report: Report) -> Any:
+def _in_line(report: JobProgress) -> Any:
     """A report of stages with counts as one of what is being done."""
     return lambda doing, done, of: report(f"{doing}: {done:.0f} of {of:.0f}")

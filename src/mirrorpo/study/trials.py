@@ -39,7 +39,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrialRound:
     """Trials over ranges that do not change.
 
     Attributes:
@@ -66,7 +66,7 @@ class Search:
         known: points of those among them that the log, or the grid, has already.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[TrialRound, ...]
     trials: tuple[Trial, ...]
     waiting: tuple[int, ...]
     known: Mapping[int, Point]
@@ -103,7 +103,7 @@ def over_ranges(
     """
     points, scores = _by_trial(records)
     trials: list[Trial] = []
-    stages = [Stage(start, 0, count)]
+    stages = [TrialRound(start, 0, count)]
     while True:
         stage = stages[-1]
         end = stage.first + stage.count
@@ -121,7 +121,7 @@ def over_ranges(
             name: one.widened(one.edge(_best(trials).point[name])) if name in added else one
             for name, one in stage.ranges.items()
         }
-        stages.append(Stage(wider, end, math.ceil(count / 2), added))
+        stages.append(TrialRound(wider, end, math.ceil(count / 2), added))
 
 
 def over_grid(
@@ -142,7 +142,7 @@ def over_grid(
         else:
             waiting.append(number)
     known = {number: points[number] for number in waiting}
-    stage = Stage(ranges.spans(grid), 0, len(points))
+    stage = TrialRound(ranges.spans(grid), 0, len(points))
     return Search((stage,), tuple(trials), tuple(waiting), known)
 
 

@@ -24,7 +24,7 @@ def side_tables(
     Args:
         out: folder of the bench.
         table: the table of its scores.
-        frame: one row per trained agent, of `Log.frame`.
+        frame: one row per trained agent, of `BenchLog.frame`.
     """
     path = out / SOURCE_MEASURES
     if not path.is_file():

@@ -44,7 +44,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """A dataset on the devices, ready for many calls of `train`. See `prepare`."""
 
     data: PairedData
@@ -62,7 +62,7 @@ def prepare(
     dataset: PreferenceDataset,
     settings: TrainSettings | None = None,
     start: Policy | None = None,
-) -> Prepared:
+) -> PreparedData:
     """Normalise a dataset's observations and place it on every device, once.
 
     Arguments and errors as in `train`.
@@ -106,12 +106,12 @@ def prepare(
         chosen=compact.chosen,
         rejected=compact.rejected,
     )
-    return Prepared(replicate(data), replicate(template), start is None, dataset)
+    return PreparedData(replicate(data), replicate(template), start is None, dataset)
 
 
 def train(
     objective: Objective | Sequence[Objective],
-    dataset: PreferenceDataset | Prepared,
+    dataset: PreferenceDataset | PreparedData,
     *,
     seeds: Sequence[int],
     settings: TrainSettings | None = None,
@@ -146,7 +146,7 @@ def train(
     if not all(0 <= seed < 2**32 for seed in seeds):
         raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
     stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
-    ready = dataset if isinstance(dataset, Prepared) else prepare(dataset, settings, start)
+    ready = dataset if isinstance(dataset, PreparedData) else prepare(dataset, settings, start)
     trained = train_agents(
         stack(one_each),
         jnp.asarray(seeds, jnp.uint32),
@@ -169,7 +169,7 @@ def train(
 
 def visited(
     objective: Objective,
-    prepared: Prepared,
+    prepared: PreparedData,
     *,
     seeds: Sequence[int],
     settings: TrainSettings,

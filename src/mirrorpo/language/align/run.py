@@ -9,13 +9,14 @@ from typing import Any
 from mirrorpo import files, yaml_settings
 from mirrorpo.language.models import chat, loading, stand_ins
 from mirrorpo.language.training import rows
-from mirrorpo.language.training.record import Record, Report
+from mirrorpo.language.training.record import Record
 from mirrorpo.language.training.settings import PreferenceConfig
 from mirrorpo.language.training.trainer import PreferenceTrainer
 from mirrorpo.language.trl_names import datasets, peft, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts import formats, reading
 from mirrorpo.preference_texts.reading import PreferenceTexts, Reading
+from mirrorpo.progress import Progress
 
 from .recipe import ALL_LINEAR, AlignRecipe
 
@@ -39,7 +40,7 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class RecipePairs:
     """A recipe's preference pairs; `test` is None where it names no test split."""
 
     train: PreferenceTexts
@@ -52,14 +53,14 @@ class Pairs:
         return tuple(dict.fromkeys(note for part in parts for note in part.notes))
 
 
-def pairs(recipe: AlignRecipe) -> Pairs:
+def pairs(recipe: AlignRecipe) -> RecipePairs:
     """Read and check a recipe's preference pairs.
 
     Raises:
         ValueError: a dataset that cannot be loaded, or a row that states no pair.
     """
     test = recipe.dataset_test_split
-    return Pairs(
+    return RecipePairs(
         split(recipe, recipe.dataset_train_split), None if test is None else split(recipe, test)
     )
 
@@ -68,9 +69,9 @@ def trainer(
     recipe: AlignRecipe,
     objective: Objective,
     config: PreferenceConfig,
-    data: Pairs,
+    data: RecipePairs,
     metrics: Path,
-    report: Report,
+    report: Progress,
 ) -> PreferenceTrainer:
     """A trainer ready to train.
 

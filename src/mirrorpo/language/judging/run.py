@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mirrorpo import files, json_lines, runs
 from mirrorpo.language.models import chat, generation, loading
 from mirrorpo.preference_texts import formats
+from mirrorpo.progress import Progress
 from mirrorpo.runtime import cache
 
 from . import answers, rates, scores, settings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 JUDGE_FILES = (".yaml", ".yml")
 _NAMED = 3
-Report = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def prepare(
     decoding: generation.Decoding,
     out: Path,
     role: str,
-    report: Report,
+    report: Progress,
 ) -> list[Answer]:
     """A contestant's answers: read, or generated into `out`/ROLE-outputs.json.
 
@@ -117,7 +116,7 @@ def compare(
     difficulty: Path | None = None,
     seed: int = 0,
     kept: Path | None = None,
-    report: Report = lambda done, of, doing: None,
+    report: Progress = lambda done, of, doing: None,
 ) -> dict[str, Any]:
     """Judge all pairs of answers.
 

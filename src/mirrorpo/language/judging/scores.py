@@ -11,7 +11,7 @@ from .answers import Pair
 from .store import Store
 
 VADER = "vader"
-Score = Callable[[str, str], float]
+ScoreFunction = Callable[[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ScoreJudge:
 
     name: str
     version: str
-    score: Score
+    score: ScoreFunction
 
 
 def load(text: str) -> ScoreJudge:

@@ -13,11 +13,11 @@ from mirrorpo.preference_texts.prompts import Prompt
 
 from . import measures, texts
 from .measures import Measures
-from .preparation import Prepared
+from .preparation import PreparedTask
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTexts:
     """A model's continuations, their true rewards, and what was measured of them all."""
 
     prompts: Sequence[str]
@@ -29,13 +29,13 @@ class Scored:
 
 def score(
     adapter: Path | None,
-    prepared: Prepared,
+    prepared: PreparedTask,
     prompts: Sequence[Prompt],
     count: int,
     seed: int,
     path: Path,
     report: Callable[[int, int], None] = lambda done, of: None,
-) -> Scored:
+) -> ScoredTexts:
     """Sample a model on prompts and measure it.
 
     Args:
@@ -65,4 +65,4 @@ def score(
     seconds = round(time.perf_counter() - began, 3)
     rewards = prepared.reward(asked, found, original)
     measured = measures.measure(found, own, original, rewards)
-    return Scored([one.question for one in asked], found, rewards, measured, seconds)
+    return ScoredTexts([one.question for one in asked], found, rewards, measured, seconds)

@@ -26,7 +26,7 @@ _CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 
 @dataclass(frozen=True)
-class Training:
+class FineTuning:
     """A finished fine-tuning.
 
     Attributes:
@@ -44,7 +44,7 @@ class Training:
 
 @dataclass(frozen=True)
 class _Card:
-    """What is written beside an adapter; see `Training`."""
+    """What is written beside an adapter; see `FineTuning`."""
 
     diverged: bool
     seconds: float
@@ -58,7 +58,7 @@ def fine_tune(
     seed: int,
     folder: Path,
     report: Callable[[float, float], None] = lambda done, of: None,
-) -> Training:
+) -> FineTuning:
     """Train adapters of the original on preference pairs, or read back those in `folder`.
 
     Args:
@@ -78,7 +78,7 @@ def fine_tune(
 
         files.write_folder_atomically(folder, write)
     card = files.read_as(folder / CARD, "a training's card", _Card)
-    return Training(folder / ADAPTER, card.diverged, card.seconds, card.curves)
+    return FineTuning(folder / ADAPTER, card.diverged, card.seconds, card.curves)
 
 
 def _train(

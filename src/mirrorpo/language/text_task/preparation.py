@@ -27,7 +27,7 @@ from .task import TextTask
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Report = Callable[[str, float, float], None]
+PartProgress = Callable[[str, float, float], None]
 Content = TypeVar("Content", bound="DataclassInstance")
 
 TARGET_BATCH, TARGET_LORA_R = 8, 16
@@ -48,7 +48,7 @@ _OF_THE_POOL = (
 
 
 @dataclass(frozen=True)
-class Pool:
+class ContinuationPool:
     """For each training prompt two continuations of the target and two of the original.
 
     Attributes:
@@ -77,7 +77,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTask:
     """The task, ready for agents.
 
     Attributes:
@@ -120,7 +120,7 @@ class Prepared:
         """
         return self.scorer(Said(prompts, self.begun(prompts), found, original), self.usual)
 
-    def pool(self, draw: int, report: Report) -> Pool:
+    def pool(self, draw: int, report: PartProgress) -> ContinuationPool:
         """The pool of one draw of the data, made or read back.
 
         Args:
@@ -147,7 +147,7 @@ class Prepared:
 
         found = _kept(path, "a pool of continuations", _Content, make, report)
         rewards = np.array(found.rewards).reshape(-1, 2, COPIES)
-        return Pool(found.prompts, found.texts, rewards, self.points)
+        return ContinuationPool(found.prompts, found.texts, rewards, self.points)
 
     @property
     def _prompts(self) -> list[Prompt]:
@@ -162,7 +162,9 @@ class Prepared:
         """Rewards of completions of the training prompts, round by round."""
         return self.reward(texts.cycle(self._prompts, len(found)), found, original)
 
-    def _draw(self, model: Any, times: int, seed: int, name: str, report: Report) -> list[str]:
+    def _draw(
+        self, model: Any, times: int, seed: int, name: str, report: PartProgress
+    ) -> list[str]:
         """Continuations of the training prompts, each so many times."""
         return texts.draw(
             model,
@@ -199,7 +201,7 @@ class _Target:
     """What rewards are scaled by; written when the target is there.
 
     Attributes:
-        usual: see `Prepared`.
+        usual: see `PreparedTask`.
         spread: standard deviation of the rewards of the original's samples; None in files from
             before there was any reward but that of reviews.
     """
@@ -209,8 +211,8 @@ class _Target:
 
 
 def prepare(
-    task: TextTask, settings: TextSettings, report: Report, folder: Path | None = None
-) -> Prepared:
+    task: TextTask, settings: TextSettings, report: PartProgress, folder: Path | None = None
+) -> PreparedTask:
     """The task with these settings, made or read back.
 
     Every stage is kept in a folder of its own settings in the user's cache, so that runs with
@@ -236,7 +238,7 @@ def prepare(
     texts.begun(tokenizer, [*given, *task.prompts.test(settings.test_prompts)])  # see that it can
     scorer = task.reward.scorer(original, tokenizer, settings.sample_batch)
     own = _place(task, settings, cache.folder() / task.name if folder is None else folder)
-    made = Prepared(task, settings, scorer, own / "target" / ADAPTER, original, tokenizer, own)
+    made = PreparedTask(task, settings, scorer, own / "target" / ADAPTER, original, tokenizer, own)
     found = _kept(
         own / "reward.json",
         "the scale of a reward",
@@ -248,7 +250,7 @@ def prepare(
     return replace(made, usual=found.usual, points=points)
 
 
-def _with_target(made: Prepared, report: Report) -> _Target:
+def _with_target(made: PreparedTask, report: PartProgress) -> _Target:
     """Draw the original's samples and train the target on the best."""
     settings, times = made.settings, made.settings.best_of
     files.write_json(made.folder / "settings.json", _deciding(settings))
@@ -283,7 +285,7 @@ def _with_target(made: Prepared, report: Report) -> _Target:
 
 
 def _kept(
-    path: Path, kind: str, content: type[Content], make: Callable[[], Content], report: Report
+    path: Path, kind: str, content: type[Content], make: Callable[[], Content], report: PartProgress
 ) -> Content:
     """What a file of the cache holds, made where it is not there, or is damaged."""
     found = _read(path, kind, content)

@@ -1,14 +1,13 @@
 """A training's log as a JSON-lines file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mirrorpo import json_lines
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.language.trl_names import transformers
-
-Report = Callable[[float, float, str], None]
+from mirrorpo.progress import Progress
 
 
 def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +22,7 @@ class Record(transformers.TrainerCallback):
     """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
     that is not finite is null there."""
 
-    def __init__(self, path: Path, report: Report):
+    def __init__(self, path: Path, report: Progress):
         self._path = path
         self._report = report
 

@@ -40,7 +40,7 @@ class PreferenceConfig(CPOConfig):
         aggregation: what a completion's log-prob is: "sum" or "mean" of its tokens', or
             "objective" for the objective's own convention. It holds for SFT stages too, which by
             their own convention take the mean, as is usual for language models.
-        sft_stage: whether the SFT stages of the objective's recipe run first. False goes straight
+        sft_stage: whether the SFT stages of the objective run first. False goes straight
             to the objective, whose reference is then the model as given.
         sft_learning_rate: of SFT stages; None for `learning_rate`. Every stage has the whole
             learning-rate schedule to itself, warm-up included.
@@ -55,7 +55,7 @@ class PreferenceConfig(CPOConfig):
     """
 
     aggregation: str = setting("objective", "Log-prob of a completion: objective, sum or mean.")
-    sft_stage: bool = setting(True, "Run the SFT stages of the objective's recipe first.")
+    sft_stage: bool = setting(True, "Run the SFT stages of the objective first.")
     sft_learning_rate: float | None = setting(None, "Learning rate of the SFT stages.")
     reset_optimizer: bool = setting(True, "Forget the optimiser's moments at a new stage.")
     long_prompts: str = setting("error", "Prompts that fill max_length: error or drop.")

@@ -1,4 +1,4 @@
-"""Which objective trains at which step: the stages of an objective's recipe."""
+"""Which objective trains at which step: the stages of an objective."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingStages:
     """Objectives in the order they train, and each one's share of the training."""
 
     objectives: tuple[Objective, ...]
     shares: tuple[int, ...]
 
     @classmethod
-    def of(cls, objective: Objective, aggregation: str, sft_stage: bool) -> "Recipe":
-        """The recipe of an objective.
+    def of(cls, objective: Objective, aggregation: str, sft_stage: bool) -> "TrainingStages":
+        """The stages of an objective.
 
         Args:
             objective: trains last, with the steps that its `stages` give it.

@@ -24,7 +24,7 @@ from .learning_rates import schedule
 from .reference import ReferenceLogProbs, measure
 from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
-from .stages import Recipe, Stage, stage_at
+from .stages import Stage, TrainingStages, stage_at
 
 
 class PreferenceTrainer(CPOTrainer):
@@ -121,7 +121,7 @@ class PreferenceTrainer(CPOTrainer):
         )
         # TRL need not compute its own SFT term.
         self.cpo_alpha = 0.0
-        self.recipe = Recipe.of(chosen, args.aggregation, args.sft_stage)
+        self.stages = TrainingStages.of(chosen, args.aggregation, args.sft_stage)
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
         self._memory: Memory | None = None
@@ -277,11 +277,11 @@ class PreferenceTrainer(CPOTrainer):
 
     def _plan(self, steps: int) -> tuple[Stage, ...]:
         epochs = 0.0 if self.args.max_steps > 0 else self.args.num_train_epochs
-        return self.recipe.plan(steps, epochs)
+        return self.stages.plan(steps, epochs)
 
     def _stage(self) -> Stage:
         if not self.state.max_steps:  # not trained yet: an evaluation of the model as given
-            return Stage(self.recipe.objectives[0], 0, 1)
+            return Stage(self.stages.objectives[0], 0, 1)
         return stage_at(self._plan(self.state.max_steps), self.state.global_step)
 
     def _forward(self, model: Any, batch: Any, objective: Objective) -> tuple[Any, ...]:
@@ -310,7 +310,7 @@ class PreferenceTrainer(CPOTrainer):
             first = self.train_dataset.num_rows
             self.eval_dataset = self._selected(self.eval_dataset, "eval", first)
             self._pairs = datasets.concatenate_datasets([self.train_dataset, self.eval_dataset])
-        needed = any(objective.needs_reference for objective in self.recipe.objectives)
+        needed = any(objective.needs_reference for objective in self.stages.objectives)
         self._data = digest(self._pairs) if needed else ""
 
     def _selected(self, dataset: Any, which: str, first: int) -> Any:

@@ -40,7 +40,7 @@ _ARGUMENT = rf"(-|-?{_NUMBER} )?([{''.join(VARIABLES)}])(?: ([-+]) ({_NUMBER}))?
 
 
 @dataclass(frozen=True)
-class Shape:
+class TermFunction:
     """A function of one argument.
 
     Fields:
@@ -59,18 +59,18 @@ def _slope_of_exp(a: Array) -> Array:
     return xp.exp(xp.clip(a, max=numerics.LARGEST_EXPONENT))
 
 
-SHAPES: dict[str, Shape] = {
-    "{}": Shape(lambda a: a, plain=True),
-    "{}^2": Shape(lambda a: a * a, lambda a: 2.0 * a, plain=True),
-    "{}^3": Shape(lambda a: a * a * a, lambda a: 3.0 * a * a, plain=True),
-    "|{}|": Shape(lambda a: namespace(a).abs(a)),
-    "({})+": Shape(numerics.relu),
-    "({})+^2": Shape(lambda a: numerics.relu(a) ** 2, lambda a: 2.0 * numerics.relu(a)),
-    "min({}, 0)": Shape(lambda a: -numerics.relu(-a)),
-    "e^({})": Shape(numerics.exp, _slope_of_exp),
-    "log(1-e^{})": Shape(numerics.log1mexp, plain=True),
-    "log sigmoid({})": Shape(numerics.log_sigmoid),
-    "sigmoid({})": Shape(numerics.sigmoid),
+SHAPES: dict[str, TermFunction] = {
+    "{}": TermFunction(lambda a: a, plain=True),
+    "{}^2": TermFunction(lambda a: a * a, lambda a: 2.0 * a, plain=True),
+    "{}^3": TermFunction(lambda a: a * a * a, lambda a: 3.0 * a * a, plain=True),
+    "|{}|": TermFunction(lambda a: namespace(a).abs(a)),
+    "({})+": TermFunction(numerics.relu),
+    "({})+^2": TermFunction(lambda a: numerics.relu(a) ** 2, lambda a: 2.0 * numerics.relu(a)),
+    "min({}, 0)": TermFunction(lambda a: -numerics.relu(-a)),
+    "e^({})": TermFunction(numerics.exp, _slope_of_exp),
+    "log(1-e^{})": TermFunction(numerics.log1mexp, plain=True),
+    "log sigmoid({})": TermFunction(numerics.log_sigmoid),
+    "sigmoid({})": TermFunction(numerics.sigmoid),
 }
 """The basis, by name with ``{}`` for the argument. ``(a)+`` is ``max(a, 0)``."""
 

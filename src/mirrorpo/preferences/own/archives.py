@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.preferences.own.columns import Budget, Columns
+from mirrorpo.preferences.own.columns import ByteBudget, Columns
 
 _BROKEN = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TypeError)
 _ENDING = ".npy"
@@ -28,13 +28,13 @@ def opened(path: Path) -> Iterator[Columns]:
         archive = zipfile.ZipFile(path)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as a NumPy archive: {error}.") from None
-    budget = Budget(str(path))
+    budget = ByteBudget(str(path))
     with archive:
         names = [name.removesuffix(_ENDING) for name in archive.namelist()]
         yield Columns(str(path), names, lambda name: _array(archive, path, name, budget))
 
 
-def _array(archive: zipfile.ZipFile, path: Path, name: str, budget: Budget) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, path: Path, name: str, budget: ByteBudget) -> np.ndarray:
     member = name if name in archive.namelist() else name + _ENDING
     try:
         with archive.open(member) as stream:

@@ -25,7 +25,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """What MirrorPO calls a column, and the names that it is looked for under, the first one first."""
 
 
-class Budget:
+class ByteBudget:
     """Counts the bytes that are read from one file, before they are."""
 
     def __init__(self, where: str, limit: int = MOST_BYTES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mirrorpo.preferences.data import Trajectories
-from mirrorpo.preferences.own.columns import Budget
+from mirrorpo.preferences.own.columns import ByteBudget
 from mirrorpo.preferences.own.steps import Steps
 
 
@@ -30,7 +30,7 @@ def cut(
     """
     longest = int(length.max())
     sizes = steps.observations.shape[1], steps.actions.shape[1]
-    budget = Budget(f"{steps.where}, {len(first)} trajectories padded to the longest")
+    budget = ByteBudget(f"{steps.where}, {len(first)} trajectories padded to the longest")
     for name, size in zip(("observations", "actions"), sizes, strict=True):
         budget.take(name, (len(first), longest, size), 4)
     observations, actions = (np.zeros((len(first), longest, size), np.float32) for size in sizes)

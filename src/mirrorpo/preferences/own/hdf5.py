@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.preferences.own.columns import Budget, Columns
+from mirrorpo.preferences.own.columns import ByteBudget, Columns
 
 MOST_NAMES = 100_000
 MOST_CHUNK = 2**28
@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[Columns]:
         ValueError: no HDF5 file, or damaged.
     """
     with opened_file(path) as file:
-        budget = Budget(str(path))
+        budget = ByteBudget(str(path))
         yield Columns(str(path), names(file, path), lambda name: array(file, name, path, budget))
 
 
@@ -85,7 +85,7 @@ def names(file: Any, path: Path) -> list[str]:
     return sorted(found)
 
 
-def array(file: Any, name: str, path: Path, budget: Budget) -> np.ndarray:
+def array(file: Any, name: str, path: Path, budget: ByteBudget) -> np.ndarray:
     """One array.
 
     Raises:

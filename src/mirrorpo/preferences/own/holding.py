@@ -26,7 +26,7 @@ class Held(NamedTuple):
     pairs: PreferenceDataset
 
 
-class Split(NamedTuple):
+class HeldOutSplit(NamedTuple):
     """For a search of hyper-parameters and for the score, what each trains on and asks about.
 
     The score's held-out pairs are in neither part of the search.
@@ -36,7 +36,7 @@ class Split(NamedTuple):
     score: Held
 
 
-def split(source: Source, seed: int) -> Split:
+def split(source: Source, seed: int) -> HeldOutSplit:
     """Hold out a fifth of the data for the score, and a fifth of the rest for the search.
 
     Of a pool, groups of rows that share no episode with the others are held out, and the label of a
@@ -63,7 +63,7 @@ def split(source: Source, seed: int) -> Split:
     for_search = round(SHARE * (len(drawn) - for_score))
     tested = np.isin(group, drawn[:for_score])
     asked = np.isin(group, drawn[for_score : for_score + for_search])
-    return Split(
+    return HeldOutSplit(
         Held(_part(source, ~tested & ~asked), _true_pairs(_part(source, asked & may))),
         Held(_part(source, ~tested), _true_pairs(_part(source, tested & may))),
     )

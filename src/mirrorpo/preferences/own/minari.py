@@ -15,7 +15,7 @@ import numpy as np
 
 from mirrorpo import bounded
 from mirrorpo.preferences.own import hdf5
-from mirrorpo.preferences.own.columns import Budget, Columns
+from mirrorpo.preferences.own.columns import ByteBudget, Columns
 
 _METADATA = "metadata.json"
 STEPS = "main_data.hdf5"
@@ -56,7 +56,7 @@ def opened(path: Path) -> Iterator[Columns]:
         numbers = sorted(int(found[1]) for name in file if (found := _EPISODE.fullmatch(name)))
         if not numbers:
             raise ValueError(f"{steps} has no episode: no group episode_0.")
-        budget = Budget(str(steps))
+        budget = ByteBudget(str(steps))
         read = _Reader(file, steps, numbers, budget)
         yield Columns(str(steps), _NAMES, read, _environment(about))
 
@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[Columns]:
 class _Reader:
     """Joins an array of all episodes."""
 
-    def __init__(self, file: Any, path: Path, numbers: list[int], budget: Budget):
+    def __init__(self, file: Any, path: Path, numbers: list[int], budget: ByteBudget):
         self.file, self.path, self.numbers, self.budget = file, path, numbers, budget
         self.lengths: list[int] = []
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mirrorpo.preferences.data import Pool
 from mirrorpo.preferences.own.cutting import cut
-from mirrorpo.preferences.own.settings import Sources
+from mirrorpo.preferences.own.settings import EpisodeSources
 from mirrorpo.preferences.own.steps import Steps
 from mirrorpo.variants import BETTER, COPIES, WORSE
 
@@ -25,7 +25,11 @@ each source take (`variants.draw_pairs`): after two ways each episode was there 
 
 
 def make(
-    steps: Steps, sources: Sources, rows: int | None = None, seed: int = 0, start: str | None = None
+    steps: Steps,
+    sources: EpisodeSources,
+    rows: int | None = None,
+    seed: int = 0,
+    start: str | None = None,
 ) -> Pool:
     """A pool of a file's finished episodes.
 
@@ -105,7 +109,7 @@ def make(
 
 
 def _agents(
-    steps: Steps, whole: np.ndarray, returns: np.ndarray, sources: Sources
+    steps: Steps, whole: np.ndarray, returns: np.ndarray, sources: EpisodeSources
 ) -> tuple[np.ndarray, tuple[str, str]]:
     """Source of each whole episode, -1 for neither, and the sources' names."""
     agent = np.full(len(whole), -1)

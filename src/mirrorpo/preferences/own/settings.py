@@ -13,7 +13,7 @@ Rows = Literal["steps", "qlearning"]
 
 
 @dataclass(frozen=True)
-class Sources:
+class EpisodeSources:
     """Which episodes are the better and the worse source's.
 
     Attributes:
@@ -124,9 +124,11 @@ class ImportSettings:
     index_into: Rows = "steps"
 
     @property
-    def of_pool(self) -> Sources:
+    def of_pool(self) -> EpisodeSources:
         """Which episodes are whose."""
-        return Sources(self.sources, self.better, self.worse, self.better_share, self.worse_share)
+        return EpisodeSources(
+            self.sources, self.better, self.worse, self.better_share, self.worse_share
+        )
 
     @property
     def of_labels(self) -> LabelRules:

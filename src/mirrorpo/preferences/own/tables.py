@@ -13,7 +13,7 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.parquet
 
-from mirrorpo.preferences.own.columns import Budget, Columns
+from mirrorpo.preferences.own.columns import ByteBudget, Columns
 
 _ROWS_AT_ONCE = 1024
 _TEXT = 200  # characters: a source's name
@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[Columns]:
     except (arrow.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as Parquet ({said:.160}).") from None
-    budget = Budget(str(path))
+    budget = ByteBudget(str(path))
     with file:
         single = list(file.schema_arrow.names)
         numbered = _numbered(single)
@@ -58,7 +58,7 @@ def _numbered(names: list[str]) -> dict[str, list[str]]:
     return complete
 
 
-def _joined(file: Any, name: str, parts: list[str], path: Path, budget: Budget) -> np.ndarray:
+def _joined(file: Any, name: str, parts: list[str], path: Path, budget: ByteBudget) -> np.ndarray:
     numbers = [int(re.split(r"[._]", part)[-1]) for part in parts]
     if numbers != list(range(len(numbers))):
         missing = min(set(range(len(numbers))) - set(numbers))
@@ -70,7 +70,7 @@ def _joined(file: Any, name: str, parts: list[str], path: Path, budget: Budget) 
     return np.stack(columns, axis=1)
 
 
-def _column(file: Any, name: str, path: Path, budget: Budget) -> np.ndarray:
+def _column(file: Any, name: str, path: Path, budget: ByteBudget) -> np.ndarray:
     kind = file.schema_arrow.field(name).type
     lists = arrow.types.is_list(kind) or arrow.types.is_large_list(kind)
     lists = lists or arrow.types.is_fixed_size_list(kind)

@@ -27,7 +27,7 @@ LOST = 2.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Standing:
     """One row of the leaderboard: an algorithm on a variant in one run. A number is NaN or None
     where it is not known.
 
@@ -187,7 +187,7 @@ class BenchPart:
         """Whether any reported agent was trained on a variant."""
         return any(of == variant for _, of in self.run.table.cells)
 
-    def compared(self) -> list[comparison.Column]:
+    def compared(self) -> list[comparison.ComparedVariant]:
         """The variants where both have an algorithm; none before the source agents are scored."""
         if self.task not in RESULTS or len(self.run.table.sources) != 2:
             return []
@@ -228,7 +228,7 @@ def read(folder: Folder) -> BenchPart:
     )
 
 
-def places(part: BenchPart) -> list[Place]:
+def places(part: BenchPart) -> list[Standing]:
     """The leaderboard's rows: by variant, and then the highest mean first."""
     table = part.run.table
     paper = RESULTS[part.task].scores if part.task in RESULTS else {}
@@ -251,7 +251,7 @@ def places(part: BenchPart) -> list[Place]:
         ranks = _ranks(means)
         for name in sorted(ran, key=lambda name: -means.get(name, -math.inf)):
             found.append(
-                Place(
+                Standing(
                     part.folder.name,
                     part.task,
                     variant,

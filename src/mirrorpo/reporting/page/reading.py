@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import benches, folders, judgements, searches, trainings
-from mirrorpo.reporting.page.benches import BenchPart, Place
+from mirrorpo.reporting.page.benches import BenchPart, Standing
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.judgements import JudgePart
 from mirrorpo.reporting.page.searches import SearchPart
@@ -39,14 +39,14 @@ class Parts:
     judgements: Sequence[JudgePart]
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Standing]:
         """The leaderboard of all benches: by task and variant, in the order of the runs, and then
         the highest mean first."""
         found = [place for bench in self.benches for place in benches.places(bench)]
         groups = dict.fromkeys((place.task, place.variant) for place in found)
         order = {key: position for position, key in enumerate(groups)}
 
-        def key(place: Place) -> tuple[int, float]:
+        def key(place: Standing) -> tuple[int, float]:
             mean = place.cell.summary.mean
             group = order[place.task, place.variant]
             return group, -mean if math.isfinite(mean) else math.inf

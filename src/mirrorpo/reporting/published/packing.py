@@ -15,7 +15,7 @@ import pyarrow as arrow
 from mirrorpo import bounded, files, run_kinds, runs, versions
 from mirrorpo.reporting.page import commands
 from mirrorpo.reporting.published import agents, documents, store
-from mirrorpo.reporting.published.store import Entry
+from mirrorpo.reporting.published.store import IndexEntry
 from mirrorpo.study import records
 
 RUNS = "runs"
@@ -82,7 +82,7 @@ def pack(
         if not any(_is_of(name, run) for run in entries):
             raise ValueError(f"{results} holds no run {name!r:.80} to drop.")
     new: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
-    told: dict[str, Entry] = {}
+    told: dict[str, IndexEntry] = {}
     for one in published:
         before = entries.get(one.called)
         for run, folder in _runs_in(one):
@@ -182,12 +182,12 @@ def _entry(
     purpose: str,
     command: str | None,
     dated: Callable[[str], str | None],
-) -> Entry:
+) -> IndexEntry:
     config = known.config
     commit = config.get("git_commit")
     commit = commit if isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{40}", commit) else None
     settings, installed = config.get("settings"), config.get("versions")
-    return Entry(
+    return IndexEntry(
         purpose=purpose,
         kind=known.kind,
         command=_text(config, "command") or command,
@@ -205,7 +205,7 @@ def _text(mapping: Any, name: str) -> str | None:
 
 
 def _write(
-    results: Path, rows: Mapping[str, list[dict[str, Any]]], entries: Mapping[str, Entry]
+    results: Path, rows: Mapping[str, list[dict[str, Any]]], entries: Mapping[str, IndexEntry]
 ) -> None:
     """Write the tables, and the index last: a run is published once it is there."""
     of_agents = [

@@ -70,7 +70,7 @@ DOCUMENT_COLUMNS = arrow.schema(
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """What the index says of a run.
 
     Attributes:
@@ -120,7 +120,7 @@ def check_name(name: str, where: object) -> None:
         raise ValueError(f"{where} is damaged: it names {name!r:.80}, which is no plain path.")
 
 
-def read_index(folder: Path) -> dict[str, Entry]:
+def read_index(folder: Path) -> dict[str, IndexEntry]:
     """What is known of each published run, by its name.
 
     Raises:
@@ -134,12 +134,12 @@ def read_index(folder: Path) -> dict[str, Entry]:
     for name in found.runs:
         check_name(name, path)
     try:
-        return {name: typed.build(Entry, row) for name, row in found.runs.items()}
+        return {name: typed.build(IndexEntry, row) for name, row in found.runs.items()}
     except typed.WrongTypeError as error:
         raise ValueError(f"{path} is damaged: {error}.") from None
 
 
-def write_index(folder: Path, entries: Mapping[str, Entry]) -> None:
+def write_index(folder: Path, entries: Mapping[str, IndexEntry]) -> None:
     """Write the index, runs in alphabetical order."""
     content = {name: vars(entries[name]) for name in sorted(entries)}
     document = {"format": _FORMAT, "format_version": _VERSION, "runs": content}

@@ -31,7 +31,7 @@ class Results:
         self.folder = folder
 
     @cached_property
-    def index(self) -> Mapping[str, store.Entry]:
+    def index(self) -> Mapping[str, store.IndexEntry]:
         """What is known of each run, by its name."""
         return store.read_index(self.folder)
 

@@ -50,7 +50,7 @@ class Poses:
 
 
 @dataclass(frozen=True)
-class Parts:
+class RobotParts:
     """What a robot is made of; `radius` and `limb` as in `Poses`.
 
     Attributes:
@@ -72,7 +72,7 @@ class Parts:
         return (places[:, self.link, None] + turned).astype(np.float32)
 
 
-def parts(task: Task) -> Parts:
+def parts(task: Task) -> RobotParts:
     """The parts of a task's robot; the ground is not among them.
 
     Raises:
@@ -93,7 +93,7 @@ def parts(task: Task) -> Parts:
     along = _rotate(np.asarray(system.geom_quat)[which], np.array([0.0, 0.0, 1.0]))
     centre = np.asarray(system.geom_pos)[which]
     limbs = _limb_of_each_link(task)
-    return Parts(
+    return RobotParts(
         radius=np.asarray(system.geom_size)[which, 0].astype(np.float32),
         limb=tuple(limbs[i] for i in link),
         link=link,
