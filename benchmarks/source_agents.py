@@ -22,8 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import ppo
+from mirrorpo.agents import agent_files, ppo
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import Policy

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 import pytest
 
-from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy

@@ -11,7 +11,7 @@ import numpy as np
 from brax import envs
 from brax.envs.base import Env, State
 
-from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mirrorpo.advising import conditions, evidence_files, noise, pairs, reference, words
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.cli import main
 from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import ppo, training_run
+from mirrorpo.agents import agent_files, ppo, training_run
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.training_settings import PPOSettings
 from tests import point_task

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mirrorpo.agents import limb_use
-from mirrorpo.agents.files import AgentCard, load, save
+from mirrorpo.agents.agent_files import AgentCard, load, save
 from mirrorpo.cli import main
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.cli import main
 from mirrorpo.preferences.data import Pool, PreferenceDataset
 from tests import point_task

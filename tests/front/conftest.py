@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mirrorpo.agents import sources
-from mirrorpo.agents.files import AgentCard, save
+from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.agents.sources import Sources
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from mirrorpo.agents.files import load
+from mirrorpo.agents.agent_files import load
 from mirrorpo.damage import DamageWarning
 from mirrorpo.preferences import data, facts, pools
 from mirrorpo.simulation import rollout, tasks

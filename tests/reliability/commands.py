@@ -36,7 +36,7 @@ def prepare_robots(given: Path) -> None:
     """Write what the robots' commands read: two agents, the worse one with more noise."""
     import jax
 
-    from mirrorpo.agents.files import AgentCard, save
+    from mirrorpo.agents.agent_files import AgentCard, save
     from mirrorpo.simulation.policy import new_policy
 
     for name, noise in (("better", 0.41), ("worse", 4.0)):

@@ -259,7 +259,7 @@ def _without_card(folder: Path, name: str, path: Path, read: Callable[[Path], An
 def _robots(folder: Path) -> list[Kind]:
     import jax
 
-    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import agent_files
     from mirrorpo.preferences import data
     from mirrorpo.runtime import pytrees
     from mirrorpo.simulation.policy import new_policy

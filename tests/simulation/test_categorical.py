@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.categorical import LEAST_SHARE, CategoricalActor
 from mirrorpo.simulation.policy import hold_std, new_policy, start_std

@@ -10,8 +10,7 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import training_run
+from mirrorpo.agents import agent_files, training_run
 from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.preferences import data
 from mirrorpo.runtime.pytrees import load_tree, save_tree

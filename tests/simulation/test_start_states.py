@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.start_states import _depth_below_floor

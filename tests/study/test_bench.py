@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives.naming import split_list
 from mirrorpo.simulation import evaluation, tasks

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from mirrorpo import json_lines, runs, typed, versions
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree

@@ -22,7 +22,7 @@ def list_agents() -> None:
     start_jax()
     from rich.table import Table
 
-    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import agent_files
 
     table = Table()
     for name in ("agent", "task", "backend", "return", "s.e.", "episodes", "training steps"):
@@ -67,8 +67,7 @@ def train(
     """
     start_jax()
     from mirrorpo import runs
-    from mirrorpo.agents import files as agent_files
-    from mirrorpo.agents import training_run
+    from mirrorpo.agents import agent_files, training_run
     from mirrorpo.simulation import tasks
 
     loaded = tasks.load(UserText(task), backend)
@@ -160,7 +159,7 @@ def evaluate(
         penalty_coefficient: in place of the coefficient of the task's penalty.
     """
     start_jax()
-    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import agent_files
     from mirrorpo.simulation import tasks
     from mirrorpo.simulation.own_policy import OwnPolicy
 
@@ -271,8 +270,7 @@ def limbs(
     from rich.table import Column, Table
 
     from mirrorpo import files
-    from mirrorpo.agents import files as agent_files
-    from mirrorpo.agents import limb_use
+    from mirrorpo.agents import agent_files, limb_use
     from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
 
@@ -334,7 +332,7 @@ def render(
         if value is not None and value < 1:
             raise ValueError(f"--{option} must be at least 1, not {value}.")
     start_jax()
-    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import agent_files
     from mirrorpo.reporting.robots import poses, robot_drawing
     from mirrorpo.simulation import tasks
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution.batch import Order, Supply
 from mirrorpo.execution.executor import Alone, Workers, Workplace, at

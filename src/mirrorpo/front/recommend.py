@@ -193,7 +193,7 @@ def _texts(data: Path, split: str | None, layout: str, columns: Columns) -> Pref
 
 def _under_policy(data: Path, name: str, kind: str) -> np.ndarray:
     from mirrorpo.advising import reference
-    from mirrorpo.agents import files as agent_files
+    from mirrorpo.agents import agent_files
     from mirrorpo.preferences.data import PreferenceDataset
 
     if kind != "trajectories":

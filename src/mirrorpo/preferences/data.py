@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo import array_files, damage, files, versions
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.preferences import blocks, validation
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirrorpo import damage, files, locks, task_names, versions
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
 from mirrorpo.simulation.tasks import AnyTask

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.objectives import Objective
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask

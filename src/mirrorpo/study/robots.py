@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo import files, protocols, task_names
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.execution.batch import Supply
 from mirrorpo.execution.executor import Alone, Workplace, at
 from mirrorpo.preferences import data, pools, source_files, views

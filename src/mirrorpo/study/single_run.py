@@ -9,8 +9,7 @@ import jax
 import numpy as np
 
 from mirrorpo import array_files, files, json_lines, runs
-from mirrorpo.agents import files as agent_files
-from mirrorpo.agents import sources
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.preferences import data, source_files, validation, views

@@ -7,7 +7,7 @@ import numpy as np
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.preferences.own.cutting import cut
 from mirrorpo.preferences.own.label_files import EQUAL, FIRST, SECOND, SKIPPED, Labels
-from mirrorpo.preferences.own.settings import LabelRules, Rows
+from mirrorpo.preferences.own.settings import LabelRules, RowCount
 from mirrorpo.preferences.own.steps import Steps
 from mirrorpo.variants import BETTER
 
@@ -80,7 +80,7 @@ def make(steps: Steps, labels: Labels, rules: LabelRules) -> PreferenceDataset:
 
 
 def _places(
-    steps: Steps, where: str, begin: np.ndarray, length: np.ndarray, counted: Rows
+    steps: Steps, where: str, begin: np.ndarray, length: np.ndarray, counted: RowCount
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row of the first step, and episode, of each segment, both of shape (2, pairs)."""
     kept = _kept(steps, where) if counted == "qlearning" else np.arange(len(steps))

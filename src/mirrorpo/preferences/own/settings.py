@@ -9,7 +9,7 @@ from typing import Literal
 Ties = Literal["drop", "half"]
 One = Literal["second", "first"]
 MinusOne = Literal["equal", "skipped"]
-Rows = Literal["steps", "qlearning"]
+RowCount = Literal["steps", "qlearning"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class LabelRules:
     ties: Ties = "drop"
     one: One = "second"
     minus_one: MinusOne = "equal"
-    index_into: Rows = "steps"
+    index_into: RowCount = "steps"
 
     def __post_init__(self) -> None:
         if self.segment is not None and self.segment < 1:
@@ -121,7 +121,7 @@ class ImportSettings:
     ties: Ties = "drop"
     one: One = "second"
     minus_one: MinusOne = "equal"
-    index_into: Rows = "steps"
+    index_into: RowCount = "steps"
 
     @property
     def of_pool(self) -> EpisodeSources:

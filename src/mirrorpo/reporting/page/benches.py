@@ -172,7 +172,7 @@ class BenchPart:
         return recall(self.folder.path)
 
     @property
-    def measured(self) -> list[reviews.Measured]:
+    def measured(self) -> list[reviews.MeasuredTexts]:
         """What was measured of language models beside their reward; nothing on robots."""
         if self.task not in TEXT_TASKS:
             return []

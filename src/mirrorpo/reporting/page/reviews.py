@@ -25,7 +25,7 @@ TITLES = (_REWARD[1], *(title for _, title, _ in _OTHERS))
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTexts:
     """The models of one variant.
 
     Attributes:
@@ -37,7 +37,7 @@ class Measured:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> list[Measured]:
+def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> list[MeasuredTexts]:
     """One table a variant that has agents: mean ± standard error over an algorithm's agents.
 
     Target and original are one model each; only their reward has an error, over texts.
@@ -55,7 +55,7 @@ def measured(folder: Folder, table: tables.ResultTable, final: pd.DataFrame) -> 
     ]
     groups = dict(list(final.groupby(["algorithm", "variant"])))
     return [
-        Measured(variant, (*sources, *rows))
+        MeasuredTexts(variant, (*sources, *rows))
         for variant in table.variants
         if (
             rows := [

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mirrorpo import array_files
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files
 from mirrorpo.reporting.page import pictures
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.robots import poses, robot_drawing

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mirrorpo import files, versions
-from mirrorpo.agents import calibration
-from mirrorpo.agents import files as agent_files
+from mirrorpo.agents import agent_files, calibration
 from mirrorpo.agents.calibration import Calibration
 from mirrorpo.agents.limb_use import Estimate
 from mirrorpo.reporting.robots import calibration_plot
