@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from mirrorpo import standard_error
 from mirrorpo.discovery import listing
-from mirrorpo.reporting import comparison, run_plots
+from mirrorpo.reporting import comparison, picture
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.study.tables import FINAL_PHASE
 
@@ -165,7 +165,7 @@ def picture(path: Path) -> None:
         "1 the better; bars are means",
         fontsize=10,
     )
-    run_plots.save(figure, path)
+    picture.save(figure, path)
 
 
 def panel(axis: Axes, found: pd.DataFrame, order: list[str]) -> None:

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from mirrorpo.front.align import align as align
     from mirrorpo.front.bench import BenchResult as BenchResult
     from mirrorpo.front.bench import bench as bench
+    from mirrorpo.front.data import DataFile as DataFile
+    from mirrorpo.front.data import generate as generate
+    from mirrorpo.front.data import import_data as import_data
+    from mirrorpo.front.data import label as label
     from mirrorpo.front.discover import DiscoveryResult as DiscoveryResult
     from mirrorpo.front.discover import discover as discover
+    from mirrorpo.front.evaluate import Evaluation as Evaluation
+    from mirrorpo.front.evaluate import evaluate as evaluate
     from mirrorpo.front.explain import Explanation as Explanation
     from mirrorpo.front.explain import explain as explain
     from mirrorpo.front.judge import Judgement as Judgement
@@ -41,8 +47,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Alignment": "front.align",
     "BenchResult": "front.bench",
+    "DataFile": "front.data",
     "DatasetAdvice": "front.recommend",
     "DiscoveryResult": "front.discover",
+    "Evaluation": "front.evaluate",
     "Explanation": "front.explain",
     "Judgement": "front.judge",
     "Report": "front.report",
@@ -52,8 +60,12 @@ _HOMES = {
     "align": "front.align",
     "bench": "front.bench",
     "discover": "front.discover",
+    "evaluate": "front.evaluate",
     "explain": "front.explain",
+    "generate": "front.data",
+    "import_data": "front.data",
     "judge": "front.judge",
+    "label": "front.data",
     "objective": "objectives.naming",
     "recommend": "front.recommend",
     "report": "front.report",

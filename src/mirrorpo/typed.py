@@ -69,6 +69,9 @@ def check(value: Any, hint: Any, name: str) -> Any:
         return [check(one, inner[0], name) for one in value]
     elif origin in (dict, Mapping) and isinstance(value, Mapping):
         return {key: check(one, inner[1], f"{name}.{key}") for key, one in value.items()}
+    elif origin is typing.Literal:
+        if value in inner:
+            return value
     elif hint is type(None):
         if value is None:
             return None
@@ -90,6 +93,8 @@ def _in_words(hint: Any) -> str:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_in_words(one) for one in inner)
+    if origin is typing.Literal:
+        return " or ".join(map(str, inner))
     if origin in (tuple, list, Sequence):
         return "a list"
     if origin in (dict, Mapping):

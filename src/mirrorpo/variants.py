@@ -1,10 +1,14 @@
-"""Faults of a preference dataset, `noisy:0.3`, `bad-judge:500`, ..., and the pairs that have them.
+"""Variants of a preference dataset: its faults, `noisy:0.3`, `bad-judge:500`, ..., and its pairs.
 
-The same for trajectories of robots and for texts: what counts is the true reward of each.
+The same for trajectories of robots and for texts: what counts is the true reward of each. Another
+fault is a subclass of `Fault`, registered by `register`.
 """
 
+import dataclasses
 import difflib
-from dataclasses import dataclass, replace
+import zlib
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -13,7 +17,128 @@ COPIES = 2
 _MOST_NOISE = 0.4999995
 """What six digits tell from 0.5. Of data with more noise no one could learn a preference."""
 
-_NAMES = ("base", "noisy", "mixed-quality", "bad-judge")
+
+@dataclass(frozen=True)
+class PairDraws:
+    """The random numbers behind the pairs of one variant, the same for every variant of a seed.
+
+    Attributes:
+        mixed: a source for each side of each pair, shape (rows, 2).
+        noise: uniform in [0, 1), shape (rows,).
+        own: a generator that no other fault draws from.
+    """
+
+    mixed: np.ndarray
+    noise: np.ndarray
+    own: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. A subclass changes how pairs are drawn, judged or labelled; its one field, if it
+    has one, is the number in its text, and has a default without effect.
+
+    Attributes:
+        name: as in a variant's text.
+        example: how it is written, number and all.
+        of_labels: whether labels that are there already can have it.
+    """
+
+    name: ClassVar[str]
+    example: ClassVar[str]
+    of_labels: ClassVar[bool] = False
+
+    def sources(self, sources: np.ndarray, draws: PairDraws) -> np.ndarray:
+        """The source, `BETTER` or `WORSE`, of both samples of each pair, shape (rows, 2)."""
+        return sources
+
+    def logits(self, logits: np.ndarray, draws: PairDraws) -> np.ndarray:
+        """The judge's log-odds that the first sample of each pair is better, shape (rows,): the
+        difference of their true rewards, before faults."""
+        return logits
+
+    def wins(self, wins: np.ndarray, draws: PairDraws) -> np.ndarray:
+        """Whether the first sample of each pair is labelled as preferred, shape (rows,)."""
+        return wins
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it differs from the fault's default."""
+        fields = dataclasses.fields(self)
+        return not fields or any(getattr(self, one.name) != one.default for one in fields)
+
+    def __str__(self) -> str:
+        values = [_text(getattr(self, one.name)) for one in dataclasses.fields(self)]
+        return ":".join((self.name, *values))
+
+
+_FAULTS: dict[str, type[Fault]] = {}
+AnyFault = TypeVar("AnyFault", bound=type[Fault])
+
+
+def register(fault: AnyFault) -> AnyFault:
+    """Add a fault; decorates its class.
+
+    Raises:
+        ValueError: the name is taken, or no text could name it.
+    """
+    if fault.name in _FAULTS or fault.name == "base" or set(fault.name) & set(":+, "):
+        raise ValueError(f"A fault cannot be named {fault.name!r}: choose another name.")
+    _FAULTS[fault.name] = fault
+    return fault
+
+
+@register
+@dataclass(frozen=True)
+class MixedQuality(Fault):
+    """Each trajectory's source is drawn at random, in place of one from each source."""
+
+    name: ClassVar[str] = "mixed-quality"
+    example: ClassVar[str] = "mixed-quality"
+
+    def sources(self, sources: np.ndarray, draws: PairDraws) -> np.ndarray:
+        return draws.mixed
+
+
+@register
+@dataclass(frozen=True)
+class Noisy(Fault):
+    """A judged label is flipped with probability `epsilon`, in [0, 0.5)."""
+
+    name: ClassVar[str] = "noisy"
+    example: ClassVar[str] = "noisy:0.1"
+    of_labels: ClassVar[bool] = True
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.epsilon <= _MOST_NOISE:
+            raise ValueError(
+                f"The noise of a variant must be at least 0 and below 0.5, not {self.epsilon}: at "
+                "0.5 labels carry no preference, above it they are reversed."
+            )
+
+    def wins(self, wins: np.ndarray, draws: PairDraws) -> np.ndarray:
+        return wins ^ (draws.noise < self.epsilon)
+
+
+@register
+@dataclass(frozen=True)
+class BadJudge(Fault):
+    """The judge is Bradley-Terry's at a temperature, in units of reward; positive. At 1 a judge of
+    returns in the thousands is never wrong."""
+
+    name: ClassVar[str] = "bad-judge"
+    example: ClassVar[str] = "bad-judge:500"
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.temperature < float("inf"):
+            raise ValueError(
+                f"The judge's temperature must be positive and finite, not {self.temperature}."
+            )
+
+    def logits(self, logits: np.ndarray, draws: PairDraws) -> np.ndarray:
+        return logits / self.temperature
 
 
 @dataclass(frozen=True)
@@ -21,36 +146,35 @@ class Variant:
     """How pairs are drawn and judged.
 
     Attributes:
-        mixed: draw each trajectory's agent at random, in place of one from each agent.
-        noise: probability in [0, 0.5) that a judged label is flipped.
-        temperature: the temperature of the Bradley-Terry judge, in units of reward; positive. At 1
-            a judge of returns in the thousands is never wrong.
+        faults: those with an effect, in the order that they were registered.
     """
 
-    mixed: bool = False
-    noise: float = 0.0
-    temperature: float = 1.0
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise <= _MOST_NOISE:
-            raise ValueError(
-                f"The noise of a variant must be at least 0 and below 0.5, not {self.noise}: at "
-                "0.5 labels carry no preference, above it they are reversed."
-            )
-        if not 0.0 < self.temperature < float("inf"):
-            raise ValueError(
-                f"The judge's temperature must be positive and finite, not {self.temperature}."
-            )
+        order = list(_FAULTS)
+        kept = (fault for fault in self.faults if fault.has_effect)
+        in_order = sorted(kept, key=lambda fault: order.index(fault.name))
+        object.__setattr__(self, "faults", tuple(in_order))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether each trajectory's source is drawn at random."""
+        return any(isinstance(fault, MixedQuality) for fault in self.faults)
+
+    @property
+    def noise(self) -> float:
+        """The probability that a judged label is flipped."""
+        return next((fault.epsilon for fault in self.faults if isinstance(fault, Noisy)), 0.0)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the Bradley-Terry judge, in units of reward."""
+        found = (fault.temperature for fault in self.faults if isinstance(fault, BadJudge))
+        return next(found, 1.0)
 
     def __str__(self) -> str:
-        parts = []
-        if self.mixed:
-            parts.append("mixed-quality")
-        if self.noise:
-            parts.append(f"noisy:{_text(self.noise)}")
-        if self.temperature != 1.0:
-            parts.append(f"bad-judge:{_text(self.temperature)}")
-        return "+".join(parts) or "base"
+        return "+".join(map(str, self.faults)) or "base"
 
 
 def parse(text: str) -> Variant:
@@ -63,37 +187,46 @@ def parse(text: str) -> Variant:
         ValueError: unknown name, one that is given twice, or a number that is missing, not a
             number or out of range.
     """
-    variant = Variant()
+    faults = []
     seen: set[str] = set()
     for part in text.split("+"):
         name, _, number = part.strip().partition(":")
         if name in seen:
             raise ValueError(f"Variant {text!r}: {name} is given twice. Give it once.")
         seen.add(name)
-        if name not in _NAMES:
-            near = difflib.get_close_matches(name, _NAMES, n=2, cutoff=0.4)
+        if name != "base" and name not in _FAULTS:
+            near = difflib.get_close_matches(name, ("base", *_FAULTS), n=2, cutoff=0.4)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise ValueError(
-                f"Unknown variant {text!r}.{hint} Variants: base, noisy:EPSILON, mixed-quality, "
-                "bad-judge:TEMPERATURE, joined by '+'."
+                f"Unknown variant {text!r}.{hint} Variants: {', '.join(forms())}, joined by '+'."
             )
-        if name in ("noisy", "bad-judge"):
-            try:
-                value = float(number)
-            except ValueError:
-                raise ValueError(
-                    f"Variant {text!r}: {name} needs a number, as in "
-                    f"{'noisy:0.1' if name == 'noisy' else 'bad-judge:500'}."
-                ) from None
-            if name == "noisy":
-                variant = replace(variant, noise=value)
-            else:
-                variant = replace(variant, temperature=value)
+        kind = _FAULTS.get(name)
+        if kind is not None and dataclasses.fields(kind):
+            faults.append(_with_number(kind, number, text))
         elif number:
             raise ValueError(f"Variant {text!r}: {name} takes no number.")
-        elif name == "mixed-quality":
-            variant = replace(variant, mixed=True)
-    return variant
+        elif kind is not None:
+            faults.append(kind())
+    return Variant(tuple(faults))
+
+
+def forms() -> tuple[str, ...]:
+    """How variants are written, as in ``noisy:NOISE``."""
+    return ("base", *(":".join((kind.name, *_words(kind))) for kind in _FAULTS.values()))
+
+
+def _words(kind: type[Fault]) -> list[str]:
+    return [field.name.upper() for field in dataclasses.fields(kind)]
+
+
+def _with_number(kind: type[Fault], number: str, text: str) -> Fault:
+    try:
+        value = float(number)
+    except ValueError:
+        raise ValueError(
+            f"Variant {text!r}: {kind.name} needs a number, as in {kind.example}."
+        ) from None
+    return kind(**{dataclasses.fields(kind)[0].name: value})
 
 
 def _text(number: float) -> str:
@@ -105,8 +238,8 @@ def _text(number: float) -> str:
 def draw_pairs(rewards: np.ndarray, variant: Variant, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw a pair for each row and let a judge choose: Bradley-Terry on the true rewards.
 
-    After the verdict (paper, eq. 2, at the variant's temperature) labels are flipped with the
-    variant's noise.
+    The variant's faults change the sources, then the judge's log-odds, then, after the verdict
+    (paper, eq. 2), the labels.
 
     Args:
         rewards: true rewards, shape (rows, 2, COPIES): of each row's `BETTER` and `WORSE` source,
@@ -124,16 +257,51 @@ def draw_pairs(rewards: np.ndarray, variant: Variant, seed: int) -> tuple[np.nda
     mixed = draw.integers(0, 2, size=(rows, 2))
     order = draw.random(rows) < 0.5
     verdict, noise = draw.random(rows), draw.random(rows)
+    faults = [(fault, _draws(fault, mixed, noise, seed)) for fault in variant.faults]
 
-    source = mixed if variant.mixed else np.tile([BETTER, WORSE], (rows, 1))
+    source = np.tile([BETTER, WORSE], (rows, 1))
+    for fault, draws in faults:
+        source = fault.sources(source, draws)
     # Two samples of one source must be different copies.
     copy = np.stack([np.zeros(rows, int), (source[:, 0] == source[:, 1]).astype(int)], axis=1)
     pair = (np.arange(rows)[:, None] * 2 + source) * COPIES + copy
     pair = np.where(order[:, None], pair[:, ::-1], pair)
     reward = rewards.reshape(-1)[pair].astype(np.float64)
-    logit = (reward[:, 0] - reward[:, 1]) / variant.temperature
-    probability = 0.5 * (1.0 + np.tanh(0.5 * logit))
-    first_wins = (verdict < probability) ^ (noise < variant.noise)
-    chosen = np.where(first_wins, pair[:, 0], pair[:, 1]).astype(np.int32)
-    rejected = np.where(first_wins, pair[:, 1], pair[:, 0]).astype(np.int32)
-    return chosen, rejected
+    logits = reward[:, 0] - reward[:, 1]
+    for fault, draws in faults:
+        logits = fault.logits(logits, draws)
+    wins = verdict < 0.5 * (1.0 + np.tanh(0.5 * logits))
+    for fault, draws in faults:
+        wins = fault.wins(wins, draws)
+    return _either(wins, pair, 0), _either(wins, pair, 1)
+
+
+def flipped_labels(rows: int, variant: Variant, seed: int) -> np.ndarray:
+    """Which of the labels that are there already a variant flips, shape (rows,), bool.
+
+    Raises:
+        ValueError: a fault that draws pairs or judges them.
+    """
+    if not all(fault.of_labels for fault in variant.faults):
+        able = [kind.name for kind in _FAULTS.values() if kind.of_labels]
+        asked = [form for form in forms() if form.partition(":")[0] in ("base", *able)]
+        raise ValueError(
+            f"Variant {str(variant)!r} draws pairs or judges them, but these data are labelled "
+            f"already: {' and '.join(asked)} are what can be asked of them."
+        )
+    noise = np.random.default_rng(seed).random(rows)
+    wins = np.ones(rows, bool)
+    for fault in variant.faults:
+        wins = fault.wins(wins, _draws(fault, np.zeros((rows, 2), int), noise, seed))
+    return ~wins
+
+
+def _draws(fault: Fault, mixed: np.ndarray, noise: np.ndarray, seed: int) -> PairDraws:
+    own = np.random.default_rng([seed, zlib.crc32(fault.name.encode())])
+    return PairDraws(mixed, noise, own)
+
+
+def _either(wins: np.ndarray, pair: np.ndarray, side: int) -> np.ndarray:
+    """The first sample of each pair where it wins, and the second elsewhere; or, of side 1, the
+    other one."""
+    return np.where(wins, pair[:, side], pair[:, 1 - side]).astype(np.int32)

@@ -13,7 +13,7 @@ HEAVY = (
 )
 FUNCTIONS = (
     *("objective", "bench", "discover", "explain", "train", "align", "judge", "report"),
-    *("recommend", "submit", "verify"),
+    *("recommend", "submit", "verify", "generate", "import_data", "label", "evaluate"),
 )
 
 

@@ -16,6 +16,7 @@ from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.front import bench as front_bench
 from mirrorpo.front import discover as front_discover
 from mirrorpo.front import options, settings
+from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.user_text import UserText
 
@@ -23,8 +24,12 @@ TYPED = [
     (options.BenchOptions, BenchSettings),
     (options.DiscoverOptions, DiscoverySettings),
     (options.TrainingOptions, protocols.Training),
+    (options.ImportOptions, ImportSettings),
 ]
 FEW = {
+    "generate": settings.GenerateSettings,
+    "label": settings.LabelSettings,
+    "evaluate": settings.EvaluateSettings,
     "train": settings.TrainedAgents,
     "explain": settings.ExplainSettings,
     "align": settings.AlignSettings,
@@ -32,6 +37,13 @@ FEW = {
     "recommend": settings.RecommendSettings,
     "report": settings.ReportSettings,
 }
+GROUPED = {
+    "generate": ("data", "generate"),
+    "import_data": ("data", "import"),
+    "label": ("data", "label"),
+    "evaluate": ("agents", "evaluate"),
+}
+"""Functions whose command is one of a group."""
 # Of Python alone: how a caller hears of progress. Of the command line alone: nothing.
 ONLY_IN_PYTHON = {"progress", "say"}
 
@@ -47,7 +59,7 @@ def kinds(hint):
     for part in parts:
         if typing.get_origin(part) is tuple or typing.get_origin(part) is collections.abc.Sequence:
             found.add("names")
-        elif typing.get_origin(part) is os.PathLike:
+        elif typing.get_origin(part) is os.PathLike or part is Path:
             found.add(str)
         else:
             found.add(part)
@@ -75,9 +87,11 @@ def test_a_function_has_its_settings_fields_with_their_defaults(name, kind):
         assert given[field.name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
-@pytest.mark.parametrize("name", ["bench", "discover", "submit", "verify", *FEW])
+@pytest.mark.parametrize("name", ["bench", "discover", "import_data", "submit", "verify", *FEW])
 def test_a_command_and_its_function_take_the_same_options(name):
-    command = inspect.signature(COMMANDS[name]).parameters
+    group, member = GROUPED.get(name, (name, None))
+    called = COMMANDS[group] if member is None else COMMANDS[group][member]
+    command = inspect.signature(called).parameters
     function = inspect.signature(getattr(mpo, name)).parameters
     groups = {"settings", "agents"} & set(command)
     plain = {key: one.default for key, one in command.items() if key not in groups}
@@ -89,7 +103,9 @@ def test_a_command_and_its_function_take_the_same_options(name):
     fields = {f.name for f in dataclasses.fields(FEW[name])} if name in FEW else set()
     assert set(plain) == set(own) - fields
     for key, default in plain.items():
-        assert own[key] == default, key
+        # A file of data must be named on the command line: nothing else tells where it is.
+        named = key == "out" and default is inspect.Parameter.empty
+        assert own[key] == (None if named else default), key
 
 
 def test_names_are_one_or_several_texts_or_paths():

@@ -63,7 +63,7 @@ def by_train(text, patch, tmp_path):
 
 def by_align(text, patch, tmp_path):
     pytest.importorskip("trl", reason="the extra llm is not installed")
-    from mirrorpo.language.models import stand_ins
+    from mirrorpo.language.align import short_form
 
     def shrink(recipe):
         raise Taken(recipe)
@@ -72,7 +72,7 @@ def by_align(text, patch, tmp_path):
     made = []
     resolve = naming.resolve
     patch.setattr(naming, "resolve", lambda *a, **k: made.append(resolve(*a, **k)) or made[-1])
-    patch.setattr(stand_ins, "shrink", shrink)
+    patch.setattr(short_form, "shrink", shrink)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("model_name_or_path: a\ndataset_name: b\nobjective: orpo\n")
     with pytest.raises(Taken):

@@ -49,6 +49,13 @@ trained = mpo.train("dpo", "pairs.safetensors", seeds=2, epochs=6)
 assert_type(trained, mpo.TrainResult)
 assert_type(trained.files, tuple[Path, ...])
 
+pairs = mpo.generate("hopper", variant="noisy:0.3", rows=64)
+assert_type(pairs, mpo.DataFile)
+mpo.train("dpo", pairs)
+mpo.bench(data=mpo.import_data("steps.npz", sources="policy", ties="half"), seeds=2)
+assert_type(mpo.label("pool.safetensors", variant="base").facts.rows, int)
+assert_type(mpo.evaluate("hopper-expert", episodes=3), mpo.Evaluation)
+
 advice = mpo.recommend("pairs.jsonl", columns={"prompt": "question"})
 assert_type(advice, mpo.DatasetAdvice)
 assert_type(advice.facts.noise.rate, float)

@@ -11,7 +11,7 @@ from mirrorpo.agents.agent_files import load
 from mirrorpo.damage import DamageWarning
 from mirrorpo.preferences import data, facts, pools
 from mirrorpo.simulation import rollout, tasks
-from mirrorpo.variants import Variant, parse
+from mirrorpo.variants import BadJudge, MixedQuality, Noisy, Variant, parse
 from tests import point_task
 
 
@@ -86,8 +86,8 @@ def test_variants_of_one_seed_differ_in_their_fault_alone():
 
 
 def test_noise_can_be_added_to_mixed_quality():
-    assert parse("mixed-quality+noisy:0.1") == Variant(mixed=True, noise=0.1)
-    assert str(Variant(mixed=True, noise=0.1)) == "mixed-quality+noisy:0.1"
+    assert parse("mixed-quality+noisy:0.1") == Variant((Noisy(0.1), MixedQuality()))
+    assert str(Variant((Noisy(0.1), MixedQuality(), BadJudge(1.0)))) == "mixed-quality+noisy:0.1"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from mirrorpo.simulation.policy import (
-    LOG_PROB_LIMIT_PER_DIMENSION,
-    hold_std,
-    new_policy,
-    start_std,
-)
+from mirrorpo.simulation.gaussian import LOG_PROB_LIMIT_PER_DIMENSION
+from mirrorpo.simulation.policy import hold_std, new_policy, start_std
 from mirrorpo.training_settings import LEAST_STD, fixed_std
 
 

@@ -12,10 +12,11 @@ import jax
 import numpy as np
 
 from mirrorpo import array_files, files, standard_error, task_names, typed, versions
-from mirrorpo.simulation import evaluation, host_rollout, rollout, tasks
+from mirrorpo.simulation import evaluation, host_rollout, policy_kinds, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
+from mirrorpo.simulation.policy_kinds import PolicyKind
 from mirrorpo.user_text import UserText
 
 FORMAT = "mirrorpo-agent"
@@ -207,10 +208,9 @@ def pack(policy: Policy) -> dict[str, np.ndarray]:
         if isinstance(content, Mapping)
         for kind, value in content.items()
     }
-    std = {} if policy.choices is not None else {"raw_std": np.asarray(layers["raw_std"])}
     return {
         **arrays,
-        **std,
+        **{name: np.asarray(layers[name]) for name in policy.kind.extra},
         "observation_mean": np.asarray(policy.observation_mean),
         "observation_std": np.asarray(policy.observation_std),
     }
@@ -227,16 +227,16 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
         layer, dot, kind = name.partition(".")
         if dot:
             parameters.setdefault(layer, {})[kind] = jax.numpy.asarray(value)
-    last = "logits" if "logits" in parameters else "mean"
-    needed = {"observation_mean", "observation_std"} | ({"raw_std"} if last == "mean" else set())
+    found = policy_kinds.with_layers(parameters) if "layers_0" in parameters else None
+    needed = {"observation_mean", "observation_std", *(found.extra if found else ())}
     missing = needed - set(arrays)
-    if missing or last not in parameters or "layers_0" not in parameters:
+    if missing or found is None:
         raise ValueError(
             f"Not a policy: arrays are missing ({', '.join(sorted(missing)) or 'layers'})."
         )
-    _check_sizes(arrays, len(parameters) - 1, last)
-    if last == "mean":
-        parameters["raw_std"] = jax.numpy.asarray(arrays["raw_std"])
+    _check_sizes(arrays, len(parameters) - 1, found)
+    for name in found.extra:
+        parameters[name] = jax.numpy.asarray(arrays[name])
     return Policy(
         {"params": parameters},
         jax.numpy.asarray(arrays["observation_mean"]),
@@ -245,13 +245,13 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
     )
 
 
-def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, last: str) -> None:
+def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, kind: PolicyKind) -> None:
     """Raise ValueError where a policy's arrays are of another type than float32, or of sizes that
     do not follow from one another."""
     wrong = [name for name, array in arrays.items() if array.dtype != np.float32]
     size = arrays["observation_mean"].shape
     shapes = {"observation_std": size}
-    for layer in (*(f"layers_{number}" for number in range(layers)), last):
+    for layer in (*(f"layers_{number}" for number in range(layers)), kind.last):
         kernel = arrays.get(f"{layer}.kernel", np.empty(0))
         if kernel.ndim != 2 or kernel.shape[:1] != size:
             wrong.append(f"{layer}.kernel")
@@ -259,8 +259,7 @@ def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, last: str) -> No
         size = kernel.shape[1:]
         shapes[f"{layer}.bias"] = size
     else:
-        if last == "mean":
-            shapes["raw_std"] = size
+        shapes |= dict.fromkeys(kind.extra, size)
     wrong += [name for name, s in shapes.items() if name not in arrays or arrays[name].shape != s]
     if wrong:
         raise ValueError(f"Not a policy: {wrong[0]} is missing or does not fit the other arrays.")

@@ -15,8 +15,8 @@ import optax
 from flax import linen as nn
 from flax import struct
 
-from mirrorpo.simulation.categorical import CategoricalActor
-from mirrorpo.simulation.policy import GaussianActor, actor_of, hold_std, start_std
+from mirrorpo.simulation.policy import hold_std, start_std
+from mirrorpo.simulation.policy_kinds import actor_of
 from mirrorpo.simulation.tasks import AnyTask, Task
 from mirrorpo.training_settings import PPOSettings
 
@@ -125,7 +125,7 @@ class RolloutSteps(NamedTuple):
 class Networks(NamedTuple):
     """Actor and critic of one task and settings."""
 
-    actor: GaussianActor | CategoricalActor
+    actor: nn.Module
     critic: _Critic
 
     @classmethod

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+import mirrorpo as mpo
 from mirrorpo import places
 from mirrorpo.cli.console import console, progress
+from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
 from mirrorpo.user_text import UserText
@@ -139,47 +141,16 @@ def pick(
 
 def evaluate(
     agent: Annotated[str, tyro.conf.Positional],
-    task: str | None = None,
-    backend: str | None = None,
-    episodes: int = 100,
-    seed: int = 0,
-    actions: str = "sampled",
-    penalty_coefficient: float | None = None,
+    settings: tyro.conf.OmitArgPrefixes[EvaluateSettings],
 ) -> None:
     """Measure an agent's true return.
 
     Args:
         agent: name of a shipped agent, its file, or a policy of yours, FILE.py:FUNCTION, which
             takes observations and returns actions, one row each.
-        task: to act on; the agent's own by default.
-        backend: physics engine; the agent's own by default on its own task.
-        episodes: number of episodes.
-        seed: the seed of start states and action noise.
-        actions: "sampled" actions, or "mean" ones.
-        penalty_coefficient: in place of the coefficient of the task's penalty.
+        settings: where it acts, and for how many episodes.
     """
-    start_jax()
-    from mirrorpo.agents import agent_files
-    from mirrorpo.simulation import tasks
-    from mirrorpo.simulation.own_policy import OwnPolicy
-
-    policy, card = agent_files.load_source(UserText(agent), "agents evaluate")
-    name = UserText(task) if task else card.get("task")
-    if name is None:
-        raise ValueError(f"{agent} names no task: give --task.")
-    backend = backend or (card["backend"] if name == card.get("task") else None)
-    loaded = tasks.load(
-        name,
-        backend,
-        penalty_coefficient=penalty_coefficient,
-    )
-    mean, error = agent_files.evaluate(policy, loaded, episodes, seed, actions == "mean")
-    kind = "its own" if isinstance(policy, OwnPolicy) else actions
-    penalty = f", penalty {loaded.penalty.coefficient:g}" if loaded.penalty else ""
-    console.print(
-        f"{card['name']} on {name} ({loaded.backend}{penalty}): true return {mean:.1f} ± "
-        f"{error:.1f} (standard error, {episodes} episodes, {kind} actions)"
-    )
+    console.print(str(mpo.evaluate(agent, **vars(settings))))
 
 
 def calibrate(

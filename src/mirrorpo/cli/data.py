@@ -1,29 +1,20 @@
 """``mirrorpo data``: preference data."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from mirrorpo import places
+import mirrorpo as mpo
 from mirrorpo.cli.console import console, progress
+from mirrorpo.front.settings import GenerateSettings, LabelSettings
 from mirrorpo.preferences.own.settings import ImportSettings
-from mirrorpo.runtime import cache
-from mirrorpo.runtime.start import start_jax
-from mirrorpo.user_text import UserText
 
 
 def generate(
     task: Annotated[str, tyro.conf.Positional],
     out: Path,
-    variant: str = "base",
-    rows: int | None = None,
-    seed: int = 0,
-    episode_length: int | None = None,
-    backend: str | None = None,
-    better: str | None = None,
-    worse: str | None = None,
+    settings: tyro.conf.OmitArgPrefixes[GenerateSettings],
 ) -> None:
     """Simulate trajectories of two source agents and label pairs of them.
 
@@ -34,49 +25,11 @@ def generate(
     Args:
         task: name of a task: of MirrorPO's own, gym:ID, playground:NAME or FILE.py:FUNCTION.
         out: file to write, ending in .safetensors; a JSON card goes beside it.
-        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
-        rows: number of pairs; the paper's number for the task by default.
-        seed: the seed of start states, action noise and labels.
-        episode_length: steps of a trajectory; the task's own by default, 1000 of MirrorPO's.
-        backend: physics engine; the task's own by default.
-        better: the better agent's name or file; the task's own by default.
-        worse: the worse agent's name or file; the task's own by default.
+        settings: what is simulated, and how it is labelled.
     """
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
-    if out.exists():
-        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
-    places.check(out, f"--out {out}")
-    cache.check()
-    start_jax()
-    from mirrorpo import files, variants
-    from mirrorpo.agents import sources
-    from mirrorpo.preferences import data, pools
-    from mirrorpo.simulation import tasks
-
-    parsed = variants.parse(variant)
-    loaded = tasks.load(UserText(task), backend, episode_length)
-    own = sources.choose(
-        task,
-        None if better is None else UserText(better),
-        None if worse is None else UserText(worse),
-        rows,
-    )
-    with progress("parts") as report:
-        pool = pools.cached(
-            loaded,
-            own.rows,
-            seed,
-            own.better,
-            own.worse,
-            progress=lambda done, of: report(done, of, f"trajectories on {task}"),
-            waiting=pools.in_line(lambda doing: report(0, 1, doing)),
-        )
-    dataset = data.label(pool, parsed, seed)
-    for name in (out.name, out.with_suffix(".json").name):
-        files.remove_leftovers(out.parent, f"{name}.")
-    dataset.save(out)
-    console.print(f"{out}: {dataset.rows} pairs, variant {parsed}.")
+    with progress("parts") as told:
+        made = mpo.generate(task, out=out, progress=told, **vars(settings))
+    console.print(str(made))
 
 
 def import_(
@@ -91,13 +44,7 @@ def import_(
         out: file to write, ending in .safetensors; a JSON card goes beside it.
         settings: how the file is read.
     """
-    start_jax()
-    from mirrorpo.preferences.own import importing
-
-    if settings.task is not None:
-        settings = replace(settings, task=UserText(settings.task))
-    for line in importing.run(file, out, settings):
-        console.print(line)
+    console.print(str(mpo.import_data(file, settings, out=out)))
 
 
 def export(pool: Annotated[Path, tyro.conf.Positional], out: Path) -> None:
@@ -107,38 +54,24 @@ def export(pool: Annotated[Path, tyro.conf.Positional], out: Path) -> None:
         pool: a pool's .safetensors file.
         out: file to write, ending in .npz; `mirrorpo data import` makes the same pool of it.
     """
-    if out.exists():
-        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
-    places.check(out, f"--out {out}")
-    start_jax()
-    from mirrorpo.preferences import data
-    from mirrorpo.preferences.own import exchange
-
-    read = data.Pool.load(pool)
-    exchange.write(read, out)
-    console.print(f"{out}: {len(read.trajectories)} episodes.")
+    data = mpo.DataFile.load(pool)
+    data.export(out)
+    console.print(f"{out}: {data.trajectories} episodes.")
 
 
 def label(
-    pool: Annotated[Path, tyro.conf.Positional], out: Path, variant: str = "base", seed: int = 0
+    pool: Annotated[Path, tyro.conf.Positional],
+    out: Path,
+    settings: tyro.conf.OmitArgPrefixes[LabelSettings],
 ) -> None:
     """Label the pairs of a pool: a dataset of one variant, to train on or to inspect.
 
     Args:
         pool: a pool's .safetensors file, as `mirrorpo data import` writes.
         out: file to write, ending in .safetensors; a JSON card goes beside it.
-        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
-        seed: the seed of the labels.
+        settings: how pairs are labelled.
     """
-    if out.exists():
-        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
-    places.check(out, f"--out {out}")
-    start_jax()
-    from mirrorpo.preferences import data
-
-    dataset = data.label(data.Pool.load(pool), variant, seed)
-    dataset.save(out)
-    console.print(f"{out}: {dataset.rows} pairs, variant {dataset.card['variant']}.")
+    console.print(str(mpo.label(pool, out=out, **vars(settings))))
 
 
 def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
@@ -147,13 +80,9 @@ def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
     Args:
         path: a dataset's .safetensors file.
     """
-    start_jax()
     from rich.table import Table
 
-    from mirrorpo.preferences import data, facts
-
-    dataset = data.PreferenceDataset.load(path)
-    described = facts.describe(dataset)
+    described = mpo.DataFile.load(path).facts
     table = Table(
         "", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}"
     )

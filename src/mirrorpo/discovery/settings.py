@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from mirrorpo import protocols
+from mirrorpo.discovery import strategy
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
 
@@ -22,7 +23,6 @@ STARTS = {
     "temporal": ("simpo",),
     "gated": ("gated",),
 }
-STRATEGIES = ("open-es", "snes", "cma-es")
 AT_LEAST_ONE = (
     "generations",
     "population",
@@ -189,7 +189,7 @@ class DiscoverySettings:
             ("family", FAMILIES),
             ("sees", ("log-prob", "probability")),
             ("parameters", ("all", "outputs", "activations")),
-            ("strategy", STRATEGIES),
+            ("strategy", strategy.available()),
         ):
             value = getattr(self, name)
             _require(value in allowed, name, value, f"one of {', '.join(allowed)}")

@@ -1,38 +1,54 @@
-"""Evolution strategies over a vector, from evosax, behind one interface."""
+"""Strategies over a vector, from evosax, behind one interface; light to import.
 
+Another one is a function that `register` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-
-from mirrorpo.discovery.settings import DiscoverySettings
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
 
 
-@dataclass(frozen=True)
-class Strategy:
-    """A strategy with its settings; the state is a pytree that the caller keeps.
+class StrategySettings(Protocol):
+    """What a strategy is made from; see `DiscoverySettings`."""
+
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def population(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def sigma_decay(self) -> float: ...
+    @property
+    def step_size(self) -> float: ...
+
+
+class Strategy(Protocol):
+    """A strategy with its settings; the state is a pytree of arrays that the caller keeps.
 
     Attributes:
         population: vectors that `ask` gives.
         pairs: whether the second half of them mirrors the first about the mean.
     """
 
-    population: int
-    pairs: bool
-    _algorithm: Any
-    _parameters: Any
+    @property
+    def population(self) -> int: ...
+    @property
+    def pairs(self) -> bool: ...
 
     def start(self, mean: np.ndarray) -> Any:
         """The state before the first generation, centred on `mean`, shape (size,)."""
-        return self._algorithm.init(jax.random.key(0), jnp.asarray(mean), self._parameters)
+        ...
 
     def ask(self, key: jax.Array, state: Any) -> tuple[np.ndarray, Any]:
         """The next population, shape (population, size), and the state."""
-        population, state = self._algorithm.ask(key, state, self._parameters)
-        return np.asarray(population), state
+        ...
 
     def tell(self, state: Any, population: np.ndarray, fitness: np.ndarray) -> Any:
         """The state after a generation.
@@ -43,46 +59,124 @@ class Strategy:
             fitness: shape (population,), to be maximised; not finite for a diverged agent,
                 which then ranks last. Only the order counts.
         """
-        # evosax minimises, and ranks NaN last.
-        cost = jnp.asarray(np.where(np.isfinite(fitness), -fitness, np.nan))
-        return self._algorithm.tell(
-            jax.random.key(0), jnp.asarray(population), cost, state, self._parameters
-        )[0]
+        ...
 
     def mean(self, state: Any) -> np.ndarray:
         """The centre of the search, shape (size,)."""
-        return np.asarray(state.mean)
+        ...
 
     def spread(self, state: Any) -> float:
         """The standard deviation of the next perturbations, averaged over parameters."""
-        return float(jnp.mean(state.std))
+        ...
 
 
-def make(settings: DiscoverySettings, size: int) -> Strategy:
-    """The strategy of a search over `size` parameters.
+Maker = Callable[[StrategySettings, int], Strategy]
+_MAKERS: dict[str, Maker] = {}
 
-    open-es: OpenAI's evolution strategy with antithetic pairs, centered ranks and Adam (paper,
-    Table 8). snes: separable natural evolution strategy, which adapts a step size to each
-    parameter from the same ranks; its perturbations are not paired. cma-es: covariance matrix
-    adaptation, which learns the correlations of few numbers too.
+
+def register(name: str) -> Callable[[Maker], Maker]:
+    """Name a strategy; decorates what makes it of the settings and the number of parameters.
+
+    Raises:
+        ValueError: the name is taken.
     """
-    from evosax.algorithms import CMA_ES, SNES, Open_ES
+    if name in _MAKERS:
+        raise ValueError(f"A strategy named {name!r} is registered already.")
+
+    def add(maker: Maker) -> Maker:
+        _MAKERS[name] = maker
+        return maker
+
+    return add
+
+
+def available() -> tuple[str, ...]:
+    """The names of the strategies."""
+    return tuple(_MAKERS)
+
+
+def make(settings: StrategySettings, size: int) -> Strategy:
+    """The strategy of a search over `size` parameters."""
+    return _MAKERS[settings.strategy](settings, size)
+
+
+@dataclass(frozen=True)
+class _Evosax:
+    """A strategy of evosax; see `Strategy`."""
+
+    population: int
+    pairs: bool
+    _algorithm: Any
+    _parameters: Any
+
+    def start(self, mean: np.ndarray) -> Any:
+        import jax
+
+        return self._algorithm.init(jax.random.key(0), jax.numpy.asarray(mean), self._parameters)
+
+    def ask(self, key: jax.Array, state: Any) -> tuple[np.ndarray, Any]:
+        import numpy as np
+
+        population, state = self._algorithm.ask(key, state, self._parameters)
+        return np.asarray(population), state
+
+    def tell(self, state: Any, population: np.ndarray, fitness: np.ndarray) -> Any:
+        import jax
+        import numpy as np
+
+        # evosax minimises, and ranks NaN last.
+        cost = jax.numpy.asarray(np.where(np.isfinite(fitness), -fitness, np.nan))
+        given = jax.numpy.asarray(population)
+        return self._algorithm.tell(jax.random.key(0), given, cost, state, self._parameters)[0]
+
+    def mean(self, state: Any) -> np.ndarray:
+        import numpy as np
+
+        return np.asarray(state.mean)
+
+    def spread(self, state: Any) -> float:
+        return float(state.std.mean())
+
+
+@register("open-es")
+def _open_es(settings: StrategySettings, size: int) -> Strategy:
+    """OpenAI's evolution strategy with antithetic pairs, centered ranks and Adam (paper,
+    Table 8)."""
+    import jax.numpy as jnp
+    import optax
+    from evosax.algorithms import Open_ES
     from evosax.core.fitness_shaping import centered_rank_fitness_shaping_fn
 
-    like = jnp.zeros(size)
-    if settings.strategy == "snes":
-        algorithm: Any = SNES(settings.population, like)
-        parameters = algorithm.default_params.replace(std_init=settings.sigma)
-    elif settings.strategy == "cma-es":
-        algorithm = CMA_ES(settings.population, like)
-        parameters = algorithm.default_params.replace(std_init=settings.sigma)
-    else:
-        algorithm = Open_ES(
-            settings.population,
-            like,
-            optimizer=optax.adam(settings.step_size),
-            std_schedule=optax.exponential_decay(settings.sigma, 1, settings.sigma_decay),
-            fitness_shaping_fn=centered_rank_fitness_shaping_fn,
-        )
-        parameters = algorithm.default_params
-    return Strategy(settings.population, settings.strategy == "open-es", algorithm, parameters)
+    algorithm = Open_ES(
+        settings.population,
+        jnp.zeros(size),
+        optimizer=optax.adam(settings.step_size),
+        std_schedule=optax.exponential_decay(settings.sigma, 1, settings.sigma_decay),
+        fitness_shaping_fn=centered_rank_fitness_shaping_fn,
+    )
+    return _Evosax(settings.population, True, algorithm, algorithm.default_params)
+
+
+@register("snes")
+def _snes(settings: StrategySettings, size: int) -> Strategy:
+    """Separable natural evolution strategy, which adapts a step size to each parameter from the
+    same ranks; its perturbations are not paired."""
+    from evosax.algorithms import SNES
+
+    return _unpaired(SNES, settings, size)
+
+
+@register("cma-es")
+def _cma_es(settings: StrategySettings, size: int) -> Strategy:
+    """Covariance matrix adaptation, which learns the correlations of few numbers too."""
+    from evosax.algorithms import CMA_ES
+
+    return _unpaired(CMA_ES, settings, size)
+
+
+def _unpaired(kind: Any, settings: StrategySettings, size: int) -> Strategy:
+    import jax.numpy as jnp
+
+    algorithm = kind(settings.population, jnp.zeros(size))
+    parameters = algorithm.default_params.replace(std_init=settings.sigma)
+    return _Evosax(settings.population, False, algorithm, parameters)

@@ -1,6 +1,7 @@
-"""Where orders are worked off: in this process, or on a Ray cluster. The results are the same."""
+"""Where orders are worked off: in this process, on a Ray cluster, or wherever `register` says. The
+results are the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -53,12 +54,32 @@ def at(place: Workplace | None, alone: Alone) -> AbstractContextManager[Workers]
     return nullcontext(alone) if place is None else place.workers(alone.worker.supply)
 
 
-@contextmanager
-def workplace(ray: str | None) -> Iterator[Workplace | None]:
-    """The Ray cluster that `ray` names, for as long as the context lasts; None without a name.
+Opener = Callable[[str], AbstractContextManager[Workplace]]
+_OPENERS: dict[str, Opener] = {}
+
+
+def register(name: str, opener: Opener) -> None:
+    """Add a place where work runs, beside Ray.
 
     Args:
-        ray: None; or "auto", HOST:PORT or "local:N", see `ray_cluster.connect`.
+        name: what `workplace` takes, alone or as in NAME:REST.
+        opener: opens the place for a context, from REST.
+
+    Raises:
+        ValueError: the name is taken, by Ray's own forms too.
+    """
+    if name in (*_OPENERS, "auto", "local") or ":" in name:
+        raise ValueError(f"A place cannot be named {name!r}: choose another name.")
+    _OPENERS[name] = opener
+
+
+@contextmanager
+def workplace(ray: str | None) -> Iterator[Workplace | None]:
+    """The cluster that `ray` names, for as long as the context lasts; None without a name.
+
+    Args:
+        ray: None; a registered place; or of Ray "auto", HOST:PORT or "local:N", see
+            `ray_cluster.connect`.
 
     Raises:
         ValueError: no such cluster, or it does not answer.
@@ -66,6 +87,11 @@ def workplace(ray: str | None) -> Iterator[Workplace | None]:
     """
     if ray is None:
         yield None
+        return
+    name, _, rest = ray.partition(":")
+    if name in _OPENERS:
+        with _OPENERS[name](rest) as place:
+            yield place
         return
     from mirrorpo.execution import ray_cluster
 

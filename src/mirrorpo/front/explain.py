@@ -166,12 +166,12 @@ class Explanation:
     def _write(self, out: Path) -> None:
         from mirrorpo import files, objectives
         from mirrorpo.discovery import explained
-        from mirrorpo.reporting import explain_plots
+        from mirrorpo.reporting import picture
 
         for ending in ("png", "svg"):
-            explain_plots.save(self.plot(), out / f"gradient_map.{ending}")
+            picture.save(self.plot(), out / f"gradient_map.{ending}")
             if self.curves:
-                explain_plots.save(self.plot_functions(), out / f"functions.{ending}")
+                picture.save(self.plot_functions(), out / f"functions.{ending}")
         objectives.save(self.closed_form, out / "closed_form.json", self._notes())
         files.write_text(out / "closed_form.tex", self.latex)
         document = explained.document(self.text, self.visited, self.fit, self.maps, self.curves)

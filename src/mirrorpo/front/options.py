@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from mirrorpo import protocols, task_names, typed
+from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
 
 Settings = TypeVar("Settings")
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -113,6 +114,30 @@ class DiscoverOptions(TrainingOptions, total=False):
     data_seed: int
 
 
+class ImportOptions(TypedDict, total=False):
+    """See `mirrorpo.preferences.own.settings.ImportSettings`."""
+
+    columns: Names
+    sources: str | None
+    better: str | None
+    worse: str | None
+    better_share: float
+    worse_share: float
+    start: str | None
+    rows: int | None
+    seed: int
+    task: str | None
+    backend: str | None
+    episode_length: int | None
+    name: str | None
+    labels: str | os.PathLike[str] | None
+    segment: int | None
+    ties: Ties
+    one: One
+    minus_one: MinusOne
+    index_into: RowCount
+
+
 def build(
     kind: type[Settings], settings: Settings | None, options: Mapping[str, object]
 ) -> Settings:
@@ -162,6 +187,8 @@ def _plain(value: object, hint: object) -> object:
     """A value as the command line would give it: a path as text, one name as a list of one."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if isinstance(value, str) and Path in typing.get_args(hint):
+        return Path(value)
     if "tuple" not in str(hint):
         return value
     if isinstance(value, str):

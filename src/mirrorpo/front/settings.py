@@ -38,6 +38,68 @@ class TrainedAgents:
 
 
 @dataclass(frozen=True)
+class GenerateSettings:
+    """Which trajectories `generate` simulates, and how it labels their pairs.
+
+    Attributes:
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        rows: number of pairs; the paper's number for the task by default.
+        seed: the seed of start states, action noise and labels.
+        episode_length: steps of a trajectory; the task's own by default, 1000 of MirrorPO's.
+        backend: physics engine; the task's own by default.
+        better: the better agent's name or file; the task's own by default.
+        worse: the worse agent's name or file; the task's own by default.
+    """
+
+    variant: str = "base"
+    rows: int | None = None
+    seed: int = 0
+    episode_length: int | None = None
+    backend: str | None = None
+    better: str | None = None
+    worse: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """How `label` labels the pairs of a pool.
+
+    Attributes:
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        seed: the seed of the labels.
+    """
+
+    variant: str = "base"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Where an agent acts, and for how many episodes.
+
+    Attributes:
+        task: to act on; the agent's own by default.
+        backend: physics engine; the agent's own by default on its own task.
+        episodes: number of episodes.
+        seed: the seed of start states and action noise.
+        actions: "sampled" actions, or "mean" ones.
+        penalty_coefficient: in place of the coefficient of the task's penalty.
+    """
+
+    task: str | None = None
+    backend: str | None = None
+    episodes: int = 100
+    seed: int = 0
+    actions: str = "sampled"
+    penalty_coefficient: float | None = None
+
+    def __post_init__(self) -> None:
+        check_actions(self.actions)
+        if self.episodes < 1:
+            raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
+
+
+@dataclass(frozen=True)
 class ExplainSettings:
     """What `explain` looks at.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mirrorpo.preferences import data
 from mirrorpo.preferences.data import Pool, PreferenceDataset
-from mirrorpo.variants import Variant, parse
+from mirrorpo.variants import Variant, flipped_labels, parse
 
 Source = Pool | PreferenceDataset
 """What variants are views of."""
@@ -36,7 +36,7 @@ def label(source: Source, variant: str, seed: int, rows: int | None = None) -> P
     rows = source.rows if rows is None else rows
     if not 1 <= rows <= source.rows:
         raise ValueError(f"rows must be between 1 and the dataset's {source.rows}, not {rows}.")
-    flipped = np.random.default_rng(seed).random(source.rows)[:rows] < faults.noise
+    flipped = flipped_labels(source.rows, faults, seed)[:rows]
     chosen, rejected = source.chosen[:rows], source.rejected[:rows]
     card = {**source.card, "rows": rows, "label_seed": seed}
     card["variant"] = f"{source.card.get('variant', 'labels')}, {faults}"
@@ -54,9 +54,5 @@ def check(source: Source, variant: Variant | str) -> None:
     Raises:
         ValueError: it draws sources or asks a judge, and the labels are given already.
     """
-    faults = parse(variant) if isinstance(variant, str) else variant
-    if isinstance(source, PreferenceDataset) and (faults.mixed or faults.temperature != 1.0):
-        raise ValueError(
-            f"Variant {str(faults)!r} draws pairs or judges them, but these data are labelled "
-            "already: base and noisy:EPSILON are what can be asked of them."
-        )
+    if isinstance(source, PreferenceDataset):
+        flipped_labels(0, parse(variant) if isinstance(variant, str) else variant, 0)

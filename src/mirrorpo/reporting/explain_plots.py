@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
@@ -12,7 +11,6 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from mirrorpo import files
 from mirrorpo.discovery.gradient_map import GradientMap
 from mirrorpo.discovery.member_functions import Curve
 from mirrorpo.discovery.visited import Visited
@@ -103,25 +101,6 @@ def functions(curves: Sequence[Curve], visited: Visited, title: str) -> Figure:
         _draw_curve(axis, curve, "visited" if visited.measured else "looked at")
     figure.suptitle(in_figure(title), fontsize=11)
     return figure
-
-
-def save_gradient_maps(
-    path: Path, maps: Sequence[GradientMap], visited: Visited, title: str
-) -> None:
-    """Write `gradient_maps` as PNG or SVG, by the name's ending."""
-    save(gradient_maps(maps, visited, title), path)
-
-
-def save_functions(path: Path, curves: Sequence[Curve], visited: Visited, title: str) -> None:
-    """Write `functions` as PNG or SVG, by the name's ending."""
-    save(functions(curves, visited, title), path)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or SVG, by the name's ending."""
-    files.write_atomically(
-        path, lambda part: figure.savefig(part, format=path.suffix.removeprefix("."))
-    )
 
 
 def _draw_map(axis: Axes, found: GradientMap, norm: Normalize) -> QuadMesh:

@@ -9,10 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from mirrorpo import files
-from mirrorpo.discovery.gradient_map import gradient_map
-from mirrorpo.discovery.member_functions import member_functions
-from mirrorpo.objectives import MirrorObjective
-from mirrorpo.reporting import explain_plots, run_plots
+from mirrorpo.reporting import explain_plots, figures, picture
 from mirrorpo.reporting.page import choices, explorer, reading
 from mirrorpo.reporting.page.benches import BenchPart
 from mirrorpo.reporting.page.reading import Parts
@@ -41,34 +38,19 @@ def write(parts: Parts, folder: Path) -> Iterator[tuple[str, str | None]]:
 
 def _jobs(parts: Parts, folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     for bench in parts.benches:
-        yield bench.folder.name, partial(_of_bench, bench, folder)
+        yield bench.folder.name, partial(_of_part, bench, bench.folder.name, folder)
     for search in parts.searches:
-        yield search.folder.name, partial(_of_search, search, folder)
+        yield search.folder.name, partial(_of_part, search, search.folder.name, folder)
     for training in parts.trainings:
-        yield training.name, partial(_of_training, training, folder)
+        yield training.name, partial(_of_part, training, training.name, folder)
     yield "the gradient maps", partial(_side_by_side, parts, folder)
 
 
-def _of_bench(bench: BenchPart, folder: Path) -> None:
-    if not bench.run.table.cells:
-        return
-    name = files.file_name(bench.folder.name)
-    _both(run_plots.every_agent(bench), folder / f"{name}-agents")
-    if bench.curves:
-        _both(run_plots.training_curves(bench), folder / f"{name}-curves")
-
-
-def _of_search(search: SearchPart, folder: Path) -> None:
-    if search.generations:
-        figure = run_plots.fitness(search.generations, search.validations)
-        _both(figure, folder / f"{files.file_name(search.folder.name)}-fitness")
-    _write_found(search, folder)
-
-
-def _of_training(training: TrainingPart, folder: Path) -> None:
-    if training.charts:
-        figure = run_plots.charts(training.charts)
-        _both(figure, folder / f"{files.file_name(training.name)}-curves")
+def _of_part(part: BenchPart | SearchPart | TrainingPart, run: str, folder: Path) -> None:
+    for name, draw in figures.of(part).items():
+        figure = draw()
+        if figure is not None:
+            _both(figure, folder / f"{files.file_name(run)}-{name}")
 
 
 def _side_by_side(parts: Parts, folder: Path) -> None:
@@ -78,23 +60,6 @@ def _side_by_side(parts: Parts, folder: Path) -> None:
         _both(explain_plots.side_by_side(maps), folder / GRADIENT_MAPS)
 
 
-def _write_found(search: SearchPart, folder: Path) -> None:
-    if search.found is None:
-        return
-    objective, visited = search.found.objective, search.found.visited
-    name = files.file_name(search.folder.name)
-    maps = [gradient_map(objective, visited)]
-    for ending in _FORMS:
-        explain_plots.save_gradient_maps(
-            folder / f"{name}-gradient-map{ending}", maps, visited, search.folder.name
-        )
-        if isinstance(objective, MirrorObjective):
-            curves = member_functions(objective, visited)
-            explain_plots.save_functions(
-                folder / f"{name}-functions{ending}", curves, visited, search.folder.name
-            )
-
-
 def _both(figure: Figure, path: Path) -> None:
     for ending in _FORMS:
-        run_plots.save(figure, path.with_name(path.name + ending))
+        picture.save(figure, path.with_name(path.name + ending))

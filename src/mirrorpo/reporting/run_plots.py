@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mirrorpo import files
 from mirrorpo.plain_text import in_figure
 from mirrorpo.reporting import labels
 from mirrorpo.reporting.page.benches import BenchPart
@@ -27,16 +25,6 @@ _FITNESS = (
     ("fitness_of_mean", "the mean"),
     ("fitness_start", "the start"),
 )
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or SVG, by the name's ending; equal figures give equal files."""
-    kind = path.suffix.removeprefix(".")
-    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-    with matplotlib.rc_context({"svg.hashsalt": "mirrorpo", "svg.fonttype": "none"}):
-        files.write_atomically(
-            path, lambda part: figure.savefig(part, format=kind, metadata=metadata)
-        )
 
 
 def every_agent(bench: BenchPart) -> Figure:

@@ -108,6 +108,7 @@ def train_agents(
                 settings.hidden,
                 settings.initial_std,
                 choices=template.choices,
+                kind=template.kind.name,
             )
         policy = policy.with_parameters(start_std(policy.parameters, settings.std))
         # The rate is each stage's own; the moments may be of all stages together.

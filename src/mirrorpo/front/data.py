@@ -1,0 +1,324 @@
+"""``mirrorpo.generate``, ``import_data`` and ``label``: files of preference data."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from mirrorpo.front import options as given
+from mirrorpo.front.options import ImportOptions
+from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
+from mirrorpo.front.settings import GenerateSettings, LabelSettings
+from mirrorpo.runtime.start import start_jax
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mirrorpo.preferences.facts import Facts
+    from mirrorpo.preferences.own.settings import ImportSettings
+    from mirrorpo.preferences.views import Source
+
+ENDING = ".safetensors"
+
+
+def generate(
+    task: str,
+    *,
+    out: PathLike | None = None,
+    variant: str = GenerateSettings.variant,
+    rows: int | None = GenerateSettings.rows,
+    seed: int = GenerateSettings.seed,
+    episode_length: int | None = GenerateSettings.episode_length,
+    backend: str | None = GenerateSettings.backend,
+    better: PathLike | None = GenerateSettings.better,
+    worse: PathLike | None = GenerateSettings.worse,
+    progress: Progress = silent,
+) -> DataFile:
+    """Simulate trajectories of two source agents and label pairs of them.
+
+    All variants are views of one simulation, which is kept in the user's cache: another variant
+    of the same task, rows, seed and agents simulates nothing anew.
+
+    >>> import mirrorpo as mpo
+    >>> pairs = mpo.generate("hopper", variant="noisy:0.3", rows=256)  # doctest: +SKIP
+    >>> mpo.train("dpo", pairs).table  # doctest: +SKIP
+
+    Args:
+        task: name of a task: of MirrorPO's own, gym:ID, playground:NAME or FILE.py:FUNCTION.
+        out: file to write, ending in .safetensors; a JSON card goes beside it. By default a
+            temporary file, which is removed with the result; `DataFile.save` keeps it.
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        rows: number of pairs; the paper's number for the task by default.
+        seed: the seed of start states, action noise and labels.
+        episode_length: steps of a trajectory; the task's own by default, 1000 of MirrorPO's.
+        backend: physics engine; the task's own by default.
+        better: the better agent's name or file; the task's own by default.
+        worse: the worse agent's name or file; the task's own by default.
+        progress: told the parts done, all parts, and what is being done.
+
+    Raises:
+        ValueError: an unknown name, a number out of range, or a file that exists already.
+    """
+    _check_new(out)
+    from mirrorpo.runtime import cache
+
+    cache.check()
+    start_jax()
+    from mirrorpo import files, variants
+    from mirrorpo.agents import sources
+    from mirrorpo.preferences import data, pools
+    from mirrorpo.simulation import tasks
+    from mirrorpo.user_text import UserText
+
+    parsed = variants.parse(variant)
+    loaded = tasks.load(UserText(task), backend, episode_length)
+    own = sources.choose(
+        task,
+        None if better is None else UserText(os.fspath(better)),
+        None if worse is None else UserText(os.fspath(worse)),
+        rows,
+    )
+    pool = pools.cached(
+        loaded,
+        own.rows,
+        seed,
+        own.better,
+        own.worse,
+        progress=lambda done, of: progress(done, of, f"trajectories on {task}"),
+        waiting=pools.in_line(lambda doing: progress(0, 1, doing)),
+    )
+    name = files.file_name(f"{task}-{parsed}-seed{seed}")
+    return DataFile._written(data.label(pool, parsed, seed), out, name)
+
+
+def import_data(
+    file: PathLike,
+    settings: ImportSettings | None = None,
+    *,
+    out: PathLike | None = None,
+    **options: Unpack[ImportOptions],
+) -> DataFile:
+    """Read trajectories of others: a pool for the bench, or, with labels, a labelled dataset.
+
+    Args:
+        file: .npz, .hdf5 as D4RL's, .parquet with one row per step, or a Minari dataset's folder.
+        settings: how the file is read, ready-made, in place of single options.
+        out: file to write, ending in .safetensors; a JSON card goes beside it. By default a
+            temporary file, which is removed with the result; `DataFile.save` keeps it.
+        **options: fields of `mirrorpo.preferences.own.settings.ImportSettings`.
+
+    Raises:
+        ValueError: a fault of a file or an option, in one line; nothing is written then.
+        ModuleNotFoundError: the file takes a package that is not installed.
+    """
+    start_jax()
+    from mirrorpo.preferences.own import importing
+    from mirrorpo.preferences.own.settings import ImportSettings
+    from mirrorpo.user_text import UserText
+
+    how = given.build(ImportSettings, settings, options)
+    if how.task is not None:
+        how = replace(how, task=UserText(how.task))
+    path, folder = _place(out, Path(file).stem)
+    lines = importing.run(Path(file), path, how)
+    return DataFile._read(path, folder, tuple(lines))
+
+
+def label(
+    pool: PathLike,
+    *,
+    out: PathLike | None = None,
+    variant: str = LabelSettings.variant,
+    seed: int = LabelSettings.seed,
+) -> DataFile:
+    """Label the pairs of a pool: a dataset of one variant, to train on or to inspect.
+
+    Args:
+        pool: a pool's .safetensors file, as `import_data` makes it.
+        out: file to write, ending in .safetensors; a JSON card goes beside it. By default a
+            temporary file, which is removed with the result; `DataFile.save` keeps it.
+        variant: base, noisy:EPSILON, mixed-quality, bad-judge:TEMPERATURE, joined by '+'.
+        seed: the seed of the labels.
+
+    Raises:
+        ValueError: a file that is no pool, an unknown variant, or a file that exists already.
+    """
+    _check_new(out)
+    start_jax()
+    from mirrorpo import files
+    from mirrorpo.preferences import data
+
+    made = data.label(data.Pool.load(Path(pool)), variant, seed)
+    name = files.file_name(f"{Path(pool).stem}-{made.card['variant']}-seed{seed}")
+    return DataFile._written(made, out, name)
+
+
+class DataFile:
+    """A pool of trajectories, or a labelled preference dataset, in a file.
+
+    It stands for its path: `mirrorpo.train`, `bench(data=...)` and `recommend` take it.
+
+    Attributes:
+        file: the path of the file; for as long as this is there, if no file was named.
+        lines: what was made, in words.
+    """
+
+    file: Path
+    lines: tuple[str, ...]
+
+    def __init__(
+        self,
+        file: Path,
+        source: Source,
+        folder: RunFolder | None = None,
+        lines: tuple[str, ...] = (),
+    ):
+        self.file = file
+        self._source = source
+        self._folder = folder  # a temporary one goes with this
+        self.lines = lines or (self._described,)
+
+    @classmethod
+    def load(cls, file: PathLike) -> DataFile:
+        """The data in a file.
+
+        Raises:
+            ValueError: missing, of another kind, or damaged.
+        """
+        return cls._read(Path(file), None, ())
+
+    @classmethod
+    def _read(cls, path: Path, folder: RunFolder | None, lines: tuple[str, ...]) -> DataFile:
+        start_jax()
+        from mirrorpo.preferences import source_files
+
+        return cls(path, source_files.load(path), folder, lines)
+
+    @classmethod
+    def _written(cls, made: Source, out: PathLike | None, name: str) -> DataFile:
+        from mirrorpo import files
+
+        path, folder = _place(out, name)
+        for part in (path.name, path.with_suffix(".json").name):
+            files.remove_leftovers(path.parent, f"{part}.")
+        made.save(path)
+        return cls(path, made, folder)
+
+    @property
+    def _described(self) -> str:
+        if not self.is_labelled:
+            return f"{self.file}: {self.rows} pairs without labels."
+        return f"{self.file}: {self.rows} pairs, variant {self.card['variant']}."
+
+    @property
+    def card(self) -> Mapping[str, object]:
+        """Task, agents, seeds and versions, as in the JSON card."""
+        return self._source.card
+
+    @property
+    def rows(self) -> int:
+        """Number of pairs."""
+        return self._source.rows
+
+    @property
+    def trajectories(self) -> int:
+        """Number of trajectories that the pairs are made of."""
+        return len(self._source.trajectories)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the pairs have labels; those of a pool get theirs from `mirrorpo.label`."""
+        from mirrorpo.preferences.data import PreferenceDataset
+
+        return isinstance(self._source, PreferenceDataset)
+
+    @property
+    def facts(self) -> Facts:
+        """Returns, flipped labels and agent pairings.
+
+        Raises:
+            ValueError: a pool, which has no labels.
+        """
+        from mirrorpo.preferences import facts
+        from mirrorpo.preferences.data import PreferenceDataset
+
+        if not isinstance(self._source, PreferenceDataset):
+            raise ValueError(f"{self.file} is a pool without labels: label it first.")
+        return facts.describe(self._source)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The facts of the chosen and the rejected trajectories, in words.
+
+        Raises:
+            ValueError: a pool, which has no labels.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.facts.sides, columns=["", "chosen", "rejected"]).set_index("")
+
+    def save(self, file: PathLike) -> Path:
+        """Copy the data to a new file, ending in .safetensors, with its card.
+
+        Raises:
+            ValueError: something is there already, or the place cannot be written.
+        """
+        _check_new(file)
+        self._source.save(Path(file))
+        return Path(file)
+
+    def export(self, file: PathLike) -> Path:
+        """Write a pool's trajectories as a NumPy archive laid out as D4RL's, for other tools.
+
+        Args:
+            file: file to write, ending in .npz; `import_data` makes the same pool of it.
+
+        Raises:
+            ValueError: a labelled dataset, or a file that exists already.
+        """
+        from mirrorpo.preferences.data import Pool
+        from mirrorpo.preferences.own import exchange
+
+        _check_new(file, ending=None)
+        if not isinstance(self._source, Pool):
+            raise ValueError(f"{self.file} is a labelled dataset: only a pool is exported.")
+        exchange.write(self._source, Path(file))
+        return Path(file)
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.file)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def __repr__(self) -> str:
+        return f"DataFile({self.lines[0]})"
+
+    def _repr_html_(self) -> str:
+        html: str = self.table.to_html() if self.is_labelled else f"<p>{self._described}</p>"
+        return html
+
+
+def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:
+    """The file to write; a temporary one, and its folder, where none was named."""
+    if out is not None:
+        return Path(out), None
+    folder = RunFolder(Path(tempfile.mkdtemp(prefix="mirrorpo-data-")), is_temporary=True)
+    return folder.path / f"{name}{ENDING}", folder
+
+
+def _check_new(out: PathLike | None, ending: str | None = ENDING) -> None:
+    from mirrorpo import places
+
+    if out is None:
+        return
+    out = Path(out)
+    if ending is not None and out.suffix != ending:
+        raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
+    if out.exists():
+        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
+    places.check(out, f"--out {out}")

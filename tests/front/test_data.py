@@ -1,0 +1,88 @@
+"""Data made from Python: the command's files, datasets that stand for their path, and back."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import mirrorpo as mpo
+from mirrorpo.cli import main
+from mirrorpo.preferences.data import Pool, PreferenceDataset
+from tests.preferences.own.recordings import write_npz
+
+SMALL = {"variant": "noisy:0.1", "rows": 16, "episode_length": 60}
+
+
+@pytest.fixture(scope="module")
+def pairs(light_hopper):
+    return mpo.generate("hopper", **SMALL)
+
+
+def test_generated_pairs_are_those_of_the_command(pairs, tmp_path):
+    out = tmp_path / "pairs.safetensors"
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    main(["data", "generate", "hopper", "--out", str(out), *words])
+    assert out.read_bytes() == pairs.file.read_bytes()
+    assert (pairs.rows, pairs.is_labelled, pairs.card["variant"]) == (16, True, "noisy:0.1")
+
+
+def test_data_describe_themselves(pairs):
+    assert list(pairs.table.columns) == ["chosen", "rejected"]
+    assert pairs.facts.variant == "noisy:0.1"
+    assert "16 pairs, variant noisy:0.1" in str(pairs)
+    assert "<table" in pairs._repr_html_()
+
+
+def test_data_stand_for_their_file(pairs):
+    trained = mpo.train("sft", pairs, epochs=2, minibatch=16, time_steps=4, episodes=2)
+    assert len(trained.agents) == 1
+    assert mpo.DataFile.load(pairs).rows == 16
+
+
+def test_a_temporary_file_lives_as_long_as_its_data(light_hopper, tmp_path):
+    made = mpo.generate("hopper", **SMALL)
+    path = made.file
+    kept = made.save(tmp_path / "kept.safetensors")
+    assert PreferenceDataset.load(kept).rows == 16
+    with pytest.raises(ValueError, match="nothing is overwritten"):
+        made.save(kept)
+    del made
+    gc.collect()
+    assert not path.exists()
+
+
+def test_trajectories_of_others_become_a_pool_its_labels_and_an_archive(tmp_path):
+    pool = mpo.import_data(write_npz(tmp_path / "steps.npz"), sources="policy", name="mine")
+    assert (pool.is_labelled, pool.card["task"]) == (False, "mine")
+    assert f"{pool.trajectories} trajectories" in pool.lines[0]
+    with pytest.raises(ValueError, match="is a pool without labels"):
+        _ = pool.facts
+    labelled = mpo.label(pool, variant="mixed-quality", seed=3)
+    assert labelled.facts.variant == "mixed-quality"
+    with pytest.raises(ValueError, match="only a pool is exported"):
+        labelled.export(tmp_path / "no.npz")
+    back = mpo.import_data(pool.export(tmp_path / "pool.npz"))
+    before, after = Pool.load(pool), Pool.load(back)
+    np.testing.assert_array_equal(before.of_rows, after.of_rows)
+    np.testing.assert_array_equal(before.trajectories.returns, after.trajectories.returns)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ties": "quarter"}, "ties is 'quarter', but must be drop or half"),
+        ({"labels": "none.csv", "segment": 8}, "Cannot read labels at none.csv"),
+    ],
+)
+def test_a_wrong_option_of_an_import_is_said_in_one_line(options, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        mpo.import_data(write_npz(tmp_path / "steps.npz"), **options)
+
+
+def test_an_agent_is_evaluated_as_by_the_command(point_agents, light_hopper, capsys):
+    found = mpo.evaluate(point_agents[0], episodes=4, seed=5)
+    main(["agents", "evaluate", point_agents[0], "--episodes", "4", "--seed", "5"])
+    assert str(found) == capsys.readouterr().out.strip()
+    assert (found.agent, found.task, found.episodes) == ("better", "hopper", 4)
+    with pytest.raises(ValueError, match="actions must be sampled or mean"):
+        mpo.evaluate(point_agents[0], actions="best")
