@@ -3,6 +3,7 @@
 import gc
 import io
 import math
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,6 @@ from matplotlib.figure import Figure
 import mirrorpo as mpo
 from mirrorpo import objectives, runs
 from mirrorpo.cli import main
-from mirrorpo.preferences import data
-from mirrorpo.simulation import tasks
 from mirrorpo.study import bench as benches
 from tests.front.conftest import SMALL
 
@@ -45,9 +44,32 @@ def is_drawn(figure):
     return len(file.getvalue()) > 1000
 
 
+def files_of_the_stack():
+    """The package's files that are at work, the outermost first, each once."""
+    source = Path(mpo.__file__).parent
+    paths = [Path(frame.filename) for frame in traceback.extract_stack()]
+    own = [path.relative_to(source).as_posix() for path in paths if source in path.parents]
+    return list(dict.fromkeys(own))
+
+
 @pytest.fixture(scope="module")
-def result(light_hopper):
-    return mpo.bench(**SMALL)
+def walks():
+    """The files at work at each call of a loss of the bench `result`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(light_hopper, walks):
+    kind = type(objectives.get("orpo"))
+    whole = kind.terms
+
+    def terms(self, batch, progress):
+        walks.append(files_of_the_stack())
+        return whole(self, batch, progress)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "terms", terms)
+        return mpo.bench(**SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +78,15 @@ def found(light_hopper):
 
 
 @pytest.fixture(scope="module")
-def dataset(light_hopper, point_agents, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.safetensors"
-    data.label(data.simulate(tasks.load("hopper"), 64, 0), "noisy:0.1", 0).save(path)
-    return path
+def dataset(light_hopper):
+    return mpo.generate("hopper", variant="noisy:0.1", rows=64, episode_length=60)
+
+
+def test_from_a_bench_to_its_gradient_step_are_at_most_ten_files(result, walks):
+    step = "training/inner_loop.py"
+    walk = next(files for files in walks if step in files)
+    assert walk[0] == "front/bench.py", "cli/bench.py calls it"
+    assert len(["cli/bench.py", *walk[: walk.index(step) + 1]]) <= 10, walk
 
 
 def test_a_bench_gives_its_table_and_its_agents(result):
@@ -232,7 +259,7 @@ def test_a_recommendation_has_facts_a_ranking_and_words(dataset, tmp_path):
     assert math.isfinite(advice.facts.noise.rate)
     assert "64 pairs of trajectories" in str(advice)
     assert "<table" in advice._repr_html_()
-    main(["recommend", str(dataset), "--out", str(tmp_path / "by-command.json")])
+    main(["recommend", str(dataset.file), "--out", str(tmp_path / "by-command.json")])
     advice.save(tmp_path / "by-function.json")
     told = [(tmp_path / f"by-{name}.json").read_text() for name in ("command", "function")]
     assert told[0] == told[1]
