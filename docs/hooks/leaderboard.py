@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from mirrorpo import standard_error
 from mirrorpo.discovery import listing
-from mirrorpo.reporting import comparison, picture
+from mirrorpo.reporting import comparison
+from mirrorpo.reporting.picture import save
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.study.tables import FINAL_PHASE
 
@@ -165,7 +166,7 @@ def picture(path: Path) -> None:
         "1 the better; bars are means",
         fontsize=10,
     )
-    picture.save(figure, path)
+    save(figure, path)
 
 
 def panel(axis: Axes, found: pd.DataFrame, order: list[str]) -> None:

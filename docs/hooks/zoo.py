@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from mirrorpo import objectives
 from mirrorpo.discovery import artefact, shapes
-from mirrorpo.reporting import export, picture
+from mirrorpo.reporting import export
 from mirrorpo.reporting.page import benches, explorer, reading
+from mirrorpo.reporting.picture import save
 from mirrorpo.reporting.published import unpacking
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +118,7 @@ def picture_of_all(table: pd.DataFrame, path: Path) -> None:
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axis.tick_params(left=False)
     figure.colorbar(image, ax=axis, shrink=0.4, label="0: worse source agent, 1: better")
-    picture.save(figure, path)
+    save(figure, path)
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:

@@ -38,6 +38,11 @@ def test_data_stand_for_their_file(pairs):
     assert (again.file, again.rows, again.card) == (pairs.file, 16, pairs.card)
 
 
+def test_data_that_nothing_else_holds_last_as_long_as_the_call(light_hopper):
+    with pytest.raises(ValueError, match="16 rows, fewer than a minibatch of 64"):
+        mpo.train("sft", mpo.generate("hopper", **SMALL), minibatch=64)
+
+
 def test_a_temporary_file_lives_as_long_as_its_data(light_hopper, tmp_path):
     made = mpo.generate("hopper", **SMALL)
     path = made.file

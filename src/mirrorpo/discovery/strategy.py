@@ -70,11 +70,11 @@ class Strategy(Protocol):
         ...
 
 
-Maker = Callable[[StrategySettings, int], Strategy]
-_MAKERS: dict[str, Maker] = {}
+StrategyMaker = Callable[[StrategySettings, int], Strategy]
+_MAKERS: dict[str, StrategyMaker] = {}
 
 
-def register(name: str) -> Callable[[Maker], Maker]:
+def register(name: str) -> Callable[[StrategyMaker], StrategyMaker]:
     """Name a strategy; decorates what makes it of the settings and the number of parameters.
 
     Raises:
@@ -83,7 +83,7 @@ def register(name: str) -> Callable[[Maker], Maker]:
     if name in _MAKERS:
         raise ValueError(f"A strategy named {name!r} is registered already.")
 
-    def add(maker: Maker) -> Maker:
+    def add(maker: StrategyMaker) -> StrategyMaker:
         _MAKERS[name] = maker
         return maker
 

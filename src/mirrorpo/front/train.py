@@ -70,13 +70,14 @@ def train(
     from mirrorpo.study import algorithms, single_run
     from mirrorpo.user_text import UserText
 
-    data = Path(data)
+    # `data` may be a result whose file goes with it, so it keeps its name until the end.
+    pairs = Path(data)
     algorithm = algorithms.load(UserText(os.fspath(objective)))
-    folder = choose(out, "train", f"{algorithm.objective.name}-{data.stem}-seed{seed}")
+    folder = choose(out, "train", f"{algorithm.objective.name}-{pairs.stem}-seed{seed}")
     with writing(folder) as path:
         rows = single_run.run(
             algorithm,
-            data,
+            pairs,
             path,
             protocols.training(training),
             range(agents.seed, agents.seed + agents.seeds),
