@@ -25,9 +25,11 @@ ROOT = Path(__file__).parents[2]
 
 RUNS = (
     "leaderboard-hopper",
+    "leaderboard-hopper-specialists",
     "discovered-gated-hopper",
     "discovered-hopper",
     "leaderboard-tla",
+    "leaderboard-tla-specialists",
     "discovered-gated-tla",
     "discovered-tla",
     "leaderboard-walker2d",

@@ -22,8 +22,18 @@ from mirrorpo.study.tables import FINAL_PHASE
 
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
-    "Hopper": ("leaderboard-hopper", "discovered-gated-hopper", "discovered-hopper"),
-    "Three-Legged Ant": ("leaderboard-tla", "discovered-gated-tla", "discovered-tla"),
+    "Hopper": (
+        "leaderboard-hopper",
+        "leaderboard-hopper-specialists",
+        "discovered-gated-hopper",
+        "discovered-hopper",
+    ),
+    "Three-Legged Ant": (
+        "leaderboard-tla",
+        "leaderboard-tla-specialists",
+        "discovered-gated-tla",
+        "discovered-tla",
+    ),
     "Walker2d": ("leaderboard-walker2d",),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first

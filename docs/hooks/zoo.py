@@ -19,27 +19,12 @@ from mirrorpo.reporting.published import unpacking
 
 ROOT = Path(__file__).parents[2]
 BENCHES = (
-    "hopper-table6",
-    "hopper-noisy-0.3",
-    "hopper-noisy-0.3-more",
-    "hopper-lpo",
-    "hopper-more",
-    "hopper-slic",
-    "hopper-discovered-noisy",
-    "hopper-discovered-robust",
-    "hopper-discovered-all",
-    "hopper-discovered-hinge",
-    "hopper-mixed-quality-rest",
-    "hopper-noisy-0.1-rest",
-    "hopper-zoo",
-    "hopper-zoo-discopop",
-    "hopper-base-rest",
-    "hopper-paper-forms",
-    "tla-tables",
-    "tla-transfer",
-    "tla-transfer-rest",
-    "tla-transfer-hinge",
-    "tla-zoo",
+    "leaderboard-hopper",
+    "leaderboard-hopper-specialists",
+    "discovered-hopper",
+    "leaderboard-tla",
+    "leaderboard-tla-specialists",
+    "discovered-tla",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""
@@ -163,8 +148,8 @@ def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
         f"## {choice.label}\n",
         f"{formula} by `mirrorpo discover` on {settings['task']}, "
         f"{', '.join(settings['variants'])}: a member of the {settings['family']} family with "
-        f"learned {', '.join(settings['learn'])}. Its functions, its formula in few terms and how "
-        "it was found: [discovery](discovery.md).\n",
+        f"learned {', '.join(settings['learn'])}. What "
+        "it does: [gated](gated.md#what-searches-had-found).\n",
         image(choice),
         scores(choice, results),
     ]
