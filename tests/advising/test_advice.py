@@ -3,13 +3,15 @@
 import importlib.util
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mirrorpo import objectives
+from mirrorpo import objectives, variants
 from mirrorpo.advising import advice, conditions, evidence, evidence_files, hindsight, noise, words
 from mirrorpo.reporting import export
 from mirrorpo.reporting.page import reading
@@ -148,6 +150,20 @@ def test_robots_that_disagree_make_the_answer_unsure_and_those_that_agree_do_not
         assert ranking[0].score == pytest.approx((0.9 + second) / 2)
         # Two robots drawn with replacement: dpo loses where both are the second.
         assert ranking[0].best == pytest.approx(probability, abs=0.03)
+
+
+@pytest.mark.parametrize("other", ["bad-judge:500", "swapped:0.2", "noisy:0.1+bad-judge:500"])
+def test_a_fault_whose_rate_of_wrong_labels_is_not_known_is_no_evidence(other, monkeypatch):
+    @dataclass(frozen=True)
+    class Swapped(variants.Fault):
+        name: ClassVar[str] = "swapped"
+        example: ClassVar[str] = "swapped:0.2"
+        share: float = 0.0
+
+    monkeypatch.setitem(variants._FAULTS, "swapped", Swapped)
+    scores = {"dpo": (0.1, 0.01), "orpo": (0.9, 0.01)}
+    found = of_table(table({"base": scores, other: scores}))
+    assert [cell.variant for cell in found.cells] == ["base"]
 
 
 @pytest.mark.parametrize("draws", [None, [0, 1]])

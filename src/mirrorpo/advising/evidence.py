@@ -12,7 +12,7 @@ import pandas as pd
 from mirrorpo import bounded, standard_error
 from mirrorpo.objectives import naming
 from mirrorpo.resampling import agents_sample
-from mirrorpo.variants import parse
+from mirrorpo.variants import MixedQuality, Noisy, parse
 
 MIXED_NEAR_EQUAL = 0.5
 """Share of a mixed-quality dataset's pairs whose sequences come from one agent."""
@@ -154,9 +154,10 @@ def of_table(frame: pd.DataFrame) -> Evidence:
     """Evidence from a table of results that `mirrorpo report` writes, one row per cell and
     objective.
 
-    Means are redrawn from the normal distribution of their standard error. Variants with a bad
-    judge are left out, for their labels' noise depends on the pair; so are algorithms with fixed
-    values or files of a user's, and diverged ones.
+    Means are redrawn from the normal distribution of their standard error. Variants with other
+    faults than noise and mixed quality are left out: what rate of wrong labels a bad judge makes
+    depends on the pair. So are algorithms with fixed values or files of a user's, and diverged
+    ones.
 
     Args:
         frame: with the columns task, variant, algorithm, agents, normalised and normalised_error;
@@ -165,10 +166,13 @@ def of_table(frame: pd.DataFrame) -> Evidence:
     Raises:
         ValueError: nothing in it is usable, or a variant is unknown.
     """
-    faults = [parse(text) for text in frame.variant]
+    known = [
+        all(isinstance(fault, (MixedQuality, Noisy)) for fault in parse(text).faults)
+        for text in frame.variant
+    ]
     usable = (
         np.isfinite(frame.normalised)
-        & np.array([fault.temperature == 1.0 for fault in faults], dtype=bool)
+        & np.array(known, dtype=bool)
         & ~frame.algorithm.str.contains(r"[\[/.]", regex=True)
     )
     kept = frame[usable].sort_values("agents", ascending=False, kind="stable")
@@ -178,9 +182,9 @@ def of_table(frame: pd.DataFrame) -> Evidence:
     places = sorted(set(kept[["task", "variant"]].itertuples(index=False, name=None)))
     cells = []
     for task, variant in places:
-        fault = parse(variant)
-        near = MIXED_NEAR_EQUAL if fault.mixed else 0.0
-        cells.append(Cell(task, variant, fault.noise, near, None))
+        faults = parse(variant)
+        near = MIXED_NEAR_EQUAL if faults.mixed else 0.0
+        cells.append(Cell(task, variant, faults.noise, near, None))
     algorithms = tuple(sorted(map(str, kept.algorithm.unique())))
     empty = _empty(tuple(cells), algorithms)
     for row in kept.itertuples():
