@@ -164,7 +164,7 @@ def kinds(folder: Path, language: bool) -> list[Kind]:
 def _runs(folder: Path) -> list[Kind]:
     from mirrorpo import files, json_lines, runs
     from mirrorpo.agents.training_run import Checkpoint
-    from mirrorpo.discovery import search, space
+    from mirrorpo.discovery import search_log, space
     from mirrorpo.preferences import facts
     from mirrorpo.study import records, single_run
     from mirrorpo.study.tables import SourceAgent
@@ -218,7 +218,9 @@ def _runs(folder: Path) -> list[Kind]:
             curve,
             lambda: json_lines.read(curve, lambda row: Checkpoint(**row)),
         ),
-        Kind("validations", validations, lambda: json_lines.read(validations, search._validation)),
+        Kind(
+            "validations", validations, lambda: json_lines.read(validations, search_log.validation)
+        ),
         Kind("source agents", sources, lambda: files.read_rows(sources, "agents", SourceAgent)),
         Kind("a scout's ranges", scout, lambda: files.read_as(scout, "ranges", space.Ranges)),
         Kind(

@@ -212,7 +212,7 @@ class DataFile:
     def _described(self) -> str:
         if not self.is_labelled:
             return f"{self.file}: {self.rows} pairs without labels."
-        return f"{self.file}: {self.rows} pairs, variant {self.card['variant']}."
+        return f"{self.file}: {self.rows} pairs, variant {self.card.get('variant', 'unknown')}."
 
     @property
     def card(self) -> Mapping[str, object]:
