@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 import mirrorpo as mpo
+from mirrorpo.study.statistics import row_means
+from mirrorpo.study.tables import mean_text
 
 LOSSES = (
     "sft",
@@ -60,10 +62,14 @@ def main() -> None:
     asked += [("hopper", "linear", "new")] * ("hopper" in given.robots)
     agents = pd.concat([measured(*one, given.out, given.cache) for one in asked])
     agents["algorithm"] = agents["algorithm"].str.partition("[")[0]
-    cells = agents.groupby(["robot", "variant", "schedule", "adam", "algorithm"])["return_mean"]
-    table = cells.agg(["mean", "sem"]).round(0).astype(int)
-    table["cell"] = table["mean"].astype(str) + " ± " + table["sem"].astype(str)
-    print(table["cell"].unstack("algorithm").to_string())
+    lines = {}
+    for place, found in agents.groupby(["robot", "variant", "schedule", "adam"]):
+        means = row_means(found).set_index("algorithm")  # errors contain the data's draws
+        lines[place] = {
+            name: mean_text(line["mean"], line["standard_error"], 0)
+            for name, line in means.iterrows()
+        }
+    print(pd.DataFrame(lines).T.to_string())
 
 
 if __name__ == "__main__":
