@@ -103,6 +103,7 @@ def test_an_unfinished_fine_tuning_says_how_far_it_is(tmp_path):
     assert (training.finished, training.state) == (False, "unfinished: step 40")
 
 
+@pytest.mark.slow  # other tests read folders as `write_judged` makes them
 def test_a_real_judgement_is_read_with_what_it_does_not_show(tmp_path):
     for name in ("torch", "trl", "vaderSentiment", "sklearn"):
         pytest.importorskip(name)

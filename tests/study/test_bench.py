@@ -262,6 +262,7 @@ def test_counts_below_one_are_refused(name):
         BenchSettings(**{name: 0})
 
 
+@pytest.mark.slow  # the campaign's short form kills a command, and tests/cluster a bench's worker
 def test_kill_minus_nine_loses_at_most_the_agents_at_work(two_agents, tmp_path, cache):
     """The real thing: a process killed without warning, then the same command again."""
     command = [
