@@ -95,9 +95,9 @@ def table(frame: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
     gained = (search.max() - search.first()).groupby("algorithm").mean()
     rows = scores.assign(worst=scores.min(axis=1), mean=scores.mean(axis=1), tuning=gained)
     noisy = final[final["variant"] == NOISY].groupby("algorithm")
-    known = {name: _About(name, cell) for name, cell in noisy}
-    rows["kind"] = pd.Series({name: one.kind for name, one in known.items()})
-    rows["grip"] = pd.Series({name: one.grip for name, one in known.items()})
+    known = {name: _kind_and_grip(name, cell) for name, cell in noisy}
+    rows["kind"] = pd.Series({name: kind for name, (kind, _) in known.items()})
+    rows["grip"] = pd.Series({name: pull for name, (_, pull) in known.items()})
     return rows.sort_values("worst", ascending=False)
 
 
@@ -130,18 +130,16 @@ def in_markdown(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-class _About:
-    """What is known of a loss beside its scores: its kind and its grip."""
+def _kind_and_grip(name: str, cell: pd.DataFrame) -> tuple[str, float]:
+    """What is known of a loss beside its scores, from its agents on noisy data."""
+    from mirrorpo.objectives import naming
+    from mirrorpo.study import algorithms
 
-    def __init__(self, name: str, cell: pd.DataFrame):
-        from mirrorpo.objectives import naming
-        from mirrorpo.study import algorithms
-
-        given = json.loads(cell["hyperparameters"].iloc[0])
-        objective = algorithms.load(naming.with_values(name, given)).objective
-        alone = "SFT term" if _looks_at_more_than_the_margin(objective) else "margin alone"
-        self.kind = "reference" if objective.needs_reference else alone
-        self.grip = grip(objective, cell["chosen"].mean(), cell["rejected"].mean())
+    given = json.loads(cell["hyperparameters"].iloc[0])
+    objective = algorithms.load(naming.with_values(name, given)).objective
+    alone = "SFT term" if _looks_at_more_than_the_margin(objective) else "margin alone"
+    kind = "reference" if objective.needs_reference else alone
+    return kind, grip(objective, cell["chosen"].mean(), cell["rejected"].mean())
 
 
 def _looks_at_more_than_the_margin(objective: Objective) -> bool:
@@ -160,7 +158,7 @@ def grip(objective: Objective, chosen: float, rejected: float, seed: int = 0) ->
         objective: a loss on means over steps.
         chosen: mean log-prob per step of the chosen trajectories at the end of training.
         rejected: that of the rejected ones.
-        seed: of the margins.
+        seed: the seed of the drawn margins.
     """
     stateless = not (objective.uses_ease or objective.uses_agreement or objective.pair_plan)
     if not stateless or not np.isfinite([chosen, rejected]).all():

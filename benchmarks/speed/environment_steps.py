@@ -24,8 +24,8 @@ def measure(
     Args:
         by: "mirrorpo" or "brax".
         task: one whose episodes all have their full length.
-        agents: of the population.
-        episodes: of each agent.
+        agents: the size of the population.
+        episodes: the number per agent.
         least_seconds: see `timed`.
     """
     keys = jax.random.split(jax.random.key(0), agents)

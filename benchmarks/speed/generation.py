@@ -24,7 +24,7 @@ def measure(
         rows: pairs that each trains on.
         epochs: passes over them.
         time_steps: sampled from each trajectory and minibatch.
-        episodes: of each agent.
+        episodes: the number per agent.
         ray: as the option of the commands; the split is then what workers report, added up.
     """
     # Three generations: the first compiles, the last validates, so the second is the one.

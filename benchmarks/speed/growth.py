@@ -20,7 +20,7 @@ class Curve:
     Attributes:
         against: the quantity.
         at: its sizes.
-        seconds: of the fastest run at each.
+        seconds: those of the fastest run at each size.
         memory: MiB that the process added to what it held before the work began.
     """
 

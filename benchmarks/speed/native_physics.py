@@ -24,7 +24,7 @@ def measure(task: Task, agents: int, episodes: int, least_seconds: float) -> dic
     Args:
         task: its episode length is rolled out.
         agents: whose evaluation is stood in for, one rollout each.
-        episodes: of each agent, rolled out together.
+        episodes: the number per agent, rolled out together.
         least_seconds: see `timed`.
     """
     model = model_of(task)

@@ -58,7 +58,7 @@ def evaluate(
         steps: length of each episode.
         robot: a task, or one of brax's environments that never falls.
         backend: physics engine; None for the task's own.
-        sizes: of the measurement.
+        sizes: the sizes of the measurement.
     """
     if by == "mirrorpo":
         importlib.import_module("mirrorpo.runtime.start").start_jax()

@@ -16,9 +16,9 @@ def measure(name: str, cache: str | None = None, **settings: Any) -> dict[str, A
     """What a measurement of `probe.py` finds, or a note that says why there is no figure.
 
     Args:
-        name: of the measurement.
+        name: the name of the measurement.
         cache: MirrorPO's cache folder for it; None for a new and empty one.
-        settings: of the measurement.
+        settings: the settings of the measurement.
     """
     if str(settings.get("by")).startswith("torch") and find_spec("torch") is None:
         return {"note": "PyTorch is not installed"}

@@ -11,22 +11,22 @@ class Sizes:
         populations: agents trained at once.
         hidden: units of each of the two hidden layers; growth is measured with the first.
         agent_steps: about how many a measurement takes; each agent takes 2 at least.
-        time_steps: of each trajectory.
+        time_steps: the number per trajectory.
         matrix: side of the square matrices of the peak.
         matrix_seconds: for each library that tries it.
         evaluated: agents of the evaluations.
-        episodes: of each agent in the evaluations.
-        episode_steps: of each episode, outside the search.
+        episodes: the number per agent in the evaluations.
+        episode_steps: the length of an episode, outside the search.
         search_population: agents of the search's generation.
         search_rows: pairs that they train on.
         search_epochs: passes over them.
         search_time_steps: sampled from each trajectory and minibatch.
-        search_episodes: of each agent, 1000 steps each.
+        search_episodes: the number per agent, 1000 steps each.
         growth_populations: agents, where growth is measured against them; the other growths
             are measured with the first.
         growth_rows: pairs, where growth is measured against them; likewise.
-        growth_time_steps: of each trajectory, where growth is measured against them.
-        growth_episodes: of each agent, where growth is measured against them.
+        growth_time_steps: the numbers per trajectory that growth is measured at.
+        growth_episodes: the numbers per agent that growth is measured at.
         least_seconds: for which a measurement is repeated, twice at least; the fastest counts.
     """
 

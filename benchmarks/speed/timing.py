@@ -9,8 +9,8 @@ class Timed(NamedTuple):
     """Seconds of some runs.
 
     Attributes:
-        fastest: of the runs after the first.
-        first_extra: of the first run beyond the fastest, at least 0: compilation, mostly.
+        fastest: seconds of the fastest run after the first.
+        first_extra: seconds of the first run beyond the fastest, at least 0: mostly compilation.
     """
 
     fastest: float

@@ -18,10 +18,10 @@ class Workload:
     """Agents that each take some gradient steps with the loss CPO.
 
     Attributes:
-        agents: of the population.
+        agents: the size of the population.
         hidden: units of each of the two hidden layers.
-        gradient_steps: of each agent, with `MINIBATCH` pairs each.
-        time_steps: of each trajectory, all of them used.
+        gradient_steps: the number per agent, with `MINIBATCH` pairs each.
+        time_steps: the number per trajectory, all of them used.
     """
 
     agents: int

@@ -54,7 +54,7 @@ def claim(
             continues.
         may_grow: the setting that says how far the run goes. With a larger number of it the run
             continues, and its configuration says so.
-        state: what a run that grows goes on from.
+        state: what a run that grows resumes from.
         lock: False in those processes of one run that do not write its files.
         kind: the command that makes the run; readers choose by it how to read the folder.
 
@@ -188,7 +188,7 @@ def refuse_lost_state(out: Path, state: Path) -> None:
 
     Args:
         out: the run's folder.
-        state: what the run goes on from, written before the first line of the log.
+        state: what the run resumes from, written before the first line of the log.
 
     Raises:
         ValueError: there is a log and no such file. Beginning anew would empty the log.

@@ -38,12 +38,12 @@ def main(
     """Kill every command and damage every kind of file; the exit code says whether all held.
 
     Args:
-        kills: of all commands together.
-        states: of the disk, as a kill leaves them, that all commands together are resumed from.
+        kills: the number, over all commands.
+        states: the number of disk states, as a kill leaves them, to resume from, over all commands.
         files: damaged files of all kinds together.
         inputs: hostile inputs of all kinds together, at most; there are about 300.
         only: names of commands, such as bench or agents-train; all by default.
-        seed: of the kills and of the damage.
+        seed: the seed of the kills and of the damage.
         folder: to work in, new; a temporary one by default, which is kept if something was wrong.
         tally: file of counts, which is added to; what it holds is not done again.
     """

@@ -23,7 +23,7 @@ class Command:
         words: its command line, given the folder of what it reads and that of what it writes.
         result: what must come out bit for bit, given the latter.
         language: whether it needs the extra `llm`.
-        share: of all kills, relative to the others'; what takes long has a smaller one.
+        share: its share of all kills, relative to the others'; smaller for what takes long.
     """
 
     words: Callable[[Path, Path], list]

@@ -50,7 +50,7 @@ def ended(task: str, runs: int, steps: int, load: int, folder: Path) -> int:
     Args:
         task: that the agents learn.
         runs: of PPO, by seed.
-        steps: of each run.
+        steps: the number per run.
         load: processes beside them that do nothing but compute.
         folder: to work in.
 
@@ -81,7 +81,7 @@ def main(task: str = "point", runs: int = 15, steps: int = 65_536, load: int = 2
     Args:
         task: that the agents learn: point, or a robot, whose programs take minutes to compile.
         runs: of PPO.
-        steps: of each run.
+        steps: the number per run.
         load: processes beside them that do nothing but compute.
     """
     began = time.monotonic()

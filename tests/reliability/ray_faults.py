@@ -32,7 +32,7 @@ class Found:
     """What became of a disturbed search.
 
     Attributes:
-        generations: of the search.
+        generations: the length of the search.
         minutes: that the disturbed run took.
         killed: workers that died of SIGKILL.
         driver_killed: after how many generations the driver died of it, each time.
@@ -55,9 +55,9 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
 
     Args:
         folder: to work in.
-        generations: of the search.
+        generations: the length of the search.
         kill_every: mean seconds between two kills of a worker.
-        seed: of the faults.
+        seed: the seed of the faults.
     """
     draw, found = random.Random(seed), Found(generations)
     # Files of agents are written in a process of its own: this one needs no JAX.
@@ -176,9 +176,9 @@ def main(
     """Disturb a search on Ray, and compare it with an undisturbed one.
 
     Args:
-        generations: of the search.
+        generations: the length of the search.
         kill_every: mean seconds between two kills of a worker.
-        seed: of the faults.
+        seed: the seed of the faults.
         folder: to work in; a temporary one by default, kept if something was wrong.
     """
     work = folder or Path(tempfile.mkdtemp(prefix="mirrorpo-ray-"))

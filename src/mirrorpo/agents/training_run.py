@@ -1,4 +1,4 @@
-"""A PPO run as a folder: a curve, policy checkpoints along the way, and a state to go on from."""
+"""A PPO run as a folder: a curve, policy checkpoints along the way, and a state to resume from."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ def train(
         seed: the seed of the run.
         out: run folder, new or of the same settings.
         evaluate_every: environment steps between evaluations, rounded up to whole updates.
-        save_every_seconds: least time between saves of the state to go on from.
+        save_every_seconds: least time between saves of the state to resume from.
         until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
         start: policy to begin from.
         steps_before: environment steps of the training behind it; the agents' cards count them.

@@ -113,7 +113,7 @@ def _gradients(objective: Objective, points: jax.Array) -> jax.Array:
 
 
 def depends_on_progress(objective: Objective, visited: Visited) -> bool:
-    """Whether the gradient at the visited pairs changes while training goes on."""
+    """Whether the gradient at the visited pairs changes during training."""
     found = []
     for progress in _TIMES:
         points = np.array(visited.points)

@@ -76,8 +76,8 @@ def discover(
         settings: see `DiscoverySettings`.
         out: run folder, new or of the same settings. After a kill the same call continues, and
             ends with the same parameters as it would have without. With more generations a
-            search goes on from where it is, ended or not.
-        progress: called as the search goes on.
+            search continues, ended or not.
+        progress: called after each step of the search.
         place: where agents are trained and scored; None for this process.
 
     Returns:

@@ -216,7 +216,7 @@ def _loss_and_gradient(objective: Objective, points: jax.Array) -> tuple[jax.Arr
 
 
 def _is_moving(objective: Objective) -> bool:
-    """Whether the gradient changes while training goes on."""
+    """Whether the gradient changes during training."""
     found = np.nan_to_num([maps(objective, moment)[1:] for moment in MOMENTS])
     return bool(np.abs(np.diff(found, axis=0)).max() > 1e-5 * np.abs(found).max())
 

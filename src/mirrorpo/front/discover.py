@@ -106,7 +106,7 @@ class DiscoveryResult(Discovery, ResultInFolder):
         """The finished search in a run folder, or a published one, results/NAME.
 
         Raises:
-            ValueError: there is no such folder, it holds no search, or the search goes on.
+            ValueError: there is no such folder, it holds no search, or the search is not finished.
         """
         return cls._read(opened(folder))
 

@@ -36,7 +36,7 @@ def cached(
     """The pool of these settings from the cache, simulated first where it is not there yet.
 
     The file's name is made from the task, the agents' checksums, rows, seed and the versions
-    of the simulator, so a pool is never taken for another. An interrupted simulation goes on; one
+    of the simulator, so a pool is never taken for another. An interrupted simulation resumes; one
     that another process is at is waited for. A pool or a part that is damaged is said and made
     again. `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """

@@ -87,7 +87,7 @@ def actor_of(
     mean_limit: float | None = 1.0,
     kind: str | None = None,
 ) -> nn.Module:
-    """The actor for actions of one sort: of a kind by name, or of the usual one.
+    """A new actor. Without a name: gaussian for continuous actions, categorical for choices.
 
     Raises:
         ValueError: no such kind.

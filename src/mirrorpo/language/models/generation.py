@@ -83,7 +83,7 @@ def complete(
             `chat.as_prompt`: no special tokens are added.
         decoding: see there. Completions are drawn from the model's own distribution: settings
             such as top-k or a penalty for repetition that come with the model are off.
-        path: JSON lines, one a batch, written as they are finished. The same call goes on from
+        path: JSON lines, one a batch, written as they are finished. The same call resumes from
             there, to the same completions.
         report: called with (prompts done, all prompts).
 

@@ -24,7 +24,7 @@ class SearchPart:
         folder: the folder of the run.
         generations: one line each, as in metrics.jsonl.
         validations: one line each, as in validation.jsonl.
-        found: the discovered objective; None while the search goes on.
+        found: the discovered objective; None while the search runs.
     """
 
     folder: Folder
