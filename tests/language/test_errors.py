@@ -55,8 +55,7 @@ def test_something_else_than_a_dataset(dataset, tmp_path):
     ("objective", "message"),
     [
         ("tr-dpo", "tr-dpo moves its reference policy .*: take dpo, or TRL's DPOTrainer"),
-        ("mixdpo", "mixdpo ranks the pairs .*train_dataset yourself, and take dpo"),
-        ("slic-filtered", "slic-filtered ranks the pairs .* and take slic"),
+        ("mixdpo", "mixdpo orders the pairs .*Take slic-filtered, or dpo"),
     ],
 )
 def test_an_objective_that_declares_what_texts_do_not_have(objective, message, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 from mirrorpo.advising import noise
 from mirrorpo.advising.noise import NoiseEstimate
 from mirrorpo.advising.pairs import Pairs
-from mirrorpo.preferences.preference_model import FEWEST_PAIRS
+from mirrorpo.cross_fitting import FEWEST_PAIRS
 
 NEAR = 0.25
 """Two sequences are near-equal in quality if they differ by less than this share of a large

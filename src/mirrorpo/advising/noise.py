@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirrorpo.advising.pairs import Pairs
-from mirrorpo.preferences.preference_model import cross_fitted_margins
+from mirrorpo.cross_fitting import cross_fitted_margins
 
 MOST_PAIRS = 4000
 SAMPLES = 2000

@@ -8,19 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.preprocessing import StandardScaler
 
-from mirrorpo.preference_texts import reading
+from mirrorpo.cross_fitting import check_enough
+from mirrorpo.preference_texts import features, reading
 from mirrorpo.preference_texts.reading import PreferenceTexts
 from mirrorpo.preference_texts.row import PreferenceRow
 from mirrorpo.preferences.data import PreferenceDataset
-from mirrorpo.preferences.preference_model import (
-    REGULARISATION,
-    check_enough,
-    trajectory_difference,
-)
+from mirrorpo.preferences.preference_model import REGULARISATION, trajectory_difference
 
 MOST_MODELLED = 20_000
 """Pairs that preference models are made of, at most; more would change an estimate by less than its
@@ -29,12 +23,6 @@ own error, and take minutes."""
 MOST_LETTERS = 10_000_000
 FEWEST_MODELLED = 4_000
 """Likewise of texts: pairs of long ones are fewer, down to these."""
-
-MOST_OF_A_TEXT = 20_000
-"""Letters of an answer that its features are made of: its beginning."""
-
-_VOCABULARY = 20_000
-_TEXT_SHARE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +125,7 @@ def _drawn(count: int, seed: int, letters: np.ndarray | None = None) -> np.ndarr
 def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
     """Pairs of texts.
 
-    A completion's features are its words and pairs of words (TF-IDF), the logarithm of its length,
-    and how it is laid out.
+    A completion's features are those of `preference_texts.features.difference`.
 
     Raises:
         ValueError: too few pairs, said before any text is looked at.
@@ -147,46 +134,23 @@ def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
     check_enough(len(rows))
     chosen = [row.answer("chosen") for row in rows]
     rejected = [row.answer("rejected") for row in rows]
-    prompts = [row.question for row in rows]
     n = len(rows)
     sizes = [[len(answer) for answer in side] for side in (chosen, rejected)]
-    letters = np.minimum(sizes, MOST_OF_A_TEXT).sum(axis=0)
+    letters = np.minimum(sizes, features.MOST_OF_A_TEXT).sum(axis=0)
     modelled = _drawn(n, seed, letters)
-    asked = [side[at][:MOST_OF_A_TEXT] for side in (chosen, rejected) for at in modelled]
-    vectoriser = TfidfVectorizer(
-        sublinear_tf=True,
-        ngram_range=(1, 2),
-        min_df=2,
-        max_features=_VOCABULARY,
-        token_pattern=r"(?u)\b\w+\b|[^\w\s]",
-    )
-    try:
-        words = vectoriser.fit_transform(asked)
-    except ValueError:  # no word occurs twice
-        words = sparse.csr_matrix((len(asked), 1))
-    layout = np.array([_layout(text) for text in asked])
-    scaled = StandardScaler().fit_transform(layout) / _TEXT_SHARE
-    features = sparse.hstack([words, sparse.csr_matrix(scaled)]).tocsr()
+    asked = [[side[at] for at in modelled] for side in (chosen, rejected)]
     lengths = np.array([max(len(text.split()), 1) for text in (*chosen, *rejected)], float)
-    number = {prompt: position for position, prompt in enumerate(dict.fromkeys(prompts))}
     return Pairs(
         "texts",
         modelled,
-        features[: len(modelled)] - features[len(modelled) :],
-        1.0,
-        np.array([number[prompt] for prompt in prompts]),
+        features.difference(*asked),
+        features.REGULARISATION,
+        features.groups(row.question for row in rows),
         lengths[:n],
         lengths[n:],
         np.array([a == b for a, b in zip(chosen, rejected, strict=True)]),
         _reference(rows, lengths[:n], lengths[n:]),
     )
-
-
-def _layout(text: str) -> list[float]:
-    words = text.split()
-    counts = [text.count(mark) for mark in ("\n", "- ", "**", "?", "`", "I ")]
-    unique = len(set(words)) / max(len(words), 1)
-    return [np.log1p(len(words)), unique, *np.log1p(counts)]
 
 
 def _reference(

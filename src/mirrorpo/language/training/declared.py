@@ -16,18 +16,12 @@ def check_declarations(objective: Objective) -> None:
     """Refuse an objective that declares what `PreferenceTrainer` does not do.
 
     Raises:
-        ValueError: it moves its reference, or it needs its pairs ranked.
+        ValueError: it moves its reference.
     """
     if objective.reference_update is not None:
         raise ValueError(
             f"{objective.name} moves its reference policy during training, but PreferenceTrainer "
             "computes a stage's reference once: take dpo, or TRL's DPOTrainer with sync_ref_model."
-        )
-    if objective.needs_ease:
-        raise ValueError(
-            f"{objective.name} ranks the pairs by a preference model of trajectories, and texts "
-            "have none: leave out or order the pairs of train_dataset yourself, and take "
-            f"{'slic' if 'slic' in objective.name else 'dpo'}."
         )
 
 

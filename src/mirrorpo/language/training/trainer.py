@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from mirrorpo.language.trl_names import (
 )
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
+from . import ranking
 from .breakdown import breakdown
 from .declared import Memory, check_declarations, log_agreement
 from .dpo_config import converted
@@ -49,6 +51,8 @@ class PreferenceTrainer(CPOTrainer):
         eval_dataset: the same, or None.
         processing_class: the tokenizer; None for the model's own.
         ref_model: another model as the reference; None for the policy itself, as above.
+        ease: how far each label of `train_dataset` is trusted, in any unit, for objectives that
+            leave out the least trusted, such as slic-filtered; None for `ranking.ease`.
         peft_config: the settings of adapters to train in place of the model, such as
             `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
@@ -58,8 +62,8 @@ class PreferenceTrainer(CPOTrainer):
 
     Raises:
         ValueError: a row that states no pair, or that the chat template does not take; a prompt
-            that fills `max_length`; an unknown objective, or one that moves its reference or ranks
-            its pairs; or a model that is no causal language model.
+            that fills `max_length`; an unknown objective, or one that moves its reference or orders
+            its pairs; fewer than 40 pairs to rank; or a model that is no causal language model.
     """
 
     _tag_names: ClassVar[list[str]] = ["mirrorpo"]
@@ -85,6 +89,7 @@ class PreferenceTrainer(CPOTrainer):
         peft_config: Any = None,
         callbacks: list[Any] | None = None,
         optimizers: tuple[Any, Any] = (None, None),
+        ease: Sequence[float] | None = None,
     ):
         chosen = None if objective is None else naming.objective(objective)
         args = PreferenceConfig() if args is None else args
@@ -104,6 +109,7 @@ class PreferenceTrainer(CPOTrainer):
         for name, texts in self._texts.items():
             if texts is not given[name]:
                 say_notes(texts)
+        self._texts["train"] = ranking.kept(self._texts["train"], chosen, ease)
         if processing_class is None:
             processing_class = loading.tokenizer_of(model, args.trust_remote_code)
         loading.with_padding(processing_class)
