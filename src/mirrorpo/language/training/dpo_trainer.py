@@ -1,6 +1,7 @@
 """`DPOTrainer`: what a script of TRL's imports in its place, to train with any objective."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from mirrorpo.objectives import Objective
@@ -20,6 +21,7 @@ class DPOTrainer(PreferenceTrainer):
         data_collator: must be None, and so must `compute_metrics` and `quantization_config`.
         objective: as of `PreferenceTrainer`; None for `objective` of the class, by which a
             subclass states its own where nothing but a class can be named.
+        ease: as of `PreferenceTrainer`.
 
     Raises:
         ValueError: an argument that is not taken, or as `PreferenceTrainer`.
@@ -42,6 +44,7 @@ class DPOTrainer(PreferenceTrainer):
         quantization_config: Any = None,
         peft_config: Any = None,
         objective: Objective | str | os.PathLike[str] | None = None,
+        ease: Sequence[float] | None = None,
     ):
         given = {
             "data_collator": data_collator,
@@ -64,4 +67,5 @@ class DPOTrainer(PreferenceTrainer):
             peft_config=peft_config,
             callbacks=callbacks,
             optimizers=optimizers,
+            ease=ease,
         )
