@@ -225,6 +225,16 @@ def test_what_a_kill_leaves_beside_a_pool_does_not_keep_it_from_being_made(cache
     assert sorted((tmp_path / "cache").iterdir()) == [path.with_suffix(".json"), path]
 
 
+def test_a_whole_cache_is_as_good_as_its_folder_of_pools(cached, pool, tmp_path, monkeypatch):
+    cached()
+    inside = tmp_path / "cache" / "pools"
+    inside.mkdir()
+    for path in (tmp_path / "cache").glob("*.*"):
+        path.rename(inside / path.name)
+    monkeypatch.setattr(data, "simulate", None)
+    np.testing.assert_array_equal(cached().trajectories.returns, pool.trajectories.returns)
+
+
 def test_a_damaged_pool_of_the_cache_is_said_and_made_again(cached, pool, tmp_path):
     cached()
     (path,) = (tmp_path / "cache").glob("*.safetensors")

@@ -23,6 +23,9 @@ def in_line(report: Callable[[str], None]) -> Callable[[str], None]:
     return lambda holder: report(f"waiting for the trajectories of {holder}")
 
 
+_POOLS = "pools"
+
+
 def cached(
     task: AnyTask,
     rows: int,
@@ -38,7 +41,8 @@ def cached(
     The file's name is made from the task, the agents' checksums, rows, seed and the versions
     of the simulator, so a pool is never taken for another. An interrupted simulation resumes; one
     that another process is at is waited for. A pool or a part that is damaged is said and made
-    again. `progress` is called after each part of a simulation, `waiting` with who is waited for.
+    again. `folder` is one of pools, or a cache that has them in pools/; None for the user's cache.
+    `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """
     counted = ["jax", "jaxlib", "brax", "mujoco"]
     if task_names.origin(task.name) is not task_names.Origin.OWN:
@@ -53,7 +57,7 @@ def cached(
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     name = f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
-    path = (folder or cache.folder() / "pools") / name
+    path = _place(name, folder)
     parts = path.with_suffix(".parts")
     pool = _load(path)
     if pool is not None and not parts.exists() and not [*path.parent.glob(f".{path.stem}.*")]:
@@ -67,6 +71,14 @@ def cached(
             pool.save(path)
         shutil.rmtree(parts, ignore_errors=True)
     return pool
+
+
+def _place(name: str, folder: Path | None) -> Path:
+    """A pool's path; a folder that is a whole cache, as the user's own, holds it in pools/."""
+    if folder is None:
+        return cache.folder() / _POOLS / name
+    inside = folder / _POOLS / name
+    return inside if inside.is_file() else folder / name
 
 
 def _load(path: Path) -> data.Pool | None:
