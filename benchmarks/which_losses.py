@@ -26,7 +26,7 @@ from mirrorpo.cli.console import fail
 from mirrorpo.objectives import Objective, PairLogProbs
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study.statistics import differences_to_best, row_means
-from mirrorpo.study.tables import mean_text
+from mirrorpo.study.tables import SourceAgent, mean_text
 
 NOISY, SHARE = "noisy:0.3", 0.3
 BATCHES, PAIRS = 400, 2
@@ -36,20 +36,21 @@ LEAST_MARGIN = 0.02
 
 def main(
     paths: tyro.conf.Positional[tuple[Path, ...]],
-    sources: tuple[float, float] = (892.0, 2361.0),
+    sources: tuple[float, float] | None = None,
     out: Path | None = None,
 ) -> None:
     """Print the table.
 
     Args:
         paths: published benches of one suite, each loss in one of them.
-        sources: returns of the worse and of the better source agent.
+        sources: returns of the worse and of the better source agent; None for those that the
+            first bench has measured.
         out: JSON file for what is printed.
     """
     start_jax()
     try:
         every = agents(paths)
-        rows = table(every, *sources)
+        rows = table(every, *(sources or measured_sources(paths[0])))
     except ValueError as error:
         fail(str(error))
     print(in_markdown(rows, returns(every)))
@@ -76,6 +77,16 @@ def agents(paths: Sequence[Path]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(lines)
+
+
+def measured_sources(path: Path) -> tuple[float, float]:
+    """Returns of a bench's worse and better source agent."""
+    from mirrorpo.reporting.published import unpacking
+
+    with unpacking.folders([path]) as (folder,):
+        found = files.read_rows(folder / "sources.json", "the source agents' returns", SourceAgent)
+    known = {agent.label.partition(":")[0]: agent.mean for agent in found}
+    return known["worse"], known["better"]
 
 
 _KEPT = (
