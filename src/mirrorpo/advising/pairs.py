@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mirrorpo.advising import text_features
 from mirrorpo.cross_fitting import check_enough
-from mirrorpo.preference_texts import features, reading
+from mirrorpo.preference_texts import reading
 from mirrorpo.preference_texts.reading import PreferenceTexts
 from mirrorpo.preference_texts.row import PreferenceRow
 from mirrorpo.preferences.data import PreferenceDataset
@@ -125,7 +126,7 @@ def _drawn(count: int, seed: int, letters: np.ndarray | None = None) -> np.ndarr
 def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
     """Pairs of texts.
 
-    A completion's features are those of `preference_texts.features.difference`.
+    A completion's features are those of `text_features.difference`.
 
     Raises:
         ValueError: too few pairs, said before any text is looked at.
@@ -136,16 +137,16 @@ def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
     rejected = [row.answer("rejected") for row in rows]
     n = len(rows)
     sizes = [[len(answer) for answer in side] for side in (chosen, rejected)]
-    letters = np.minimum(sizes, features.MOST_OF_A_TEXT).sum(axis=0)
+    letters = np.minimum(sizes, text_features.MOST_OF_A_TEXT).sum(axis=0)
     modelled = _drawn(n, seed, letters)
     asked = [[side[at] for at in modelled] for side in (chosen, rejected)]
     lengths = np.array([max(len(text.split()), 1) for text in (*chosen, *rejected)], float)
     return Pairs(
         "texts",
         modelled,
-        features.difference(*asked),
-        features.REGULARISATION,
-        features.groups(row.question for row in rows),
+        text_features.difference(*asked),
+        text_features.REGULARISATION,
+        text_features.groups(row.question for row in rows),
         lengths[:n],
         lengths[n:],
         np.array([a == b for a, b in zip(chosen, rejected, strict=True)]),

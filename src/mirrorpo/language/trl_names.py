@@ -36,6 +36,7 @@ try:
     DPOConfig: Any = trl.DPOConfig
     prepare_deepspeed: Any = models.prepare_deepspeed
     prepare_fsdp: Any = models.prepare_fsdp
+    broadcast_object_list: Any = import_module("accelerate.utils").broadcast_object_list
 except (ImportError, AttributeError) as error:
     raise ImportError(
         f"TRL {version('trl')} has moved a name that mirrorpo.language builds on ({error}): "
@@ -46,6 +47,7 @@ __all__ = [
     "CPOConfig",
     "CPOTrainer",
     "DPOConfig",
+    "broadcast_object_list",
     "datasets",
     "peft",
     "prepare_deepspeed",

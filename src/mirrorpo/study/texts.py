@@ -22,7 +22,7 @@ from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
-from mirrorpo.language.training import ranking
+from mirrorpo.language.training.declarations import check_declarations
 from mirrorpo.language.training.stages import TrainingStages
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.study.algorithms import Algorithm
@@ -95,7 +95,7 @@ class TextGround:
     def check(self, algorithms: Sequence[Algorithm]) -> None:
         asked = self.settings.texts
         for one in algorithms:
-            ranking.check(one.objective, asked.rows)
+            check_declarations(one.objective, asked.rows)
             TrainingStages.of(one.objective, asked.aggregation, True).plan(asked.steps, 0)
         self.task.prompts.train(asked.rows)
         self.task.prompts.test(asked.test_prompts)

@@ -4,91 +4,145 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from mirrorpo.cross_fitting import check_enough, cross_fitted_margins, places
+from mirrorpo.cross_fitting import cross_fitted_margins, places
+from mirrorpo.language.trl_names import broadcast_object_list, torch, transformers
 from mirrorpo.objectives import Objective
-from mirrorpo.preference_texts import features
 from mirrorpo.preference_texts.reading import PreferenceTexts
+
+from .declarations import check_declarations
+
+REGULARISATION = 0.5
+"""scikit-learn's C of a logistic model on hidden states, divided by the root of their number."""
 
 logger = logging.getLogger(__name__)
 
 
-def check(objective: Objective, pairs: int, ease: Sequence[float] | None = None) -> None:
-    """Refuse, before anything is computed, what `kept` cannot do.
-
-    Args:
-        objective: the objective of the training.
-        pairs: number of pairs.
-        ease: see `kept`.
-
-    Raises:
-        ValueError: an order by ease, or a loss that reads it; ease without an objective that
-            leaves pairs out, not one finite number per pair; or too few pairs for a model of them.
-    """
-    plan = objective.pair_plan
-    if objective.uses_ease or (plan is not None and plan.easy_first):
-        raise ValueError(
-            f"{objective.name} orders the pairs from the easiest to the hardest, which "
-            "PreferenceTrainer does not: it only leaves pairs out. Take slic-filtered, or dpo."
-        )
-    if ease is not None:
-        if plan is None:
-            raise ValueError(
-                f"ease ranks the pairs for objectives that leave some out, and {objective.name} "
-                "leaves none out: pass no ease, or take slic-filtered or dpo-filtered."
-            )
-        values = np.asarray(ease, float)
-        if values.shape != (pairs,) or not np.isfinite(values).all():
-            raise ValueError(
-                f"ease has the shape {values.shape}, but must be one finite number for each of the "
-                f"{pairs} pairs."
-            )
-    elif plan is not None:
-        check_enough(pairs)
-
-
-def ease(texts: PreferenceTexts) -> np.ndarray:
-    """How far logistic models of other pairs' words agree with each pair's label.
-
-    Returns:
-        Shape (pairs,), as of `cross_fitting.places`.
-
-    Raises:
-        ValueError: too few pairs or prompts, see `cross_fitting.cross_fitted_margins`.
-    """
-    rows = texts.rows
-    sides = [[row.answer(side) for row in rows] for side in ("chosen", "rejected")]
-    group = features.groups(row.question for row in rows)
-    return places(cross_fitted_margins(features.difference(*sides), group, features.REGULARISATION))
-
-
 def kept(
-    texts: PreferenceTexts, objective: Objective, trusted: Sequence[float] | None = None
+    texts: PreferenceTexts, objective: Objective, ease: Sequence[float] | None
 ) -> PreferenceTexts:
-    """The pairs without those that the objective's `PairPlan` leaves out.
+    """The pairs without those that a user trusts least, as many as the objective leaves out.
 
     Args:
         texts: all pairs.
-        objective: may declare a plan.
-        trusted: how far each label is trusted, in any unit, shape (pairs,): the lowest are left
-            out. None for `ease`.
+        objective: may declare a `PairPlan`.
+        ease: how far each label is trusted, in any unit, shape (pairs,); None for all pairs.
 
     Raises:
-        ValueError: see `check` and `ease`.
+        ValueError: an objective that orders its pairs; or ease without an objective that leaves
+            pairs out, or that is not one finite number per pair.
     """
-    check(objective, len(texts.rows), trusted)
-    plan = objective.pair_plan
-    if plan is None:
+    check_declarations(objective)
+    if ease is None:
         return texts
-    rank = ease(texts) if trusted is None else places(np.asarray(trusted, float))
-    # The easiest pair stays, whatever the share.
-    stays = rank >= min(float(plan.dropped), float(rank.max()))
-    rows = tuple(row for row, stay in zip(texts.rows, stays, strict=True) if stay)
-    lost = len(texts.rows) - len(rows)
-    logger.warning(
-        "%s: %s leaves out %d of %d pairs.", texts.source, objective.name, lost, len(texts.rows)
-    )
+    if objective.pair_plan is None:
+        raise ValueError(
+            f"ease ranks the pairs for objectives that leave some out, and {objective.name} "
+            "leaves none out: pass no ease, or take slic-filtered or dpo-filtered."
+        )
+    trust, pairs = np.asarray(ease, float), len(texts.rows)
+    if trust.shape != (pairs,) or not np.isfinite(trust).all():
+        raise ValueError(
+            f"ease has the shape {trust.shape}, but must be one finite number for each of the "
+            f"{pairs} pairs."
+        )
+    rows = tuple(texts.rows[row] for row in _staying(objective, trust, texts.source))
     return dataclasses.replace(texts, rows=rows)
+
+
+def trusted(
+    pairs: Any,
+    objective: Objective,
+    model: Any,
+    collator: Callable[[Any], Any],
+    batch_size: int,
+    what: str,
+    accelerator: Any,
+) -> Any:
+    """The pairs without those that the model's own hidden states trust least.
+
+    Logistic models, each asked about pairs that it has not seen, read the mean over a completion's
+    tokens of the model's last hidden states: a reward model that needs no other weights.
+
+    Args:
+        pairs: tokenised pairs, as `rows.select_pairs` returns them.
+        objective: declares a `PairPlan`.
+        model: as it is before training; left in the mode it came in.
+        collator: makes a batch of rows.
+        batch_size: pairs at once.
+        what: the data's name in messages.
+        accelerator: that of all processes, of which one chooses.
+
+    Raises:
+        ValueError: too few pairs or prompts, see `cross_fitting.cross_fitted_margins`; or a model
+            that no process has whole.
+    """
+    check_declarations(objective, len(pairs))
+    if transformers.integrations.is_deepspeed_zero3_enabled():
+        raise ValueError(
+            f"{objective.name} asks the model which labels to trust, and under ZeRO-3 no process "
+            "has the whole model: pass ease, the trust in each label."
+        )
+    chosen: list[Any] = [None]
+    if accelerator.is_main_process:
+        margins = _margins(pairs, model, collator, batch_size)
+        chosen = [_staying(objective, margins, what)]
+    return pairs.select(broadcast_object_list(chosen)[0])
+
+
+def _margins(pairs: Any, model: Any, collator: Callable[[Any], Any], batch_size: int) -> np.ndarray:
+    """How far logistic models of other pairs' hidden states agree with each label."""
+    batches = (
+        collator([pairs[row] for row in range(first, min(first + batch_size, len(pairs)))])
+        for first in range(0, len(pairs), batch_size)
+    )
+    difference = _hidden_difference(model, batches)
+    asked = zip(pairs["chosen_input_ids"], pairs["chosen_labels"], strict=True)
+    number: dict[tuple[int, ...], int] = {}
+    group = [number.setdefault(_prompt(*row), len(number)) for row in asked]
+    return cross_fitted_margins(difference, np.array(group), REGULARISATION)
+
+
+def _staying(objective: Objective, trust: np.ndarray, what: str) -> list[int]:
+    """The rows that stay, rising; the most trusted does, whatever the share."""
+    plan, rank = objective.pair_plan, places(trust)
+    assert plan is not None
+    rows = np.flatnonzero(rank >= min(float(plan.dropped), float(rank.max()))).tolist()
+    lost = len(rank) - len(rows)
+    logger.warning("%s: %s leaves out %d of %d pairs.", what, objective.name, lost, len(rank))
+    return rows
+
+
+@torch.no_grad()
+def _hidden_difference(model: Any, batches: Iterator[Any]) -> np.ndarray:
+    """Means of chosen completions' hidden states minus those of rejected ones, in one scale."""
+    training = model.training
+    model.eval()
+    found = []
+    try:
+        for batch in batches:
+            sides = []
+            for side in ("chosen", "rejected"):
+                ids, mask, labels = (
+                    batch[f"{side}_{kind}"].to(model.device)
+                    for kind in ("input_ids", "attention_mask", "labels")
+                )
+                states = model(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+                weight = (labels != -100).float()[..., None]
+                sides.append((states[-1].float() * weight).sum(1) / weight.sum(1))
+            found.append(torch.stack(sides).cpu().numpy())
+    finally:
+        model.train(training)
+    both = np.concatenate(found, axis=1)
+    scale = both.std(axis=(0, 1)) * np.sqrt(both.shape[-1])
+    difference: np.ndarray = (both[0] - both[1]) / np.maximum(scale, 1e-6)
+    return difference
+
+
+def _prompt(ids: Sequence[int], labels: Sequence[int]) -> tuple[int, ...]:
+    """The tokens before a completion, which alone have no label."""
+    return tuple(token for token, label in zip(ids, labels, strict=True) if label == -100)

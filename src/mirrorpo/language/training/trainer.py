@@ -19,10 +19,12 @@ from mirrorpo.language.trl_names import (
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import ranking
+from .batches import completion_lengths, log_agreement, without
 from .breakdown import breakdown
-from .declared import Memory, check_declarations, log_agreement
+from .declarations import check_declarations
 from .dpo_config import converted
 from .learning_rates import schedule
+from .memory import Memory
 from .reference import ReferenceLogProbs, measure
 from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
@@ -52,7 +54,7 @@ class PreferenceTrainer(CPOTrainer):
         processing_class: the tokenizer; None for the model's own.
         ref_model: another model as the reference; None for the policy itself, as above.
         ease: how far each label of `train_dataset` is trusted, in any unit, for objectives that
-            leave out the least trusted, such as slic-filtered; None for `ranking.ease`.
+            leave out the least trusted, such as slic-filtered; None for `ranking.trusted`.
         peft_config: the settings of adapters to train in place of the model, such as
             `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
@@ -132,7 +134,7 @@ class PreferenceTrainer(CPOTrainer):
         self._reference: ReferenceLogProbs | None = None
         self._memory: Memory | None = None
         self.lost_at: int | None = None
-        self._number_pairs()
+        self._number_pairs(leaves_out=chosen.pair_plan is not None and ease is None)
 
     def train(
         self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any
@@ -190,8 +192,8 @@ class PreferenceTrainer(CPOTrainer):
             chosen,
             rejected,
             *reference,
-            chosen_length=_completion_lengths(labels[0]),
-            rejected_length=_completion_lengths(labels[1]),
+            chosen_length=completion_lengths(labels[0]),
+            rejected_length=completion_lengths(labels[1]),
             chosen_agreement=agreement[0],
             rejected_agreement=agreement[1],
         )
@@ -296,8 +298,8 @@ class PreferenceTrainer(CPOTrainer):
             return self.concatenated_forward(model, batch)
         # The rejected completions are only logged here: a third of the work is their gradient.
         with torch.no_grad():
-            _, rejected, *_ = self.concatenated_forward(model, _without(batch, "chosen"))
-        chosen, _, *others = self.concatenated_forward(model, _without(batch, "rejected"))
+            _, rejected, *_ = self.concatenated_forward(model, without(batch, "chosen"))
+        chosen, _, *others = self.concatenated_forward(model, without(batch, "rejected"))
         return (chosen, rejected, *others)
 
     def _averaged(self, numbers: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -309,8 +311,8 @@ class PreferenceTrainer(CPOTrainer):
 
     # Reference
 
-    def _number_pairs(self) -> None:
-        self.train_dataset = self._selected(self.train_dataset, "train", 0)
+    def _number_pairs(self, leaves_out: bool) -> None:
+        self.train_dataset = self._selected(self.train_dataset, "train", 0, leaves_out)
         self._pairs = self.train_dataset
         if self.eval_dataset is not None:
             first = self.train_dataset.num_rows
@@ -319,7 +321,7 @@ class PreferenceTrainer(CPOTrainer):
         needed = any(objective.needs_reference for objective in self.stages.objectives)
         self._data = digest(self._pairs) if needed else ""
 
-    def _selected(self, dataset: Any, which: str, first: int) -> Any:
+    def _selected(self, dataset: Any, which: str, first: int, leaves_out: bool = False) -> Any:
         pairs = select_pairs(
             dataset,
             self._texts[which],
@@ -327,6 +329,10 @@ class PreferenceTrainer(CPOTrainer):
             self.args.long_prompts,
             self.processing_class.eos_token_id,
         )
+        if leaves_out:
+            size = self.args.reference_batch_size or self.args.per_device_train_batch_size
+            asked = self.stages.objectives[-1], self.model, self.data_collator, size
+            pairs = ranking.trusted(pairs, *asked, self._texts[which].source, self.accelerator)
         return number_rows(pairs, first)
 
     def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:
@@ -381,16 +387,6 @@ class PreferenceTrainer(CPOTrainer):
                 if kept is not None:
                     kept.save(Path(self._get_output_dir(trial=trial)) / name)
         super()._save_checkpoint(model, trial)
-
-
-def _without(batch: Any, side: str) -> dict[str, Any]:
-    """A collated batch with no rows on one side."""
-    return {key: value[:0] if key.startswith(side) else value for key, value in batch.items()}
-
-
-def _completion_lengths(labels: torch.Tensor) -> torch.Tensor:
-    """Tokens of each completion, from labels of shape (batch, tokens); shape (batch,)."""
-    return (labels[:, 1:] != -100).sum(-1)
 
 
 def _forget(optimizer: Any) -> None:

@@ -1,4 +1,4 @@
-"""What an objective declares to training beyond log-probs, on language models."""
+"""What an objective remembers from batch to batch, on language models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,9 @@ from typing import Any
 
 from mirrorpo import array_files
 from mirrorpo.language.trl_names import torch
-from mirrorpo.objectives import Objective
 
 FORMAT = "mirrorpo-objective-memory"
 FILE = "objective_memory.safetensors"
-
-
-def check_declarations(objective: Objective) -> None:
-    """Refuse an objective that declares what `PreferenceTrainer` does not do.
-
-    Raises:
-        ValueError: it moves its reference.
-    """
-    if objective.reference_update is not None:
-        raise ValueError(
-            f"{objective.name} moves its reference policy during training, but PreferenceTrainer "
-            "computes a stage's reference once: take dpo, or TRL's DPOTrainer with sync_ref_model."
-        )
 
 
 @dataclass(frozen=True)
@@ -59,16 +45,3 @@ class Memory:
         what, fields = "a file of an objective's memory", {"stage": int}
         card, found = array_files.load_checked(path, FORMAT, what, fields, ("values",))
         return cls(torch.from_numpy(found["values"]), card["stage"])
-
-
-@torch.no_grad()
-def log_agreement(logits: torch.Tensor, labels: Any) -> torch.Tensor:
-    """Log of ``sum_v pi(v)^2``, summed over each completion's tokens; shape (batch,).
-
-    Args:
-        logits: shape (batch, at least as many tokens as labels, vocabulary).
-        labels: shape (batch, tokens), -100 where a token is not of the completion.
-    """
-    kept = labels[:, 1:] != -100
-    log_probs = logits[:, : kept.shape[1]].float().log_softmax(-1)
-    return (torch.logsumexp(2.0 * log_probs, dim=-1) * kept).sum(-1)
