@@ -3,12 +3,14 @@ r"""What the leaderboard says: losses by kind, by worst case, and by their grip 
     python benchmarks/which_losses.py \
         results/leaderboard-hopper results/leaderboard-hopper-specialists
 
-A score is 0 at the worse source agent's return and 1 at the better's. A loss's grip is how hard it
-pulls at a pair that the policy takes for mislabelled, relative to one whose label it confirms: the
-median size of the gradient in the two log-probs, over minibatches of two pairs of which three in
-ten have the wrong label, with margins and log-probs as large as those of its own agents at the end
-of training on noisy:0.3, and with its memory of 200 minibatches before. The grip of losses whose
-gradient needs more than the pair is not stated.
+Losses with a reference are of two kinds: those that look at the margin between a pair's log-ratios,
+and those that ask something of each side by itself. A score is 0 at the worse source agent's return
+and 1 at the better's. A loss's grip is how hard it pulls at a pair that the policy takes for
+mislabelled, relative to one whose label it confirms: the median size of the gradient in the two
+log-probs, over minibatches of two pairs of which three in ten have the wrong label, with margins
+and log-probs as large as those of its own agents at the end of training on noisy:0.3, and with its
+memory of 200 minibatches before. The grip of losses whose gradient needs more than the pair is not
+stated.
 """
 
 import json
@@ -148,8 +150,11 @@ def _kind_and_grip(name: str, cell: pd.DataFrame) -> tuple[str, float]:
 
     given = json.loads(cell["hyperparameters"].iloc[0])
     objective = algorithms.load(naming.with_values(name, given)).objective
-    alone = "SFT term" if _looks_at_more_than_the_margin(objective) else "margin alone"
-    kind = "reference" if objective.needs_reference else alone
+    more = _looks_at_more_than_the_margin(objective)
+    if objective.needs_reference:
+        kind = "reference, each side" if more else "reference, margin"
+    else:
+        kind = "SFT term" if more else "margin alone"
     return kind, grip(objective, cell["chosen"].mean(), cell["rejected"].mean())
 
 
@@ -157,9 +162,12 @@ def _looks_at_more_than_the_margin(objective: Objective) -> bool:
     """Whether the pulls at the two log-probs are not each other's opposite, as an SFT term's."""
     if objective.uses_ease or objective.uses_agreement:
         return False
-    sides = np.array([-1.0, -2.0]), np.array([-2.5, -1.5])
-    chosen, rejected = _gradients(objective, *sides, None)
-    return bool(np.any(np.abs(chosen + rejected) > 1e-3 * np.abs(chosen)))
+    for size in (0.01, 0.1, 1.0):  # of the log-ratios: where one saturates another does not
+        sides = np.array([size, -size]) / 2, np.array([-size, 0.7 * size])
+        chosen, rejected = _gradients(objective, *sides, None)
+        if np.any(np.abs(chosen + rejected) > 1e-3 * np.abs(chosen)):
+            return True
+    return False
 
 
 def grip(objective: Objective, chosen: float, rejected: float, seed: int = 0) -> float:
@@ -217,7 +225,7 @@ def _compiled() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     import jax
 
     def loss(sides, objective, middle, memory):
-        reference = jax.numpy.full(PAIRS, middle)
+        reference = jax.numpy.full(len(sides[0]), middle)
         pairs = PairLogProbs(*sides, reference, reference)
         return objective(pairs, 1.0, memory if objective.memory_size else None).sum()
 
