@@ -56,7 +56,7 @@ def main(
     except ValueError as error:
         fail(str(error))
     print(in_markdown(rows, returns(every)))
-    print(in_words(rows))
+    print(in_words(rows, every))
     if out is not None:
         files.write_json(out, json.loads(rows.reset_index().to_json(orient="records")))
 
@@ -232,23 +232,36 @@ def _compiled() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     return jax.jit(lambda objective, sides, *rest: jax.grad(loss)(sides, objective, *rest))
 
 
-def in_words(rows: pd.DataFrame) -> str:
-    """The rank correlation of grip and score under noise, and the means by kind."""
+def in_words(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
+    """The rank correlations of grip, and of the chosen trajectories' log-prob at the end of
+    training, with the score; and the means by kind."""
     known = rows.dropna(subset=["grip"])
-    sides = -known["grip"].to_numpy(), known[NOISY].to_numpy()
+    said = [f"A looser grip and the score on {NOISY}: {_correlation(-known['grip'], known[NOISY])}"]
+    final = frame[frame["phase"] == "final"]
+    for variant, column in final.groupby("variant", sort=False):
+        chosen = column.groupby("algorithm")["chosen"].mean().dropna()
+        scores = rows.loc[chosen.index, variant]
+        said.append(
+            f"Chosen log-prob at the end and score on {variant}: {_correlation(chosen, scores)}"
+        )
+    variants = list(dict.fromkeys(final["variant"]))
+    kinds = rows.groupby("kind")[[*variants, "worst", "mean"]].mean().round(2)
+    kinds.insert(0, "losses", rows.groupby("kind").size())
+    return "\n".join([*said, kinds.to_string()])
 
-    def spearman(first: np.ndarray, second: np.ndarray) -> float:
-        return float(stats.spearmanr(first, second).statistic)
 
+def _correlation(first: pd.Series, second: pd.Series) -> str:
+    """Spearman's, with the 95 % interval of a bootstrap over losses."""
+
+    def spearman(one: np.ndarray, other: np.ndarray) -> float:
+        return float(stats.spearmanr(one, other).statistic)
+
+    sides = first.to_numpy(), second.to_numpy()
     interval = stats.bootstrap(
         sides, spearman, paired=True, vectorized=False, n_resamples=2000, rng=0
     ).confidence_interval
-    kinds = rows.groupby("kind")[[NOISY, "worst", "mean"]].agg(["mean", "size"])
-    return (
-        f"A looser grip and the score on {NOISY}: Spearman {spearman(*sides):.2f} "
-        f"[{interval.low:.2f}, {interval.high:.2f}] over {len(known)} losses.\n"
-        f"{kinds.round(2).to_string()}"
-    )
+    around = f"[{interval.low:.2f}, {interval.high:.2f}]"
+    return f"Spearman {spearman(*sides):.2f} {around}, {len(first)} losses."
 
 
 if __name__ == "__main__":

@@ -26,10 +26,12 @@ ROOT = Path(__file__).parents[2]
 RUNS = (
     "leaderboard-hopper",
     "leaderboard-hopper-specialists",
+    "leaderboard-hopper-rest",
     "discovered-gated-hopper",
     "discovered-hopper",
     "leaderboard-tla",
     "leaderboard-tla-specialists",
+    "leaderboard-tla-each-side",
     "discovered-gated-tla",
     "discovered-tla",
     "leaderboard-walker2d",

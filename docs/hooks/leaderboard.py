@@ -25,12 +25,14 @@ ROBOTS = {
     "Hopper": (
         "leaderboard-hopper",
         "leaderboard-hopper-specialists",
+        "leaderboard-hopper-rest",
         "discovered-gated-hopper",
         "discovered-hopper",
     ),
     "Three-Legged Ant": (
         "leaderboard-tla",
         "leaderboard-tla-specialists",
+        "leaderboard-tla-each-side",
         "discovered-gated-tla",
         "discovered-tla",
     ),

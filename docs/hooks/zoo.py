@@ -21,9 +21,11 @@ ROOT = Path(__file__).parents[2]
 BENCHES = (
     "leaderboard-hopper",
     "leaderboard-hopper-specialists",
+    "leaderboard-hopper-rest",
     "discovered-hopper",
     "leaderboard-tla",
     "leaderboard-tla-specialists",
+    "leaderboard-tla-each-side",
     "discovered-tla",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
