@@ -47,7 +47,7 @@ def resume(
     parse: Callable[[Mapping[str, Any]], Any] = dict,
     keep: Callable[[Any], bool] = lambda row: True,
 ) -> list[Any]:
-    """`read`, of a log that this process alone goes on with: the file then holds what is returned.
+    """`read`, of a log that this process alone appends to: the file then holds what is returned.
 
     Args:
         path: the path of the log.

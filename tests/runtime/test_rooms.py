@@ -34,6 +34,10 @@ def rooms() -> list[str]:
     ]
 
 
+def room_of_folder(folder: Path) -> str:
+    return ".".join(folder.relative_to(SOURCE).parts)
+
+
 def room_of(module: str) -> str:
     """The smallest listed room that holds a module."""
     inside = module.partition(".")[2]
@@ -64,8 +68,8 @@ def test_every_folder_is_in_the_list_of_rooms():
     tops = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
     assert {room.partition(".")[0] for room in listed} == tops
     assert all((SOURCE / room.replace(".", "/") / "__init__.py").is_file() for room in listed)
-    inner = {room.partition(".")[2] for room in listed if room.startswith("language.")}
-    assert inner == {path.parent.name for path in SOURCE.glob("language/*/__init__.py")}
+    found = {room_of_folder(path.parent) for path in SOURCE.rglob("language/**/__init__.py")}
+    assert {room for room in listed if room.startswith("language")} == found
 
 
 def test_imports_go_down_the_list():

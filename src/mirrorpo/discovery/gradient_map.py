@@ -73,7 +73,7 @@ def gradient_map(
         ValueError: ``n`` below 2, or a reference that is needed and neither given nor visited.
     """
     if n < 2:
-        raise ValueError(f"The gradient map has n = {n!r} points an axis, but needs at least 2.")
+        raise ValueError(f"The gradient map has n = {n!r} points per axis, but needs at least 2.")
     if not objective.needs_reference:
         reference = None
     elif reference is None:

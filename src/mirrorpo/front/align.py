@@ -45,9 +45,9 @@ def align(
 
     Args:
         recipe: a file such as those in recipes/.
-        out: run folder. An interrupted run continues with the same call. By default a temporary
+        out: run folder. The same call resumes an interrupted run. By default a temporary
             folder, which is removed with the result; `Alignment.save` keeps it.
-        seed: in place of the recipe's.
+        seed: the seed, in place of the recipe's.
         set: values in place of the recipe's, as in ``{"learning_rate": 1e-5,
             "objective_parameters.gamma": 2}``. The objective is named as `mirrorpo.objective`
             takes its text.

@@ -205,7 +205,7 @@ def simulate(
         seed: the seed of start states and action noise.
         better: agent's name or file; None for the task's own.
         worse: agent's name or file; None for the task's own.
-        parts: folder for finished parts, which stay there; the same call continues from them
+        parts: folder for finished parts, which stay there; the same call resumes from them
             after a kill. A part that is damaged, or of another pool, is said and made again.
         progress: called with (parts done, number of parts).
 

@@ -33,7 +33,7 @@ class Run:
     Attributes:
         settings: the settings of the bench, as in its config.json.
         table: its results.
-        agents: one row a trained agent, as in results.csv.
+        agents: one row per trained agent, as in results.csv.
         lines: the lines of the log: each agent with its training curves, see `records.read`.
     """
 
@@ -126,7 +126,7 @@ def columns(run: Run) -> list[ComparedVariant]:
             f"The paper has no results on {task!r}; it has {', '.join(sorted(RESULTS))}."
         )
     if len(run.table.sources) != 2:
-        raise ValueError("The run has not scored its source agents yet; let it go on first.")
+        raise ValueError("The run has not scored its source agents yet; resume it first.")
     return run.columns
 
 

@@ -1,4 +1,4 @@
-"""One row a trained agent, appended as it is finished, so that a killed bench loses nothing."""
+"""One row per trained agent, appended as it is finished, so that a killed bench loses nothing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
