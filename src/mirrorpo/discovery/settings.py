@@ -96,8 +96,8 @@ class DiscoverySettings:
         validation_episodes: evaluation episodes per agent in validation.
         minibatch: pairs per step of inner training.
         learning_rate: Adam's learning rate in inner training, at the start of each stage.
-        schedule: the schedule of the learning rate within each stage: constant, linear or cosine; or
-            linear-overall, which falls to zero over all stages together.
+        schedule: the schedule of the learning rate within each stage: constant, linear or cosine;
+            or linear-overall, which falls to zero over all stages together.
         reset_optimiser: restart Adam at each stage of inner training.
         single_stage: names of objectives that skip their SFT stage.
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
