@@ -138,4 +138,5 @@ class PPOSettings:
 
     @property
     def steps_an_iteration(self) -> int:
+        """Environment steps between two updates."""
         return self.environments * self.rollout_steps

@@ -25,6 +25,11 @@ MODULES = {name_of(path).removesuffix(".__init__"): path for path in SOURCE.rglo
 
 
 @functools.cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text("utf-8"))
+
+
+@functools.cache
 def rooms() -> list[str]:
     """The folders of CONTRIBUTING's table, from the ground up, as in ``language.models``."""
     text = LIST.read_text("utf-8").partition("## Where code goes")[2].partition("\n## ")[0]
@@ -52,7 +57,7 @@ def imports(module: str) -> frozenset[str]:
     if MODULES[module].name != "__init__.py":
         here = here[:-1]
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else []
             whole = ".".join([*base, *([node.module] if node.module else [])])

@@ -43,13 +43,16 @@ class Moments:
 
     @classmethod
     def new(cls, shape: tuple[int, ...]) -> "Moments":
+        """Moments of nothing yet: mean 0 and variance 1."""
         return cls(jnp.zeros(shape), jnp.ones(shape), jnp.float32(1e-4))
 
     @property
     def std(self) -> jax.Array:
+        """The standard deviation, positive."""
         return jnp.sqrt(self.variance + 1e-8)
 
     def normalise(self, x: jax.Array) -> jax.Array:
+        """Values in standard deviations from the mean."""
         return (x - self.mean) / self.std
 
     def updated(self, x: jax.Array) -> "Moments":

@@ -118,6 +118,7 @@ class PreferenceDataset:
 
     @property
     def observation_size(self) -> int:
+        """Numbers of an observation."""
         return int(self.trajectories.observations.shape[-1])
 
     @property

@@ -48,6 +48,7 @@ def returns(
     """True return and length of a batch of episodes; stops when every robot has fallen.
 
     Args:
+        task: where the policy acts.
         policy: one policy, no leading axis.
         start_keys: shape (episodes,), draws the start states.
         noise_keys: shape (episodes,), draws the action noise; None for mean actions.

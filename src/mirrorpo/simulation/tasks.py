@@ -108,6 +108,7 @@ class Task:
 
     @property
     def observation_size(self) -> int:
+        """Numbers of an observation."""
         return _observation_size(self.robot, self.backend)
 
     @property
@@ -239,13 +240,16 @@ def load(
 def robot(
     name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
 ) -> Task:
-    """One of MirrorPO's own robots by name; arguments and errors as in `load`.
+    """One of MirrorPO's own robots by name.
 
     Args:
+        name: the name of the task.
         purpose: what the robot is needed for, as in "drawn", for the message.
+        backend: see `load`.
+        episode_length: see `load`.
 
     Raises:
-        ValueError: a task of another library, too.
+        ValueError: as `load`, and for a task of another library.
     """
     if task_names.origin(name) is Origin.OWN:
         return _own(name, backend, EPISODE_LENGTH if episode_length is None else episode_length)

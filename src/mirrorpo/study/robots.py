@@ -117,6 +117,7 @@ class Simulated:
 
     @property
     def scene(self) -> recorded.Scene:
+        """Where agents act."""
         return recorded.Scene(self.task.name, self.task.backend)
 
     @property
@@ -152,6 +153,7 @@ class Simulated:
         return rows
 
     def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
+        """The trajectories of one draw, simulated or from the cache."""
         pool = pools.cached(
             self.task,
             self.own.rows,

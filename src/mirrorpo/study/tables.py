@@ -84,6 +84,7 @@ class Cell:
     best_iqm: bool
 
     def is_best(self, measure: Measure) -> bool:
+        """Whether the cell is not found worse than its column's best."""
         return self.best if measure == "mean" else self.best_iqm
 
     def text(self, measure: Measure, decimals: int = 0) -> str:

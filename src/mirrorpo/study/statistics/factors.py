@@ -24,8 +24,6 @@ RESAMPLES = 500
 ORDER = "order"
 TO_REFERENCE = "tau to reference"
 SPREAD = "spread"
-RESPONSES = (ORDER, TO_REFERENCE, SPREAD)
-"""What is explained: see `factor_effects`."""
 
 
 @dataclass(frozen=True)
