@@ -1,5 +1,6 @@
 """What an installed wheel needs is declared: its data files, its folders, what it imports."""
 
+import itertools
 import re
 import sys
 import tomllib
@@ -38,7 +39,7 @@ def test_every_folder_of_code_is_a_package():
 
 def test_every_package_that_is_imported_is_a_declared_dependency():
     project = PROJECT["project"]
-    needs = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    needs = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
     declared = {re.match(r"[\w.-]+", need)[0].lower() for need in needs}
     first = {name.partition(".")[0] for module in MODULES for name in imports(module)}
     others = first - set(sys.stdlib_module_names) - {"mirrorpo", OF_TYPES, ""}
