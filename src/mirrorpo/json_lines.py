@@ -1,4 +1,4 @@
-"""Logs of one JSON object a line: appended and synced, and read again after a kill.
+"""Logs of one JSON object per line: appended and synced, and read again after a kill.
 
 A kill can cut the last line alone; the next append mends that. Any other line that cannot be read
 is damage: it is said with its number, and costs no other line.

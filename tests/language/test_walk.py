@@ -36,7 +36,7 @@ def test_from_a_search_to_the_language_trainer_are_at_most_ten_files(tmp_path, m
     made = objectives.get("orpo", weight=3.0)
     file = tmp_path / "objective.safetensors"
     artefact.save(file, artefact.Discovery(made, Visited.grid(), {}))
-    assert tiny.trainer(file, tmp_path / "run").stages.last.objective.weight == made.weight
+    assert tiny.trainer(file, tmp_path / "run").stages.objectives[-1] == made
     files = list(dict.fromkeys(walk))
     assert {"language/training/trainer.py", "objectives/naming.py", "files.py"} <= set(files)
     assert len(files) <= 10, files

@@ -204,5 +204,5 @@ def cost(run: Run) -> str:
     return (
         f"{len(agents)} agents trained and scored ({(agents.phase == 'search').sum()} of them in "
         f"the search) in {hours:.2f} hours: {agents.train_seconds.mean():.1f} s of training and "
-        f"{agents.evaluate_seconds.mean():.1f} s of evaluation an agent."
+        f"{agents.evaluate_seconds.mean():.1f} s of evaluation per agent."
     )

@@ -73,7 +73,7 @@ def read(path: Path) -> list[tuple[AgentRecord, dict[str, Any]]]:
 
 
 def to_frame(records: Iterable[AgentRecord]) -> pd.DataFrame:
-    """One row an agent, in a fixed order whatever order they come in."""
+    """One row per agent, in a fixed order whatever order they come in."""
     names = [name for name in AgentRecord.__dataclass_fields__ if name != "measures"]
     rows = [asdict(record) for record in sorted(records, key=lambda record: record.key)]
     measures = [row.pop("measures") for row in rows]
