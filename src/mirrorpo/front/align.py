@@ -67,6 +67,7 @@ def align(
     from mirrorpo import files, objectives, runs
     from mirrorpo.language.align import recipe as recipes
     from mirrorpo.language.align import run, short_form
+    from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
     from mirrorpo.study import tryout
 
@@ -80,7 +81,7 @@ def align(
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if smoke:
         wanted = short_form.shrink(wanted)
-    run.datasets.disable_progress_bars()
+    datasets.disable_progress_bars()
     folder = choose(out, "align", _name(file, wanted, smoke))
     with writing(folder) as path:
         config = run.settings(wanted, path / "checkpoints")

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirrorpo.front.run_folder import (
     Out,
@@ -230,4 +230,5 @@ def _path(path: PathLike | None) -> Path | None:
 def _without_bars() -> None:
     from mirrorpo.language.trl_names import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    log: Any = transformers.utils.logging  # has no types
+    log.disable_progress_bar()

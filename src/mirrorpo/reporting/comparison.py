@@ -37,7 +37,7 @@ class Run:
         lines: the lines of the log: each agent with its training curves, see `records.read`.
     """
 
-    settings: dict
+    settings: dict[str, Any]
     table: tables.ResultTable
     agents: pd.DataFrame
     lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]] = ()

@@ -8,7 +8,7 @@ import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +92,7 @@ class Task:
                 )
         object.__setattr__(self, "_env", _environment(self.robot, self.backend))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The simulator is made anew in the process that receives the task.
         return type(self), tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
@@ -139,7 +139,7 @@ class Task:
 AnyTask = Task | GymTask
 
 
-def _by_name(task: GymTask) -> tuple:
+def _by_name(task: GymTask) -> tuple[Any, ...]:
     """How a task goes to another process, which makes the environment anew."""
     return load, (task.name, None, task.episode_length)
 

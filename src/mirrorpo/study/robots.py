@@ -29,6 +29,7 @@ from mirrorpo.study.robot_trainer import RobotTrainer
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 from mirrorpo.training import learner
+from mirrorpo.variants import BETTER, WORSE
 
 SEARCH_EPISODES_SEED = 7_001
 FINAL_EPISODES_SEED = 2_000_000
@@ -239,7 +240,7 @@ class Recorded:
             return []
         rows = []
         held = self.source.trajectories
-        for which, role in ((data.BETTER, "better"), (data.WORSE, "worse")):
+        for which, role in ((BETTER, "better"), (WORSE, "worse")):
             mean, error = mean_and_error(held.returns[held.agent == which].astype(np.float64))
             name = self.source.card.get(role, {}).get("name", role)
             rows.append(SourceAgent(f"{role}: {name} (episodes of the file)", mean, error))

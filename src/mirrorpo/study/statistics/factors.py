@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ class Design:
     """
 
     settings: pd.DataFrame
-    levels: dict[str, list]
+    levels: dict[str, list[Any]]
     names: tuple[str, ...]
 
     @property
