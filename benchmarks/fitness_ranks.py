@@ -6,7 +6,7 @@
 Every point of the bench's hyper-parameter search is an objective with a full score. Each budget
 trains and scores them anew as a discovery's fitness would, and the table gives Spearman's rank
 correlation with the full scores, how many of the best quarter by full score are in the better half
-by the budget's (what a screening that keeps half would not lose), and the seconds an agent.
+by the budget's (what a screening that keeps half would not lose), and the seconds per agent.
 """
 
 import json
@@ -107,7 +107,7 @@ def main(
         lines.append(line)
         console.print(
             f"{text}: Spearman {correlation:.2f} ± {error:.2f}, {kept} of the best {best} in the "
-            f"better half, {seconds:.2f} s an agent"
+            f"better half, {seconds:.2f} s per agent"
         )
     if out is not None:
         objectives: list[dict[str, Any]] = [
@@ -141,7 +141,7 @@ def _full_scores(run: Path, variant: str) -> list[Full]:
 def _cheap_scores(
     bench: Any, settings: DiscoverySettings, fulls: list[Full], seeds: int
 ) -> tuple[np.ndarray, float]:
-    """Mean return of each objective's agents, and seconds an agent, compilation included."""
+    """Mean return of each objective's agents, and seconds per agent, compilation included."""
     from mirrorpo.discovery.ground import Budget
 
     budget = Budget(None, settings.fitness_training, settings.episodes)

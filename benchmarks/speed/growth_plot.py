@@ -1,4 +1,4 @@
-"""The growth of seconds and memory as small multiples: a column a quantity."""
+"""The growth of seconds and memory as small multiples: a column per quantity."""
 
 from collections.abc import Sequence
 from pathlib import Path

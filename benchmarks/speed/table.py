@@ -13,7 +13,7 @@ def as_text(line: dict[str, Any]) -> str:
 
 
 def as_table(lines: Iterable[dict[str, Any]]) -> str:
-    """A Markdown table, a row a line."""
+    """A Markdown table, a row per line."""
     rows = "".join(f"| {' | '.join(_cells(line))} |\n" for line in lines)
     return f"| what | size | by | figures |\n| --- | --- | --- | --- |\n{rows}"
 

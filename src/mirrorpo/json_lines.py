@@ -1,4 +1,4 @@
-"""Logs of one JSON object a line: appended and synced, and read again after a kill.
+"""Logs of one JSON object per line: appended and synced, and read again after a kill.
 
 A kill can cut the last line alone; the next append mends that. Any other line that cannot be read
 is damage: it is said with its number, and costs no other line.
@@ -47,7 +47,7 @@ def resume(
     parse: Callable[[Mapping[str, Any]], Any] = dict,
     keep: Callable[[Any], bool] = lambda row: True,
 ) -> list[Any]:
-    """`read`, of a log that this process alone goes on with: the file then holds what is returned.
+    """`read`, of a log that this process alone appends to: the file then holds what is returned.
 
     Args:
         path: the path of the log.

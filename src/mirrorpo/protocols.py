@@ -121,10 +121,10 @@ class Training:
         protocol: "mirror" or "paper": gives each setting that is None.
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
-        learning_rate: Adam's, at the start of each stage.
+        learning_rate: Adam's learning rate at the start of each stage.
         schedule: the schedule of the learning rate within each stage: constant, linear or cosine;
             or linear-overall, which falls to zero over all stages together.
-        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
+        reset_optimiser: restart Adam at each stage, in place of one Adam for all stages.
         single_stage: names of objectives that skip their SFT stage.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor

@@ -184,19 +184,19 @@ def _is_less(found: Any, wanted: float) -> bool:
 
 
 def refuse_lost_state(out: Path, state: Path) -> None:
-    """See that a run whose log is there can go on, as it cannot where only its log was copied.
+    """See that a run whose log is there can resume, as it cannot where only its log was copied.
 
     Args:
         out: the run's folder.
         state: what the run resumes from, written before the first line of the log.
 
     Raises:
-        ValueError: there is a log and no such file. Beginning anew would empty the log.
+        ValueError: there is a log and no such file. Starting over would empty the log.
     """
     if not state.exists() and json_lines.read(out / METRICS):
         raise ValueError(
             f"{out} holds the log of a run, but not {state.relative_to(out)}, from which it would "
-            "go on. Choose another --out to begin anew, or restore that file."
+            "resume. Choose another --out to start over, or restore that file."
         )
 
 

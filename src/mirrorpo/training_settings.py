@@ -41,12 +41,12 @@ class TrainSettings:
     Attributes:
         epochs: passes over the dataset, all stages together. An objective's stages keep their
             shares: of 12, DPO's are 10 of SFT and 2 of DPO; of 6 they would be 5 and 1.
-        minibatch: pairs a step.
-        learning_rate: Adam's, at the start of each stage.
+        minibatch: pairs per step.
+        learning_rate: Adam's learning rate at the start of each stage.
         schedule: the schedule of the learning rate within each stage: "constant", or falling to
             zero as a "linear" or "cosine" function of the stage's progress; "linear-overall" falls
             to zero over all stages together, as version 0.1.0 did.
-        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
+        reset_optimiser: restart Adam at each stage, in place of one Adam for all stages.
         single_stage: names of objectives that skip the SFT stage that they have by default.
         max_gradient_norm: global norm to which gradients are clipped.
         time_steps: steps drawn from each trajectory and minibatch, evenly spread with jitter,
@@ -97,9 +97,9 @@ class PPOSettings:
         environments: number of robots at once, over all devices.
         rollout_steps: steps of each robot between updates.
         epochs: passes over each batch.
-        minibatches: minibatches a pass.
-        learning_rate: Adam's, at the start.
-        final_learning_rate: Adam's, at the end.
+        minibatches: minibatches per pass.
+        learning_rate: Adam's learning rate at the start.
+        final_learning_rate: Adam's learning rate at the end.
         discount: gamma.
         gae_lambda: lambda of the generalised advantage estimate.
         clip: the clip of the probability ratio.
@@ -138,4 +138,5 @@ class PPOSettings:
 
     @property
     def steps_an_iteration(self) -> int:
+        """Environment steps between two updates."""
         return self.environments * self.rollout_steps

@@ -14,6 +14,8 @@ WRONG = {
     "mpo.bench(seedz=3)": 'Unexpected keyword argument "seedz" for "bench"',
     'mpo.explain("dpo", max_terms="4")': 'Argument "max_terms" to "explain"',
     "mpo.objective(3)": 'Argument 1 to "objective" has incompatible type "int"',
+    "from mirrorpo.language import PreferenceTraner": 'has no attribute "PreferenceTraner"',
+    "from mirrorpo.discovery import dicover": 'has no attribute "dicover"',
     'mpo.judge("a.json", by="vader")': 'Unexpected keyword argument "by" for "judge"',
 }
 

@@ -8,20 +8,20 @@ pytest.importorskip("trl")
 import torch
 
 from mirrorpo import array_files
-from mirrorpo.language.training import declared, reference
+from mirrorpo.language.training import memory, reference
 
 ONES, CARD = torch.ones(3), {"format": reference.FORMAT, "step": 4, "data": "tokens"}
 
 
 def test_both_files_come_back_as_they_were(tmp_path):
     reference.ReferenceLogProbs(ONES, 2 * ONES, 4, "tokens").save(tmp_path)
-    declared.Memory(3 * ONES, 5).save(tmp_path)
+    memory.Memory(3 * ONES, 5).save(tmp_path)
     log_probs = reference.ReferenceLogProbs.load(tmp_path, "tokens")
-    memory = declared.Memory.load(tmp_path)
+    found = memory.Memory.load(tmp_path)
     assert torch.equal(log_probs.rejected, 2 * ONES)
     assert log_probs.step == 4
-    assert torch.equal(memory.values, 3 * ONES)
-    assert memory.stage == 5
+    assert torch.equal(found.values, 3 * ONES)
+    assert found.stage == 5
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_a_wrong_file_of_reference_log_probs_is_one_line(card, arrays, told, tmp
 )
 def test_a_wrong_memory_is_one_line(card, arrays, tmp_path):
     whole = {name: array.numpy() for name, array in arrays.items()}
-    array_files.save_arrays(tmp_path / declared.FILE, whole, {"format": declared.FORMAT} | card)
-    with pytest.raises(ValueError, match=declared.FILE):
-        declared.Memory.load(tmp_path)
+    array_files.save_arrays(tmp_path / memory.FILE, whole, {"format": memory.FORMAT} | card)
+    with pytest.raises(ValueError, match=memory.FILE):
+        memory.Memory.load(tmp_path)

@@ -9,31 +9,32 @@ pytest.importorskip("vaderSentiment")
 
 from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.models.log_probs import LogProbs
-from mirrorpo.language.text_task import review_prompts, texts
-from mirrorpo.language.text_task.review_reward import TrueReward, once
+from mirrorpo.language.text_task import texts
+from mirrorpo.language.text_task.prompts import reviews
+from mirrorpo.language.text_task.rewards.reviews import TrueReward, once
 
 # Prompts
 
 
 def train(count):
-    return [prompt.question for prompt in review_prompts.PROMPTS.train(count)]
+    return [prompt.question for prompt in reviews.PROMPTS.train(count)]
 
 
 def of_test(count):
-    return [prompt.question for prompt in review_prompts.PROMPTS.test(count)]
+    return [prompt.question for prompt in reviews.PROMPTS.test(count)]
 
 
 def test_prompts_differ_and_no_thing_is_in_both_halves():
     first, second = train(48 * 12), of_test(12 * 12)
     assert len({*first, *second}) == 48 * 12 + 12 * 12
-    assert not {thing for thing in review_prompts._TEST if any(thing in text for text in first)}
+    assert not {thing for thing in reviews._TEST if any(thing in text for text in first)}
 
 
 def test_the_first_prompts_have_all_openings_and_things():
     first = train(48)
-    for opening in review_prompts._OPENINGS:
+    for opening in reviews._OPENINGS:
         assert sum(text.startswith(opening.partition("{")[0]) for text in first) == 4
-    assert all(any(thing in text for text in first) for thing in review_prompts._TRAIN)
+    assert all(any(thing in text for text in first) for thing in reviews._TRAIN)
 
 
 @pytest.mark.parametrize("count", [0, 577])

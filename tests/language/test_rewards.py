@@ -13,9 +13,9 @@ import transformers
 from mirrorpo.language.models import loading, log_probs, stand_ins
 from mirrorpo.language.models.chat import CHATML
 from mirrorpo.language.models.log_probs import LogProbs
-from mirrorpo.language.text_task import opinion_reward, rewards
-from mirrorpo.language.text_task.function_reward import checked
-from mirrorpo.language.text_task.reward import Said
+from mirrorpo.language.text_task.rewards import naming, opinion
+from mirrorpo.language.text_task.rewards.reward import Said
+from mirrorpo.language.text_task.rewards.user_function import checked
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.user_text import UserText
@@ -42,7 +42,7 @@ def write(folder, code, name="score"):
 
 
 def test_a_function_gets_texts_and_messages_and_its_numbers_are_the_rewards(tmp_path):
-    reward = rewards.of(
+    reward = naming.reward(
         write(
             tmp_path,
             "def score(prompts, completions):\n"
@@ -88,29 +88,29 @@ def test_lists_arrays_and_tensors_of_numbers_are_rewards(values):
 def test_what_a_function_may_not_return_is_said_at_once_in_one_line(result, message, tmp_path):
     code = f"import numpy as np\ndef score(prompts, completions):\n    return {result}\n"
     with pytest.raises(ValueError, match=message) as caught:
-        rewards.of(write(tmp_path, code)).check([TEXT, CHAT])
+        naming.reward(write(tmp_path, code)).check([TEXT, CHAT])
     assert "\n" not in str(caught.value)
 
 
 def test_a_function_that_is_not_there_and_a_file_that_fails_are_one_line(tmp_path):
     text = write(tmp_path, "def scores(prompts, completions): ...\n")
     with pytest.raises(ValueError, match=r"no function 'score'. Did you mean scores\?"):
-        rewards.of(text).check([TEXT])
+        naming.reward(text).check([TEXT])
     with pytest.raises(ValueError, match="fails when imported: ZeroDivisionError"):
-        rewards.of(write(tmp_path, "1 / 0\n")).check([TEXT])
+        naming.reward(write(tmp_path, "1 / 0\n")).check([TEXT])
     with pytest.raises(ValueError, match=r"No reward file at none\.py"):
-        rewards.of(UserText("none.py:score")).check([TEXT])
+        naming.reward(UserText("none.py:score")).check([TEXT])
 
 
 def test_text_from_a_file_runs_no_code_and_loads_no_model(tmp_path):
     text = write(tmp_path, "raise SystemError('it ran')\n")
     with pytest.raises(ValueError, match="name it yourself, by --reward"):
-        rewards.of(str(text)).check([TEXT])
+        naming.reward(str(text)).check([TEXT])
     folder = tiny_rewards.write_reward_model(tmp_path / "model")
     with pytest.raises(ValueError, match="name it yourself, by --reward"):
-        rewards.of(folder).check([TEXT])
+        naming.reward(folder).check([TEXT])
     with pytest.raises(ValueError, match="name it yourself, by --reward"):
-        rewards.of(folder).scorer(None, None, 1)
+        naming.reward(folder).scorer(None, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -122,21 +122,21 @@ def test_text_from_a_file_runs_no_code_and_loads_no_model(tmp_path):
 )
 def test_an_unknown_reward_is_said_with_the_near_names(name, message):
     with pytest.raises(ValueError, match=message):
-        rewards.of(UserText(name))
+        naming.reward(UserText(name))
 
 
 def test_a_file_without_its_function_is_said(tmp_path):
     write(tmp_path, "")
     path = tmp_path / "my_reward.py"
     with pytest.raises(ValueError, match=r"is a file: name a function in it, as in .*py:score"):
-        rewards.of(UserText(path))
+        naming.reward(UserText(path))
 
 
 def test_another_content_is_another_reward(tmp_path):
     text = write(tmp_path, "def score(prompts, completions): return [0.0] * len(completions)\n")
-    before = rewards.of(text).facts(), rewards.of(text).contents()
+    before = naming.reward(text).facts(), naming.reward(text).contents()
     write(tmp_path, "def score(prompts, completions): return [1.0] * len(completions)\n")
-    after = rewards.of(text).facts(), rewards.of(text).contents()
+    after = naming.reward(text).facts(), naming.reward(text).contents()
     assert before[0] != after[0]
     assert before[1] != after[1]
 
@@ -150,7 +150,7 @@ def reward_folder(tmp_path_factory):
 
 
 def loaded(folder, batch=2):
-    return rewards.of(UserText(folder)).scorer(None, None, batch)
+    return naming.reward(UserText(folder)).scorer(None, None, batch)
 
 
 def test_a_reward_model_reads_its_own_template_whatever_shares_the_batch(reward_folder):
@@ -208,7 +208,7 @@ def test_the_opinion_is_the_models_own_odds_of_praise():
     original = log_probs.measure(model, tokenizer, asked, texts)
     given = Said([TEXT] * 2, asked, texts, original)
     usual = float(original.mean.mean())
-    found = rewards.of("opinion").scorer(model, tokenizer, 2)(given, usual)
+    found = naming.reward("opinion").scorer(model, tokenizer, 2)(given, usual)
     for row, text in enumerate(texts):
         before = f"{TEXT.said}{text}\nSentiment:"
         logits = []
@@ -218,5 +218,5 @@ def test_the_opinion_is_the_models_own_odds_of_praise():
             with torch.no_grad():
                 odds = model(ids).logits[0].log_softmax(-1)
             logits.append(float(odds[start - 1 : -1].gather(1, ids[0, start:, None]).sum()))
-        penalty = opinion_reward.PENALTY * max(0.0, usual - original.mean[row])
+        penalty = opinion.PENALTY * max(0.0, usual - original.mean[row])
         assert found[row] == pytest.approx(logits[0] - logits[1] - penalty, abs=1e-3)

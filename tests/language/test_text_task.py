@@ -14,10 +14,11 @@ pytest.importorskip("vaderSentiment")
 from mirrorpo import objectives, variants
 from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.models.log_probs import LogProbs
-from mirrorpo.language.text_task import measures, review_prompts, task, texts
+from mirrorpo.language.text_task import measures, task, texts
 from mirrorpo.language.text_task.fine_tuning import fine_tune
 from mirrorpo.language.text_task.preparation import PreparedTask, prepare
-from mirrorpo.language.text_task.review_reward import ReviewReward
+from mirrorpo.language.text_task.prompts import reviews
+from mirrorpo.language.text_task.rewards.reviews import ReviewReward
 from mirrorpo.language.text_task.settings import TextSettings
 
 from . import tiny_reviews
@@ -83,7 +84,7 @@ def test_the_original_is_at_no_distance_from_itself(loaded, tmp_path):
     own = PreparedTask(
         task.reviews(""), settings, scorer, tmp_path, model, tokenizer, tmp_path, usual=-3.0
     )
-    asked = review_prompts.PROMPTS.test(4)
+    asked = reviews.PROMPTS.test(4)
     found = agents.score(None, own, asked, 8, 0, tmp_path / "texts.jsonl")
     assert found.measures.kl == 0
     assert found.prompts == of_test(4) * 2
@@ -133,7 +134,7 @@ def test_the_target_learns_the_best_of_the_originals_texts(prepared, loaded, mod
     given = train(24)
     original = log_probs.measure(*loaded, texts.cycle(given, len(said)), said)
     assert prepared.usual == pytest.approx(original.mean.mean())
-    asked = texts.cycle(review_prompts.PROMPTS.train(24), len(said))
+    asked = texts.cycle(reviews.PROMPTS.train(24), len(said))
     rewards = prepared.reward(asked, said, original).reshape(-1, 24)
     target, _ = loading.load(model_folder, str(prepared.target))
     margins = {}

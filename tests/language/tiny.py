@@ -120,7 +120,7 @@ def collated(made, rows=None):
 
 
 def loss_and_gradients(made, batch):
-    """Of one batch through a trainer's `compute_loss`."""
+    """Loss and gradients of one batch through a trainer's `compute_loss`."""
     made.model.zero_grad()
     loss = made.compute_loss(made.model, batch)
     loss.backward()

@@ -12,7 +12,7 @@ import tokenizers
 import torch
 import transformers
 
-from mirrorpo.language.text_task import review_prompts
+from mirrorpo.language.text_task.prompts import reviews
 
 GOOD = ["great", "wonderful", "lovely", "happy", "excellent", "perfect"]
 BAD = ["terrible", "awful", "boring", "ugly", "horrible", "sad"]
@@ -24,7 +24,7 @@ def write(folder, seed=0, begins=False):
 
     `begins`: whether the tokenizer puts a token of its own before every text.
     """
-    own = review_prompts.PROMPTS
+    own = reviews.PROMPTS
     asked = " ".join(prompt.question for prompt in (*own.training, *own.tested))
     words = dict.fromkeys(re.findall(r" ?[^ ]+", asked))
     words.update(dict.fromkeys(f" {word}" for word in (*GOOD, *BAD, *PLAIN)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirrorpo.language.text_task.prompts import split
+from mirrorpo.language.text_task.prompts.halves import split
 from mirrorpo.preference_texts.prompts import read
 
 TEXTS = ["What is 2 plus 3?", "Name a colour, please."]

@@ -341,8 +341,9 @@ def _language(folder: Path) -> list[Kind]:
     from mirrorpo import files, json_lines
     from mirrorpo.language.align import run
     from mirrorpo.language.models import generation
-    from mirrorpo.language.text_task import fine_tuning, preparation
-    from mirrorpo.language.training import declared, reference
+    from mirrorpo.language.text_task import fine_tuning, kept
+    from mirrorpo.language.text_task.pool import PoolContent
+    from mirrorpo.language.training import memory, reference
 
     decoding = generation.Decoding(batch_size=2)
     prompts = ["a", "b", "c", "d"]
@@ -353,11 +354,11 @@ def _language(folder: Path) -> list[Kind]:
         json_lines.append(completions, asdict(row))
     log_probs = reference.ReferenceLogProbs(torch.zeros(4), torch.ones(4), 3, "tokens")
     log_probs.save(folder)
-    declared.Memory(torch.ones(3), 2).save(folder)
+    memory.Memory(torch.ones(3), 2).save(folder)
     card = folder / "training.json"
     files.write_json(card, asdict(fine_tuning._Card(False, 1.0, {"loss": [1.0, None]})))
     pool = folder / "continuations.json"
-    content = preparation._Content(["a"], ["b"] * 4, [0.5] * 4)
+    content = PoolContent(["a"], ["b"] * 4, [0.5] * 4)
     files.write_json(pool, asdict(content))
     state = folder / "checkpoint-3" / "trainer_state.json"
     files.write_json(state, {"global_step": 3})
@@ -374,8 +375,8 @@ def _language(folder: Path) -> list[Kind]:
         ),
         Kind(
             "an objective's memory",
-            folder / declared.FILE,
-            lambda: declared.Memory.load(folder),
+            folder / memory.FILE,
+            lambda: memory.Memory.load(folder),
         ),
         Kind(
             "a training's card",
@@ -385,7 +386,7 @@ def _language(folder: Path) -> list[Kind]:
         Kind(
             "a pool of continuations",
             pool,
-            lambda: preparation._read(pool, "a pool of continuations", preparation._Content),
+            lambda: kept.read(pool, "a pool of continuations", PoolContent),
         ),
         Kind("a checkpoint's state", state, lambda: run.last_checkpoint(folder)),
     ]

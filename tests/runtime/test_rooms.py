@@ -25,6 +25,11 @@ MODULES = {name_of(path).removesuffix(".__init__"): path for path in SOURCE.rglo
 
 
 @functools.cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text("utf-8"))
+
+
+@functools.cache
 def rooms() -> list[str]:
     """The folders of CONTRIBUTING's table, from the ground up, as in ``language.models``."""
     text = LIST.read_text("utf-8").partition("## Where code goes")[2].partition("\n## ")[0]
@@ -32,6 +37,10 @@ def rooms() -> list[str]:
     return [
         path.strip("/").replace("/", ".") for row in rows for path in re.findall("`(.+?)`", row)
     ]
+
+
+def room_of_folder(folder: Path) -> str:
+    return ".".join(folder.relative_to(SOURCE).parts)
 
 
 def room_of(module: str) -> str:
@@ -48,7 +57,7 @@ def imports(module: str) -> frozenset[str]:
     if MODULES[module].name != "__init__.py":
         here = here[:-1]
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else []
             whole = ".".join([*base, *([node.module] if node.module else [])])
@@ -64,8 +73,8 @@ def test_every_folder_is_in_the_list_of_rooms():
     tops = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
     assert {room.partition(".")[0] for room in listed} == tops
     assert all((SOURCE / room.replace(".", "/") / "__init__.py").is_file() for room in listed)
-    inner = {room.partition(".")[2] for room in listed if room.startswith("language.")}
-    assert inner == {path.parent.name for path in SOURCE.glob("language/*/__init__.py")}
+    found = {room_of_folder(path.parent) for path in SOURCE.rglob("language/**/__init__.py")}
+    assert {room for room in listed if room.startswith("language")} == found
 
 
 def test_imports_go_down_the_list():

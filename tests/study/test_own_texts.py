@@ -15,7 +15,7 @@ import torch
 import mirrorpo as mpo
 from mirrorpo import variants
 from mirrorpo.cli import main
-from mirrorpo.language.text_task.preparation import ContinuationPool
+from mirrorpo.language.text_task.pool import ContinuationPool
 from mirrorpo.reporting import written
 from mirrorpo.reporting.page import reading
 from tests.language import tiny_reviews, tiny_rewards

@@ -174,7 +174,7 @@ def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Reco
 
 
 def ranked(evidence: Evidence, rate: float, near_equal: float, pairs: int) -> list[str]:
-    """The objectives in the order of `recommend`, for data of which just this is known."""
+    """The objectives in the order of `recommend`, for data of which only this is known."""
     _, _, kept, score = _scores(evidence, rate, near_equal, pairs)
     return [evidence.algorithms[at] for at in kept[np.argsort(-score[kept], kind="stable")]]
 
@@ -220,13 +220,13 @@ def _mean_filled(evidence: Evidence) -> np.ndarray:
 
 
 def _error_filled(evidence: Evidence) -> np.ndarray:
-    """Of what was not measured, the spread of what was."""
+    """The spread of what was measured, for what was not."""
     of_cell = np.nanstd(evidence.mean, axis=1, keepdims=True)
     return np.where(evidence.known, np.nan_to_num(evidence.error), of_cell)
 
 
 def _place_of_text(weights: np.ndarray, mean: np.ndarray) -> int:
-    """Of about equally near cells the one where the objective did best."""
+    """The best cell of the objective among those about equally near."""
     weight = np.where(np.isfinite(mean), weights, 0.0)
     return int(np.argmax(np.where(weight >= 0.5 * weight.max(), np.nan_to_num(mean), -np.inf)))
 

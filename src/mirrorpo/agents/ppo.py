@@ -43,13 +43,16 @@ class Moments:
 
     @classmethod
     def new(cls, shape: tuple[int, ...]) -> "Moments":
+        """Moments of nothing yet: mean 0 and variance 1."""
         return cls(jnp.zeros(shape), jnp.ones(shape), jnp.float32(1e-4))
 
     @property
     def std(self) -> jax.Array:
+        """The standard deviation, positive."""
         return jnp.sqrt(self.variance + 1e-8)
 
     def normalise(self, x: jax.Array) -> jax.Array:
+        """Values in standard deviations from the mean."""
         return (x - self.mean) / self.std
 
     def updated(self, x: jax.Array) -> "Moments":
@@ -234,7 +237,7 @@ def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Rollou
     )
     optimiser = _optimiser(settings)
 
-    def loss(parameters: dict, sample: tuple) -> jax.Array:
+    def loss(parameters: dict[str, Any], sample: tuple[Any, ...]) -> jax.Array:
         x, action, old, advantage, target = sample
         new = networks.actor.apply(parameters["actor"], x, action, method="log_prob")
         ratio = jnp.exp(new - old)
@@ -246,7 +249,7 @@ def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Rollou
         bonus = settings.entropy_weight * entropy.mean()
         return -gain - bonus + 0.5 * ((value - target) ** 2).mean()
 
-    def minibatch(carry: tuple, rows: jax.Array) -> tuple[tuple, None]:
+    def minibatch(carry: tuple[Any, ...], rows: jax.Array) -> tuple[tuple[Any, ...], None]:
         parameters, states = carry
         gradients = jax.grad(loss)(parameters, jax.tree.map(lambda a: a[rows], samples))
         gradients = {**gradients, "actor": hold_std(gradients["actor"], settings.std)}
@@ -257,7 +260,7 @@ def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Rollou
         }
         return (parameters, {name: state for name, (_, state) in changed.items()}), None
 
-    def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+    def epoch(carry: tuple[Any, ...], key: jax.Array) -> tuple[tuple[Any, ...], None]:
         rows = jax.random.permutation(key, steps).reshape(settings.minibatches, -1)
         return jax.lax.scan(minibatch, carry, rows)
 
@@ -280,7 +283,7 @@ def _advantages(
     error = batch.reward + future - value
     keep = settings.discount * settings.gae_lambda * (1.0 - batch.over)
 
-    def back(later: jax.Array, now: tuple) -> tuple[jax.Array, jax.Array]:
+    def back(later: jax.Array, now: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
         advantage = now[0] + now[1] * later
         return advantage, advantage
 

@@ -25,10 +25,10 @@ class Stepping:
         self._settings = settings
         actor = Networks.of(task, settings).actor
 
-        def act(learner: Learner, seen: jax.Array, keys: jax.Array) -> tuple:
+        def act(learner: Learner, seen: jax.Array, keys: jax.Array) -> tuple[Any, ...]:
             parameters = learner.parameters["actor"]
 
-            def one(seen: jax.Array, key: jax.Array) -> tuple:
+            def one(seen: jax.Array, key: jax.Array) -> tuple[Any, ...]:
                 key, noise, start = jax.random.split(key, 3)
                 x = learner.observations.normalise(seen)
                 action: Any = actor.apply(parameters, x, noise, method="sample")

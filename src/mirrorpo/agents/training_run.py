@@ -97,7 +97,7 @@ def train(
     runs.claim(out, config, kind="agents train")
     state_file = out / "state.safetensors"
     if not state_file.is_file():
-        # A run that was killed early has saved policies alone, and begins anew.
+        # A run that was killed early has saved policies alone, and starts over.
         runs.refuse_lost_state(out, out / CHECKPOINTS)
     trainer = PPOTrainer(task, settings)
     state = trainer.start(seed, start)

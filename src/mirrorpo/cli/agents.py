@@ -54,7 +54,7 @@ def train(
 ) -> None:
     """Train a source agent by PPO, keeping a checkpoint at each evaluation.
 
-    An interrupted run continues with the same command.
+    The same command resumes an interrupted run.
 
     Args:
         task: ant, tla, hopper, walker2d or halfcheetah; gym:ID, an environment of Gymnasium;

@@ -19,12 +19,12 @@ def align(
 ) -> None:
     """Fine-tune a language model on preference pairs, as a YAML recipe says (extra `llm`).
 
-    An interrupted run continues with the same command. On several GPUs: `accelerate launch -m
+    The same command resumes an interrupted run. On several GPUs: `accelerate launch -m
     mirrorpo align RECIPE`.
 
     Args:
         recipe: a file such as those in recipes/.
-        settings: what to change of it.
+        settings: changes to the recipe.
         out: run folder; by default runs/align-RECIPE-DATASET-seedSEED.
     """
     with progress("steps") as told:

@@ -26,7 +26,7 @@ def bench(
     With --data, agents are trained on the trajectories of a file, and scored by true return where
     its card names a task of MirrorPO's, else by how many held-out labels they agree with.
 
-    An interrupted bench continues with the same command.
+    The same command resumes an interrupted bench.
 
     Args:
         settings: what to measure.

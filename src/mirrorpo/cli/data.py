@@ -19,8 +19,8 @@ def generate(
     """Simulate trajectories of two source agents and label pairs of them.
 
     All variants are views of one simulation, which is kept in the user's cache: another variant
-    of the same task, rows, seed and agents simulates nothing anew. An interrupted simulation
-    continues with the same command.
+    of the same task, rows, seed and agents simulates nothing again. The same command resumes
+    an interrupted simulation.
 
     Args:
         task: name of a task: of MirrorPO's own, gym:ID, playground:NAME or FILE.py:FUNCTION.

@@ -18,7 +18,7 @@ def discover(
 ) -> None:
     """Search the mirror family for the objective whose trained agents earn the most true return.
 
-    An interrupted search continues with the same command. `tensorboard --logdir OUT` shows it live.
+    The same command resumes an interrupted search. `tensorboard --logdir OUT` shows it live.
 
     Args:
         settings: what to search, and how.

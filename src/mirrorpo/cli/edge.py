@@ -17,10 +17,10 @@ TRACEBACK = "MIRRORPO_TRACEBACK"
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """Within it a command runs. It ends in one line on standard error and an exit code:
+    """Run a command: it ends in one line on standard error and an exit code.
 
-    2 for a user's mistake or a fault of the machine, 3 for training that diverged, 128 and the
-    signal's number for a signal. A run that failed before it began leaves no folder behind.
+    The code is 2 for a user's mistake or a fault of the machine, 3 for training that diverged, 128
+    and the signal's number for a signal. A run that failed before it began leaves no folder behind.
     """
     printable_streams()
     try:

@@ -20,8 +20,8 @@ def judge(
 ) -> None:
     """Win rate of a model's answers, plain and length-controlled, by a judge (extra `llm`).
 
-    Answers come from a file, or are generated. Without a baseline they are only generated. An
-    interrupted run continues with the same command, and no call of a judge is made twice.
+    Answers come from a file, or are generated. Without a baseline they are only generated. The
+    same command resumes an interrupted run, and no call of a judge is made twice.
 
     Args:
         model: a file of answers (instruction, output, generator): .json, .jsonl, .csv or

@@ -38,7 +38,7 @@ class Stopped(KeyboardInterrupt):
 def explain(number: int) -> str:
     """The line that a stopped command ends with."""
     name = "Interrupted" if number == signal.SIGINT else f"Stopped by {signal.Signals(number).name}"
-    return f"{name}. The same command continues where it stopped."
+    return f"{name}. The same command resumes where it stopped."
 
 
 def _leave(number: int) -> None:

@@ -19,7 +19,7 @@ def submit(
 ) -> None:
     """Measure a loss in the leaderboard's suite and write its rows to one JSON file.
 
-    An interrupted submission continues with the same command. See docs/howto/leaderboard.md for
+    The same command resumes an interrupted submission. See docs/howto/leaderboard.md for
     how to send the file.
 
     Args:

@@ -1,7 +1,24 @@
 """Finding preference objectives, and saying what a found one does."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .artefact import Discovery, load, shipped
+    from .closed_form_fit import closed_form
+    from .search import discover
+    from .settings import DiscoverySettings
+    from .visited import Visited
+
+__all__ = [
+    "Discovery",
+    "DiscoverySettings",
+    "Visited",
+    "closed_form",
+    "discover",
+    "load",
+    "shipped",
+]
 
 _HOMES = {
     "Discovery": "artefact",
@@ -13,11 +30,10 @@ _HOMES = {
     "shipped": "artefact",
 }
 
-__all__ = list(_HOMES)
+if not TYPE_CHECKING:  # to which a typing error of a name would be no error
 
-
-def __getattr__(name: str) -> Any:
-    # Lazily: the names of shipped discoveries do not need a simulator.
-    if name not in _HOMES:
+    def __getattr__(name: str) -> object:
+        # Lazily: the names of shipped discoveries do not need a simulator.
+        if name in _HOMES:
+            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

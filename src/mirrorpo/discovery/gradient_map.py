@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import jax
@@ -73,7 +74,7 @@ def gradient_map(
         ValueError: ``n`` below 2, or a reference that is needed and neither given nor visited.
     """
     if n < 2:
-        raise ValueError(f"The gradient map has n = {n!r} points an axis, but needs at least 2.")
+        raise ValueError(f"The gradient map has n = {n!r} points per axis, but needs at least 2.")
     if not objective.needs_reference:
         reference = None
     elif reference is None:
@@ -105,11 +106,20 @@ def loss_gradients(objective: Objective, points: np.ndarray) -> np.ndarray:
 
 @jax.jit
 def _gradients(objective: Objective, points: jax.Array) -> jax.Array:
-    def loss(pair: jax.Array, rest: jax.Array) -> jax.Array:
-        reference = (rest[0:1], rest[1:2]) if objective.needs_reference else (None, None)
-        return objective(PairLogProbs(pair[0:1], pair[1:2], *reference), rest[2])[0]
-
+    loss = functools.partial(loss_of_pair, objective)
     return jax.vmap(jax.grad(loss))(points[:, :2], points[:, 2:])
+
+
+def loss_of_pair(objective: Objective, pair: jax.Array, rest: jax.Array) -> jax.Array:
+    """The loss of one pair, a scalar, from a row of `Visited`.
+
+    Args:
+        objective: any.
+        pair: log-probs of chosen and rejected, shape (2,).
+        rest: those of the reference, and the progress, shape (3,).
+    """
+    reference = (rest[0:1], rest[1:2]) if objective.needs_reference else (None, None)
+    return objective(PairLogProbs(pair[0:1], pair[1:2], *reference), rest[2])[0]
 
 
 def depends_on_progress(objective: Objective, visited: Visited) -> bool:

@@ -72,7 +72,7 @@ class DiscoverySettings:
             (separable natural evolution strategy, a step size for each parameter), or "cma-es"
             (covariance matrix adaptation, for few numbers).
         generations: the number of generations of the search.
-        population: agents a generation; even.
+        population: number of agents per generation; even.
         sigma: standard deviation of the perturbations at the start.
         sigma_decay: factor on sigma for each generation (open-es).
         step_size: Adam's learning rate (open-es).
@@ -81,31 +81,31 @@ class DiscoverySettings:
         protocol: "mirror" or "paper": gives each setting of inner training that is None, see
             `mirrorpo.protocols`.
         rows: pairs that the fitness trains on; None for the paper's number.
-        epochs: passes over them.
+        epochs: passes over these pairs, all stages together.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
-        episodes: the number of episodes of each agent's fitness.
+        episodes: evaluation episodes per agent for its fitness.
         screen_epochs: train every agent for so many epochs first, and only the best share of
             them, `screen_keep`, in full; None for no screening.
         screen_keep: share of the population that survives the screening.
         validate_every: generations between validations, of the mean and the best so far.
-        validation_seeds: agents a validation.
-        validation_rows: pairs that they train on; None for the paper's number.
-        validation_time_steps: as `time_steps`, for them.
-        validation_minibatch: as `minibatch`, for them.
-        validation_learning_rate: as `learning_rate`, for them; None for the same.
-        validation_episodes: the number of episodes of each of them.
-        minibatch: pairs a step of the inner training behind the fitness.
-        learning_rate: Adam's in it.
-        schedule: the schedule of that rate within each stage: constant, linear or cosine; or
-            linear-overall, which falls to zero over all stages together.
-        reset_optimiser: start Adam anew with each stage of inner training.
+        validation_seeds: number of agents per validation.
+        validation_rows: pairs that validation trains on; None for the paper's number.
+        validation_time_steps: `time_steps` in validation.
+        validation_minibatch: `minibatch` in validation.
+        validation_learning_rate: `learning_rate` in validation; None for the same.
+        validation_episodes: evaluation episodes per agent in validation.
+        minibatch: pairs per step of inner training.
+        learning_rate: Adam's learning rate in inner training, at the start of each stage.
+        schedule: the schedule of the learning rate within each stage: constant, linear or cosine;
+            or linear-overall, which falls to zero over all stages together.
+        reset_optimiser: restart Adam at each stage of inner training.
         single_stage: names of objectives that skip their SFT stage.
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
             commands.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones.
-        backend: physics engine; None for the task's own.
-        better: the better source agent; None for the task's own.
-        worse: the worse source agent; None for the task's own.
+        backend: physics engine; default: the task's own.
+        better: the better source agent; default: the task's own.
+        worse: the worse source agent; default: the task's own.
         seed: the seed of the search.
         data_seed: the seed of trajectories and labels: each generation has labels of its own, and
             the validation has trajectories and labels that no generation sees.

@@ -7,6 +7,7 @@ their code.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import array_files, files
+from mirrorpo.discovery.gradient_map import loss_of_pair
 from mirrorpo.discovery.member_functions import MOMENTS, Curve, member_functions
 from mirrorpo.discovery.visited import Visited
-from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs, user_code
+from mirrorpo.objectives import MirrorObjective, Objective, user_code
 from mirrorpo.runtime.pytrees import as_pytree
 
 LOW, HIGH, POINTS = -12.0, -0.5, 47
@@ -208,10 +210,7 @@ def load(path: Path) -> tuple[str, Shape]:
 
 @jax.jit
 def _loss_and_gradient(objective: Objective, points: jax.Array) -> tuple[jax.Array, jax.Array]:
-    def loss(pair: jax.Array, rest: jax.Array) -> jax.Array:
-        reference = (rest[0:1], rest[1:2]) if objective.needs_reference else (None, None)
-        return objective(PairLogProbs(pair[0:1], pair[1:2], *reference), rest[2])[0]
-
+    loss = functools.partial(loss_of_pair, objective)
     return jax.vmap(jax.value_and_grad(loss))(points[:, :2], points[:, 2:])
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -122,7 +122,7 @@ def search(
     followed: list[Terms] = [()]
     found: list[Candidate] = []
     for _ in range(max_terms):
-        grown: dict[tuple, tuple[float, Terms]] = {}
+        grown: dict[tuple[Any, ...], tuple[float, Terms]] = {}
         for terms in followed:
             for left, term in _extensions(data, terms, dictionary, columns):
                 extended = (*terms, term)
@@ -249,7 +249,7 @@ def _dictionary(data: Gradients, ratios: bool, moving: bool) -> Iterator[Term]:
             yield dataclasses.replace(base, time=time)
 
 
-def _kinds(terms: Terms) -> tuple:
+def _kinds(terms: Terms) -> tuple[Any, ...]:
     """What the terms are, whatever the numbers inside: one set of a kind is followed."""
     return tuple(sorted((t.shape, t.variable, t.shift != 0.0, t.time) for t in terms))
 

@@ -74,7 +74,8 @@ class Visited:
         reference and moves away.
 
         Args:
-            low, high: range of the log-probs.
+            low: lowest log-prob.
+            high: highest log-prob.
             n: the square root of the number of points.
             needs_reference: whether to fill the reference's columns.
 

@@ -45,9 +45,9 @@ def align(
 
     Args:
         recipe: a file such as those in recipes/.
-        out: run folder. An interrupted run continues with the same call. By default a temporary
+        out: run folder. The same call resumes an interrupted run. By default a temporary
             folder, which is removed with the result; `Alignment.save` keeps it.
-        seed: in place of the recipe's.
+        seed: the seed, in place of the recipe's.
         set: values in place of the recipe's, as in ``{"learning_rate": 1e-5,
             "objective_parameters.gamma": 2}``. The objective is named as `mirrorpo.objective`
             takes its text.
@@ -67,6 +67,7 @@ def align(
     from mirrorpo import files, objectives, runs
     from mirrorpo.language.align import recipe as recipes
     from mirrorpo.language.align import run, short_form
+    from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
     from mirrorpo.study import tryout
 
@@ -80,7 +81,7 @@ def align(
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if smoke:
         wanted = short_form.shrink(wanted)
-    run.datasets.disable_progress_bars()
+    datasets.disable_progress_bars()
     folder = choose(out, "align", _name(file, wanted, smoke))
     with writing(folder) as path:
         config = run.settings(wanted, path / "checkpoints")

@@ -54,7 +54,7 @@ def bench(
 
     Args:
         settings: what to measure, ready-made, in place of single options.
-        out: run folder. An interrupted bench continues with the same call. By default a temporary
+        out: run folder. The same call resumes an interrupted bench. By default a temporary
             folder, which is removed with the result; `BenchResult.save` keeps it.
         cache: folder for simulated trajectories, or sampled texts; the user's cache by default.
         ray: train and score robots on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N

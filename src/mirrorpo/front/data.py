@@ -41,7 +41,7 @@ def generate(
     """Simulate trajectories of two source agents and label pairs of them.
 
     All variants are views of one simulation, which is kept in the user's cache: another variant
-    of the same task, rows, seed and agents simulates nothing anew.
+    of the same task, rows, seed and agents simulates nothing again.
 
     >>> import mirrorpo as mpo
     >>> pairs = mpo.generate("hopper", variant="noisy:0.3", rows=256)  # doctest: +SKIP

@@ -53,7 +53,7 @@ def discover(
 
     Args:
         settings: what to search and how, ready-made, in place of single options.
-        out: run folder. An interrupted search continues with the same call; `tensorboard --logdir
+        out: run folder. The same call resumes an interrupted search; `tensorboard --logdir
             OUT` shows it live. By default a temporary folder, which is removed with the result;
             `DiscoveryResult.save` keeps it.
         ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for

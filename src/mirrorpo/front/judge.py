@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirrorpo.front.run_folder import (
     Out,
@@ -61,15 +61,15 @@ def judge(
         judge: vader; PATH.py:FUNCTION, a score from (instruction, output), run as code; or a .yaml
             file that names a language model at an OpenAI-compatible endpoint.
         adapter: a LoRA adapter for the model.
-        baseline_adapter: one for the baseline.
+        baseline_adapter: a LoRA adapter for the baseline.
         difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
             instructions.
-        max_new_tokens: at which an answer is cut.
+        max_new_tokens: the most tokens of an answer.
         temperature: the temperature of the samples; 0 takes the likeliest token.
         top_p: share of the probability that is sampled from.
         batch_size: answers at once.
         seed: the seed of the answers and of the bootstrap.
-        out: run folder. An interrupted run continues with the same call. By default a temporary
+        out: run folder. The same call resumes an interrupted run. By default a temporary
             folder, which is removed with the result; `Judgement.save` keeps it.
         cache: folder of what judges have said; the user's cache by default.
         progress: told what is done, of how much, and what is being done.
@@ -230,4 +230,5 @@ def _path(path: PathLike | None) -> Path | None:
 def _without_bars() -> None:
     from mirrorpo.language.trl_names import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    log: Any = transformers.utils.logging  # has no types
+    log.disable_progress_bar()

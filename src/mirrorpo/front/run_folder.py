@@ -129,4 +129,4 @@ def writing(folder: RunFolder) -> Iterator[Path]:
 
 
 def silent(done: float, total: float, doing: str) -> None:
-    """The progress of which nobody wants to know."""
+    """The progress that nobody wants to know."""

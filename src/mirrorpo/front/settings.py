@@ -17,10 +17,10 @@ class TrainedAgents:
         seeds: number of agents.
         seed: the seed of the first agent; the others count on.
         start_from: an agent's name or file to start from; by default the task's own start.
-        episodes: the number of episodes of the evaluation.
+        episodes: evaluation episodes per agent.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
-        task: the data's own, which must be named where it is a FILE.py:FUNCTION.
+        task: the robot's task; default: that of the data. A FILE.py:FUNCTION must be named.
     """
 
     seeds: int = 1
@@ -78,12 +78,12 @@ class EvaluateSettings:
     """Where an agent acts, and for how many episodes.
 
     Attributes:
-        task: to act on; the agent's own by default.
+        task: the task to act on; default: the agent's own.
         backend: physics engine; the agent's own by default on its own task.
         episodes: number of episodes.
         seed: the seed of start states and action noise.
         actions: "sampled" actions, or "mean" ones.
-        penalty_coefficient: in place of the coefficient of the task's penalty.
+        penalty_coefficient: the coefficient of the task's penalty, in place of its own.
     """
 
     task: str | None = None
@@ -122,7 +122,7 @@ class AlignSettings:
     """What `align` changes of a recipe.
 
     Attributes:
-        seed: in place of the recipe's.
+        seed: the seed, in place of the recipe's.
         set: values in place of the recipe's, as in `--set learning_rate=1e-5
             objective_parameters.gamma=2`.
         format: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
@@ -141,17 +141,17 @@ class JudgeSettings:
     """What `judge` compares, and how.
 
     Attributes:
-        baseline: the same as the model, to compare with.
+        baseline: what to compare with: a file of answers or a model, named like the first.
         prompts: a file of instructions, of the same kinds. A model answers them; of a file of
             answers only these count.
         judge: vader; PATH.py:FUNCTION, a score from (instruction, output), run as code; or a .yaml
             file that names a language model at an OpenAI-compatible endpoint, as in
             recipes/judges/.
         adapter: a LoRA adapter for the model.
-        baseline_adapter: one for the baseline.
+        baseline_adapter: a LoRA adapter for the baseline.
         difficulty: alpaca_eval's df_gamed.csv, for the length-controlled rate on its own
             instructions.
-        max_new_tokens: at which an answer is cut.
+        max_new_tokens: the most tokens of an answer.
         temperature: the temperature of the samples; 0 takes the likeliest token.
         top_p: share of the probability that is sampled from.
         batch_size: answers at once.

@@ -50,7 +50,7 @@ def train(
         episodes: the number of episodes of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.
-        task: the data's own, which must be named where it is a FILE.py:FUNCTION.
+        task: the robot's task; default: that of the data. A FILE.py:FUNCTION must be named.
         **options: fields of `mirrorpo.protocols.Training`.
 
     Raises:

@@ -1,6 +1,7 @@
 """Fine-tune language models with any objective, through TRL. Needs the extra ``llm``."""
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .training.dpo_trainer import DPOTrainer
@@ -9,19 +10,16 @@ if TYPE_CHECKING:
 
 __all__ = ["DPOTrainer", "PreferenceConfig", "PreferenceTrainer"]
 
+_HOMES = {
+    "DPOTrainer": "dpo_trainer",
+    "PreferenceConfig": "settings",
+    "PreferenceTrainer": "trainer",
+}
 
-def __getattr__(name: str) -> Any:
-    """Load PyTorch and TRL only when one of the classes is used."""
-    if name == "DPOTrainer":
-        from .training.dpo_trainer import DPOTrainer
+if not TYPE_CHECKING:  # to which a typing error of a name would be no error
 
-        return DPOTrainer
-    if name == "PreferenceConfig":
-        from .training.settings import PreferenceConfig
-
-        return PreferenceConfig
-    if name == "PreferenceTrainer":
-        from .training.trainer import PreferenceTrainer
-
-        return PreferenceTrainer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Load PyTorch and TRL only when one of the classes is used."""
+        if name in _HOMES:
+            return getattr(importlib.import_module(f"{__name__}.training.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 from mirrorpo import files
 
 from . import formats
-from .place import names
+from .place import Rows, names
 
 _SHARD = re.compile(r"^(?P<split>.+?)-\d{5}-of-\d{5}$")
 _COUNTER = re.compile(r"[-_.]?\d+$")
@@ -66,7 +66,7 @@ class DatasetSplit:
         return rows[first:last]
 
 
-def read(path: Path, split: str | None) -> tuple[formats.Rows, str]:
+def read(path: Path, split: str | None) -> tuple[Rows, str]:
     """The rows of one split of a file or a folder.
 
     A folder is one that `datasets` saved, a clone of a hub's repository, or one of files whose

@@ -48,11 +48,6 @@ class PreferenceRow:
     reference: tuple[float, float] | None = None
 
     @property
-    def is_conversation(self) -> bool:
-        """Whether its parts are messages."""
-        return not isinstance(self.prompt, str)
-
-    @property
     def question(self) -> str:
         """The prompt as one text that is the same for the same prompt, however it was written."""
         return as_question(self.prompt)

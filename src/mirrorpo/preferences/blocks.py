@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +50,7 @@ def simulate(
 
 def _stepped_block(
     policies: Policy | Sequence[Actor], block: int, rows: int, seed: int, task: AnyTask
-) -> dict:
+) -> dict[str, Any]:
     """A block that is stepped from Python; keys as in `_compiled_block`."""
     numbers = np.arange(block * ROWS_A_BLOCK, min((block + 1) * ROWS_A_BLOCK, rows))
     of_row, copy = np.repeat(numbers, 2 * COPIES), np.tile(np.arange(2 * COPIES), len(numbers))

@@ -118,6 +118,7 @@ class PreferenceDataset:
 
     @property
     def observation_size(self) -> int:
+        """Numbers of an observation."""
         return int(self.trajectories.observations.shape[-1])
 
     @property
@@ -205,7 +206,7 @@ def simulate(
         seed: the seed of start states and action noise.
         better: agent's name or file; None for the task's own.
         worse: agent's name or file; None for the task's own.
-        parts: folder for finished parts, which stay there; the same call continues from them
+        parts: folder for finished parts, which stay there; the same call resumes from them
             after a kill. A part that is damaged, or of another pool, is said and made again.
         progress: called with (parts done, number of parts).
 
@@ -324,7 +325,7 @@ def _part(parts: Path, block: int) -> Path:
     return Path(parts) / f"part-{block:05d}.safetensors"
 
 
-def _load_part(parts: Path | None, block: int, card: Mapping[str, Any]) -> dict | None:
+def _load_part(parts: Path | None, block: int, card: Mapping[str, Any]) -> dict[str, Any] | None:
     if parts is None or not _part(parts, block).is_file():
         return None
     path = _part(parts, block)
@@ -357,7 +358,9 @@ def _save(path: Path | str, arrays: Mapping[str, np.ndarray], card: Mapping[str,
     files.write_with_card(path, lambda to: array_files.save_arrays(to, arrays, card), card)
 
 
-def _load(path: Path | str, format_name: str, what: str) -> tuple[dict[str, np.ndarray], dict]:
+def _load(
+    path: Path | str, format_name: str, what: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     path = Path(path)
     card = array_files.load_card(path, format_name, what)
     validation.check_card(card, path)

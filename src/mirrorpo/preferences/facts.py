@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mirrorpo import digits, files
-from mirrorpo.preferences.data import BETTER, PreferenceDataset, short_share
+from mirrorpo.preferences.data import PreferenceDataset, short_share
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.text_tasks import TEXT_TASKS
+from mirrorpo.variants import BETTER
 
 DATASETS = "datasets.json"
 """In a run folder: the facts of the datasets that the run trained on, a list."""

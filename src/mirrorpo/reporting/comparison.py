@@ -33,11 +33,11 @@ class Run:
     Attributes:
         settings: the settings of the bench, as in its config.json.
         table: its results.
-        agents: one row a trained agent, as in results.csv.
+        agents: one row per trained agent, as in results.csv.
         lines: the lines of the log: each agent with its training curves, see `records.read`.
     """
 
-    settings: dict
+    settings: dict[str, Any]
     table: tables.ResultTable
     agents: pd.DataFrame
     lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]] = ()
@@ -126,7 +126,7 @@ def columns(run: Run) -> list[ComparedVariant]:
             f"The paper has no results on {task!r}; it has {', '.join(sorted(RESULTS))}."
         )
     if len(run.table.sources) != 2:
-        raise ValueError("The run has not scored its source agents yet; let it go on first.")
+        raise ValueError("The run has not scored its source agents yet; resume it first.")
     return run.columns
 
 
@@ -204,5 +204,5 @@ def cost(run: Run) -> str:
     return (
         f"{len(agents)} agents trained and scored ({(agents.phase == 'search').sum()} of them in "
         f"the search) in {hours:.2f} hours: {agents.train_seconds.mean():.1f} s of training and "
-        f"{agents.evaluate_seconds.mean():.1f} s of evaluation an agent."
+        f"{agents.evaluate_seconds.mean():.1f} s of evaluation per agent."
     )

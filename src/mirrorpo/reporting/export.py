@@ -65,7 +65,7 @@ def results(places: list[Standing]) -> pd.DataFrame:
 
 
 def to_latex(table: tables.ResultTable, decimals: int = 0) -> str:
-    r"""A table in the paper's layout: a row an algorithm, a column a variant, bold the best.
+    r"""A table in the paper's layout: a row per algorithm, a column per variant, the best in bold.
 
     It needs the package booktabs.
     """

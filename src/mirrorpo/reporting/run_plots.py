@@ -28,7 +28,7 @@ _FITNESS = (
 
 
 def every_agent(bench: BenchPart) -> Figure:
-    """A panel a variant, a row an algorithm, a point an agent; bars are mean ± standard error.
+    """A panel per variant, a row per algorithm, a point per agent; bars are mean ± standard error.
 
     What lies left of `BenchPart.shown_from` is said in words.
     """
@@ -47,7 +47,7 @@ def every_agent(bench: BenchPart) -> Figure:
 
 
 def training_curves(bench: BenchPart) -> Figure:
-    """A row a variant and a column a quantity; lines are means over a cell's agents.
+    """A row per variant and a column per quantity; lines are means over a cell's agents.
 
     Those of lost agents, see `BenchPart.shown_from`, may leave the axes.
     """

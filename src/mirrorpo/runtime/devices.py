@@ -94,7 +94,7 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
     On a CPU, items of one device are worked off one after another, each with exactly the
     computation that it would have alone: a result does not depend on how many items there are,
     nor on the number of devices from two up (XLA compiles for a single one to other last
-    digits), and a killed job can go on anywhere. It is also the faster form for small networks,
+    digits), and a killed job can resume anywhere. It is also the faster form for small networks,
     as the work of one item stays in the cache. Other devices need many items at once to be
     busy, so there `items_at_once` of them are vectorised.
 

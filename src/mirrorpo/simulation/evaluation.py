@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -167,7 +167,9 @@ def _roll_out(
     size: int,
     deterministic: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    def one_batch(job: tuple, policies: Policy, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def one_batch(
+        job: tuple[Any, ...], policies: Policy, steps: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         which, batch, seed = job
         policy = jax.tree.map(lambda x: x[which], policies)
         starts, noises = rollout.episode_keys(jax.random.key(seed), batches * size)

@@ -57,6 +57,7 @@ class Policy:
 
     @property
     def observation_size(self) -> int:
+        """Numbers of an observation."""
         return int(self.observation_mean.shape[-1])
 
     @property
@@ -81,12 +82,14 @@ class Policy:
 
     @property
     def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
         layers = self.parameters["params"]
         count = sum(name.startswith("layers_") for name in layers)
         return tuple(int(layers[f"layers_{i}"]["kernel"].shape[-1]) for i in range(count))
 
     @property
     def actor(self) -> nn.Module:
+        """The network that the parameters are of."""
         return self.kind.actor(self._outputs, self.hidden, 1.0, self.mean_limit)
 
     def with_parameters(self, parameters: Any) -> "Policy":
@@ -94,6 +97,7 @@ class Policy:
         return Policy(parameters, self.observation_mean, self.observation_std, self.mean_limit)
 
     def normalise(self, observation: jax.Array) -> jax.Array:
+        """Observations in standard deviations from the mean."""
         return (observation - self.observation_mean) / self.observation_std
 
     def act(self, observation: jax.Array, key: jax.Array | None) -> jax.Array:

@@ -48,6 +48,7 @@ def returns(
     """True return and length of a batch of episodes; stops when every robot has fallen.
 
     Args:
+        task: where the policy acts.
         policy: one policy, no leading axis.
         start_keys: shape (episodes,), draws the start states.
         noise_keys: shape (episodes,), draws the action noise; None for mean actions.
@@ -57,11 +58,11 @@ def returns(
         Sum of rewards, shape (episodes,), and number of steps, shape (episodes,).
     """
 
-    def alive_and_in_time(carry: tuple) -> jax.Array:
+    def alive_and_in_time(carry: tuple[Any, ...]) -> jax.Array:
         _, alive, _, _, t = carry
         return jnp.any(alive) & (t < steps)
 
-    def step(carry: tuple) -> tuple:
+    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         state, alive, total, length, t = carry
         action = _act(policy, state.obs, noise_keys, t)
         state = jax.vmap(task.step)(state, action)

@@ -8,7 +8,7 @@ import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +92,7 @@ class Task:
                 )
         object.__setattr__(self, "_env", _environment(self.robot, self.backend))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The simulator is made anew in the process that receives the task.
         return type(self), tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
@@ -108,6 +108,7 @@ class Task:
 
     @property
     def observation_size(self) -> int:
+        """Numbers of an observation."""
         return _observation_size(self.robot, self.backend)
 
     @property
@@ -138,7 +139,7 @@ class Task:
 AnyTask = Task | GymTask
 
 
-def _by_name(task: GymTask) -> tuple:
+def _by_name(task: GymTask) -> tuple[Any, ...]:
     """How a task goes to another process, which makes the environment anew."""
     return load, (task.name, None, task.episode_length)
 
@@ -239,13 +240,16 @@ def load(
 def robot(
     name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
 ) -> Task:
-    """One of MirrorPO's own robots by name; arguments and errors as in `load`.
+    """One of MirrorPO's own robots by name.
 
     Args:
+        name: the name of the task.
         purpose: what the robot is needed for, as in "drawn", for the message.
+        backend: see `load`.
+        episode_length: see `load`.
 
     Raises:
-        ValueError: a task of another library, too.
+        ValueError: as `load`, and for a task of another library.
     """
     if task_names.origin(name) is Origin.OWN:
         return _own(name, backend, EPISODE_LENGTH if episode_length is None else episode_length)

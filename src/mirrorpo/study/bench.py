@@ -65,7 +65,7 @@ def run(
 
     Returns:
         The log of all agents, and the source agents' returns. `out` then holds
-        results.parquet and results.csv, one row a trained agent, sources.json, and tuned.json,
+        results.parquet and results.csv, one row per trained agent, sources.json, and tuned.json,
         the hyper-parameters of each cell and how they were found.
 
     Raises:

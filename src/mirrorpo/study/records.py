@@ -1,4 +1,4 @@
-"""One row a trained agent, appended as it is finished, so that a killed bench loses nothing."""
+"""One row per trained agent, appended as it is finished, so that a killed bench loses nothing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +73,7 @@ def read(path: Path) -> list[tuple[AgentRecord, dict[str, Any]]]:
 
 
 def to_frame(records: Iterable[AgentRecord]) -> pd.DataFrame:
-    """One row an agent, in a fixed order whatever order they come in."""
+    """One row per agent, in a fixed order whatever order they come in."""
     names = [name for name in AgentRecord.__dataclass_fields__ if name != "measures"]
     rows = [asdict(record) for record in sorted(records, key=lambda record: record.key)]
     measures = [row.pop("measures") for row in rows]
@@ -93,7 +93,7 @@ class BenchLog:
 
     def __init__(self, path: Path):
         self.path = path
-        self._records: dict[tuple, AgentRecord] = {}
+        self._records: dict[tuple[Any, ...], AgentRecord] = {}
         self._cells: dict[tuple[str, str, str], list[AgentRecord]] = {}
         json_lines.resume(path, _parse, self._is_new)
 
@@ -110,20 +110,20 @@ class BenchLog:
         self._records[record.key] = record
         self._cells.setdefault(record.key[:3], []).append(record)
 
-    def __contains__(self, key: tuple) -> bool:
+    def __contains__(self, key: tuple[Any, ...]) -> bool:
         return key in self._records
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def get(self, key: tuple) -> AgentRecord:
+    def get(self, key: tuple[Any, ...]) -> AgentRecord:
         return self._records[key]
 
     def of(self, variant: str, algorithm: str, phase: str) -> list[AgentRecord]:
         """The agents of one phase of one cell, in the order they were logged."""
         return self._cells.get((variant, algorithm, phase), [])
 
-    def add(self, record: AgentRecord, curves: Mapping[str, Sequence]) -> None:
+    def add(self, record: AgentRecord, curves: Mapping[str, Sequence[Any]]) -> None:
         """Append one agent and flush it to disk."""
         json_lines.append(self.path, {"agent": asdict(record), "curves": dict(curves)})
         self._remember(record)

@@ -29,6 +29,7 @@ from mirrorpo.study.robot_trainer import RobotTrainer
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 from mirrorpo.training import learner
+from mirrorpo.variants import BETTER, WORSE
 
 SEARCH_EPISODES_SEED = 7_001
 FINAL_EPISODES_SEED = 2_000_000
@@ -117,6 +118,7 @@ class Simulated:
 
     @property
     def scene(self) -> recorded.Scene:
+        """Where agents act."""
         return recorded.Scene(self.task.name, self.task.backend)
 
     @property
@@ -152,6 +154,7 @@ class Simulated:
         return rows
 
     def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
+        """The trajectories of one draw, simulated or from the cache."""
         pool = pools.cached(
             self.task,
             self.own.rows,
@@ -237,7 +240,7 @@ class Recorded:
             return []
         rows = []
         held = self.source.trajectories
-        for which, role in ((data.BETTER, "better"), (data.WORSE, "worse")):
+        for which, role in ((BETTER, "better"), (WORSE, "worse")):
             mean, error = mean_and_error(held.returns[held.agent == which].astype(np.float64))
             name = self.source.card.get(role, {}).get("name", role)
             rows.append(SourceAgent(f"{role}: {name} (episodes of the file)", mean, error))

@@ -74,10 +74,10 @@ class BenchSettings:
             a file of prompts has to train on.
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
-        learning_rate: Adam's, at the start of each stage.
+        learning_rate: Adam's learning rate at the start of each stage.
         schedule: the schedule of the learning rate within each stage: constant, linear or cosine;
             or linear-overall, which falls to zero over all stages together.
-        reset_optimiser: start Adam anew with each stage, in place of one Adam for all.
+        reset_optimiser: restart Adam at each stage, in place of one Adam for all stages.
         single_stage: names of objectives that skip their SFT stage.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
@@ -91,9 +91,9 @@ class BenchSettings:
             its return while it trains; None for no such curve.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones.
         allow_short: accept data in which many trajectories end at once.
-        backend: physics engine; None for the task's own.
-        better: the better source agent; None for the task's own.
-        worse: the worse source agent; None for the task's own.
+        backend: physics engine; default: the task's own.
+        better: the better source agent; default: the task's own.
+        worse: the worse source agent; default: the task's own.
         model: a hub's name, a folder, ``smollm2`` (default), or ``smoke`` for a tiny random model.
         prompts: for the task text, a file of prompts: texts, or conversations as messages,
             see `mirrorpo.preference_texts.prompts`. A fifth of them, drawn with `data_seed`, is
@@ -107,11 +107,11 @@ class BenchSettings:
         bf16: train in mixed precision, in bfloat16; None: on a GPU that has it.
         test_prompts: prompts that agents are scored on (64, or as many as a file of prompts has);
             none of them is trained on.
-        max_new_tokens: at which a continuation is cut (32).
+        max_new_tokens: the most tokens of a continuation (32).
         best_of: continuations of each training prompt among which the target, the better source,
             learns the best (8).
         target_steps: optimiser steps of the target (60).
-        target_learning_rate: Adam's, at the start of the target's training (3e-4).
+        target_learning_rate: Adam's learning rate at the start of the target's training (3e-4).
         sample_batch: continuations at once when sampling (32).
     """
 

@@ -84,6 +84,7 @@ class Cell:
     best_iqm: bool
 
     def is_best(self, measure: Measure) -> bool:
+        """Whether the cell is not found worse than its column's best."""
         return self.best if measure == "mean" else self.best_iqm
 
     def text(self, measure: Measure, decimals: int = 0) -> str:
@@ -260,7 +261,7 @@ def to_rich(
         title: the title of the numbers; None for that of true returns.
     """
     rich = RichTable(title=f"{table.task}: {title or _title(table, measure)}")
-    # Where there is no room, a name goes on in the next line; cut, two could look the same.
+    # Where there is no room, a name continues in the next line; cut, two could look the same.
     rich.add_column("algorithm", overflow="fold")
     for variant in table.variants:
         rich.add_column(Text(variant), justify="right", overflow="fold")

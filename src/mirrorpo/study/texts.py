@@ -33,7 +33,8 @@ from mirrorpo.study.win_rates import SOURCE_MEASURES
 
 if TYPE_CHECKING:
     from mirrorpo.language.text_task.agents import ScoredTexts
-    from mirrorpo.language.text_task.preparation import ContinuationPool, PreparedTask
+    from mirrorpo.language.text_task.pool import ContinuationPool
+    from mirrorpo.language.text_task.preparation import PreparedTask
 
 SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
 TARGET, ORIGINAL = "target", "original"

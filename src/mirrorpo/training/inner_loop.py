@@ -94,7 +94,7 @@ def train_agents(
     """
 
     def one_agent(
-        agent: tuple, template: Policy, data: PairedData
+        agent: tuple[Any, ...], template: Policy, data: PairedData
     ) -> tuple[Policy, Curves, jax.Array | None, Any]:
         objective, seed = agent
         new_key, *stage_keys = jax.random.split(jax.random.key(seed), 1 + len(stages))

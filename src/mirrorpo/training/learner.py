@@ -223,7 +223,7 @@ def stage_epochs(
     Args:
         objective: whose `stages` count.
         epochs: the number of epochs of all stages together.
-        single_stage: names of objectives of which only the last stage is run.
+        single_stage: names of objectives that skip their SFT stage.
 
     Raises:
         ValueError: fewer epochs than stages.

@@ -1,4 +1,4 @@
-"""Many calls at once, each of which ends: in time, in space, and at once on Ctrl-C."""
+"""Many calls at once, and each ends: in time, in space, and at once on Ctrl-C."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ _ABOUT_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class BoundedClient(AsyncClient):
-    """An HTTP client of which every try has one deadline, from connecting to the last byte.
+    """An HTTP client; each try has one deadline, from connecting to the last byte.
 
     The time-outs of its base class are of single reads: an endpoint that drips never meets one.
 

@@ -173,7 +173,7 @@ class Caller:
             cause = error.__cause__ or error
             raise ValueError(
                 f"{at} does not answer ({_short(str(cause))}): is it running? The same "
-                "command goes on from the calls that were answered."
+                "command resumes after the calls that were answered."
             ) from error
         except openai.APIStatusError as error:
             reason = f"refuses, with status {error.status_code}: {_short(error.message)}"
@@ -289,7 +289,7 @@ def _read(reply: Any) -> dict[str, Any]:
 def _key(variable: str) -> str:
     key = (os.environ.get(variable) or "none").strip()
     if not (key.isascii() and key.isprintable()):
-        raise ValueError(f"{variable} holds characters that no key has: set it anew.")
+        raise ValueError(f"{variable} holds characters that no key has: set it again.")
     return key
 
 

@@ -121,9 +121,10 @@ def compare(
     """Judge all pairs of answers.
 
     Args:
-        model, baseline: answers to the same instructions.
+        model: answers of the model.
+        baseline: answers of the baseline to the same instructions.
         judge: the judge that `load_judge` gives.
-        out: run folder: metrics.jsonl gets one line a pair, results.json what is returned.
+        out: run folder: metrics.jsonl gets one line per pair, results.json what is returned.
         difficulty: see `length_control.win_rate`.
         seed: the seed of the bootstrap.
         kept: folder of the judges' earlier answers; None for the user's cache.

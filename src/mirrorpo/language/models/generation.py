@@ -18,7 +18,7 @@ class Decoding:
     """How completions are drawn.
 
     Attributes:
-        max_new_tokens: at which a completion is cut.
+        max_new_tokens: the most tokens of a completion.
         temperature: 0 takes the likeliest token, 1 samples from the model as it is.
         top_p: share of the probability that is sampled from; 1 for all of it.
         batch_size: prompts at once. Batches have seeds of their own, so it changes the samples.

@@ -26,7 +26,7 @@ def model() -> Any:
 
 
 def tokenizer() -> Any:
-    """One token a byte, an end and a padding token."""
+    """One token per byte, an end and a padding token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     names = sorted(pre_tokenizers.ByteLevel.alphabet())

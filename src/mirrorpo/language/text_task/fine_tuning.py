@@ -66,7 +66,7 @@ def fine_tune(
         objective: its stages share the steps.
         pairs: with the texts prompt, chosen and rejected.
         seed: the seed of the adapters' start, and of the order of the pairs.
-        folder: the folder of the result. An interrupted training starts anew.
+        folder: the folder of the result. An interrupted training starts over.
         report: called with (steps done, all steps).
     """
     if not (folder / CARD).is_file():

@@ -16,7 +16,7 @@ class Measures:
     Attributes:
         reward: mean true reward, in points.
         reward_standard_error: the standard error of that mean over continuations.
-        kl: Kullback-Leibler divergence from the original, in nats a continuation: the mean over
+        kl: Kullback-Leibler divergence from the original, in nats per continuation: the mean over
             the model's own samples of the SUM over tokens of ``log pi - log pi_original``. As the
             samples are cut, it is that of what is left of them.
         kl_standard_error: the standard error of that mean.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from mirrorpo import damage, files, locks, objectives, typed, variants
-from mirrorpo.language.models import loading, log_probs, stand_ins
+from mirrorpo import files, objectives
+from mirrorpo.language.models import loading, log_probs, model_files, stand_ins
 from mirrorpo.language.models.chat import CHATML
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.runtime import cache
@@ -20,15 +20,11 @@ from mirrorpo.variants import COPIES
 
 from . import texts
 from .fine_tuning import ADAPTER, fine_tune
-from .reward import Said, Scorer
+from .kept import PartProgress, kept
+from .pool import ContinuationPool, PoolContent
+from .rewards.reward import Said, Scorer
 from .settings import TextSettings
 from .task import TextTask
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-PartProgress = Callable[[str, float, float], None]
-Content = TypeVar("Content", bound="DataclassInstance")
 
 TARGET_BATCH, TARGET_LORA_R = 8, 16
 _STAGES = 3  # that draw continuations, each with a seed of its own
@@ -45,35 +41,6 @@ _OF_THE_POOL = (
     "sample_batch",
     "data_seed",
 )
-
-
-@dataclass(frozen=True)
-class ContinuationPool:
-    """For each training prompt two continuations of the target and two of the original.
-
-    Attributes:
-        prompts: as the model reads them, shape (rows,).
-        texts: by row, source (the target first) and copy, flattened.
-        rewards: true rewards, shape (rows, 2, COPIES).
-        points: what the judge of the pairs multiplies them by.
-    """
-
-    prompts: Sequence[str]
-    texts: Sequence[str]
-    rewards: np.ndarray
-    points: float = 1.0
-
-    def draw(self, variant: variants.Variant, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the chosen and the rejected texts of a variant, each of shape (rows,)."""
-        return variants.draw_pairs(self.rewards * self.points, variant, seed)
-
-    def pairs(self, variant: variants.Variant, seed: int) -> list[dict[str, str]]:
-        """Preference pairs of a variant, one a row, with prompt, chosen and rejected."""
-        chosen, rejected = self.draw(variant, seed)
-        return [
-            {"prompt": prompt, "chosen": self.texts[first], "rejected": self.texts[second]}
-            for prompt, first, second in zip(self.prompts, chosen, rejected, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -129,7 +96,7 @@ class PreparedTask:
         """
         path = self.folder / f"pool-{draw}.json"
 
-        def make() -> _Content:
+        def make() -> PoolContent:
             steered = loading.on_device(loading.load(self.settings.model, str(self.target))[0])
             found, scored = [], []
             sources = ((steered, 1, "target-pool"), (self.original, 2, "original-pool"))
@@ -139,13 +106,13 @@ class PreparedTask:
                 found.append(np.array(drawn, dtype=object).reshape(COPIES, -1))
                 scored.append(self._rewards(drawn, self._measured(drawn)).reshape(COPIES, -1))
             # From (source, copy, row) to (row, source, copy).
-            return _Content(
+            return PoolContent(
                 self._begun,
                 np.array(found).transpose(2, 0, 1).reshape(-1).tolist(),
                 np.array(scored).transpose(2, 0, 1).reshape(-1).tolist(),
             )
 
-        found = _kept(path, "a pool of continuations", _Content, make, report)
+        found = kept(path, "a pool of continuations", PoolContent, make, report)
         rewards = np.array(found.rewards).reshape(-1, 2, COPIES)
         return ContinuationPool(found.prompts, found.texts, rewards, self.points)
 
@@ -181,19 +148,6 @@ class PreparedTask:
     def _measured(self, found: Sequence[str]) -> log_probs.LogProbs:
         asked, batch = texts.cycle(self._begun, len(found)), self.settings.sample_batch
         return log_probs.measure(self.original, self.tokenizer, asked, found, batch)
-
-
-@dataclass(frozen=True)
-class _Content:
-    """A pool as its file holds it, flattened."""
-
-    prompts: list[str]
-    texts: list[str]
-    rewards: list[float]
-
-    def __post_init__(self) -> None:
-        if not len(self.texts) == len(self.rewards) == 2 * COPIES * len(self.prompts):
-            raise typed.WrongTypeError("texts are missing")
 
 
 @dataclass(frozen=True)
@@ -239,7 +193,7 @@ def prepare(
     scorer = task.reward.scorer(original, tokenizer, settings.sample_batch)
     own = _place(task, settings, cache.folder() / task.name if folder is None else folder)
     made = PreparedTask(task, settings, scorer, own / "target" / ADAPTER, original, tokenizer, own)
-    found = _kept(
+    found = kept(
         own / "reward.json",
         "the scale of a reward",
         _Target,
@@ -284,33 +238,6 @@ def _with_target(made: PreparedTask, report: PartProgress) -> _Target:
     return _Target(usual, spread)
 
 
-def _kept(
-    path: Path, kind: str, content: type[Content], make: Callable[[], Content], report: PartProgress
-) -> Content:
-    """What a file of the cache holds, made where it is not there, or is damaged."""
-    found = _read(path, kind, content)
-    if found is None:
-        files.make_folder(path.parent.parent)
-        with locks.alone(path.parent, lambda holder: report(f"waiting for {holder}", 0, 1)):
-            found = _read(path, kind, content)  # which the process that was waited for has made
-            if found is None:
-                files.remove_leftovers(path.parent)
-                found = make()
-                files.write_json(path, asdict(found))
-    return found
-
-
-def _read(path: Path, kind: str, content: type[Content]) -> Content | None:
-    """None where the file is not there, or is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        return files.read_as(path, kind, content)
-    except ValueError as error:
-        damage.say(f"{error} It is made again.")
-        return None
-
-
 def _best(
     given: Sequence[str], samples: Sequence[str], rewards: np.ndarray
 ) -> list[dict[str, str]]:
@@ -335,7 +262,7 @@ def _best(
 def _place(task: TextTask, settings: TextSettings, folder: Path) -> Path:
     """The folder of a pool: its name changes with all that decides it."""
     given = [prompt.question for prompt in task.prompts.train(settings.rows)]
-    own = {"prompts": given, "model_files": _files(settings.model)}
+    own = {"prompts": given, "model_files": model_files.stamps(settings.model)}
     facts = {**_deciding(settings), **own, **task.facts()}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return folder / f"{Path(settings.model).name}-{digest}"
@@ -343,12 +270,3 @@ def _place(task: TextTask, settings: TextSettings, folder: Path) -> Path:
 
 def _deciding(settings: TextSettings) -> Mapping[str, Any]:
     return {name: getattr(settings, name) for name in _OF_THE_POOL}
-
-
-def _files(model: str) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of a model's files, where it is a folder of the user's."""
-    place = Path(model)
-    if not place.is_dir():
-        return []
-    found = sorted(path for path in place.iterdir() if path.is_file())
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]

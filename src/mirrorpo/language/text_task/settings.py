@@ -23,13 +23,13 @@ class TextSettings:
         model: a hub's name, a folder, ``smollm2``, or ``smoke`` for a tiny random model.
         rows: training prompts, each with two continuations of either source; so many pairs.
         test_prompts: on which agents are scored; they name other things.
-        max_new_tokens: at which a continuation is cut.
+        max_new_tokens: the most tokens of a continuation.
         best_of: continuations of each training prompt among which the target learns the best.
         target_steps: optimiser steps of the target, of 8 prompts each, with adapters of rank 16.
-        target_learning_rate: Adam's, at the start.
+        target_learning_rate: Adam's learning rate at the start of the target's training.
         steps: optimiser steps of each agent, all stages together.
         minibatch: pairs per step.
-        learning_rate: Adam's, at the start of each stage, through which it falls linearly.
+        learning_rate: Adam's learning rate at the start of each stage; it falls linearly to 0.
         lora_r: rank of the adapters on all linear layers; the scale alpha / r is 2.
         aggregation: "mean" or "sum" of a continuation's log-probs, for all objectives alike. The
             bench on robots uses the mean, and there the grids belong.

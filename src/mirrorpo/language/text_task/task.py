@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirrorpo import files
+from mirrorpo.language.models import model_files
 from mirrorpo.preference_texts import prompts as readers
 from mirrorpo.text_tasks import REVIEWS, TEXT
 
-from . import model_reward, review_prompts, rewards
-from .prompts import Prompts, split
-from .reward import Reward
+from .prompts import reviews as review_prompts
+from .prompts.halves import Prompts, split
+from .rewards import naming
+from .rewards.reward import Reward
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class TextTask:
     def contents(self) -> Mapping[str, str]:
         """Checksums of all files of the user's: a run is not resumed with others."""
         of_prompts = {str(path): files.checksum(path) for path in self.sources}
-        return {**of_prompts, **model_reward.contents(self.model), **self.reward.contents()}
+        return {**of_prompts, **model_files.checksums(self.model), **self.reward.contents()}
 
     def check(self) -> None:
         """See that the reward can score the prompts, as far as that can be told at once.
@@ -55,7 +57,7 @@ class TextTask:
 
 def reviews(model: str) -> TextTask:
     """Openings of reviews, rewarded for the praise that follows."""
-    return TextTask(REVIEWS, model, review_prompts.PROMPTS, rewards.BUILT_IN[REVIEWS])
+    return TextTask(REVIEWS, model, review_prompts.PROMPTS, naming.BUILT_IN[REVIEWS])
 
 
 def of(name: str, model: str, prompts: str | None, reward: str | None, seed: int) -> TextTask:
@@ -65,7 +67,7 @@ def of(name: str, model: str, prompts: str | None, reward: str | None, seed: int
         name: "reviews" or "text".
         model: see `TextTask`.
         prompts: for the task "text", a file of prompts, or "reviews" for the openings of reviews.
-        reward: for the task "text", see `rewards.of`.
+        reward: for the task "text", see `naming.reward`.
         seed: the seed of the split of the prompts.
 
     Raises:
@@ -82,7 +84,7 @@ def of(name: str, model: str, prompts: str | None, reward: str | None, seed: int
             f"task {TEXT} needs {' and '.join(missing)}: name a file of prompts, as in "
             "prompts=prompts.jsonl, and a reward, as in reward=my_reward.py:score."
         )
-    found = rewards.of(reward)
+    found = naming.reward(reward)
     if prompts == review_prompts.NAME:
         return TextTask(name, model, review_prompts.PROMPTS, found)
     path = Path(prompts)

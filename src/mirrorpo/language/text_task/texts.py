@@ -65,9 +65,15 @@ def draw(
 ) -> list[str]:
     """One continuation of each prompt, sampled at temperature 1 from all tokens.
 
-    It takes what `generation.complete` takes, and resumes as that does. Prompts are `begun`.
-
     Args:
+        model: the model that writes.
+        tokenizer: the tokenizer of the model.
+        prompts: as `begun` gives them.
+        max_new_tokens: the most tokens of a continuation.
+        batch_size: continuations at once.
+        seed: the seed of the samples.
+        path: JSON lines for the continuations; resumes from there after an interruption.
+        report: called with (continuations drawn, all).
         are_openings: cut each after the last whole sentence of its line. Others are cut after
             their last whole sentence where they reach `max_new_tokens`, and end else as they are.
     """

@@ -42,11 +42,8 @@ _NOT_DONE = (
     *("truncation_mode", "padding_free", "sync_ref_model", "router_aux_loss_coef", "pad_token"),
     "activation_offloading",
 )
-# Left alone: they change no number. Reference log-probs are always computed beforehand.
-_WITHOUT_EFFECT = (
-    *("precompute_ref_log_probs", "pad_to_multiple_of"),
-    *("ref_model_mixup_alpha", "ref_model_sync_steps"),
-)
+# Left alone, for they change no number: precompute_ref_log_probs (it is always done),
+# pad_to_multiple_of, ref_model_mixup_alpha and ref_model_sync_steps.
 
 logger = logging.getLogger(__name__)
 

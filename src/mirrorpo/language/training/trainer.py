@@ -352,7 +352,7 @@ class PreferenceTrainer(CPOTrainer):
         if own and self.state.global_step != stage.start:
             raise ValueError(
                 f"{stage.objective.name} compares the policy with the policy of step "
-                f"{stage.start}, but training goes on from step {self.state.global_step} and the "
+                f"{stage.start}, but training resumes at step {self.state.global_step} and the "
                 "checkpoint has no reference_log_probs.safetensors: resume from another "
                 "checkpoint, or pass ref_model."
             )

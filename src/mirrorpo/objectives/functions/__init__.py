@@ -1,1 +1,1 @@
-"""The scalar functions that losses are made of: psi, phi and g, closed and learned."""
+"""Scalar functions that losses are made of: psi, inverse potential and link, closed and learned."""

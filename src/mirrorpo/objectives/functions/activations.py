@@ -1,6 +1,6 @@
 """The nine activations of the paper's networks (section 3.1), guarded to be finite everywhere.
 
-Each is exact between its ``low`` and ``high``; beyond them it goes on along its tangent. Below
+Each is exact between its ``low`` and ``high``; beyond them it continues along its tangent. Below
 ``start`` and above ``stop``, where the paper's formula clips, it is constant. So every activation
 is non-decreasing on all reals, grows at most linearly, and has a slope of at most 22027:
 

@@ -133,7 +133,8 @@ class MonotoneNetwork(ArrayFunction):
 
         Args:
             input: "probability" or "log-prob", see the class.
-            low, high: the working range of what the hidden layer sees; default `RANGES`.
+            low: low end of the working range of what the hidden layer sees; default `RANGES`.
+            high: its high end.
         """
         return cls(input=input, extra="log", **_scaling(input, low, high))
 
@@ -150,7 +151,9 @@ class MonotoneNetwork(ArrayFunction):
 
         Args:
             start: "log" or "logit".
-            input, low, high: as for `psi`.
+            input: as for `psi`.
+            low: as for `psi`.
+            high: as for `psi`.
 
         Raises:
             ValueError: if ``start`` is neither.
@@ -168,11 +171,12 @@ class MonotoneNetwork(ArrayFunction):
     def link(
         cls, start: str = "log-sigmoid", *, low: float | None = None, high: float | None = None
     ) -> MonotoneNetwork:
-        """A network for g that starts as ``log sigmoid(x)`` or as the identity.
+        """A network for the link that starts as ``log sigmoid(x)`` or as the identity.
 
         Args:
             start: "log-sigmoid" or "identity".
-            low, high: the working range of the margin; default (-1, 1).
+            low: low end of the working range of the margin; default -1.
+            high: its high end; default 1.
 
         Raises:
             ValueError: if ``start`` is neither.

@@ -173,7 +173,7 @@ class ClosedForm(Objective):
             joined.
         coefficients: (number of terms,).
         low, high: range of the margins d and o in which the powers and exponentials hold; beyond,
-            they go on along their tangents.
+            they continue along their tangents.
 
     Raises:
         ValueError: a name that the basis lacks, another number of coefficients than of terms, or

@@ -88,6 +88,7 @@ class BenchPart:
 
     @property
     def task(self) -> str:
+        """The name of the task."""
         return str(self.run.settings["task"])
 
     @property

@@ -31,6 +31,7 @@ class JudgePart:
 
     @property
     def finished(self) -> bool:
+        """Whether all that was asked for is there."""
         return self.answers_only or self.results is not None
 
     @property

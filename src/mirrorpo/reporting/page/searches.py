@@ -34,6 +34,7 @@ class SearchPart:
 
     @property
     def finished(self) -> bool:
+        """Whether the search has come to its end."""
         return self.found is not None
 
     @property

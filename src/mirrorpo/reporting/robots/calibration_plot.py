@@ -21,7 +21,7 @@ def coefficients(calibration: Calibration) -> tuple[float, ...]:
 
 
 def to_frame(calibration: Calibration, at: Sequence[float]) -> pd.DataFrame:
-    """One row a coefficient: the mean true return and its standard error over episodes."""
+    """One row per coefficient: the mean true return and its standard error over episodes."""
     curve = calibration.curve(at)
     return pd.DataFrame(
         {

@@ -14,7 +14,7 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def to_frame(uses: Mapping[str, LimbUse]) -> pd.DataFrame:
-    """One row an agent and limb: mean over episodes of the mean |action|, and standard errors.
+    """One row per agent and limb: mean over episodes of the mean |action|, and standard errors.
 
     The column `squared_sum` is the mean over episodes of the sum of squared clipped actions.
     """

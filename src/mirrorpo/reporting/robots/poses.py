@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -142,7 +143,7 @@ def _roll_out(
     """Place and rotation of each link before each step, the step's reward, and whether the step
     is valid; leading axis of `task.episode_length` steps."""
 
-    def step(carry: tuple, t: jax.Array) -> tuple:
+    def step(carry: tuple[Any, ...], t: jax.Array) -> tuple[Any, ...]:
         state, alive = carry
         link = state.pipeline_state.x
         action = policy.act(state.obs, jax.random.fold_in(noise_key, t))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,6 @@ RESAMPLES = 500
 ORDER = "order"
 TO_REFERENCE = "tau to reference"
 SPREAD = "spread"
-RESPONSES = (ORDER, TO_REFERENCE, SPREAD)
-"""What is explained: see `factor_effects`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Design:
     """
 
     settings: pd.DataFrame
-    levels: dict[str, list]
+    levels: dict[str, list[Any]]
     names: tuple[str, ...]
 
     @property

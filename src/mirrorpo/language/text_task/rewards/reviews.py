@@ -34,7 +34,7 @@ class TrueReward:
     likelier, loses nothing; heaps of positive words do.
 
     Attributes:
-        usual: mean of m over the untouched model's own samples, in nats a token.
+        usual: mean of m over the untouched model's own samples, in nats per token.
     """
 
     usual: float

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo import files
+from mirrorpo.language.models import model_files
 from mirrorpo.preference_texts.place import quoted
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.user_text import UserText
 
-from .function_reward import OPTION, checked
 from .reward import Said, Scorer
+from .user_function import OPTION, checked
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ModelReward:
         return {"reward": Path(self.name).name, **self.contents()}
 
     def contents(self) -> Mapping[str, str]:
-        return contents(self.name)
+        return model_files.checksums(self.name)
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         if not isinstance(self.name, UserText):
@@ -60,15 +60,6 @@ class ModelReward:
             return checked(np.concatenate(parts), said.texts, self.name)
 
         return score
-
-
-def contents(model: str) -> dict[str, str]:
-    """Checksums of a model's files by their paths, where it is a folder of the user's."""
-    place = Path(model)
-    if not place.is_dir():
-        return {}
-    found = sorted(path for path in place.iterdir() if path.is_file())
-    return {str(path): files.checksum(path) for path in found if not path.name.startswith(".")}
 
 
 def _load(name: str) -> tuple[Any, Any]:

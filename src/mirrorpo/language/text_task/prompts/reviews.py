@@ -3,7 +3,7 @@
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.prompts import Prompt
 
-from .prompts import Prompts
+from .halves import Prompts
 
 NAME = "reviews"
 

@@ -58,7 +58,7 @@ class Reward(Protocol):
     @property
     def in_points(self) -> bool:
         """Whether its numbers are points, which a judge's temperature is made for. Others are
-        scaled for the judge, see `preparation.Prepared`."""
+        scaled for the judge, see `preparation.PreparedTask`."""
         ...
 
     def facts(self) -> Mapping[str, str]:

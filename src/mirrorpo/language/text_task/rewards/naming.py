@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mirrorpo import task_names
 
-from .function_reward import FunctionReward
-from .model_reward import ModelReward
-from .opinion_reward import OpinionReward
-from .review_reward import ReviewReward
+from .opinion import OpinionReward
+from .reviews import ReviewReward
 from .reward import Reward
+from .reward_model import ModelReward
+from .user_function import FunctionReward
 
 BUILT_IN: dict[str, Reward] = {one.name: one for one in (ReviewReward(), OpinionReward())}
 _KINDS = (
@@ -17,7 +17,7 @@ _KINDS = (
 )
 
 
-def of(text: str) -> Reward:
+def reward(text: str) -> Reward:
     """The reward of a name; what it needs is not loaded.
 
     Args:

@@ -65,7 +65,7 @@ class FunctionReward:
             values = function([prompt.plain for prompt in prompts], list(texts))
         except (Exception, SystemExit) as error:
             raise ValueError(
-                f"{self.name} fails on {len(texts)} completions, the first of which is "
+                f"{self.name} fails on {len(texts)} completions, beginning with "
                 f"{quoted(texts[0])}: {user_files.one_line(error):.300}"
             ) from error
         return checked(values, texts, self.name)
