@@ -62,10 +62,9 @@ def explain(
     settings = ExplainSettings(max_terms, low, high, seed)
     recorded = {"objective": text, **dataclasses.asdict(settings)}
     digest = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()[:8]
-    named = text.partition("[")[0]  # a file is called by what it holds
-    folder = choose(
-        out, "explain", f"{loaded.name if set(named) & set('./\\:') else named}-{digest}"
-    )
+    named = text.partition("[")[0]
+    named = loaded.name if set(named) & set("./\\:") else named  # a file is called by what it holds
+    folder = choose(out, "explain", f"{named}-{digest}")
     with writing(folder) as path:
         if not folder.is_temporary:
             from mirrorpo import runs
