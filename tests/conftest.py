@@ -14,6 +14,10 @@ os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirro
 # those whose last digits a test is about ask for the fixture `optimised`.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+# Two processes work at a time, one a core: further threads would wait for a core, and spin.
+for library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 # A shell that starts the tests in the background has them ignore these, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -26,6 +30,7 @@ from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
+from tests.few_objectives import few_in_the_explorer
 
 start_jax()
 
@@ -48,6 +53,13 @@ def optimised():
     yield
     jax.config.update("jax_disable_most_optimizations", True)
     jax.clear_caches()
+
+
+@pytest.fixture
+def few_objectives():
+    """The explorer of a page that the test makes offers few objectives."""
+    with few_in_the_explorer():
+        yield
 
 
 @pytest.fixture(scope="session")
