@@ -1,5 +1,6 @@
 """Two CPU devices for every test, compiled programs kept, and two small real agents."""
 
+import gc
 import os
 import shutil
 import signal
@@ -36,6 +37,13 @@ start_jax()
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+def pytest_collection_finish():
+    """What is imported stays: collecting garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
