@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 RUNTIME := $(VENV)/.installed
 EVERYTHING := $(VENV)/.installed-with-llm
 
-.PHONY: demo test test-newest lint gpu
+.PHONY: demo test test-newest lint gpu everything
 
 demo: $(RUNTIME)
 	$(BIN)/mirrorpo discover $(DEMO_DATA) --variants mixed-quality+noisy:0.2 --family gated \
@@ -27,7 +27,10 @@ demo: $(RUNTIME)
 # One process per folder: what JAX and PyTorch keep in memory would add up over all of them. Two
 # at a time: most of the time goes into compiling, which keeps one core busy.
 # `make -j2 lint test` shares its two places with them.
-TESTS := $(patsubst tests/%/__init__.py,test-%,$(wildcard tests/*/__init__.py))
+# Those that take longest begin first: none is left to run alone at the end.
+FOLDERS := $(patsubst tests/%/__init__.py,%,$(wildcard tests/*/__init__.py))
+LONGEST := reporting cli objectives study docs language front training discovery simulation
+TESTS := $(addprefix test-,$(filter $(FOLDERS),$(LONGEST)) $(filter-out $(LONGEST),$(FOLDERS)))
 JOBS ?= 2
 PLACES = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -63,6 +66,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "constraints.txt is for Python 3.11 and 3.12: name one with make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+everything: $(EVERYTHING)
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) '.[dev]'

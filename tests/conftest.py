@@ -1,5 +1,6 @@
 """Two CPU devices for every test, compiled programs kept, and two small real agents."""
 
+import gc
 import os
 import shutil
 import signal
@@ -14,6 +15,10 @@ os.environ.setdefault("MIRRORPO_CACHE", str(Path(tempfile.gettempdir()) / "mirro
 # those whose last digits a test is about ask for the fixture `optimised`.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+# Two processes work at a time, one a core: further threads would wait for a core, and spin.
+for library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 # A shell that starts the tests in the background has them ignore these, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -26,11 +31,19 @@ from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
+from tests.few_objectives import few_in_the_explorer
 
 start_jax()
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+def pytest_collection_finish():
+    """What is imported stays: collecting garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,6 +61,13 @@ def optimised():
     yield
     jax.config.update("jax_disable_most_optimizations", True)
     jax.clear_caches()
+
+
+@pytest.fixture
+def few_objectives():
+    """The explorer of a page that the test makes offers few objectives."""
+    with few_in_the_explorer():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from mirrorpo.agents.calibration import Calibration, calibrate
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.simulation.tasks import LimbPenalty
+from tests.light_ant import in_place_of_ant
 
 
 def episodes(count, seed=0):
@@ -59,11 +60,12 @@ def test_the_coefficients_error_is_its_spread_over_repeated_measurements():
 
 def test_a_simulated_policy_gets_the_coefficient_that_its_return_was_measured_with():
     """The return at coefficient 3 is the target; then 3 must come out."""
-    task = tasks.load("tla", backend="spring", episode_length=30, penalty_coefficient=3.0)
     policy = new_policy(jax.random.key(0), 8, np.zeros(27, "f4"), np.ones(27, "f4"), (8,))
-    use = limb_use.measure(policy, task, episodes=4, seed=7)
-    target = float(np.mean(use.returns - 3.0 * use.squared_sums("leg_4")))
-    found = calibrate(policy, task, target, episodes=4, seed=7)
+    with in_place_of_ant():
+        task = tasks.load("tla", backend="spring", episode_length=30, penalty_coefficient=3.0)
+        use = limb_use.measure(policy, task, episodes=4, seed=7)
+        target = float(np.mean(use.returns - 3.0 * use.squared_sums("leg_4")))
+        found = calibrate(policy, task, target, episodes=4, seed=7)
     assert found.limb == "leg_4"
     assert found.coefficient.value == pytest.approx(3.0, rel=1e-4)
     assert found.coefficient.standard_error > 0

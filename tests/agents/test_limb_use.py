@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 
 import jax
@@ -7,12 +8,14 @@ import pytest
 from mirrorpo.agents import limb_use
 from mirrorpo.simulation import evaluation, tasks
 from mirrorpo.simulation.policy import new_policy
+from tests.light_ant import in_place_of_ant
 
 
-@pytest.fixture(scope="module")
-def penalised():
-    """Short episodes on the physics engine that compiles fastest."""
-    return tasks.load("tla", backend="spring", episode_length=80, penalty_coefficient=3.0)
+@pytest.fixture(scope="module", params=["light", pytest.param("ant", marks=pytest.mark.slow)])
+def penalised(request):
+    """Short episodes of the light Ant; of the real one on the engine that compiles fastest."""
+    with in_place_of_ant() if request.param == "light" else contextlib.nullcontext():
+        yield tasks.load("tla", backend="spring", episode_length=80, penalty_coefficient=3.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,6 @@ def always(policy, means):
     )
 
 
-@pytest.mark.slow
 def test_the_return_with_a_penalty_is_the_plain_one_less_coefficient_times_squares(
     penalised, policy
 ):

@@ -154,16 +154,18 @@ def test_the_small_form_measures_everything(tmp_path):
     assert "| language bench |" in (tmp_path / "table.md").read_text()
 
 
-def test_a_part_of_the_small_form_and_what_is_shown(tmp_path):
+def test_a_part_of_the_small_form_and_what_is_shown(gpu, tmp_path, capsys):
     done = command(tmp_path, "--small", "--only", "device,peak")
     assert done.returncode == 0, done.stderr
     assert {row["device"] for row in rows(tmp_path) if row["part"] == "peak"} == {"cpu"}
-    shown = command(tmp_path, "--show")
-    assert shown.stdout == (tmp_path / "table.md").read_text()
-    assert "| float32 peak | 64 x 64 |" in shown.stdout
-    other = command(tmp_path)
-    assert other.returncode == 2
-    assert "holds rows of the small sizes" in other.stderr
-    unknown = command(tmp_path, "--small", "--only", "trainings")
-    assert unknown.returncode == 2
-    assert "training-2-mirrorpo" in unknown.stderr
+    gpu.main(tmp_path, show=True)
+    assert capsys.readouterr().out == (tmp_path / "table.md").read_text()
+    assert "| float32 peak | 64 x 64 |" in (tmp_path / "table.md").read_text()
+    for given, said in (
+        ({}, "holds rows of the small sizes"),
+        ({"small": True, "only": "trainings"}, "training-2-mirrorpo"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            gpu.main(tmp_path, **given)
+        assert stopped.value.code == 2
+        assert said in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The benchmark command runs to its end, and keeps what it measured."""
 
+import importlib
+import itertools
 import json
 import math
 import os
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-COMMAND = [sys.executable, str(Path(__file__).parents[2] / "benchmarks" / "run.py"), "--quick"]
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+COMMAND = [sys.executable, str(BENCHMARKS / "run.py"), "--quick"]
 MAY_BE_ZERO = ("compile_seconds",)
 ANY_SIGN = ("seconds_exponent", "memory_exponent")
 
@@ -45,6 +48,23 @@ def assert_measured(line):
             assert value > 0 or (value == 0 and name in MAY_BE_ZERO), (name, line)
 
 
+def test_a_line_is_measured_printed_and_kept_without_the_users_cache(tmp_path, monkeypatch, capsys):
+    """The first line of training; the others are slow."""
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    monkeypatch.setenv("MIRRORPO_CACHE", str(cache))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    command = importlib.import_module("run")
+    training = command.PARTS["training"]
+    monkeypatch.setitem(command.PARTS, "peak", lambda sizes: itertools.islice(training(sizes), 1))
+    command.main(quick=True, only="peak", out=out)
+    (line,) = kept(out)
+    assert (line["what"], line["by"]) == ("float32 peak", "")
+    assert_measured(line)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert not cache.exists()
+
+
+@pytest.mark.slow  # its first line is short above, its trainers in test_same_training.py
 def test_training_is_measured_beside_the_others_without_the_users_cache(tmp_path):
     cache, out = tmp_path / "cache", tmp_path / "out"
     done = run("--only", "training", "--out", str(out), cache=cache)

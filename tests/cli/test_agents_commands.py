@@ -1,5 +1,6 @@
 """Commands about source agents: what they print, the files they write, and users' mistakes."""
 
+import contextlib
 import functools
 import json
 
@@ -14,6 +15,7 @@ from mirrorpo.agents.agent_files import AgentCard, load, save
 from mirrorpo.cli import main
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.policy import new_policy
+from tests.light_ant import in_place_of_ant
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +26,15 @@ def short_episodes(monkeypatch):
         monkeypatch.setattr(tasks, name, short)
 
 
+@pytest.fixture(scope="module", params=["light", pytest.param("ant", marks=pytest.mark.slow)])
+def robot(request):
+    """The light Ant in place of the real one, or the real one."""
+    with in_place_of_ant() if request.param == "light" else contextlib.nullcontext():
+        yield
+
+
 @pytest.fixture(scope="module")
-def ants(tmp_path_factory):
+def ants(robot, tmp_path_factory):
     """Files of two random Ant agents, the second with less noise."""
     folder = tmp_path_factory.mktemp("ants")
     for name, std in (("loud", 1.0), ("calm", 0.41)):
@@ -104,7 +113,7 @@ def test_limbs_prints_draws_and_writes_the_use_of_each_limb(capsys, tmp_path, an
 
 def test_render_draws_a_strip_and_an_animation(capsys, tmp_path, two_agents):
     strip, film = tmp_path / "strip.png", tmp_path / "film.gif"
-    command = ("agents", "render", two_agents[0], "--backend", "spring", "--steps", "30")
+    command = ("agents", "render", two_agents[0], "--backend", "spring", "--steps", "200")
     run(*command, "--frames", "3", "--out", strip)
     assert "of first on hopper: true return" in capsys.readouterr().out
     with Image.open(strip) as picture:

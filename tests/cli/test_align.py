@@ -1,5 +1,8 @@
 """``mirrorpo align`` runs recipes end to end on its stand-ins, resumes, and says what is wrong."""
 
+import contextlib
+import functools
+import io
 import json
 import shutil
 import sys
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirrorpo.cli import main
+from mirrorpo.reporting.page import reading
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -41,30 +45,57 @@ def failed(capsys, *arguments):
     return lines[0]
 
 
-def run_whole(path, out, capsys):
-    align(path, "--smoke", "--out", out)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a recipe's whole run, and what the command said; each is run once."""
+
+    @functools.cache
+    def run(path):
+        out, said = tmp_path_factory.mktemp("finished") / "run", io.StringIO()
+        with contextlib.redirect_stdout(said):
+            align(path, "--smoke", "--out", out)
+        return out, said.getvalue()
+
+    return run
+
+
+def check_whole(out, said):
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     assert (out / "model" / "adapter_model.safetensors").is_file()
     settings = json.loads((out / "config.json").read_text())["settings"]
     assert settings["training"]["learning_rate"] > 0
-    assert "on the test pairs" in capsys.readouterr().out
+    assert "on the test pairs" in said
 
 
 @pytest.mark.parametrize("path", SHORT, ids=lambda path: path.stem)
-def test_a_recipe_runs_end_to_end(path, tmp_path, capsys):
-    run_whole(path, tmp_path / "run", capsys)
+def test_a_recipe_runs_end_to_end(path, finished):
+    check_whole(*finished(path))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(path.with_suffix("").parts[-3:]))
-def test_every_recipe_runs_end_to_end(path, tmp_path, capsys):
-    run_whole(path, tmp_path / "run", capsys)
+def test_every_recipe_runs_end_to_end(path, finished):
+    check_whole(*finished(path))
 
 
-def test_an_interrupted_run_goes_on_and_a_finished_one_does_nothing(tmp_path, capsys):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    align(SHORT[0], "--smoke", "--out", whole)
+def test_the_page_of_a_run_has_all_its_curves(finished):
+    out, _ = finished(SHORT[1])
+    part = reading.read([out]).trainings[0]
+    assert part.finished
+    charts = {chart.caption.split(" ")[0]: chart for chart in part.charts}
+    assert list(charts) == ["Loss", "Weights", "Margin", "Accuracy:", "Log-prob"]
+    names = {point["name"] for point in charts["Loss"].points}
+    assert names >= {"loss", "SFT term", "preference term"}
+    lines = [json.loads(text) for text in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [p["y"] for p in charts["Margin"].points if p["name"] == "margin"] == [
+        line["margin"] for line in lines if "margin" in line
+    ]
+    assert [name for name, _ in part.on_test_pairs] == ["loss", "margin", "accuracy"]
+
+
+def test_an_interrupted_run_goes_on_and_a_finished_one_does_nothing(finished, tmp_path, capsys):
+    (whole, _), cut = finished(SHORT[0]), tmp_path / "cut"
     shutil.copytree(whole, cut)
     shutil.rmtree(cut / "checkpoints" / "checkpoint-4")
     shutil.rmtree(cut / "model")
@@ -139,9 +170,9 @@ def test_a_missing_extra_is_one_line(monkeypatch, tmp_path, capsys):
     assert "pip install 'mirrorpo[llm]'" in failed(capsys, SHORT[0], "--out", tmp_path / "run")
 
 
-def test_another_run_is_not_overwritten(tmp_path, capsys):
-    align(SHORT[1], "--smoke", "--out", tmp_path)
-    error = failed(capsys, SHORT[1], "--smoke", "--out", tmp_path, "--seed", 1)
+def test_another_run_is_not_overwritten(finished, capsys):
+    out, _ = finished(SHORT[1])
+    error = failed(capsys, SHORT[1], "--smoke", "--out", out, "--seed", 1)
     assert "holds a run with other settings (training differ)" in error
 
 

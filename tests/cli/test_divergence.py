@@ -109,7 +109,7 @@ def test_a_training_that_is_lost_stops_and_a_good_one_does_not(offline, tmp_path
     assert good.state.global_step == good.state.max_steps
 
 
-def test_train_that_diverged_keeps_its_curves_and_exits_with_3(two_agents, tmp_path, capsys):
+def test_train_that_diverged_keeps_its_curves_and_exits_with_3(tmp_path, capsys):
     card = {"task": "hopper", "backend": "positional", "episode_length": 60}
     path, out = write(tmp_path / "data.safetensors", card=card), tmp_path / "run"
     train = ("train", "sft", "--data", path, "--out", out, "--epochs", 2, "--episodes", 3)

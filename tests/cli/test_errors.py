@@ -8,6 +8,7 @@ import pytest
 from mirrorpo.cli import main
 from mirrorpo.discovery import artefact
 from mirrorpo.preferences import data
+from tests import point_task
 
 
 def run(capsys, *arguments):
@@ -78,7 +79,7 @@ def test_help_of_every_command_is_code_0(capsys):
             assert not error
 
 
-def test_a_truncated_dataset_is_one_line_and_code_2(capsys, tmp_path, sources, pool_file):
+def test_a_truncated_dataset_is_one_line_and_code_2(capsys, tmp_path, pool_file):
     whole = pool_file.read_bytes()
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(whole[: len(whole) // 2])
@@ -122,17 +123,22 @@ def test_data_rows_below_one_are_refused(capsys, tmp_path, sources):
     assert "rows must be at least 1" in error
 
 
+@pytest.fixture(scope="module")
+def two_points(tmp_path_factory):
+    return point_task.write_agents(tmp_path_factory.mktemp("points"))
+
+
 @pytest.fixture
-def generate(two_agents, tmp_path):
+def generate(two_points, tmp_path):
     """Write five short pairs of a variant; their file."""
 
     def write(variant):
         path = tmp_path / f"{variant}.safetensors"
         main(
             [
-                *("data", "generate", "hopper", "--out", str(path), "--variant", variant),
+                *("data", "generate", point_task.NAME, "--out", str(path), "--variant", variant),
                 *("--rows", "5", "--episode-length", "60"),
-                *("--better", str(two_agents[0]), "--worse", str(two_agents[1])),
+                *("--better", str(two_points[0]), "--worse", str(two_points[1])),
             ]
         )
         return path

@@ -123,7 +123,11 @@ def test_handlers_are_put_back():
     assert sys.unraisablehook is hook
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    # SIGTERM goes the same way: the short bodies above are told both.
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+)
 def test_a_judge_is_stopped_among_calls_that_hang_and_keeps_its_answers(number, tmp_path):
     pytest.importorskip("alpaca_eval")
     from tests.language import judge_server

@@ -1,6 +1,7 @@
 """Known objectives are recovered as formulas, on what was visited and to a small error."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -15,6 +16,13 @@ def get(name, **settings):
     return objectives.get(name, aggregation="mean", **settings)
 
 
+@functools.cache
+def fitted(objective):
+    """Its closed form, found once."""
+    return closed_form(objective)
+
+
+TEMPORAL = get("ta-mpo", beta=5.0, gamma=2.0, schedule="quadratic")
 EXACT = [
     (get("sft"), {"x": 1}),
     (get("lpo", weight=1.5), {"x": 0.5, "d": 1}),
@@ -27,10 +35,7 @@ EXACT = [
     (get("ipo"), {"d": 10, "d^2": -1}),
     (get("paper-mixed"), {"x": 0.82, "d": 1.7, "d^2": 0.33, "d^3": 0.36}),
     (get("slic", weight=0.3), {"x": 0.3, "min(d - 1, 0)": 1}),
-    (
-        get("ta-mpo", beta=5.0, gamma=2.0, schedule="quadratic"),
-        {"x": 1, "t^2 x": -1, "t^2 log sigmoid(5 d - 2)": 1},
-    ),
+    (TEMPORAL, {"x": 1, "t^2 x": -1, "t^2 log sigmoid(5 d - 2)": 1}),
 ]
 
 
@@ -38,7 +43,7 @@ EXACT = [
     ("objective", "terms"), EXACT, ids=[" + ".join(terms) for _, terms in EXACT]
 )
 def test_a_sum_of_terms_is_found_exactly(objective, terms):
-    fit = closed_form(objective)
+    fit = fitted(objective)
     assert dict(zip(fit.terms, fit.coefficients, strict=True)) == pytest.approx(terms, rel=1e-4)
     assert fit.relative_error < 1e-5
     assert fit.max_error < 1e-4
@@ -74,7 +79,7 @@ def test_the_visited_pairs_decide_where_the_form_holds():
 
 def test_more_terms_come_nearer_and_their_number_is_bounded():
     objective = get("alphapo")
-    errors = [closed_form(objective, max_terms=number).relative_error for number in (1, 3)]
+    errors = [closed_form(objective, max_terms=number).relative_error for number in (1, 2)]
     assert errors[1] < errors[0]
     assert len(closed_form(get("paper-mixed"), max_terms=2).terms) <= 2
 
@@ -85,17 +90,17 @@ def test_the_same_seed_gives_the_same_form():
 
 
 def test_the_form_is_written_in_the_papers_notation():
-    assert closed_form(get("cpo")).latex == (
+    assert fitted(get("cpo")).latex == (
         "\\begin{aligned}\n"
         "\\ell(\\tau_w, \\tau_l) &= -\\bigl[ \\log \\pi(\\tau_w) + \\log \\sigma(0.1 \\, d) \\bigr]"
         " \\\\\n"
         "d &= \\log \\pi(\\tau_w) - \\log \\pi(\\tau_l)\n"
         "\\end{aligned}\n"
     )
-    dpo = closed_form(get("dpo"))
+    dpo = fitted(get("dpo"))
     assert r"\log \frac{\pi(\tau_w)}{\pi_{\text{ref}}(\tau_w)}" in dpo.latex
     assert "x = log pi(chosen) - log pi_ref(chosen)" in dpo.text
-    assert r"\tau_l, t)" in closed_form(get("ta-mpo", beta=1.0)).latex
+    assert r"\tau_l, t)" in fitted(TEMPORAL).latex
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The search space starts at known members, and every vector in it is a sane objective."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ RANGES = space.Ranges(log_prob=(-8.0, -2.0), margin=(-6.0, 6.0))
 DRAW = np.random.default_rng(0)
 CHOSEN, REJECTED, OLD_CHOSEN, OLD_REJECTED = DRAW.uniform(-8, -2, size=(4, 50))
 PAIRS = PairLogProbs(CHOSEN, REJECTED, OLD_CHOSEN, OLD_REJECTED)
+EACH_ONCE = (("cpo", True, "log-prob"), ("slic", False, "probability"))
+"""Start, timed and what is seen: of all pairings the two of the fast suite."""
 
 
 def search(**changes):
@@ -145,9 +149,15 @@ def test_numpy_and_jax_vectors_give_the_same_objective(parameters):
     np.testing.assert_allclose(traced, plain, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("sees", ["log-prob", "probability"])
-@pytest.mark.parametrize("timed", [False, True])
-@pytest.mark.parametrize("start", ["cpo", "slic"])
+@pytest.mark.parametrize(
+    ("start", "timed", "sees"),
+    [
+        pytest.param(*choices, marks=[] if choices in EACH_ONCE else pytest.mark.slow)
+        for choices in itertools.product(
+            ("cpo", "slic"), (False, True), ("log-prob", "probability")
+        )
+    ],
+)
 def test_an_extended_objective_agrees_inside_and_stays_monotone_far_outside(sees, timed, start):
     built = space.build(search(sees=sees, timed=timed, start=start), RANGES)
     for _ in range(20):

@@ -130,6 +130,7 @@ def test_the_commands_on_an_own_robot_run_on_the_file_of_their_page(capsys):
     assert "name it yourself, by --task my_robot.py:make" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("few_objectives")
 def test_the_commands_on_own_texts_run_on_the_files_of_their_page(capsys, monkeypatch, tmp_path):
     for name in ("torch", "trl", "vaderSentiment"):
         pytest.importorskip(name)

@@ -31,7 +31,8 @@ def in_one_namespace(cells):
     return namespace
 
 
-def test_the_story_runs_on_a_light_robot(light_hopper, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("light_hopper", "few_objectives")
+def test_the_story_runs_on_a_light_robot(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = in_one_namespace(code_cells())
     assert told["bench"].table.shape[0] == 4

@@ -34,10 +34,17 @@ class Mine(Objective):
 '''
 
 
+@pytest.fixture(scope="class")
+def light_robot(tmp_path_factory):
+    """Once for several tests: their programs are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        point_task.stand_in_for_hopper(patch, tmp_path_factory.mktemp("light"))
+        yield
+
+
 @pytest.fixture
-def light(monkeypatch, tmp_path):
+def light(light_robot, monkeypatch, tmp_path):
     """The suite on a light robot, and small."""
-    point_task.stand_in_for_hopper(monkeypatch, tmp_path)
     whole = suite.settings
 
     def small(*given, **named):
@@ -64,53 +71,52 @@ def mine(tmp_path):
 
 
 @pytest.mark.usefixtures("light")
-def test_a_submission_is_verified_in_all_digits(tmp_path):
-    result = mpo.submit("slic", out=tmp_path / "out")
-    given = result.submission
-    assert {one.algorithm for one in given.agents} == {"slic", "sft"}
-    assert given.cells() == [("hopper", variant) for variant in sorted(suite.VARIANTS)]
-    assert result.table["agents"].tolist() == [2, 2, 2]
-    assert submissions.read(result.file) == given
+class TestSubmissions:
+    def test_a_submission_is_verified_in_all_digits(self, tmp_path):
+        result = mpo.submit("slic", out=tmp_path / "out")
+        given = result.submission
+        assert {one.algorithm for one in given.agents} == {"slic", "sft"}
+        assert given.cells() == [("hopper", variant) for variant in sorted(suite.VARIANTS)]
+        assert result.table["agents"].tolist() == [2, 2, 2]
+        assert submissions.read(result.file) == given
 
-    found = mpo.verify(result.file)
-    assert len(found.cells) == 3
-    assert [one.verdict for one in found.cells] == [submissions.EQUAL] * 3
-    assert found.table["submitted"].tolist() == found.table["measured"].tolist()
-    assert found.agrees
+        found = mpo.verify(result.file)
+        assert len(found.cells) == 3
+        assert [one.verdict for one in found.cells] == [submissions.EQUAL] * 3
+        assert found.table["submitted"].tolist() == found.table["measured"].tolist()
+        assert found.agrees
 
+    def test_a_users_loss_is_named_without_its_folder_and_runs_only_where_it_is_typed(
+        self, mine, capsys
+    ):
+        main(["submit", mine, "--out", "out"])
+        file = Path("out") / submissions.FILE
+        assert "folder" not in file.read_text()
+        assert submissions.read(file).objective == "mine.py:Mine"
+        with pytest.raises(ValueError, match="Only code that you name"):
+            mpo.verify(file)
+        with pytest.raises(ValueError, match="is not the loss that"):
+            mpo.verify(file, f"{mine}[factor=0.2]")
+        main(["verify", str(file), mine, "--cells", "1"])
+        assert "2 of 2 agents equal in all digits: equal" in capsys.readouterr().out
 
-@pytest.mark.usefixtures("light")
-def test_a_users_loss_is_named_without_its_folder_and_runs_only_where_it_is_typed(mine, capsys):
-    main(["submit", mine, "--out", "out"])
-    file = Path("out") / submissions.FILE
-    assert "folder" not in file.read_text()
-    assert submissions.read(file).objective == "mine.py:Mine"
-    with pytest.raises(ValueError, match="Only code that you name"):
-        mpo.verify(file)
-    with pytest.raises(ValueError, match="is not the loss that"):
-        mpo.verify(file, f"{mine}[factor=0.2]")
-    main(["verify", str(file), mine, "--cells", "1"])
-    assert "2 of 2 agents equal in all digits: equal" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("light")
-def test_numbers_that_were_made_up_are_found_out(tmp_path, capsys):
-    file = mpo.submit("sft", out=tmp_path / "out").file
-    content = json.loads(file.read_text())
-    for row in content["agents"]:
-        row["return_mean"] += 50.0
-    file.write_text(json.dumps(content))
-    with pytest.raises(SystemExit) as stop:
-        main(["verify", str(file)])
-    assert stop.value.code == 2
-    assert "was changed after it was written" in capsys.readouterr().err
-    # Whoever changes the numbers may also make the checksum anew.
-    content["checksum"] = submissions._digest(content | {"checksum": ""})
-    file.write_text(json.dumps(content))
-    with pytest.raises(SystemExit) as stop:
-        main(["verify", str(file), "--cells", "1", "--seed", "4"])
-    assert stop.value.code == 1
-    assert "0 of 2 agents equal in all digits: differs" in capsys.readouterr().out
+    def test_numbers_that_were_made_up_are_found_out(self, tmp_path, capsys):
+        file = mpo.submit("sft", out=tmp_path / "out").file
+        content = json.loads(file.read_text())
+        for row in content["agents"]:
+            row["return_mean"] += 50.0
+        file.write_text(json.dumps(content))
+        with pytest.raises(SystemExit) as stop:
+            main(["verify", str(file)])
+        assert stop.value.code == 2
+        assert "was changed after it was written" in capsys.readouterr().err
+        # Whoever changes the numbers may also make the checksum anew.
+        content["checksum"] = submissions._digest(content | {"checksum": ""})
+        file.write_text(json.dumps(content))
+        with pytest.raises(SystemExit) as stop:
+            main(["verify", str(file), "--cells", "1", "--seed", "4"])
+        assert stop.value.code == 1
+        assert "0 of 2 agents equal in all digits: differs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

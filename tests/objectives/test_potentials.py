@@ -84,7 +84,15 @@ def test_theorem_3_1_gives_the_reward_of_the_regularised_solution(potential, ref
     assert np.ptp(constant) < 1e-6
 
 
-@pytest.mark.parametrize("name", [name for name in POTENTIALS if name != "learned-of-log"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The learned one's quadrature is short in the theorem's test above.
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "learned"))
+        for name in POTENTIALS
+        if name != "learned-of-log"
+    ],
+)
 def test_under_a_uniform_reference_an_f_divergence_is_a_bregman_divergence(name):
     """Appendix E: f-DPO's family with phi is MPO's with ``phi^-1(n x)``, and the other way."""
     potential = POTENTIALS[name]

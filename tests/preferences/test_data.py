@@ -142,20 +142,24 @@ def test_the_pool_is_ordered_by_start_agent_and_copy(pool):
     assert (actions[:, 0] != actions[:, 1]).any(axis=-1).all(), "copies act on their own noise"
 
 
-def test_recorded_trajectories_replay_to_their_returns(hopper, pool):
+@pytest.mark.parametrize("robot", ["point", pytest.param("hopper", marks=pytest.mark.slow)])
+def test_recorded_trajectories_replay_to_their_returns(
+    robot, point, two_points, hopper, two_agents
+):
     """Stepping the simulator with the recorded actions gives the recorded rewards."""
-    t = pool.trajectories
+    task, agents = (hopper, two_agents) if robot == "hopper" else (point, two_points)
+    t = data.simulate(task, 120, 3, *agents).trajectories
     start_key, _ = jax.random.split(jax.random.key(3))
+    reset, step = jax.jit(task.reset), jax.jit(task.step)
     for index in (0, 3, 4 * 119 + 2):
-        state = jax.jit(hopper.reset)(jax.random.fold_in(start_key, int(t.start[index])))
+        state = reset(jax.random.fold_in(start_key, int(t.start[index])))
         np.testing.assert_allclose(state.obs, t.observations[index, 0], atol=1e-6)
         total = 0.0
-        step = jax.jit(hopper.step)
         for action in t.actions[index, : t.length[index]]:
             state = step(state, action)
             total += float(state.reward)
         np.testing.assert_allclose(total, t.returns[index], rtol=0.02, atol=0.5)
-        assert bool(state.done) or t.length[index] == hopper.episode_length
+        assert bool(state.done) or t.length[index] == task.episode_length
 
 
 def test_steps_after_a_fall_are_not_valid_and_hold_zeros(pool):
@@ -167,7 +171,7 @@ def test_steps_after_a_fall_are_not_valid_and_hold_zeros(pool):
     assert (t.observations[~after] != 0).any(axis=-1).all()
 
 
-def test_an_interrupted_simulation_goes_on_to_the_same_pool(hopper, two_agents, pool, tmp_path):
+def test_an_interrupted_simulation_goes_on_to_the_same_pool(point, two_points, pool, tmp_path):
     class Killed(Exception):
         pass
 
@@ -176,12 +180,12 @@ def test_an_interrupted_simulation_goes_on_to_the_same_pool(hopper, two_agents, 
         if done == 1:
             raise Killed
 
-    arguments = {"seed": 3, "better": two_agents[0], "worse": two_agents[1]}
+    arguments = {"seed": 3, "better": two_points[0], "worse": two_points[1]}
     parts = tmp_path / "parts"
     with pytest.raises(Killed):
-        data.simulate(hopper, 120, parts=parts, progress=kill_after_the_first_part, **arguments)
+        data.simulate(point, 120, parts=parts, progress=kill_after_the_first_part, **arguments)
     assert len(list(parts.iterdir())) == 1
-    again = data.simulate(hopper, 120, parts=parts, **arguments)
+    again = data.simulate(point, 120, parts=parts, **arguments)
     for name in data.Trajectories.__dataclass_fields__:
         np.testing.assert_array_equal(
             getattr(again.trajectories, name), getattr(pool.trajectories, name)
@@ -189,24 +193,24 @@ def test_an_interrupted_simulation_goes_on_to_the_same_pool(hopper, two_agents, 
 
 
 def test_a_part_that_is_damaged_or_of_another_pool_is_said_and_made_again(
-    hopper, two_agents, pool, tmp_path
+    point, two_points, pool, tmp_path
 ):
-    arguments = {"better": two_agents[0], "worse": two_agents[1], "parts": tmp_path / "parts"}
-    data.simulate(hopper, 120, seed=3, **arguments)
+    arguments = {"better": two_points[0], "worse": two_points[1], "parts": tmp_path / "parts"}
+    data.simulate(point, 120, seed=3, **arguments)
     _, second = sorted(arguments["parts"].iterdir())
     second.write_bytes(second.read_bytes()[:-100])
     with pytest.warns(DamageWarning, match=r"part-00001.* It is simulated again") as said:
-        again = data.simulate(hopper, 120, seed=3, **arguments)
+        again = data.simulate(point, 120, seed=3, **arguments)
     assert len(said) == 1
     np.testing.assert_array_equal(again.trajectories.returns, pool.trajectories.returns)
     with pytest.warns(DamageWarning, match="is a part of another pool. It is simulated again"):
-        other = data.simulate(hopper, 120, seed=4, **arguments)
+        other = data.simulate(point, 120, seed=4, **arguments)
     assert not np.array_equal(other.trajectories.returns, pool.trajectories.returns)
 
 
 @pytest.fixture
-def cached(hopper, two_agents, tmp_path):
-    return lambda: pools.cached(hopper, 120, 3, *two_agents, tmp_path / "cache")
+def cached(point, two_points, tmp_path):
+    return lambda: pools.cached(point, 120, 3, *two_points, tmp_path / "cache")
 
 
 def test_what_a_kill_leaves_beside_a_pool_does_not_keep_it_from_being_made(cached, pool, tmp_path):
@@ -248,7 +252,7 @@ def test_a_damaged_pool_of_the_cache_is_said_and_made_again(cached, pool, tmp_pa
 
 
 def test_two_that_want_one_pool_at_once_simulate_it_once(
-    hopper, two_agents, pool, tmp_path, monkeypatch
+    point, two_points, pool, tmp_path, monkeypatch
 ):
     simulated, waited, simulate = [], [], data.simulate
 
@@ -262,7 +266,7 @@ def test_two_that_want_one_pool_at_once_simulate_it_once(
     folder = tmp_path / "cache"
 
     def want(rest):
-        return pools.cached(hopper, 120, 3, *two_agents, folder, waiting=waited.append)
+        return pools.cached(point, 120, 3, *two_points, folder, waiting=waited.append)
 
     with ThreadPoolExecutor() as threads:
         both = list(threads.map(want, range(2)))

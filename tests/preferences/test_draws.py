@@ -21,9 +21,9 @@ def test_a_data_seed_out_of_range_is_refused(seed):
         draws.draw(seed, "score")
 
 
-def test_search_validation_and_score_share_no_start_state_and_no_label_draw(hopper, two_agents):
+def test_search_validation_and_score_share_no_start_state_and_no_label_draw(point, two_points):
     numbers = [draws.draw(0, purpose) for purpose in ("score", "search", "fitness", "validation")]
-    pools = [data.simulate(hopper, 40, number, *two_agents) for number in numbers]
+    pools = [data.simulate(point, 40, number, *two_points) for number in numbers]
     starts = [{tuple(x) for x in pool.trajectories.observations[:, 0]} for pool in pools]
     flips = [
         data.label(pool, "noisy:0.3", number).flipped

@@ -11,7 +11,7 @@ from mirrorpo.reporting.page import reading, render
 from tests.reporting.hostile_folders import CONTROL, FORMULAS, TEXTS, whole_runs, write_code
 from tests.reporting.test_hostile_folders import Elements
 
-SHORT = 16
+SHORT = 8
 """Fields of the fast suite; the slow one takes all."""
 
 PATHS = ("../../../../etc/passwd", "/dev/zero", "file:///etc/passwd", "__proto__", "x" * 100_000)

@@ -29,7 +29,7 @@ from tests.reporting.hostile_folders import (
 )
 
 ELEMENTS = set(mathml._ELEMENTS)
-SHORT = 12
+SHORT = 6
 """Damaged folders of the fast suite; the slow one takes all."""
 
 

@@ -22,17 +22,6 @@ def reviews(tmp_path_factory):
     return write_reviews(tmp_path_factory.mktemp("reviews") / "reviews", diverged=[LOST])
 
 
-@pytest.fixture(scope="module")
-def aligned(tmp_path_factory):
-    """A real fine-tuning of the tiny model."""
-    pytest.importorskip("torch")
-    pytest.importorskip("trl")
-    folder = tmp_path_factory.mktemp("align")
-    recipe = "recipes/gemma-7b/dpo-mix-7k/ta-mpo-sigmoid.yaml"
-    main(["align", recipe, "--smoke", "--out", str(folder / "run")])
-    return folder / "run"
-
-
 def test_each_kind_of_run_is_told_from_the_others(tmp_path, reviews):
     parts = reading.read([reviews, write_align(tmp_path / "align")])
     assert [folder.kind for folder in parts.folders] == ["bench", "align"]
@@ -81,20 +70,6 @@ def test_rewards_keep_a_digit_after_the_point_in_every_table(reviews, tmp_path, 
     assert text in capsys.readouterr().out
     latex = export.to_latex(reading.read([reviews]).benches[0].run.table, decimals=1)
     assert text.replace("±", r"\pm") in latex
-
-
-def test_a_real_fine_tuning_has_all_its_curves(aligned):
-    part = reading.read([aligned]).trainings[0]
-    assert part.finished
-    charts = {chart.caption.split(" ")[0]: chart for chart in part.charts}
-    assert list(charts) == ["Loss", "Weights", "Margin", "Accuracy:", "Log-prob"]
-    names = {point["name"] for point in charts["Loss"].points}
-    assert names >= {"loss", "SFT term", "preference term"}
-    lines = [json.loads(text) for text in (aligned / "metrics.jsonl").read_text().splitlines()]
-    assert [p["y"] for p in charts["Margin"].points if p["name"] == "margin"] == [
-        line["margin"] for line in lines if "margin" in line
-    ]
-    assert [name for name, _ in part.on_test_pairs] == ["loss", "margin", "accuracy"]
 
 
 def test_an_unfinished_fine_tuning_says_how_far_it_is(tmp_path):

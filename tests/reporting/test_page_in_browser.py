@@ -1,16 +1,19 @@
 """The page in a real browser: it draws, sorts and explores, and asks nothing of a network."""
 
+import contextlib
+import dataclasses
 import itertools
 import random
-import shutil
 
 import numpy as np
 import pytest
 
 from mirrorpo import objectives, runs
+from mirrorpo.agents import agent_files
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.reporting.page import reading, render
+from tests.few_objectives import few_in_the_explorer
 from tests.reporting.bench_folders import published
 from tests.reporting.language_folders import write_align, write_judged, write_reviews
 
@@ -52,11 +55,11 @@ class Opened:
 
 
 def write_with_agent(folder, agent):
-    """A run folder that holds an agent."""
+    """A run folder that holds an agent, which moves on the engine that compiles fastest."""
     runs.claim(folder, {"command": "none that the page knows"})
-    (folder / "agents").mkdir()
-    for path in (agent, agent.with_suffix(".json")):
-        shutil.copy(path, folder / "agents")
+    policy, card = agent_files.load(agent)
+    card = dataclasses.replace(card, backend="spring")
+    agent_files.save(folder / "agents" / agent.stem, policy, card)
     return folder
 
 
@@ -78,9 +81,9 @@ def pages(tmp_path_factory, one_run, odd_runs, many_runs, two_agents):
         ("moving", [write_with_agent(folder / "moving", two_agents[0])]),
     ):
         paths[name] = folder / f"{name}.html"
-        paths[name].write_text(
-            render.render(reading.read(shown), "mirrorpo report", agents_drawn=1), encoding="utf-8"
-        )
+        with contextlib.nullcontext() if name == "one" else few_in_the_explorer():
+            page = render.render(reading.read(shown), "mirrorpo report", agents_drawn=1)
+        paths[name].write_text(page, encoding="utf-8")
     return paths
 
 

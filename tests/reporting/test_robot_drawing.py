@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirrorpo.reporting.page import rollouts
 from mirrorpo.reporting.robots import poses, robot_drawing
 from mirrorpo.reporting.robots.robot_drawing import View, draw
 from mirrorpo.simulation import tasks
@@ -96,10 +97,11 @@ def test_every_part_is_where_mujoco_puts_it(robot, backend):
 
 
 def test_a_recorded_episode_ends_with_its_fall_and_carries_its_return():
-    task = tasks.load("hopper", backend="spring", episode_length=30)
+    # As the page draws one, and `agents render` in its test: one program for all three.
+    task = tasks.load("hopper", backend="spring", episode_length=rollouts.STEPS)
     policy = new_policy(jax.random.key(0), 3, np.zeros(11, "f4"), np.ones(11, "f4"), (8,))
     found = poses.record(policy, task, seed=3)
-    assert 1 < len(found) <= 30
+    assert 1 < len(found) < rollouts.STEPS
     assert found.ends.shape == (len(found), 4, 2, 3)
     assert found.returns.shape == (len(found),)
     assert found.returns[0] == 0

@@ -7,6 +7,7 @@ import pytest
 
 from mirrorpo.simulation import tasks
 from mirrorpo.simulation.tasks import LIMB_ACTIONS, LimbPenalty, Task
+from tests.light_ant import in_place_of_ant
 
 
 @pytest.mark.parametrize(
@@ -40,36 +41,38 @@ def test_a_limb_that_the_robot_lacks_is_refused():
 
 
 @cache
-def ant(coefficient=None):
-    """The Ant with its step compiled, which takes half a minute; a leg penalised or not."""
-    penalty = None if coefficient is None else LimbPenalty("leg_4", coefficient)
-    task = Task("an ant", "ant", "positional", penalty)
-    return task, jax.jit(task.step)
+def ant():
+    """The Ant with its start and its step compiled, on the engine that compiles fastest."""
+    task = Task("an ant", "ant", "spring")
+    return task, jax.jit(task.reset)(jax.random.key(0)), jax.jit(task.step)
 
 
 @cache
-def reset(seed):
-    return jax.jit(ant()[0].reset)(jax.random.key(seed))
+def light_ant(coefficient=None):
+    penalty = None if coefficient is None else LimbPenalty("leg_4", coefficient)
+    with in_place_of_ant():
+        task = Task("an ant", "ant", "spring", penalty)
+        return task.reset(jax.random.key(0)), task.step
 
 
 def test_actions_are_clipped_before_physics_and_penalty():
-    _, step = ant(2.0)
-    wild = step(reset(0), jnp.full(8, 50.0))
-    tame = step(reset(0), jnp.ones(8))
+    start, step = light_ant(2.0)
+    wild = step(start, jnp.full(8, 50.0))
+    tame = step(start, jnp.ones(8))
     np.testing.assert_array_equal(wild.obs, tame.obs)
     assert float(wild.reward) == float(tame.reward)
 
 
 def test_the_penalty_is_the_coefficient_times_the_limbs_squared_actions():
     action = jnp.array([0.5, -1.0, 0.3, 0.2, 0.1, -0.4, 0.9, 0.7])
-    lost = ant()[1](reset(1), action).reward - ant(2.0)[1](reset(1), action).reward
-    np.testing.assert_allclose(lost, 2.0 * (0.5**2 + 1.0**2), rtol=1e-4)
+    plain, penalised = (step(start, action).reward for start, step in (light_ant(), light_ant(2.0)))
+    np.testing.assert_allclose(plain - penalised, 2.0 * (0.5**2 + 1.0**2), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("limb", "actions"), LIMB_ACTIONS["ant"].items())
 def test_the_ants_limb_actions_move_that_leg_and_no_other(limb, actions):
     """Drive one action in the air: only the joint that the table names may accelerate."""
-    task, step = ant()
+    task, start, step = ant()
     system = task.env.sys
     number = limb.removeprefix("leg_")
     for action, part in zip(actions, ("hip", "ankle"), strict=True):
@@ -77,10 +80,10 @@ def test_the_ants_limb_actions_move_that_leg_and_no_other(limb, actions):
         # Degrees of freedom in the asset's order: 6 of the torso, then hip and ankle of legs 1-4.
         expected = 6 + 2 * (int(number) - 1) + ("hip", "ankle").index(part)
         assert int(driven) == expected, (limb, part)
-    rest = step(reset(0), jnp.zeros(8))
+    rest = step(start, jnp.zeros(8))
     joint_velocities = slice(13 + 6, 27)
     for action in actions:
-        moved = step(reset(0), jnp.zeros(8).at[action].set(1.0))
+        moved = step(start, jnp.zeros(8).at[action].set(1.0))
         change = np.abs(np.asarray(moved.obs - rest.obs)[joint_velocities])
         leg = 2 * (int(number) - 1)
         assert int(change.argmax()) in (leg, leg + 1), (limb, action, change)

@@ -133,7 +133,11 @@ def test_the_same_agents_again_give_the_same_numbers(whole, model, cache, tmp_pa
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
 
 
-@pytest.mark.parametrize("stop_at", [0.0, 0.9, 1.5, 2.9])
+@pytest.mark.parametrize(
+    "stop_at",
+    # In the preparation, and after an agent; at the very beginning and end it is the same.
+    [0.9, 1.5, *(pytest.param(at, marks=pytest.mark.slow) for at in (0.0, 2.9))],
+)
 def test_an_interrupted_run_goes_on_to_the_same_table(stop_at, whole, model, tmp_path):
     class Killed(Exception):
         pass
@@ -164,7 +168,11 @@ def test_a_finished_run_loads_no_model(whole, model, cache, monkeypatch):
     assert sources == whole[2]
 
 
-@pytest.mark.parametrize("by", ["grid", "trials"])
+@pytest.mark.parametrize(
+    "by",
+    # The grid's points are what test_bench.py searches on robots.
+    [pytest.param("grid", marks=pytest.mark.slow), "trials"],
+)
 def test_the_search_has_its_own_seeds_and_draw_and_its_best_point_is_scored(
     by, model, cache, tmp_path
 ):
