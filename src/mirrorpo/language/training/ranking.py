@@ -89,12 +89,12 @@ def trusted(
         )
     chosen: list[Any] = [None]
     if accelerator.is_main_process:
-        margins = _margins(pairs, model, collator, batch_size)
-        chosen = [_staying(objective, margins, what)]
+        found = margins(pairs, model, collator, batch_size)
+        chosen = [_staying(objective, found, what)]
     return pairs.select(broadcast_object_list(chosen)[0])
 
 
-def _margins(pairs: Any, model: Any, collator: Callable[[Any], Any], batch_size: int) -> np.ndarray:
+def margins(pairs: Any, model: Any, collator: Callable[[Any], Any], batch_size: int) -> np.ndarray:
     """How far logistic models of other pairs' hidden states agree with each label."""
     batches = (
         collator([pairs[row] for row in range(first, min(first + batch_size, len(pairs)))])
