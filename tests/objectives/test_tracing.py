@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.runtime.pytrees import as_pytree
 
 
 def numbers(objective):
@@ -21,7 +22,9 @@ WITH_NUMBERS = [name for name in objectives.available() if numbers(objectives.ge
 
 @pytest.fixture
 def jax_pairs(arrays):
-    return objectives.PairLogProbs(*(jnp.asarray(array, jnp.float32) for array in arrays))
+    return as_pytree(
+        objectives.PairLogProbs(*(jnp.asarray(array, jnp.float32) for array in arrays))
+    )
 
 
 def started(name):
