@@ -277,7 +277,7 @@ def test_a_checkpoint_without_its_reference_is_refused_and_not_recomputed(tmp_pa
     checkpoint = tmp_path / "checkpoint-2"
     (checkpoint / "reference_log_probs.safetensors").unlink()
     made = tiny.trainer("dpo", tmp_path, **settings)
-    with pytest.raises(ValueError, match=r"policy of step 0.*from step 2.*pass ref_model"):
+    with pytest.raises(ValueError, match=r"policy of step 0.*at step 2.*pass ref_model"):
         made.train(resume_from_checkpoint=str(checkpoint))
 
 
