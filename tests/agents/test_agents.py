@@ -139,7 +139,7 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(point, tmp_path):
     left_out = shutil.ignore_patterns(training_run.CHECKPOINTS, "state.safetensors")
     shutil.copytree(tmp_path / "whole", curve, ignore=left_out)
     before = (curve / "metrics.jsonl").read_bytes()
-    with pytest.raises(ValueError, match="but not checkpoints, from which it would go on"):
+    with pytest.raises(ValueError, match="but not checkpoints, from which it would resume"):
         training_run.train(point, TINY, 0, curve, **arguments)
     assert (curve / "metrics.jsonl").read_bytes() == before
 

@@ -171,7 +171,7 @@ def test_the_log_of_a_search_whose_state_is_lost_is_not_emptied(
     for name in ("config.json", "metrics.jsonl", search.VALIDATIONS):
         shutil.copy(whole[0] / name, out / name)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(ValueError, match=r"but not state\.safetensors, from which it would go on"):
+    with pytest.raises(ValueError, match=r"but not state\.safetensors, from which it would resume"):
         search.discover(tiny(two_agents, better, generations=generations), out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
