@@ -3,8 +3,9 @@
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar, cast
 
 Built = TypeVar("Built")
 
@@ -27,23 +28,32 @@ def build(kind: type[Built], row: Any, unknown: bool = False) -> Built:
     """
     if not isinstance(row, Mapping):
         raise WrongTypeError(f"expected an object, found {row!r:.40}")
-    hints = typing.get_type_hints(kind)
-    if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind) if field.init]
-        optional = {
-            field.name
-            for field in dataclasses.fields(kind)
-            if field.default is not dataclasses.MISSING
-            or field.default_factory is not dataclasses.MISSING
-        }
-    else:
-        names, optional = list(hints), set()
-    missing = [name for name in names if name not in row and name not in optional]
+    hints, optional = _fields(cast(Hashable, kind))
+    missing = [name for name in hints if name not in row and name not in optional]
     if missing:
         raise WrongTypeError(f"no {' and no '.join(missing)}")
-    if not unknown and (strange := [str(name) for name in row if name not in names]):
+    if not unknown and (strange := [str(name) for name in row if name not in hints]):
         raise WrongTypeError(f"unknown {', '.join(strange):.60}")
-    return kind(**{name: check(row[name], hints[name], name) for name in names if name in row})
+    return kind(
+        **{name: check(row[name], hint, name) for name, hint in hints.items() if name in row}
+    )
+
+
+@cache
+def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """Types by name, and the names that may be left out; once per class, for a log has thousands
+    of rows."""
+    hints = typing.get_type_hints(kind)
+    if not dataclasses.is_dataclass(kind):
+        return hints, frozenset()
+    given = [field for field in dataclasses.fields(kind) if field.init]
+    missing = dataclasses.MISSING
+    optional = frozenset(
+        field.name
+        for field in given
+        if field.default is not missing or field.default_factory is not missing
+    )
+    return {field.name: hints[field.name] for field in given}, optional
 
 
 def check(value: Any, hint: Any, name: str) -> Any:
