@@ -14,7 +14,7 @@ import tyro
 
 from mirrorpo import objectives, variants
 from mirrorpo.advising import text_features
-from mirrorpo.cross_fitting import cross_fitted_margins
+from mirrorpo.cross_fitting import cross_fitted_margins, groups
 from mirrorpo.preference_texts import reading
 
 DROPPED = (0.2, 0.4, 0.6)
@@ -86,7 +86,7 @@ def words(texts: reading.PreferenceTexts) -> np.ndarray:
     sides = [[row.answer(side) for row in texts.rows] for side in ("chosen", "rejected")]
     return cross_fitted_margins(
         text_features.difference(*sides),
-        text_features.groups(row.question for row in texts.rows),
+        groups(row.question for row in texts.rows),
         text_features.REGULARISATION,
     )
 

@@ -11,6 +11,8 @@ light: JAX, PyTorch and pandas are imported by the function that needs them.
 import importlib
 from typing import TYPE_CHECKING
 
+from mirrorpo import lazy
+
 if TYPE_CHECKING:
     from mirrorpo import objectives as objectives
     from mirrorpo.front.align import Alignment as Alignment
@@ -91,9 +93,7 @@ if not TYPE_CHECKING:  # to which a typing error of a name would be no error
             start_jax()
         if name in _MODULES:
             return importlib.import_module(f"{__name__}.{_MODULES[name]}")
-        if name in _HOMES:
-            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazy.attribute(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,12 @@ def cross_fitted_margins(
         fitted(number)
     typical = np.median(np.abs(found))
     return found / typical if typical > 0 else found
+
+
+def groups(keys: Iterable[Hashable]) -> np.ndarray:
+    """A number for each key, the same for equal keys; shape (keys,), int."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(key, len(number)) for key in keys])
 
 
 def places(margins: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ DRAW = np.random.default_rng(0)
 CHOSEN, REJECTED, OLD_CHOSEN, OLD_REJECTED = DRAW.uniform(-8, -2, size=(4, 50))
 PAIRS = PairLogProbs(CHOSEN, REJECTED, OLD_CHOSEN, OLD_REJECTED)
 EACH_ONCE = (("cpo", True, "log-prob"), ("slic", False, "probability"))
-"""Start, timed and what is seen: of all pairings the two of the fast suite."""
+"""The fast suite takes these two pairings of start, time and input; together they hold each choice
+once."""
 
 
 def search(**changes):

@@ -73,7 +73,6 @@ def test_other_objectives_leave_out_nothing():
         ("slic-filtered", [1.0, 2.0], r"shape \(2,\), but must be one finite number .* 5 pairs"),
         ("slic-filtered", [1.0, 2.0, 3.0, 4.0, float("nan")], "one finite number"),
         ("slic", range(5), "slic leaves none out"),
-        ("mixdpo", None, "mixdpo orders the pairs .*Take slic-filtered, or dpo"),
     ],
 )
 def test_what_cannot_be_ranked_is_said_in_one_line(name, ease, message):

@@ -3,12 +3,14 @@
 import inspect
 import sys
 import types
+from operator import attrgetter
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from mirrorpo import language
 from mirrorpo.language import trl_names
 
 
@@ -68,7 +70,7 @@ def fresh(monkeypatch):
 def test_a_missing_extra_is_named_in_one_line(fresh, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'mirrorpo\[llm\]'") as caught:
-        from mirrorpo.language import PreferenceTrainer  # noqa: F401
+        attrgetter("PreferenceTrainer")(language)
     assert package in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -76,4 +78,4 @@ def test_a_missing_extra_is_named_in_one_line(fresh, monkeypatch, package):
 def test_a_name_that_trl_has_moved_is_said_in_one_line(fresh, monkeypatch):
     monkeypatch.setattr("trl.experimental.cpo", types.ModuleType("cpo"))
     with pytest.raises(ImportError, match=r"TRL 1\.16.* has moved a name .*CPOConfig.*trl>=1.16"):
-        from mirrorpo.language import PreferenceConfig  # noqa: F401
+        attrgetter("PreferenceConfig")(language)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo.advising import text_features
-from mirrorpo.cross_fitting import check_enough
+from mirrorpo.cross_fitting import check_enough, groups
 from mirrorpo.preference_texts import reading
 from mirrorpo.preference_texts.reading import PreferenceTexts
 from mirrorpo.preference_texts.row import PreferenceRow
@@ -146,7 +146,7 @@ def from_texts(texts: PreferenceTexts, seed: int = 0) -> Pairs:
         modelled,
         text_features.difference(*asked),
         text_features.REGULARISATION,
-        text_features.groups(row.question for row in rows),
+        groups(row.question for row in rows),
         lengths[:n],
         lengths[n:],
         np.array([a == b for a, b in zip(chosen, rejected, strict=True)]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
@@ -43,12 +43,6 @@ def difference(chosen: Sequence[str], rejected: Sequence[str]) -> sparse.csr_mat
     layout = StandardScaler().fit_transform([_layout(text) for text in asked]) / _LAYOUT_SHARE
     found = sparse.hstack([words, sparse.csr_matrix(layout)]).tocsr()
     return found[: len(chosen)] - found[len(chosen) :]
-
-
-def groups(prompts: Iterable[str]) -> np.ndarray:
-    """A number for each prompt, the same for the same text; shape (pairs,), int."""
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(prompt, len(number)) for prompt in prompts])
 
 
 def _layout(text: str) -> list[float]:

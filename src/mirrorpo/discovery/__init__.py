@@ -1,7 +1,8 @@
 """Finding preference objectives, and saying what a found one does."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from mirrorpo import lazy
 
 if TYPE_CHECKING:
     from .artefact import Discovery, load, shipped
@@ -34,6 +35,4 @@ if not TYPE_CHECKING:  # to which a typing error of a name would be no error
 
     def __getattr__(name: str) -> object:
         # Lazily: the names of shipped discoveries do not need a simulator.
-        if name in _HOMES:
-            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazy.attribute(__name__, _HOMES, name)

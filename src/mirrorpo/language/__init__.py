@@ -1,7 +1,8 @@
 """Fine-tune language models with any objective, through TRL. Needs the extra ``llm``."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from mirrorpo import lazy
 
 if TYPE_CHECKING:
     from .training.dpo_trainer import DPOTrainer
@@ -11,15 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["DPOTrainer", "PreferenceConfig", "PreferenceTrainer"]
 
 _HOMES = {
-    "DPOTrainer": "dpo_trainer",
-    "PreferenceConfig": "settings",
-    "PreferenceTrainer": "trainer",
+    "DPOTrainer": "training.dpo_trainer",
+    "PreferenceConfig": "training.settings",
+    "PreferenceTrainer": "training.trainer",
 }
 
 if not TYPE_CHECKING:  # to which a typing error of a name would be no error
 
     def __getattr__(name: str) -> object:
         """Load PyTorch and TRL only when one of the classes is used."""
-        if name in _HOMES:
-            return getattr(importlib.import_module(f"{__name__}.training.{_HOMES[name]}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazy.attribute(__name__, _HOMES, name)

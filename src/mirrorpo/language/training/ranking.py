@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.cross_fitting import cross_fitted_margins, places
+from mirrorpo.cross_fitting import check_enough, cross_fitted_margins, groups, places
 from mirrorpo.language.trl_names import broadcast_object_list, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts.reading import PreferenceTexts
-
-from .declarations import check_declarations
 
 REGULARISATION = 0.5
 """scikit-learn's C of a logistic model on hidden states, divided by the root of their number."""
@@ -33,10 +31,9 @@ def kept(
         ease: how far each label is trusted, in any unit, shape (pairs,); None for all pairs.
 
     Raises:
-        ValueError: an objective that orders its pairs; or ease without an objective that leaves
-            pairs out, or that is not one finite number per pair.
+        ValueError: ease that is not one finite number per pair, or an objective that leaves none
+            out.
     """
-    check_declarations(objective)
     if ease is None:
         return texts
     if objective.pair_plan is None:
@@ -75,13 +72,13 @@ def trusted(
         collator: makes a batch of rows.
         batch_size: pairs at once.
         what: the data's name in messages.
-        accelerator: that of all processes, of which one chooses.
+        accelerator: shared by all processes; the main one chooses for all.
 
     Raises:
         ValueError: too few pairs or prompts, see `cross_fitting.cross_fitted_margins`; or a model
             that no process has whole.
     """
-    check_declarations(objective, len(pairs))
+    check_enough(len(pairs))
     if transformers.integrations.is_deepspeed_zero3_enabled():
         raise ValueError(
             f"{objective.name} asks the model which labels to trust, and under ZeRO-3 no process "
@@ -102,9 +99,8 @@ def margins(pairs: Any, model: Any, collator: Callable[[Any], Any], batch_size: 
     )
     difference = _hidden_difference(model, batches)
     asked = zip(pairs["chosen_input_ids"], pairs["chosen_labels"], strict=True)
-    number: dict[tuple[int, ...], int] = {}
-    group = [number.setdefault(_prompt(*row), len(number)) for row in asked]
-    return cross_fitted_margins(difference, np.array(group), REGULARISATION)
+    group = groups(_prompt(*row) for row in asked)
+    return cross_fitted_margins(difference, group, REGULARISATION)
 
 
 def _staying(objective: Objective, trust: np.ndarray, what: str) -> list[int]:
