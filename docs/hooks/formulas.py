@@ -112,6 +112,12 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
         "q * (chosen - weight * max(0, delta - m))",
     ),
+    "gated-reference": (
+        "m, s = margin, mean(abs(margin))",
+        "a = min(1, max(0, mean(m) / s / trust))",
+        "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
+        "q * (chosen - weight * max(0, delta - (chosen - rejected)))",
+    ),
     "hinge": ("-max(0, 1 - beta * margin)",),
     "ipo": ("-(margin - 1 / (2 * tau)) ** 2",),
     "irpo": ("log(sigmoid(beta * margin)) + alpha * chosen / chosen_length",),

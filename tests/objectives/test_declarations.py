@@ -14,7 +14,7 @@ from mirrorpo.objectives.losses.adaptive import QUEUE
 from .test_finiteness import EDGES, LIMIT
 from .test_formulas import Case, alpha_dpo, beta_dpo, gated, logistic, targets
 
-WITH_MEMORY = ["alpha-dpo", "beta-dpo", "gamma-dpo", "gamma-simpo", "gated"]
+WITH_MEMORY = ["alpha-dpo", "beta-dpo", "gamma-dpo", "gamma-simpo", "gated", "gated-reference"]
 AGREEMENT = np.asarray([-1.0, -30.0, -1e6])
 
 
@@ -111,6 +111,30 @@ def test_the_gate_measures_pairs_by_the_moving_margins_of_earlier_batches(arrays
     expected = gated(case, *numbers.values(), means)
     found = objective(objectives.PairLogProbs(*arrays), 0.0, memory)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_the_gate_with_a_reference_weighs_its_first_batches_alike(arrays, others):
+    objective = get("gated-reference", lower=0.4, softness=0.3, trust=0.5)
+    batches, memory = [others, arrays, others], None
+    for number, batch in enumerate(batches, 1):
+        memory = objective.remember(objectives.PairLogProbs(*batch), memory)
+        seen = np.concatenate([Case(one, mean=True).rho for one in batches[:number]])
+        np.testing.assert_allclose(memory, [seen.mean(), np.abs(seen).mean(), number])
+
+    late = np.array([0.2, 0.5, 400.0])
+    case = Case(arrays, mean=True)
+    for old, new, kept in zip(late, (case.rho.mean(), np.abs(case.rho).mean()), (0, 1), strict=False):
+        found = objective.remember(objectives.PairLogProbs(*arrays), late)[kept]
+        assert found == pytest.approx(0.99 * old + 0.01 * new)
+
+
+def test_the_gate_with_a_reference_ignores_what_the_reference_knew(arrays):
+    objective = get("gated-reference", weight=0.0)
+    pairs = objectives.PairLogProbs(*arrays)
+    alike = objectives.PairLogProbs(*arrays[:2], *arrays[:2], *arrays[4:])
+    sft = get("sft", aggregation="mean")(pairs)
+    np.testing.assert_allclose(objective(alike), sft)
+    assert not np.allclose(objective(pairs), sft)
 
 
 def test_the_gate_is_open_while_the_policy_contradicts_most_labels():

@@ -77,10 +77,11 @@ def power(ratio, alpha):
     return (1 - ratio**-alpha) / alpha
 
 
-def gated(c, weight, delta, lower, softness, trust, means=None):
-    mean, size = means or (np.mean(c.d), np.mean(np.abs(c.d)))
+def gated(c, weight, delta, lower, softness, trust, means=None, evidence=None):
+    m = c.d if evidence is None else evidence
+    mean, size = means or (np.mean(m), np.mean(np.abs(m)))
     trusted = min(1, max(0, mean / size / trust))
-    gate = 1 - trusted * (1 - sigmoid((c.d / size - lower) / softness))
+    gate = 1 - trusted * (1 - sigmoid((m / size - lower) / softness))
     return -gate * (c.w - weight * np.maximum(0, delta - c.d))
 
 
@@ -331,6 +332,11 @@ FORMULAS = [
         lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5),
     ),
     (
+        "gated-reference",
+        {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5},
+        lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5, evidence=c.rho),
+    ),
+    (
         "beta-dpo",
         {"beta": 0.4, "alpha": 0.3, "kept": 0.7},
         lambda c: beta_dpo(c, 0.4, 0.3, 0.7),
@@ -411,7 +417,7 @@ def test_every_objective_has_a_formula_here(every_name):
 def test_default_aggregation_is_the_published_one(every_name):
     means = {
         *("ipo", "orpo", "simpo", "rrhf", "dpo-norm", "alphapo"),
-        *("simpo-smoothed", "simper", "alpha-dpo", "gamma-simpo", "gated"),
+        *("simpo-smoothed", "simper", "alpha-dpo", "gamma-simpo", "gated", "gated-reference"),
     }
     expected = "mean" if every_name in means else "sum"
     assert objectives.get(every_name).aggregation == expected

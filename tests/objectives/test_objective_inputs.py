@@ -24,7 +24,7 @@ def test_every_name_of_the_design_is_available():
     single_phase = {
         *("sft", "lpo", "rrhf", "orpo", "slic", "cpo", "sft-simpo", "ta-mpo", "1s-mpo"),
         *("paper-mixed", "paper-noisy", "closed-form"),
-        *("cpo-smoothed", "slic-smoothed", "slic-filtered", "gated"),
+        *("cpo-smoothed", "slic-smoothed", "slic-filtered", "gated", "gated-reference"),
     }
     own = {
         name
@@ -43,7 +43,7 @@ def test_stages_are_ten_epochs_of_sft_then_two_or_twelve_in_one(every_name):
 
 def test_reference_is_needed_exactly_where_the_loss_uses_it(arrays, every_name):
     objective = objectives.get(every_name)
-    expected = every_name in TWO_PHASE - WITHOUT_REFERENCE
+    expected = every_name in TWO_PHASE - WITHOUT_REFERENCE | {"gated-reference"}
     assert objective.needs_reference is expected
     without = objectives.PairLogProbs(*arrays[:2])
     if expected:

@@ -48,7 +48,7 @@ from .losses.discopop import (
     LogisticPlusExponential,
     LogRatioModulated,
 )
-from .losses.gated import Gated
+from .losses.gated import Gated, GatedReference
 from .losses.mirror import MirrorObjective, OneStep, Terms, TwoStep
 from .naming import get
 from .needs import PairPlan, ReferenceUpdate
@@ -72,6 +72,7 @@ __all__ = [
     "Extended",
     "FocalLogSigmoid",
     "Gated",
+    "GatedReference",
     "Hinge",
     "Identity",
     "JensenShannon",

@@ -12,9 +12,10 @@ from ..component import number
 from ..numerics import sigmoid
 from ..ranges import Range, ranges
 from .mirror import mirror_paper
+from .noise_tolerant import log_ratio_margin
 
 MOMENTUM = 0.99
-"""Share of the old in the moving averages of margins."""
+"""Share of the old in the moving averages of margins; at most so much in `GatedReference`'s."""
 
 _SMALLEST_SIZE = 1e-12
 
@@ -62,38 +63,79 @@ class Gated(Objective):
 
     def loss(self, batch: Batch, progress: Array) -> Array:
         margin = batch.chosen - batch.rejected
-        gate = self.gate(margin, batch.memory)
+        gate = self.gate(self.evidence(batch), batch.memory)
         wanted = batch.chosen - self.weight * numerics.relu(self.delta - margin)
         return -gate * wanted
 
-    def gate(self, margin: Array, memory: Array | None) -> Array:
+    def evidence(self, batch: Batch) -> Array:
+        """What the gate judges a pair's label by, ``(batch,)``: here the margin."""
+        return batch.chosen - batch.rejected
+
+    def gate(self, evidence: Array, memory: Array | None) -> Array:
         """How far each pair counts, in [0, 1], constant for the gradient.
 
         Args:
-            margin: shape (batch,).
-            memory: moving means of the margins and of their absolute values before this batch.
+            evidence: shape (batch,).
+            memory: what `remember` returned of the batch before.
         """
-        known = detach(margin)
+        known = detach(evidence)
         xp = namespace(known)
-        mean, size = _moving_means(known, memory)
+        mean, size, *_ = self.moving_means(known, memory)
         size = xp.clip(size, min=_SMALLEST_SIZE)
         trusted = xp.clip(mean / (self.trust * size), min=0.0, max=1.0)
         confirmed = sigmoid((known / size - self.lower) / self.softness)
         return 1.0 - trusted * (1.0 - confirmed)
 
+    def moving_means(self, evidence: Array, memory: Array | None) -> tuple[Array, ...]:
+        """What is remembered, this batch included: scalars, of which the first two are the moving
+        means of the evidence and of its absolute value."""
+        return _moving_means(evidence, memory, MOMENTUM)
+
     def remembered(self, batch: Batch) -> Array:
-        means = _moving_means(batch.chosen - batch.rejected, batch.memory)
+        means = self.moving_means(self.evidence(batch), batch.memory)
         return namespace(batch.chosen).stack(means)
 
 
-def _moving_means(margin: Array, memory: Array | None) -> tuple[Array, Array]:
-    """Moving means of the margins and of their absolute values, this batch's included."""
-    xp = namespace(margin)
-    now = numerics.mean(margin), numerics.mean(xp.abs(margin))
+@dataclass(frozen=True, kw_only=True)
+class GatedReference(Gated):
+    """`Gated`, whose gate judges a pair by what training has changed of its margin.
+
+    In the gate, ``m`` is the margin less the reference policy's, and its means are plain means over
+    all batches so far until these are a hundred. A margin by itself may be mostly what the policy
+    knew before: in texts, their lengths and how frequent their words are. And a training of a few
+    dozen batches ends before a moving mean has forgotten its first batch. The SFT term and the
+    hinge are those of `Gated`.
+    """
+
+    name: ClassVar[str] = "gated-reference"
+    needs_reference: ClassVar[bool] = True
+    memory_size: ClassVar[int] = 3
+
+    def evidence(self, batch: Batch) -> Array:
+        """What the gate judges a pair's label by, ``(batch,)``: the change of its margin."""
+        return log_ratio_margin(batch)
+
+    def moving_means(self, evidence: Array, memory: Array | None) -> tuple[Array, ...]:
+        """As `Gated.moving_means`, and third the number of batches."""
+        one = numerics.mean(evidence) * 0.0 + 1.0
+        if memory is None:
+            return *_moving_means(evidence, None, MOMENTUM), one
+        xp = namespace(evidence)
+        batches = xp.where(xp.isnan(memory[2]), one, memory[2] + 1.0)
+        old_share = xp.clip(1.0 - 1.0 / batches, max=MOMENTUM)
+        return *_moving_means(evidence, memory[:2], old_share), batches
+
+
+def _moving_means(
+    values: Array, memory: Array | None, old_share: Number | Array
+) -> tuple[Array, Array]:
+    """Moving means of some values and of their absolute values, this batch's included."""
+    xp = namespace(values)
+    now = numerics.mean(values), numerics.mean(xp.abs(values))
     if memory is None:
         return now
     before = [xp.where(xp.isnan(old), new, old) for old, new in zip(memory, now, strict=True)]
     mean, size = (
-        MOMENTUM * old + (1.0 - MOMENTUM) * new for old, new in zip(before, now, strict=True)
+        old_share * old + (1.0 - old_share) * new for old, new in zip(before, now, strict=True)
     )
     return mean, size
