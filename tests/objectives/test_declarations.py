@@ -123,7 +123,9 @@ def test_the_gate_with_a_reference_weighs_its_first_batches_alike(arrays, others
 
     late = np.array([0.2, 0.5, 400.0])
     case = Case(arrays, mean=True)
-    for old, new, kept in zip(late, (case.rho.mean(), np.abs(case.rho).mean()), (0, 1), strict=False):
+    for old, new, kept in zip(
+        late, (case.rho.mean(), np.abs(case.rho).mean()), (0, 1), strict=False
+    ):
         found = objective.remember(objectives.PairLogProbs(*arrays), late)[kept]
         assert found == pytest.approx(0.99 * old + 0.01 * new)
 
