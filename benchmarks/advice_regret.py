@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mirrorpo.advising.hindsight import Difference, Trial
 
 AGAINST = ("dpo", "sft", "gated")
-OURS = ("gated", *shipped())
+OURS = ("gated", "gated-reference", *shipped())
 """Made with MirrorPO on Hopper: to leave Hopper out is no test of these."""
 
 BEGIN, END = "<!-- advice_regret: -->", "<!-- :advice_regret -->"

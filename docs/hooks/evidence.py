@@ -36,6 +36,9 @@ RUNS = (
     "discovered-tla",
     "leaderboard-walker2d",
     "demo-bench",
+    "judged-hopper",
+    "noise-levels-tla",
+    "gated-reference-tla",
 )
 """Published runs. Of several results of a cell the first run's count."""
 
@@ -53,6 +56,7 @@ PROTOCOL = {
 
 NAMES = {
     "gated[weight=1,lower=0.5]": "gated",
+    "gated-reference[weight=1,lower=0.5]": "gated-reference",
     "mirror-robust": "hopper-gated",
     "runs/discover-gated/objective.safetensors": "hopper-gated",
 }

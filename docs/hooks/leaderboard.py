@@ -28,6 +28,7 @@ ROBOTS = {
         "leaderboard-hopper-rest",
         "discovered-gated-hopper",
         "discovered-hopper",
+        "judged-hopper",
     ),
     "Three-Legged Ant": (
         "leaderboard-tla",
@@ -35,6 +36,9 @@ ROBOTS = {
         "leaderboard-tla-each-side",
         "discovered-gated-tla",
         "discovered-tla",
+        "fixed-tla",
+        "fixed-tla-clean",
+        "gated-reference-tla",
     ),
     "Walker2d": ("leaderboard-walker2d",),
 }
@@ -47,9 +51,16 @@ VARIANTS = {
     "base": "clean",
 }
 ON_THE_PICTURE = ("noisy:0.3", "mixed-quality")
-NAMES = {"gated[weight=1,lower=0.5]": "gated", "mirror-robust": "hopper-gated"}
+NAMES = {
+    "gated[weight=1,lower=0.5]": "gated",
+    "gated-reference[weight=1,lower=0.5]": "gated-reference",
+    "mirror-robust": "hopper-gated",
+}
 """Names of today for those that the runs have."""
-OURS = ("gated", "hopper-gated", "hopper-noisy", "hopper-robust", "hopper-all", "hopper-hinge")
+OURS = (
+    *("gated", "gated-reference", "hopper-gated"),
+    *("hopper-noisy", "hopper-robust", "hopper-all", "hopper-hinge"),
+)
 LOWEST = -0.6
 """Scores below are drawn here on the picture."""
 
