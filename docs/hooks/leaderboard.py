@@ -177,7 +177,7 @@ def picture(path: Path) -> None:
     shown = agents()[agents()["variant"].isin(ON_THE_PICTURE)]
     shown = shown[shown.groupby("loss")["robot"].transform("nunique") > 1]
     order = list(shown.groupby("loss")["score"].mean().sort_values().index)
-    figure = Figure(figsize=(11, 6.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 8), dpi=110, layout="constrained")
     axes = figure.subplots(
         len(ON_THE_PICTURE), len(ROBOTS), sharex=True, sharey=True, squeeze=False
     )
