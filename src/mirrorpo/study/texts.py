@@ -6,8 +6,6 @@ and what needs it are imported when a bench has something to compute.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -291,8 +289,7 @@ def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts
 
 def _name(job: Job) -> str:
     """The name of an agent's files: readable, and no other agent's."""
-    digest = hashlib.sha256(json.dumps(job.key).encode()).hexdigest()[:16]
-    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{digest}")
+    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{files.digest(job.key)[:16]}")
 
 
 def _in_line(report: JobProgress) -> Any:
