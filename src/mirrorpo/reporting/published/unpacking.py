@@ -77,13 +77,9 @@ class Results:
 
     @cached_property
     def _tables(self) -> Mapping[str, arrow.Table]:
-        columns = {
-            store.AGENTS: store.AGENT_COLUMNS,
-            store.CURVES: store.CURVE_COLUMNS,
-            store.DOCUMENTS: store.DOCUMENT_COLUMNS,
-        }
         return {
-            name: store.load_table(self.folder / name, schema) for name, schema in columns.items()
+            name: store.load_table(self.folder / name, columns)
+            for name, columns in store.TABLES.items()
         }
 
     def _write(self, of_run: Mapping[str, Sequence[dict[str, Any]]], to: Path) -> None:
