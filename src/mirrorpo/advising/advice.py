@@ -135,11 +135,6 @@ def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Reco
     cells are equally near count alike. Where an objective was not measured, it counts as the mean
     of those that were, and in each resample as one of them, drawn at random: what is known of few
     robots is known less surely. One that covers less than a quarter of the weight is left out.
-
-    Args:
-        conditions: the conditions of `conditions.estimate`.
-        evidence: the scores.
-        seed: the seed of the resamples behind the probabilities.
     """
     cells = evidence.cells
     rate, near = conditions.noise.rate, conditions.near_equal

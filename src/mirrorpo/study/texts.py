@@ -255,14 +255,7 @@ class _Trainer:
 
 
 def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts:
-    """The facts of a variant's pairs; lengths are in words.
-
-    Args:
-        pool: the pool of continuations.
-        task: name of the bench's task.
-        variant: text of the variant.
-        seed: the seed of the labels.
-    """
+    """The facts of a variant's pairs; lengths are in words."""
     rewards = pool.rewards.reshape(-1)
     chosen, rejected = pool.draw(variants.parse(variant), seed)
     better = [which // variants.COPIES % 2 == variants.BETTER for which in (chosen, rejected)]

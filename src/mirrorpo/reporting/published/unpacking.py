@@ -21,11 +21,7 @@ _SHOWN = 3
 
 
 class Results:
-    """The published results in a folder, read as they are needed.
-
-    Attributes:
-        folder: that holds them.
-    """
+    """The published results in a folder, read as they are needed."""
 
     def __init__(self, folder: Path):
         self.folder = folder
