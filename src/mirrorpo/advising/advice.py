@@ -122,11 +122,6 @@ class Recommendation:
     nearest: Distance
     tasks: tuple[str, ...]
 
-    @property
-    def is_far(self) -> bool:
-        """Whether no evidence had data like these."""
-        return bool(self.nearest.far)
-
 
 def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Recommendation:
     """Rank objectives by their scores on data like the user's.
