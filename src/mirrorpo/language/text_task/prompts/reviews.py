@@ -11,19 +11,19 @@ from .halves import Prompts
 NAME = "reviews"
 
 _TEXTS = files.read_object(files.asset("prompts", "reviews.json"), "openings of reviews")
+_OPENINGS, _TRAIN, _TEST = (_TEXTS[name] for name in ("openings", "training", "test"))
 
 
 def _asked(things: Sequence[str]) -> tuple[Prompt, ...]:
     # Round by round another opening for each thing: the first few have all openings already.
-    openings = _TEXTS["openings"]
     texts = [
-        openings[(number + number // len(things)) % len(openings)].format(
+        _OPENINGS[(number + number // len(things)) % len(_OPENINGS)].format(
             things[number % len(things)]
         )
-        for number in range(len(things) * len(openings))
+        for number in range(len(things) * len(_OPENINGS))
     ]
     return tuple(Prompt(text, Place(NAME, number)) for number, text in enumerate(texts))
 
 
-PROMPTS = Prompts(NAME, _asked(_TEXTS["training"]), _asked(_TEXTS["test"]), are_openings=True)
+PROMPTS = Prompts(NAME, _asked(_TRAIN), _asked(_TEST), are_openings=True)
 """Training and test prompts name different things."""
