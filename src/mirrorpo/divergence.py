@@ -14,3 +14,8 @@ def finite_or_none(value: float) -> float | None:
     """A number for JSON, which has neither NaN nor infinity."""
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def short_or_none(value: float) -> float | None:
+    """A number with six digits for JSON; None where it is not finite."""
+    return finite_or_none(float(f"{float(value):.6g}"))

@@ -25,6 +25,11 @@ PART = ".part"
 """How the names of what is being written end."""
 
 
+def asset(*parts: str) -> Path:
+    """A file or folder that comes with the package, by its path in assets/."""
+    return Path(__file__).parent.joinpath("assets", *parts)
+
+
 def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
     """Write a file whole or not at all.
 
@@ -257,6 +262,11 @@ def file_name(text: str) -> str:
     # File systems take 255 bytes, and endings come on top. What is cut is told apart by its digest.
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
     return f"{name.encode()[: _LONGEST_NAME - 13].decode('utf-8', 'ignore')}-{digest}"
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of plain values, by the same text of them as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def checksum(path: Path | str) -> str:

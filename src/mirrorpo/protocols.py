@@ -5,11 +5,11 @@ section 4.2), with our choices where it is silent; `mirror` is what we recommend
 the user gives wins over the bundle; a run records the name and every value.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mirrorpo import near_names
 from mirrorpo.training_settings import TrainSettings
 
 Bundles = Mapping[str, Mapping[str, Any]]
@@ -152,7 +152,6 @@ def bundle_of(name: str, bundles: Bundles = PROTOCOLS) -> Mapping[str, Any]:
         ValueError: no such protocol, with the near names.
     """
     if name not in bundles:
-        near = difflib.get_close_matches(name, bundles, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = near_names.hint(name, bundles, most=1)
         raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(bundles)}.")
     return bundles[name]

@@ -1,10 +1,10 @@
 """Functions in a file of the user's."""
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mirrorpo import near_names
 from mirrorpo.objectives import user_files
 from mirrorpo.user_text import UserText
 
@@ -39,8 +39,7 @@ def load(text: str, what: str, option: str) -> Callable[..., Any]:
         and not key.startswith("_")
         and getattr(value, "__module__", None) == module.__name__
     ]
-    near = difflib.get_close_matches(name, own, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = near_names.hint(name, own)
     raise ValueError(
         f"{path} has no function {name!r}.{hint} Functions in it: {', '.join(own) or 'none'}."
     )

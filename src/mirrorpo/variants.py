@@ -5,12 +5,13 @@ fault is a subclass of `Fault`, registered by `register`.
 """
 
 import dataclasses
-import difflib
 import zlib
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import numpy as np
+
+from mirrorpo import near_names
 
 BETTER, WORSE = 0, 1
 COPIES = 2
@@ -195,8 +196,7 @@ def parse(text: str) -> Variant:
             raise ValueError(f"Variant {text!r}: {name} is given twice. Give it once.")
         seen.add(name)
         if name != "base" and name not in _FAULTS:
-            near = difflib.get_close_matches(name, ("base", *_FAULTS), n=2, cutoff=0.4)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            hint = near_names.hint(name, ("base", *_FAULTS), most=2)
             raise ValueError(
                 f"Unknown variant {text!r}.{hint} Variants: {', '.join(forms())}, joined by '+'."
             )

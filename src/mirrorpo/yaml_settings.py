@@ -1,10 +1,9 @@
 """Settings in a YAML file: their values, and names that are not known."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from mirrorpo import bounded
+from mirrorpo import bounded, near_names
 
 
 def parse(text: str) -> Any:
@@ -23,8 +22,7 @@ def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:
     """
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(key, known, cutoff=0.6)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            hint = near_names.hint(key, known, cutoff=0.6)
             raise ValueError(f"{what} has no setting {key!r}.{hint}")
 
 

@@ -89,7 +89,7 @@ def test_the_winner_under_the_estimated_conditions_is_named(results):
     noisy = advice.recommend(of(0.3), results)
     assert [item.algorithm for item in noisy.ranking] == ["lpo", "orpo", "dpo"]
     assert noisy.ranking[0].score == pytest.approx(0.7, abs=0.01)
-    assert not noisy.is_far
+    assert not noisy.nearest.far
 
 
 def test_equal_scores_share_the_probability(results):

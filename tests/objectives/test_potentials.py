@@ -17,8 +17,8 @@ from mirrorpo.objectives import (
     get,
     to_dict,
 )
-from mirrorpo.objectives.functions import potentials
 
+from . import potentials
 from .networks import perturbed
 
 LEARNED = perturbed(MonotoneNetwork.inverse_potential("logit", input="probability"), 0.2, 0)

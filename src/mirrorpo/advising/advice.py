@@ -122,11 +122,6 @@ class Recommendation:
     nearest: Distance
     tasks: tuple[str, ...]
 
-    @property
-    def is_far(self) -> bool:
-        """Whether no evidence had data like these."""
-        return bool(self.nearest.far)
-
 
 def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Recommendation:
     """Rank objectives by their scores on data like the user's.
@@ -135,11 +130,6 @@ def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Reco
     cells are equally near count alike. Where an objective was not measured, it counts as the mean
     of those that were, and in each resample as one of them, drawn at random: what is known of few
     robots is known less surely. One that covers less than a quarter of the weight is left out.
-
-    Args:
-        conditions: the conditions of `conditions.estimate`.
-        evidence: the scores.
-        seed: the seed of the resamples behind the probabilities.
     """
     cells = evidence.cells
     rate, near = conditions.noise.rate, conditions.near_equal

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
-from mirrorpo import bounded
+from mirrorpo import bounded, files
 from mirrorpo.advising.evidence import Evidence, of_agents, of_table
 
 _NEEDED = ("task", "variant", "algorithm", "agents", "normalised", "normalised_error", "run")
@@ -26,7 +25,7 @@ def texts() -> Evidence:
 
 def shipped(what: str) -> Path:
     """The file that comes with the package: of agents of "robots", or the table of "texts"."""
-    return Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / f"{what}.csv"
+    return files.asset("bench", f"{what}.csv")
 
 
 def tables(paths: Sequence[Path]) -> Evidence:

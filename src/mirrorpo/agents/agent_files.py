@@ -1,17 +1,15 @@
 """Source agents as files: a policy in safetensors and a JSON card that says what it is."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from mirrorpo import array_files, files, standard_error, task_names, typed, versions
+from mirrorpo import array_files, files, near_names, standard_error, task_names, typed, versions
 from mirrorpo.simulation import evaluation, host_rollout, policy_kinds, rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
@@ -109,8 +107,7 @@ def find(name_or_path: Path | str) -> Path:
     shipped_agents = {p.stem: p for p in _shipped_files()}
     if str(name_or_path) in shipped_agents:
         return shipped_agents[str(name_or_path)]
-    near = difflib.get_close_matches(str(name_or_path), shipped_agents, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = near_names.hint(str(name_or_path), shipped_agents)
     raise ValueError(
         f"No agent named {str(name_or_path)!r}, and no such file.{hint} "
         f"Shipped agents: {', '.join(sorted(shipped_agents)) or 'none'}."
@@ -123,8 +120,7 @@ def shipped() -> tuple[AgentCard, ...]:
 
 
 def _shipped_files() -> list[Path]:
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "agents"
-    return sorted(folder.glob("*.safetensors"))
+    return sorted(files.asset("agents").glob("*.safetensors"))
 
 
 def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:

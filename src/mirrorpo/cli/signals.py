@@ -24,11 +24,7 @@ _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal that asks the process to stop.
-
-    Attributes:
-        number: the number of the signal.
-    """
+    """A signal that asks the process to stop."""
 
     def __init__(self, number: int):
         super().__init__(number)

@@ -149,14 +149,7 @@ class SearchGround:
         budget: Budget,
         draws: Draws,
     ) -> Measured:
-        """Train an agent with each objective on each variant, and let it act.
-
-        Args:
-            objectives: one for each agent, of one structure.
-            seeds: the seeds of the agents' training.
-            budget: the budget of training and score.
-            draws: the draws of the data and of the episodes.
-        """
+        """Train an agent with each objective on each variant, and let it act."""
         variants, count, workers = self._settings.variants, len(objectives), self._workers
         # A slice for each worker, of whole rounds of its devices.
         size = -(-count // (workers.count * workers.agents_at_once)) * workers.agents_at_once

@@ -44,10 +44,6 @@ class Formula:
 def of(result: Path, found: Discovery) -> Formula:
     """The formula of a search's result: as it is kept, or fitted now and kept in the cache.
 
-    Args:
-        result: the file of the result.
-        found: what it holds.
-
     Raises:
         ValueError: see `closed_form`.
     """

@@ -18,6 +18,7 @@ from mirrorpo.discovery.fitness import Bench, Score
 from mirrorpo.discovery.ground import Budget, Draws
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
+from mirrorpo.divergence import short_or_none
 from mirrorpo.execution.executor import Workplace
 from mirrorpo.objectives import Objective, naming
 from mirrorpo.runtime.pytrees import load_tree, save_tree
@@ -280,7 +281,7 @@ class _Search:
         }
         line: dict[str, Any] = {"generation": generation}
         for name, value in numbers.items():
-            line[name] = search_log.short(float(value))
+            line[name] = short_or_none(value)
         line["diverged"] = int((~np.isfinite(score.fitness)).sum())
         line["fitness"] = [
             float(f"{value:.4g}") if math.isfinite(value) else None for value in score.fitness

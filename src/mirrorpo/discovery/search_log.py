@@ -1,6 +1,5 @@
 """What a search writes down: a line per generation and per validation, and how they are read."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +18,6 @@ def validation(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line of the validations, checked as far as a search relies on it."""
     typed.check(line["score"], float, "score")
     return generation(line)
-
-
-def short(value: float) -> float | None:
-    """A number with six digits; None where it is not finite."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def shown(fitness: float | None) -> str:

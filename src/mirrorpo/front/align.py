@@ -6,9 +6,11 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirrorpo import files, runs
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -20,6 +22,7 @@ from mirrorpo.front.run_folder import (
     writing,
 )
 from mirrorpo.front.settings import AlignSettings, assignments
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +67,7 @@ def align(
     """
     # TRL's own defaults have names that transformers will drop.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    from mirrorpo import files, objectives, runs
+    from mirrorpo import objectives
     from mirrorpo.language.align import recipe as recipes
     from mirrorpo.language.align import run, short_form
     from mirrorpo.language.trl_names import datasets
@@ -97,7 +100,7 @@ def align(
             runs.claim(path, settings, lock=is_first, kind="align")
         if data is None:
             found = files.read_json(results, "results")
-            return Alignment(folder, found, (), was_finished=True, is_first=is_first)
+            return Alignment(found, (), True, is_first, folder)
         for note in data.notes if is_first else ():
             say(note)
         trainer = run.trainer(wanted, objective, config, data, path / runs.METRICS, progress)
@@ -113,12 +116,13 @@ def align(
             if (path / _MODEL).is_dir():
                 files.sync_tree(path / _MODEL)
             files.write_json(results, scores)
-    return Alignment(folder, scores, data.notes, was_finished=False, is_first=is_first)
+    return Alignment(scores, data.notes, False, is_first, folder)
 
 
 _MODEL = "model"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Alignment(ResultInFolder):
     """A fine-tuned model.
 
@@ -133,20 +137,7 @@ class Alignment(ResultInFolder):
     notes: tuple[str, ...]
     was_finished: bool
     is_first: bool
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        scores: Mapping[str, object],
-        notes: tuple[str, ...],
-        was_finished: bool,
-        is_first: bool,
-    ):
-        self._folder = folder
-        self.scores = scores
-        self.notes = notes
-        self.was_finished = was_finished
-        self.is_first = is_first
+    _folder: RunFolder
 
     @property
     def diverged(self) -> bool:
@@ -161,8 +152,6 @@ class Alignment(ResultInFolder):
     @property
     def metrics(self) -> Path:
         """The log of the training, JSON lines."""
-        from mirrorpo import runs
-
         return self.folder / runs.METRICS
 
     @property
@@ -201,7 +190,6 @@ class Alignment(ResultInFolder):
 def _values(changes: Changes) -> dict[str, object]:
     """What the caller changes of a recipe; the objective's text is the caller's own."""
     from mirrorpo import yaml_settings
-    from mirrorpo.user_text import UserText
 
     if isinstance(changes, str):
         changes = (changes,)
@@ -223,8 +211,6 @@ def _values(changes: Changes) -> dict[str, object]:
 
 def _name(recipe: Path, wanted: AlignRecipe, smoke: bool) -> str:
     """The end of a default folder's name: recipe, dataset and seed."""
-    from mirrorpo import files
-
     folders = [part for part in recipe.parent.parts[-2:] if part.strip("/.")]
     name = "-".join((*folders, recipe.stem))
     dataset = files.file_name(Path(wanted.dataset_name).name.split(".")[0])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from mirrorpo import files
 from mirrorpo.front import options as given
 from mirrorpo.front.options import BenchOptions
 from mirrorpo.front.run_folder import (
@@ -23,6 +22,7 @@ from mirrorpo.front.run_folder import (
 )
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.user_text import UserText, users_own
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def bench(
 
     caches.check(kept)
     settings = ground.settled(settings)
-    folder = choose(out, "bench", f"{settings.task}-{_digest(settings)}")
+    folder = choose(out, "bench", f"{settings.task}-{files.digest(settings.recorded)[:8]}")
     with writing(folder) as path, executor.workplace(ray) as place:
         log, source_agents = benches.run(
             settings,
@@ -214,7 +214,6 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
     and of the task are the caller's own."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.user_text import UserText, users_own
 
     return given.changed(
         settings,
@@ -225,8 +224,3 @@ def _spelled(settings: BenchSettings) -> BenchSettings:
         variants=tuple(str(variants.parse(text)) for text in split_list(settings.variants)),
         algorithms=users_own(split_list(settings.algorithms)),
     )
-
-
-def _digest(settings: BenchSettings) -> str:
-    text = json.dumps(settings.recorded, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]

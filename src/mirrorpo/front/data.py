@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from mirrorpo import files, places
 from mirrorpo.front import options as given
 from mirrorpo.front.options import ImportOptions
 from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
 from mirrorpo.front.settings import GenerateSettings, LabelSettings
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +70,10 @@ def generate(
 
     cache.check()
     start_jax()
-    from mirrorpo import files, variants
+    from mirrorpo import variants
     from mirrorpo.agents import sources
     from mirrorpo.preferences import data, pools
     from mirrorpo.simulation import tasks
-    from mirrorpo.user_text import UserText
 
     parsed = variants.parse(variant)
     loaded = tasks.load(UserText(task), backend, episode_length)
@@ -118,7 +119,6 @@ def import_data(
     start_jax()
     from mirrorpo.preferences.own import importing
     from mirrorpo.preferences.own.settings import ImportSettings
-    from mirrorpo.user_text import UserText
 
     how = given.build(ImportSettings, settings, options)
     if how.task is not None:
@@ -149,7 +149,6 @@ def label(
     """
     _check_new(out)
     start_jax()
-    from mirrorpo import files
     from mirrorpo.preferences import data
 
     made = data.label(data.Pool.load(Path(pool)), variant, seed)
@@ -200,7 +199,6 @@ class DataFile:
 
     @classmethod
     def _written(cls, made: Source, out: PathLike | None, name: str) -> DataFile:
-        from mirrorpo import files
 
         path, folder = _place(out, name)
         for part in (path.name, path.with_suffix(".json").name):
@@ -312,7 +310,6 @@ def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:
 
 
 def _check_new(out: PathLike | None, ending: str | None = ENDING) -> None:
-    from mirrorpo import places
 
     if out is None:
         return

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from mirrorpo import files
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.front import options as given
@@ -27,6 +26,7 @@ from mirrorpo.front.run_folder import (
 )
 from mirrorpo.objectives.naming import spelled
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText, users_own
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,9 +76,8 @@ def discover(
     from mirrorpo.runtime import cache
 
     cache.check()
-    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digest}")
+    digits = files.digest(dataclasses.asdict(settings))[:8]
+    folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digits}")
     with writing(folder) as path, executor.workplace(ray) as place:
         found = search.discover(
             settings, path, lambda point: progress(point.done, point.total, point.doing), place
@@ -207,7 +206,6 @@ def _spelled(settings: DiscoverySettings) -> DiscoverySettings:
     """The settings with lists split and variants in their usual spelling."""
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
-    from mirrorpo.user_text import UserText, users_own
 
     spelled = tuple(str(variants.parse(text)) for text in split_list(settings.variants))
     return given.changed(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mirrorpo.front.run_folder import PathLike
 from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,6 @@ def evaluate(
     from mirrorpo.agents import agent_files
     from mirrorpo.simulation import tasks
     from mirrorpo.simulation.own_policy import OwnPolicy
-    from mirrorpo.user_text import UserText
 
     text = os.fspath(agent)
     policy, card = agent_files.load_source(UserText(text), "agents evaluate")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirrorpo import files, runs
 from mirrorpo.front.run_folder import Out, PathLike, RunFolder, choose, writing
 from mirrorpo.front.settings import ExplainSettings
 from mirrorpo.runtime.start import start_devices
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,14 +61,11 @@ def explain(
     text, loaded = _load(objective)
     settings = ExplainSettings(max_terms, low, high, seed)
     recorded = {"objective": text, **dataclasses.asdict(settings)}
-    digest = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()[:8]
     named = text.partition("[")[0]
     named = loaded.name if set(named) & set("./\\:") else named  # a file is called by what it holds
-    folder = choose(out, "explain", f"{named}-{digest}")
+    folder = choose(out, "explain", f"{named}-{files.digest(recorded)[:8]}")
     with writing(folder) as path:
         if not folder.is_temporary:
-            from mirrorpo import runs
-
             runs.claim(path, recorded, kind="explain")
         discovery = _discovery(text)
         visited = _visited(discovery, loaded.needs_reference, low, high)
@@ -166,7 +163,7 @@ class Explanation:
         return explain_plots.functions(self.curves, self.visited, title)
 
     def _write(self, out: Path) -> None:
-        from mirrorpo import files, objectives
+        from mirrorpo import objectives
         from mirrorpo.discovery import explained
         from mirrorpo.reporting import picture
 
@@ -205,7 +202,6 @@ class Explanation:
 def _load(objective: PathLike | Objective) -> tuple[str, Objective]:
     from mirrorpo.objectives import Objective
     from mirrorpo.study import algorithms
-    from mirrorpo.user_text import UserText
 
     if isinstance(objective, Objective):
         return repr(objective), objective

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirrorpo import files, json_lines, runs
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -79,7 +80,6 @@ def judge(
             verdict, or a folder of another run.
         ImportError: the extra `llm` is not installed.
     """
-    from mirrorpo import runs
     from mirrorpo.language.judging import answers, run
     from mirrorpo.language.models import generation
     from mirrorpo.runtime import cache as caches
@@ -107,8 +107,7 @@ def judge(
                 answers.select(given, instructions, Path(contestant.name))
         elif instructions is None:
             raise ValueError(f"{contestant.name} is a model: name what it answers by --prompts.")
-    name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    folder = choose(out, "judge", f"{Path(model).stem}-{name}")
+    folder = choose(out, "judge", f"{Path(model).stem}-{files.digest(settings)[:8]}")
     with writing(folder) as path:
         runs.claim(path, settings, kind="judge")
         _without_bars()
@@ -124,6 +123,7 @@ def judge(
     return Judgement(os.fspath(model), prepared[0], results, folder)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Judgement(ResultInFolder):
     """What a judge found.
 
@@ -136,18 +136,7 @@ class Judgement(ResultInFolder):
     model: str
     answers: Sequence[Answer]
     results: Mapping[str, object] | None
-
-    def __init__(
-        self,
-        model: str,
-        answers: Sequence[Answer],
-        results: Mapping[str, object] | None,
-        folder: RunFolder,
-    ):
-        self.model = model
-        self.answers = answers
-        self.results = results
-        self._folder = folder
+    _folder: RunFolder
 
     @property
     def win_rate(self) -> Mapping[str, float | None] | None:
@@ -163,8 +152,6 @@ class Judgement(ResultInFolder):
     def table(self) -> pd.DataFrame:
         """One row per pair of answers with its verdict; empty without a baseline."""
         import pandas as pd
-
-        from mirrorpo import json_lines, runs
 
         return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
 
@@ -210,8 +197,6 @@ def _in_words(rate: Mapping[str, float | None], pairs: object) -> str:
 
 def _identity(contestant: Contestant) -> dict[str, str | None]:
     """What the run's settings say of a contestant: of a file, its content."""
-    from mirrorpo import files
-
     path = Path(contestant.name)
     found = dataclasses.asdict(contestant)
     if contestant.is_file and path.is_file():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mirrorpo import files, places
 from mirrorpo.front.options import PathOrPaths, paths
 from mirrorpo.front.run_folder import PathLike, Progress, silent
 from mirrorpo.front.settings import RecommendSettings, assignments
@@ -73,8 +74,6 @@ def recommend(
         ValueError: no such file, another format, a row that states no pair, too few pairs, or a
             file of results that is none.
     """
-    from mirrorpo import files, places
-
     file, target = Path(data), None if out is None else Path(out)
     if target is not None:
         if target.is_dir():
@@ -157,7 +156,6 @@ class DatasetAdvice:
 
     def save(self, file: PathLike) -> Path:
         """Write all figures to a JSON file."""
-        from mirrorpo import files
         from mirrorpo.advising import words
 
         path = Path(file)

@@ -7,9 +7,11 @@ import itertools
 import os
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirrorpo import files, places, runs
 from mirrorpo.front.bench import BenchResult
 from mirrorpo.front.discover import DiscoveryResult
 from mirrorpo.front.run_folder import (
@@ -78,7 +80,6 @@ def report(
             raise ValueError(f"--out {file}: Markdown is of one bench; name a folder for several.")
         with _opened(shown) as opened:
             return _write_markdown(opened[0], file)
-    from mirrorpo import files, places, runs
 
     alone = file is not None and file.suffix == ".html"
     folder = choose(out, "report", _name(shown))
@@ -99,7 +100,8 @@ def report(
             files.write_text(page, render.render(parts, command, settings.rollouts, progress))
             if not alone:
                 _write_beside(parts, folder.path, settings, progress, say)
-    return Report(page, folder, [bench.run for bench in parts.benches], len(shown), parts)
+    sound = len(shown) - len(parts.damaged)
+    return Report(page, [bench.run for bench in parts.benches], sound, folder)
 
 
 def _opened(shown: Sequence[Path]) -> contextlib.AbstractContextManager[list[Path]]:
@@ -117,7 +119,6 @@ def _write_beside(
     say: Callable[[str], None],
 ) -> None:
     """Write what stands beside the page: the tables and, of few runs, the figures."""
-    from mirrorpo import files
     from mirrorpo.reporting import export, export_figures, written
 
     export.write_tables(parts, folder / "tables")
@@ -131,6 +132,7 @@ def _write_beside(
                 say(f"No figures of {name}: {failure}")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """A written report.
 
@@ -143,19 +145,7 @@ class Report:
     file: Path
     benches: Sequence[comparison.Run]
     shown: int
-
-    def __init__(
-        self,
-        file: Path,
-        folder: RunFolder,
-        benches: Sequence[comparison.Run],
-        runs: int,
-        parts: Parts | None = None,
-    ):
-        self.file = file
-        self.benches = benches
-        self.shown = runs - (0 if parts is None else len(parts.damaged))
-        self._folder = folder
+    _folder: RunFolder
 
     @property
     def folder(self) -> Path:
@@ -209,7 +199,6 @@ def _name(paths: Sequence[Path]) -> str:
 
 
 def _write_markdown(run: Path, out: Path) -> Report:
-    from mirrorpo import files, places
     from mirrorpo.reporting import comparison, written
     from mirrorpo.reporting.page import reading
 
@@ -220,4 +209,4 @@ def _write_markdown(run: Path, out: Path) -> Report:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{run} is damaged: {reading.told(error)}") from None
     files.write_text(out, tables)
-    return Report(out, RunFolder(out), [found], 1)
+    return Report(out, [found], 1, RunFolder(out))

@@ -6,11 +6,13 @@ import dataclasses
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, choose, silent
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +49,6 @@ def submit(
     """
     from mirrorpo.front.bench import bench
     from mirrorpo.study import suite
-    from mirrorpo.user_text import UserText
 
     if tier not in suite.TIERS:
         raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
@@ -84,6 +85,7 @@ def submit(
     return SubmissionResult(written, folder)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class SubmissionResult:
     """A measured loss.
 
@@ -92,10 +94,7 @@ class SubmissionResult:
     """
 
     submission: Submission
-
-    def __init__(self, submission: Submission, folder: RunFolder):
-        self.submission = submission
-        self._folder = folder
+    _folder: RunFolder
 
     @property
     def file(self) -> Path:
@@ -143,7 +142,6 @@ def verify(
             is not the submitted one.
     """
     from mirrorpo.study import submissions, suite
-    from mirrorpo.user_text import UserText
 
     given = submissions.read(Path(file))
     if given.suite != suite.CURRENT:
@@ -202,6 +200,7 @@ def _of(task: str, progress: Progress) -> Progress:
     return told
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Verification:
     """Cells of a submission, each beside what was measured again.
 
@@ -210,9 +209,6 @@ class Verification:
     """
 
     cells: Sequence[Comparison]
-
-    def __init__(self, cells: Sequence[Comparison]):
-        self.cells = cells
 
     @property
     def agrees(self) -> bool:

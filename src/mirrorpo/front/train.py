@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import protocols
+from mirrorpo import json_lines, protocols, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import TrainingOptions
 from mirrorpo.front.run_folder import Out, PathLike, ResultInFolder, RunFolder, choose, writing
 from mirrorpo.front.settings import TrainedAgents
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,6 @@ def train(
     training = given.build(protocols.Training, settings, options)
     start_jax()
     from mirrorpo.study import algorithms, single_run
-    from mirrorpo.user_text import UserText
 
     # `data` may be a result whose file goes with it, so it keeps its name until the end.
     pairs = Path(data)
@@ -89,6 +90,7 @@ def train(
     return TrainResult([single_run.Result(**row) for row in rows], folder)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainResult(ResultInFolder):
     """Trained agents.
 
@@ -97,10 +99,7 @@ class TrainResult(ResultInFolder):
     """
 
     agents: Sequence[Result]
-
-    def __init__(self, agents: Sequence[Result], folder: RunFolder):
-        self.agents = agents
-        self._folder = folder
+    _folder: RunFolder
 
     @property
     def table(self) -> pd.DataFrame:
@@ -116,8 +115,6 @@ class TrainResult(ResultInFolder):
     def curves(self) -> pd.DataFrame:
         """Training curves: one row per agent and epoch."""
         import pandas as pd
-
-        from mirrorpo import json_lines, runs
 
         return pd.DataFrame(json_lines.read(self.folder / runs.METRICS))
 

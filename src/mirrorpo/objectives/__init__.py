@@ -26,7 +26,6 @@ from .functions.links import (
     SquareOrLine,
 )
 from .functions.networks import MonotoneNetwork
-from .functions.potentials import Rescaled
 from .functions.scalars import (
     ChiSquared,
     JensenShannon,
@@ -34,6 +33,7 @@ from .functions.scalars import (
     Logit,
     Power,
     Probability,
+    Rescaled,
     ScalarFunction,
     Zero,
 )

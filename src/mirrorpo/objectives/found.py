@@ -1,14 +1,14 @@
 """The objectives that were discovered and come with the package."""
 
-import difflib
-from importlib import resources
 from pathlib import Path
+
+from mirrorpo import files, near_names
 
 
 def shipped() -> dict[str, Path]:
     """Their files by name; `load` reads them."""
-    folder = Path(str(resources.files("mirrorpo"))) / "assets" / "objectives"
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    found = files.asset("objectives").glob("*.safetensors")
+    return {path.stem: path for path in sorted(found)}
 
 
 def find(name_or_path: Path | str) -> Path:
@@ -23,8 +23,7 @@ def find(name_or_path: Path | str) -> Path:
         return own[text]
     if Path(text).is_file():
         return Path(text)
-    near = difflib.get_close_matches(text, own, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = near_names.hint(text, own)
     raise ValueError(
         f"No discovered objective named {text!r}, and no such file.{hint} "
         f"Shipped: {', '.join(own) or 'none'}."

@@ -43,11 +43,6 @@ def make(name: str, **hyperparameters: Any) -> Objective:
 def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
     """See that a class has the fields that its user gives values for.
 
-    Args:
-        name: the name of the objective, as its user named it.
-        cls: its class.
-        given: names of hyper-parameters.
-
     Raises:
         ValueError: it has not; the message names the near ones.
     """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mirrorpo import near_names
 from mirrorpo.user_text import UserText
 
 from . import user_files
@@ -55,8 +55,7 @@ def _find_class(module: ModuleType, name: str, path: str) -> type[Objective]:
             for key, value in vars(module).items()
             if _is_objective(value) and key != "Objective"
         ]
-        near = difflib.get_close_matches(name, classes, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = near_names.hint(name, classes)
         raise ValueError(
             f"{path} has no class {name!r}.{hint} Objectives in it: {', '.join(classes) or 'none'}."
         )

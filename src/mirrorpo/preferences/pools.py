@@ -1,7 +1,5 @@
 """Simulated trajectories, kept in the user's cache: one simulation serves all that need it."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -55,8 +53,8 @@ def cached(
         "seed": seed,
         "simulator": simulator,
     }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    name = f"{files.file_name(task.name)}-{rows}-{digest}.safetensors"
+    digits = files.digest(identity)[:16]
+    name = f"{files.file_name(task.name)}-{rows}-{digits}.safetensors"
     path = _place(name, folder)
     parts = path.with_suffix(".parts")
     pool = _load(path)

@@ -91,23 +91,20 @@ def write_tables(parts: Parts, folder: Path) -> None:
     agents.csv, CSV alone."""
     for side in side_tables.of(parts):
         name = files.file_name(side.name)
-        _csv(pd.DataFrame(side.rows, columns=list(side.header)), folder / f"{name}.csv")
+        frame = pd.DataFrame(side.rows, columns=list(side.header))
+        plain_text.write_csv(folder / f"{name}.csv", frame)
         files.write_text(folder / f"{name}.tex", _rows_to_latex(side.header, side.rows))
     if not parts.benches:
         return
-    _csv(results(parts.places), folder / RESULTS)
+    plain_text.write_csv(folder / RESULTS, results(parts.places))
     agents = [bench.run.agents.assign(run=bench.folder.name) for bench in parts.benches]
-    _csv(pd.concat(agents, ignore_index=True), folder / "agents.csv")
+    plain_text.write_csv(folder / "agents.csv", pd.concat(agents, ignore_index=True))
     for bench in parts.benches:
         name = files.file_name(bench.folder.name)
-        _csv(_in_layout(bench.run.table), folder / f"{name}.csv")
+        plain_text.write_csv(folder / f"{name}.csv", _in_layout(bench.run.table))
         files.write_text(
             folder / f"{name}.tex", to_latex(bench.run.table, bench.quantities.decimals)
         )
-
-
-def _csv(frame: pd.DataFrame, path: Path) -> None:
-    plain_text.write_csv(path, frame)
 
 
 def _in_layout(table: tables.ResultTable) -> pd.DataFrame:

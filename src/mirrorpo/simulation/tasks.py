@@ -4,7 +4,6 @@ A `Task` is compiled whole, a `GymTask` steps in Python; `AnyTask` is either.
 """
 
 import copyreg
-import difflib
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 from brax import envs
 from brax.envs.base import Env, State
 
-from mirrorpo import task_names, user_functions
+from mirrorpo import near_names, task_names, user_functions
 from mirrorpo.simulation import libraries
 from mirrorpo.simulation.gym_task import GymTask
 from mirrorpo.simulation.start_states import stand_on_floor
@@ -287,8 +286,7 @@ def _load(name: str, backend: str | None, episode_length: int | None) -> AnyTask
 
 def _own(name: str, backend: str | None, episode_length: int) -> Task:
     if name not in _REGISTRY:
-        near = difflib.get_close_matches(name, _REGISTRY, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = near_names.hint(name, _REGISTRY)
         raise ValueError(
             f"Unknown task {name!r}.{hint} Tasks: {', '.join(available())}; and gym:ID, "
             "playground:NAME and FILE.py:FUNCTION."

@@ -1,11 +1,9 @@
 """What a bench compares: an objective by name, from a user's file, or with values given."""
 
-import hashlib
 import itertools
-import json
 from dataclasses import dataclass
 
-from mirrorpo import objectives
+from mirrorpo import files, objectives
 from mirrorpo.objectives import Objective, naming, ranges
 from mirrorpo.objectives.ranges import Range
 from mirrorpo.study import tryout
@@ -32,7 +30,7 @@ class Algorithm:
         """A checksum of what the text names: a file that it names may change."""
         # The module of a class in a user's file is named by the file's content.
         content = [type(self.objective).__module__, objectives.to_dict(self.objective)]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return files.digest(content)[:16]
 
     @property
     def search_grid(self) -> dict[str, tuple[float, ...]]:

@@ -19,10 +19,6 @@ def propose(search: Search, seed: int) -> dict[int, Point]:
     ranges start; then a third of the first stage, at least a batch, covers the ranges evenly by
     Sobol's sequence, as the first batch after a widening does with what was added; all others come
     from Optuna's tree-structured Parzen estimator (TPE), a batch at a time.
-
-    Args:
-        search: with trials that wait.
-        seed: the seed of the search.
     """
     stage = search.stages[-1]
     first = search.waiting[0]

@@ -62,10 +62,6 @@ def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | N
 
     It is the one that the card names, if observations and actions have its sizes.
 
-    Args:
-        source: the data.
-        named: see `task_on`.
-
     Raises:
         ValueError: as `task_on`.
     """

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from mirrorpo import files
-from mirrorpo.divergence import finite_or_none
+from mirrorpo.divergence import finite_or_none, short_or_none
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply
 from mirrorpo.execution.executor import Workers
 from mirrorpo.preferences import facts, views
@@ -108,12 +108,8 @@ class RobotTrainer:
             {
                 "stage": list(scored.stages),
                 **{
-                    name: [_rounded(float(value)) for value in values[at]]
+                    name: [short_or_none(value) for value in values[at]]
                     for name, values in scored.curves.items()
                 },
             },
         )
-
-
-def _rounded(value: float) -> float | None:
-    return finite_or_none(float(f"{value:.6g}"))

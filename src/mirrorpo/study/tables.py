@@ -44,13 +44,7 @@ _FRAME_COLUMNS = (
 
 
 class SourceAgent(NamedTuple):
-    """A source agent's true return on the task: a row to compare with.
-
-    Attributes:
-        label: the row's name.
-        mean: mean true return.
-        standard_error: the standard error of that mean.
-    """
+    """A source agent's true return on the task: a row to compare with."""
 
     label: str
     mean: float
@@ -207,10 +201,6 @@ def _scored_by(task: str, agents: pd.DataFrame) -> str:
 
 def refuse_diverged(table: ResultTable, out: Path) -> None:
     """See that no agent of a table diverged; called when all results are written.
-
-    Args:
-        table: the table of a finished bench.
-        out: its folder, for the message.
 
     Raises:
         Diverged: one did. The message names its cell.

@@ -6,8 +6,6 @@ and what needs it are imported when a bench has something to compute.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -257,14 +255,7 @@ class _Trainer:
 
 
 def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts:
-    """The facts of a variant's pairs; lengths are in words.
-
-    Args:
-        pool: the pool of continuations.
-        task: name of the bench's task.
-        variant: text of the variant.
-        seed: the seed of the labels.
-    """
+    """The facts of a variant's pairs; lengths are in words."""
     rewards = pool.rewards.reshape(-1)
     chosen, rejected = pool.draw(variants.parse(variant), seed)
     better = [which // variants.COPIES % 2 == variants.BETTER for which in (chosen, rejected)]
@@ -291,8 +282,7 @@ def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts
 
 def _name(job: Job) -> str:
     """The name of an agent's files: readable, and no other agent's."""
-    digest = hashlib.sha256(json.dumps(job.key).encode()).hexdigest()[:16]
-    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{digest}")
+    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{files.digest(job.key)[:16]}")
 
 
 def _in_line(report: JobProgress) -> Any:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from pathlib import Path
 
 import pandas as pd
 
-from mirrorpo import bounded
+from mirrorpo import bounded, files
 from mirrorpo.objectives import naming
 from mirrorpo.study.algorithms import Algorithm
 
@@ -42,7 +40,7 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """Hyper-parameters of the agents that come with the package, see docs/recommend.md: of several
     sizes of the data those of the largest."""
-    file = Path(str(resources.files("mirrorpo"))) / "assets" / "bench" / "robots.csv"
+    file = files.asset("bench", "robots.csv")
     rows = pd.read_csv(file, usecols=["task", "variant", "pairs", "algorithm", "text"])
     rows = rows[rows.task == task].drop_duplicates().sort_values("pairs", ascending=False)
     chosen: dict[str, dict[str, dict[str, float]]] = {}

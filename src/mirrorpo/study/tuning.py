@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mirrorpo import files, plain_text, typed
+from mirrorpo.divergence import finite_or_none
 from mirrorpo.objectives import ranges
 from mirrorpo.study.trials import Search
 
@@ -97,8 +98,8 @@ def summarise(search: Search, agents_per_trial: int, by: str) -> Tuning:
         trials=len(search.trials),
         agents=len(search.trials) * agents_per_trial,
         widenings=len(search.stages) - 1,
-        score=_finite(best.score),
-        start_score=_finite(search.trials[0].score) if by == "trials" else None,
+        score=finite_or_none(best.score),
+        start_score=finite_or_none(search.trials[0].score) if by == "trials" else None,
         optimum={
             name: Optimum(
                 value=best.point[name],
@@ -189,7 +190,3 @@ def _parse(row: Any) -> Tuning:
     found = typed.build(Tuning, row)
     optimum = {name: typed.build(Optimum, value) for name, value in found.optimum.items()}
     return Tuning(**{**vars(found), "optimum": optimum})
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -16,7 +16,7 @@ from mirrorpo.runtime import cache
 
 from . import answers, rates, scores, settings
 from .answers import Answer, Pair
-from .store import Store, digest
+from .store import Store
 
 if TYPE_CHECKING:
     from .length_control import Controlled
@@ -140,7 +140,7 @@ def compare(
     pairs = answers.match(model, baseline)
     about = description(judge)
     folder = kept if kept is not None else cache.folder() / "judges"
-    store = Store(folder / f"{digest(about)[:16]}.jsonl")
+    store = Store(folder / f"{files.digest(about)[:16]}.jsonl")
 
     def told(done: int, of: int) -> None:
         report(done, of, "Verdicts")

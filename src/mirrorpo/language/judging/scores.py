@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirrorpo.objectives.user_files import one_line
+
 from .answers import Pair
 from .store import Store
 
@@ -57,7 +59,7 @@ def load(text: str) -> ScoreJudge:
     try:
         found = runpy.run_path(str(path)).get(name)
     except Exception as error:
-        raise ValueError(f"{path} fails when run: {_one_line(error)}") from error
+        raise ValueError(f"{path} fails when run: {one_line(error)}") from error
     if not callable(found):
         raise ValueError(f"{path} has no function {name!r}.")
     return ScoreJudge(text, hashlib.sha256(path.read_bytes()).hexdigest()[:16], found)
@@ -93,7 +95,7 @@ def _score(judge: ScoreJudge, instruction: str, output: str, store: Store) -> fl
         score = judge.score(instruction, output)
     except Exception as error:
         raise ValueError(
-            f"Judge {judge.name} fails on the instruction {instruction!r:.60}: {_one_line(error)}"
+            f"Judge {judge.name} fails on the instruction {instruction!r:.60}: {one_line(error)}"
         ) from error
     try:
         number = float(score)
@@ -106,7 +108,3 @@ def _score(judge: ScoreJudge, instruction: str, output: str, store: Store) -> fl
         )
     store.add(question, number)
     return number
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,7 +1,5 @@
 """Completions of a model: sampled in batches, seeded, and gone on with after an interruption."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import json_lines, typed
+from mirrorpo import files, json_lines, typed
 from mirrorpo.language.trl_names import torch, transformers
 
 
@@ -122,7 +120,7 @@ def _finished(path: Path, prompts: Sequence[str], decoding: Decoding) -> dict[in
 
 
 def _digest(batch: Sequence[str], decoding: Decoding) -> str:
-    return hashlib.sha256(json.dumps([list(batch), repr(decoding)]).encode()).hexdigest()[:16]
+    return files.digest([list(batch), repr(decoding)])[:16]
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """One fine-tuning of the original model: adapters in a folder that is there only when complete."""
 
 import dataclasses
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mirrorpo import files
+from mirrorpo.divergence import short_or_none
 from mirrorpo.language.models import loading
 from mirrorpo.language.training.record import Record
 from mirrorpo.language.training.settings import PreferenceConfig
@@ -130,10 +130,6 @@ def _train(
     trainer.train()
     trainer.model.save_pretrained(folder / ADAPTER)
     log = trainer.state.log_history
-    curves = {name: [_finite(row[name]) for row in log if name in row] for name in _CURVES}
+    curves = {name: [short_or_none(row[name]) for row in log if name in row] for name in _CURVES}
     seconds = round(time.perf_counter() - began, 3)
     return _Card(trainer.diverged(), seconds, curves)
-
-
-def _finite(value: float) -> float | None:
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -264,8 +262,7 @@ def _place(task: TextTask, settings: TextSettings, folder: Path) -> Path:
     given = [prompt.question for prompt in task.prompts.train(settings.rows)]
     own = {"prompts": given, "model_files": model_files.stamps(settings.model)}
     facts = {**_deciding(settings), **own, **task.facts()}
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    return folder / f"{Path(settings.model).name}-{digest}"
+    return folder / f"{Path(settings.model).name}-{files.digest(facts)[:16]}"
 
 
 def _deciding(settings: TextSettings) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from .. import numerics
 from ..arrays import Array, Number, as_array, namespace
-from ..component import Component, number
+from ..component import Component, function, number
 
 
 class ScalarFunction(Component):
@@ -129,3 +129,21 @@ class Zero(ScalarFunction):
 
     def __call__(self, x: Array) -> Array:
         return namespace(x).zeros_like(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescaled(ScalarFunction):
+    """``function(scale p)``, which tells Bregman from f-divergences under a uniform reference.
+
+    With such a reference over n outcomes, the f-divergence whose derivative is ``phi^-1`` trains
+    as the Bregman divergence of ``Rescaled(phi^-1, scale=n)`` does (appendix E).
+    """
+
+    name: ClassVar[str] = "rescaled"
+
+    function: ScalarFunction = function(Log())
+    scale: Number = number(1.0, above=0)
+
+    def __call__(self, x: Array) -> Array:
+        xp = namespace(x, self.scale)
+        return self.function(x + xp.log(as_array(self.scale, x)))

@@ -19,6 +19,7 @@ from ..numerics import log_sigmoid, sigmoid
 from ..ranges import Range, ranges, scale
 from .mirror import MirrorObjective, Terms
 from .noise_tolerant import log_ratio_margin
+from .two_step import DPO
 
 MOMENTUM = 0.9
 """Share of the old in a moving average of margins: beta-DPO's and alpha-DPO's."""
@@ -160,12 +161,10 @@ class GammaSimPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GammaDPO(MirrorObjective):
+class GammaDPO(DPO):
     """DPO with a target margin set pair by pair, of mean 0: see ``gamma-simpo``."""
 
     name: ClassVar[str] = "gamma-dpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     memory_size: ClassVar[int] = QUEUE
     paper: ClassVar[Paper] = Paper(
         _GAMMA_PAPER, _GAMMA_AUTHORS, 2025, "2506.03690", "Algorithms 1 and 2, on DPO"
@@ -173,7 +172,6 @@ class GammaDPO(MirrorObjective):
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(1.0, 4.0))
     search_ranges = ranges(beta=scale(), gamma=Range(0.1, 30.0, 4.0, least=0.001, most=300.0))
 
-    beta: Number = number(0.1, above=0)
     gamma: Number = number(4.0, at_least=0)
     tau: Number = number(10.0, above=0)
 

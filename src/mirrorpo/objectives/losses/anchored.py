@@ -14,6 +14,7 @@ from ..numerics import log_sigmoid, relu
 from ..ranges import Range, ranges, scale
 from .mirror import MirrorObjective, Terms
 from .rewards import RewardObjective
+from .two_step import DPO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +42,13 @@ class DPOPositive(RewardObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IRPO(MirrorObjective):
+class IRPO(DPO):
     """DPO plus ``alpha`` times the chosen sequence's negative log-likelihood per step.
 
     The second term is per step whatever the aggregation.
     """
 
     name: ClassVar[str] = "irpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Iterative Reasoning Preference Optimization",
         "Pang, Yuan, Cho, He, Sukhbaatar and Weston",
@@ -62,7 +61,6 @@ class IRPO(MirrorObjective):
         beta=scale(3.0, least=3.0), alpha=Range(0.1, 30.0, 1.0, least=0.001, sft_end="high")
     )
 
-    beta: Number = number(0.1, above=0)
     alpha: Number = number(1.0, at_least=0)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -71,12 +69,10 @@ class IRPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RPO(MirrorObjective):
+class RPO(DPO):
     """DPO plus ``eta beta`` times the chosen sequence's negative log-likelihood."""
 
     name: ClassVar[str] = "rpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Provably Mitigating Overoptimization in RLHF: Your SFT Loss is Implicitly an Adversarial "
         "Regularizer",

@@ -20,7 +20,8 @@ from ..component import number
 from ..functions.scalars import ScalarFunction
 from ..numerics import log_sigmoid, relu, sigmoid
 from ..ranges import ranges, scale
-from .mirror import MirrorObjective, Terms
+from .mirror import Terms
+from .two_step import DPO
 
 
 def _paper(place: str) -> Paper:
@@ -115,10 +116,7 @@ class DynamicBlend(ScalarFunction):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DiscoObjective(MirrorObjective):
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
-    search_grid = grid(beta=BETAS)
+class _DiscoObjective(DPO):
     search_ranges = ranges(beta=scale(start=50.0))
 
     beta: Number = number(0.05, above=0)

@@ -11,12 +11,14 @@ from typing import ClassVar
 
 from .. import numerics
 from ..arrays import Array, Number, detach, namespace
-from ..base import Batch, Objective, Paper, aggregation, grid
+from ..base import Batch, Objective, Paper, grid
 from ..component import number
 from ..functions.links import FocalLogSigmoid, NoiseTolerant, SmoothedHinge, SmoothedLogSigmoid
 from ..numerics import log_sigmoid, sigmoid
 from ..ranges import Range, ranges, scale, smoothing
-from .mirror import MirrorObjective, Terms
+from .mirror import Terms
+from .reference_free import CPO, SimPO, SLiC
+from .two_step import DPO
 
 WINSOR_FLOOR = 0.02
 """wDPO's least share of the batch that it winsorises, as in its released code."""
@@ -34,7 +36,7 @@ SMOOTHING_NOTE = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ROPO(MirrorObjective):
+class ROPO(DPO):
     """DPO plus ``alpha`` times a bounded loss, so that pairs ranked very wrongly pull less.
 
     Only the loss: ROPO also drops the pairs of largest loss between its rounds, and asks for new
@@ -42,8 +44,6 @@ class ROPO(MirrorObjective):
     """
 
     name: ClassVar[str] = "ropo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "ROPO: Robust Preference Optimization for Large Language Models",
         "Liang, Chen, Qiu, Wang, Wu, Fu, Chen, Wu and Ye",
@@ -54,7 +54,6 @@ class ROPO(MirrorObjective):
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(6.0, 30.0))
     search_ranges = ranges(beta=scale(), alpha=Range(2.5, 100.0, 14.0, least=2.05, most=1000.0))
 
-    beta: Number = number(0.1, above=0)
     alpha: Number = number(14.0, above=2)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -62,7 +61,7 @@ class ROPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FocalPO(MirrorObjective):
+class FocalPO(DPO):
     """``p^gamma log p`` of DPO's probability p that the label is right: focus on right pairs.
 
     A pair with ``log p < -1 / gamma`` is pushed the wrong way; at ``gamma`` above 1.44 that begins
@@ -70,8 +69,6 @@ class FocalPO(MirrorObjective):
     """
 
     name: ClassVar[str] = "focalpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "FocalPO: Enhancing Preference Optimizing by Focusing on Correct Preference Rankings",
         "Liu, Yu, Zhou, Gu and Tresp",
@@ -82,7 +79,6 @@ class FocalPO(MirrorObjective):
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(0.05, 1.0))
     search_ranges = ranges(beta=scale(), gamma=Range(0.01, 1.0, 0.05, least=0.001, most=1.4))
 
-    beta: Number = number(0.1, above=0)
     gamma: Number = number(0.05, at_least=0)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -194,7 +190,7 @@ class WinsorizedDPO(Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothedCPO(MirrorObjective):
+class SmoothedCPO(CPO):
     """CPO whose preference term allows for labels flipped with probability ``label_smoothing``."""
 
     name: ClassVar[str] = "cpo-smoothed"
@@ -205,8 +201,6 @@ class SmoothedCPO(MirrorObjective):
         label_smoothing=smoothing(sft_end=""),
     )
 
-    beta: Number = number(0.1, above=0)
-    sft_weight: Number = number(1.0, at_least=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -215,21 +209,17 @@ class SmoothedCPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothedSimPO(MirrorObjective):
+class SmoothedSimPO(SimPO):
     """SimPO's likelihood if each label were flipped with probability ``label_smoothing``."""
 
     name: ClassVar[str] = "simpo-smoothed"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = SMOOTHING_NOTE
     search_grid = grid(gamma=(0.5, 2.0, 10.0), label_smoothing=(0.1, 0.3))
     search_ranges = ranges(
         gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0), label_smoothing=smoothing(sft_end="")
     )
 
-    beta: Number = number(2.0, above=0)
-    gamma: Number = number(1.0, at_least=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
-    aggregation: str = aggregation("mean")
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         link = SmoothedLogSigmoid(label_smoothing=self.label_smoothing)
@@ -237,7 +227,7 @@ class SmoothedSimPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothedSLiC(MirrorObjective):
+class SmoothedSLiC(SLiC):
     """SLiC whose hinge allows for labels flipped with probability ``label_smoothing``."""
 
     name: ClassVar[str] = "slic-smoothed"
@@ -247,8 +237,6 @@ class SmoothedSLiC(MirrorObjective):
         delta=Range(0.1, 10.0, 1.0, least=0.001, most=100.0), label_smoothing=smoothing()
     )
 
-    weight: Number = number(0.1, above=0)
-    delta: Number = number(1.0, at_least=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:

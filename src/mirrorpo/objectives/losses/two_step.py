@@ -56,12 +56,10 @@ class NormalizedDPO(DPO):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HingeDPO(MirrorObjective):
+class HingeDPO(DPO):
     """``-max(0, 1 - beta margin)``: the SLiC loss on DPO's reward."""
 
     name: ClassVar[str] = "hinge"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Statistical Rejection Sampling Improves Preference Optimization",
         "Liu, Zhao, Joshi, Khalman, Saleh, Liu and Liu",
@@ -69,10 +67,6 @@ class HingeDPO(MirrorObjective):
         "2309.06657",
         "section 3.2, hinge-norm",
     )
-    search_grid = grid(beta=BETAS)
-    search_ranges = ranges(beta=scale())
-
-    beta: Number = number(0.1, above=0)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=Hinge(), beta=self.beta)
@@ -103,15 +97,13 @@ class IPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RDPO(MirrorObjective):
+class RDPO(DPO):
     """``log sigmoid(beta margin + alpha (length(chosen) - length(rejected)))``.
 
     Lengths are in steps or tokens whatever the aggregation; at equal length this is DPO.
     """
 
     name: ClassVar[str] = "rdpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Disentangling Length from Quality in Direct Preference Optimization",
         "Park, Rafailov, Ermon and Finn",
@@ -122,7 +114,6 @@ class RDPO(MirrorObjective):
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.001, 0.01))
     search_ranges = ranges(beta=scale(), alpha=Range(1e-4, 0.1, 0.01, least=1e-6, most=1.0))
 
-    beta: Number = number(0.1, above=0)
     alpha: Number = number(0.01, at_least=0)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -131,12 +122,10 @@ class RDPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConservativeDPO(MirrorObjective):
+class ConservativeDPO(DPO):
     """DPO's likelihood if each label were flipped with probability ``label_smoothing``."""
 
     name: ClassVar[str] = "cdpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "A note on DPO with noisy preferences and relationship to IPO",
         "Mitchell",
@@ -147,7 +136,6 @@ class ConservativeDPO(MirrorObjective):
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
     search_ranges = ranges(beta=scale(high=120.0), label_smoothing=smoothing())
 
-    beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -156,12 +144,10 @@ class ConservativeDPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobustDPO(MirrorObjective):
+class RobustDPO(DPO):
     """An unbiased estimate of DPO on clean labels, from labels flipped that often."""
 
     name: ClassVar[str] = "robust-dpo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Provably Robust DPO: Aligning Language Models with Noisy Feedback",
         "Ray Chowdhury, Kini and Natarajan",
@@ -175,7 +161,6 @@ class RobustDPO(MirrorObjective):
         beta=Range(1.0, 300.0, 100.0, least=0.01, most=1e4), label_smoothing=smoothing(sft_end="")
     )
 
-    beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(0.1, at_least=0, below=0.5)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
@@ -184,12 +169,10 @@ class RobustDPO(MirrorObjective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EXO(MirrorObjective):
+class EXO(DPO):
     """Reverse KL of the pair's softmax from smoothed labels (the pair form of EXO)."""
 
     name: ClassVar[str] = "exo"
-    reference = "difference"
-    after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "Towards Efficient Exact Optimization of Language Model Alignment",
         "Ji, Lu, Niu, Ke, Wang, Zhu, Tang and Huang",
@@ -202,7 +185,6 @@ class EXO(MirrorObjective):
         beta=scale(), label_smoothing=Range(1e-4, 0.2, 1e-3, least=1e-6, sft_end="high")
     )
 
-    beta: Number = number(0.1, above=0)
     label_smoothing: Number = number(1e-3, above=0, below=0.5)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:

@@ -69,10 +69,6 @@ def is_ours(columns: Columns) -> bool:
 def restore(steps: Steps, columns: Columns) -> Pool:
     """The pool that `write` wrote.
 
-    Args:
-        steps: the steps of the file, with `COLUMNS`.
-        columns: the columns of the file.
-
     Raises:
         ValueError: the archive was changed into no pool.
     """

@@ -44,10 +44,6 @@ def split(source: Source, seed: int) -> HeldOutSplit:
     of the same two segments together, with their labels as they are; other pairs may share one of
     the two. Pairs without a preference, ties and contradictions, are never held out.
 
-    Args:
-        source: a pool or a labelled dataset.
-        seed: draws what is held out.
-
     Raises:
         ValueError: too few groups.
     """

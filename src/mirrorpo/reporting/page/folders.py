@@ -66,10 +66,6 @@ def read(paths: Sequence[Path]) -> list[Folder]:
 def read_one(path: Path, *kinds: Kind) -> Folder:
     """The folder of one run.
 
-    Args:
-        path: the path of the folder.
-        kinds: the kinds of run that are wanted.
-
     Raises:
         ValueError: there is no such folder, it is damaged, or another command made it.
     """

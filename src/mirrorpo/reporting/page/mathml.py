@@ -18,64 +18,17 @@ LONGEST = 20_000
 
 _NESTED = 100
 
-_ELEMENTS = frozenset(
-    [
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "mstyle",
-        "mtable",
-        "mtr",
-        "mtd",
-        "msub",
-        "msup",
-        "msubsup",
-        "munder",
-        "mover",
-        "munderover",
-        "mpadded",
-        "mphantom",
-    ]
-)
-_ATTRIBUTES = frozenset(
-    [
-        "accent",
-        "accentunder",
-        "align",
-        "columnalign",
-        "columnlines",
-        "columnspacing",
-        "depth",
-        "displaystyle",
-        "fence",
-        "form",
-        "height",
-        "largeop",
-        "linethickness",
-        "lspace",
-        "mathvariant",
-        "maxsize",
-        "minsize",
-        "movablelimits",
-        "rowalign",
-        "rowlines",
-        "rowspacing",
-        "rspace",
-        "scriptlevel",
-        "separator",
-        "stretchy",
-        "symmetric",
-        "voffset",
-        "width",
-    ]
-)
+_ELEMENTS = {
+    *("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle"),
+    *("mtable", "mtr", "mtd", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+    *("mpadded", "mphantom"),
+}
+_ATTRIBUTES = {
+    *("accent", "accentunder", "align", "columnalign", "columnlines", "columnspacing", "depth"),
+    *("displaystyle", "fence", "form", "height", "largeop", "linethickness", "lspace"),
+    *("mathvariant", "maxsize", "minsize", "movablelimits", "rowalign", "rowlines", "rowspacing"),
+    *("rspace", "scriptlevel", "separator", "stretchy", "symmetric", "voffset", "width"),
+}
 _VALUE = re.compile(r"[\w.+% -]{0,40}", re.ASCII)
 
 _ALIGNED = re.compile(r"\\begin\{aligned\}(.*)\\end\{aligned\}", re.DOTALL)

@@ -33,10 +33,6 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
     """Rows of the table of agents, and of the table of curves.
 
     Curves are those that are drawn: of final agents, and of the names that pages show.
-
-    Args:
-        run: its name.
-        lines: the lines of its log.
     """
     agents, curves = [], []
     for number, (record, along) in enumerate(lines):
@@ -55,11 +51,6 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
 
 def lines(agents: Sequence[Row], curves: Sequence[Row], path: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, as they are appended to it.
-
-    Args:
-        agents: rows of the run.
-        curves: rows of the run.
-        path: the path of the results, for messages.
 
     Raises:
         ValueError: a row that is no agent's record.

@@ -21,12 +21,6 @@ from mirrorpo.study import records
 RUNS = "runs"
 """The folder that recorded commands write to, wherever they once did."""
 
-_TABLES = {
-    store.AGENTS: store.AGENT_COLUMNS,
-    store.CURVES: store.CURVE_COLUMNS,
-    store.DOCUMENTS: store.DOCUMENT_COLUMNS,
-}
-
 
 @dataclass(frozen=True)
 class ToPublish:
@@ -76,12 +70,12 @@ def pack(
     entries = store.read_index(results) if has_any else {}
     rows = {
         name: store.load_table(results / name, columns).to_pylist() if has_any else []
-        for name, columns in _TABLES.items()
+        for name, columns in store.TABLES.items()
     }
     for name in drop:
         if not any(_is_of(name, run) for run in entries):
             raise ValueError(f"{results} holds no run {name!r:.80} to drop.")
-    new: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+    new: dict[str, list[dict[str, Any]]] = {name: [] for name in store.TABLES}
     told: dict[str, IndexEntry] = {}
     for one in published:
         before = entries.get(one.called)

@@ -68,6 +68,13 @@ DOCUMENT_COLUMNS = arrow.schema(
 """One row per file of a run: its path in the run's folder, how its content is kept (see
 `documents`), and the content."""
 
+TABLES: Mapping[str, arrow.Schema] = {
+    AGENTS: AGENT_COLUMNS,
+    CURVES: CURVE_COLUMNS,
+    DOCUMENTS: DOCUMENT_COLUMNS,
+}
+"""The columns of each table, by its file."""
+
 
 @dataclass(frozen=True)
 class IndexEntry:

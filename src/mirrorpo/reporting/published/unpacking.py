@@ -21,11 +21,7 @@ _SHOWN = 3
 
 
 class Results:
-    """The published results in a folder, read as they are needed.
-
-    Attributes:
-        folder: that holds them.
-    """
+    """The published results in a folder, read as they are needed."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -77,13 +73,9 @@ class Results:
 
     @cached_property
     def _tables(self) -> Mapping[str, arrow.Table]:
-        columns = {
-            store.AGENTS: store.AGENT_COLUMNS,
-            store.CURVES: store.CURVE_COLUMNS,
-            store.DOCUMENTS: store.DOCUMENT_COLUMNS,
-        }
         return {
-            name: store.load_table(self.folder / name, schema) for name, schema in columns.items()
+            name: store.load_table(self.folder / name, columns)
+            for name, columns in store.TABLES.items()
         }
 
     def _write(self, of_run: Mapping[str, Sequence[dict[str, Any]]], to: Path) -> None:

@@ -1,9 +1,8 @@
 """Rewards by name: built in, a function in a file of the user's, or a reward model."""
 
-import difflib
 from pathlib import Path
 
-from mirrorpo import task_names
+from mirrorpo import near_names, task_names
 
 from .opinion import OpinionReward
 from .reviews import ReviewReward
@@ -36,6 +35,5 @@ def reward(text: str) -> Reward:
         raise ValueError(f"The reward {text} is a file: name a function in it{hint}.")
     if Path(text).is_dir() or "/" in text.strip("/"):
         return ModelReward(text)
-    near = difflib.get_close_matches(text, BUILT_IN, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = near_names.hint(text, BUILT_IN, most=1)
     raise ValueError(f"Unknown reward {text!r}.{hint} Rewards: {_KINDS}.")

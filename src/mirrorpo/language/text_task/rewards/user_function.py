@@ -19,11 +19,7 @@ _TRIAL = (" A first sentence, and a second one.", "")
 
 @dataclass(frozen=True)
 class FunctionReward:
-    """``FILE.py:FUNCTION``, which the user typed; the file is run as code.
-
-    Attributes:
-        name: the text, see `UserText`.
-    """
+    """``FILE.py:FUNCTION``, which the user typed; the file is run as code."""
 
     name: str
     in_points: bool = False

@@ -6,17 +6,18 @@ is phi = exp, ``Probability(scale=2)`` the l2 norm, `Power` a Tsallis entropy, a
 what that choice means, in NumPy, JAX or PyTorch arrays (best in float64: differences are small).
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 
-from ..arrays import Array, Number, as_array, namespace
-from ..component import function, number
-from .networks import MonotoneNetwork
-from .scalars import Log, Logit, Power, Probability, ScalarFunction
+from mirrorpo.objectives import (
+    Log,
+    Logit,
+    MonotoneNetwork,
+    Power,
+    Probability,
+    Rescaled,
+    ScalarFunction,
+)
+from mirrorpo.objectives.arrays import Array, as_array, namespace
 
 SMALLEST_PROBABILITY = 1e-30
 """Probabilities count as at least this: ``phi^-1`` may be infinite at 0, its integral is not."""
@@ -28,24 +29,6 @@ _PANEL = 0.5
 """The widest panel of a quadrature, in log p."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rescaled(ScalarFunction):
-    """``function(scale p)``, which tells Bregman from f-divergences under a uniform reference.
-
-    With such a reference over n outcomes, the f-divergence whose derivative is ``phi^-1`` trains
-    as the Bregman divergence of ``Rescaled(phi^-1, scale=n)`` does (appendix E).
-    """
-
-    name: ClassVar[str] = "rescaled"
-
-    function: ScalarFunction = function(Log())
-    scale: Number = number(1.0, above=0)
-
-    def __call__(self, x: Array) -> Array:
-        xp = namespace(x, self.scale)
-        return self.function(x + xp.log(as_array(self.scale, x)))
 
 
 def inverse(potential: ScalarFunction, p: Array) -> Array:
