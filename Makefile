@@ -20,9 +20,9 @@ demo: $(RUNTIME)
 		--validate-every 3 --out demo/discovery
 	$(BIN)/mirrorpo bench $(DEMO_DATA) --variants mixed-quality+noisy:0.2 \
 		--algorithms sft,cpo,slic,sft-simpo,ropo,demo/discovery/objective.safetensors \
-		--seeds 6 --data-draws 1 --search --tune-by grid --search-seeds 1 --search-episodes 4 --episodes 8 \
-		--keep-agents --out demo/bench
-	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 2 --out demo/report
+		--seeds 6 --data-draws 1 --search --tune-on score --tune-by grid --search-seeds 1 --search-episodes 4 \
+		--episodes 8 --keep-agents --out demo/bench
+	$(BIN)/mirrorpo report demo/discovery demo/bench --rollouts 1 --out demo/report
 
 # One process per folder: what JAX and PyTorch keep in memory would add up over all of them. Two
 # at a time: most of the time goes into compiling, which keeps one core busy.
