@@ -84,7 +84,13 @@ def _kill(campaign: killing.Campaign, counted: Tally, name: str, wanted: int) ->
     undisturbed = None
     deadline = 4 * wanted
     while (left := wanted - counted.sum("kills", name, "kills")) > 0 and deadline:
-        undisturbed = undisturbed or campaign.undisturbed(name)
+        if undisturbed is None:
+            undisturbed = campaign.undisturbed(name)
+            print(
+                f"{name}, undisturbed: {undisturbed.moments} changes of files, "
+                f"{undisturbed.seconds:.1f} s of the processor",
+                flush=True,
+            )
         counted.add("kills", name, asdict(campaign.kill(name, undisturbed, left)))
         deadline -= 1
 

@@ -33,15 +33,17 @@ class Command:
 
 
 def prepare_robots(given: Path) -> None:
-    """Write what the robots' commands read: two agents, the worse one with more noise."""
+    """Write what the robots' commands read: two agents, the worse one pushed off to one side."""
     import jax
 
     from mirrorpo.agents.agent_files import AgentCard, save
     from mirrorpo.simulation.policy import new_policy
 
-    for name, noise in (("better", 0.41), ("worse", 4.0)):
+    for name, push in (("better", 0.0), ("worse", 0.25)):
         zeros, ones = np.zeros(2, "f4"), np.ones(2, "f4")
-        policy = new_policy(jax.random.key(0), 1, zeros, ones, (8,), initial_std=noise)
+        policy = new_policy(jax.random.key(0), 1, zeros, ones, (8,), initial_std=0.41)
+        layer = policy.parameters["params"]["mean"]
+        layer["bias"] = layer["bias"] + push
         card = AgentCard(name, "hopper", "positional", 0.0, 1.0, 100, 0, 1000, 0)
         save(given / name, policy, card)
 
@@ -80,7 +82,7 @@ def quick() -> None:
     import jax
 
     from mirrorpo.language.judging import length_control
-    from mirrorpo.runtime import devices
+    from mirrorpo.runtime import cache, devices
     from tests.reliability import point
 
     point.stand_in_for_hopper()
@@ -90,6 +92,9 @@ def quick() -> None:
     def keep_all() -> None:
         keep()
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        # By one name for all runs: JAX takes the folder's path for a part of what is compiled.
+        compiled = (cache.folder() / "jax").resolve()
+        jax.config.update("jax_compilation_cache_dir", str(compiled))
 
     devices.keep_compiled_programs = keep_all
 
@@ -251,7 +256,7 @@ COMMANDS = {
     ),
     "data generate": Command(
         lambda given, out: [
-            *("data", "generate", "hopper", "--out", out / "data.safetensors", "--rows", 240),
+            *("data", "generate", "hopper", "--out", out / "data.safetensors", "--rows", 640),
             *("--variant", "noisy:0.3", "--episode-length", 60, *_agents(given)),
         ],
         lambda out: arrays(out, "data.safetensors"),

@@ -22,7 +22,11 @@ from tests.reliability import commands, states
 from tests.reliability.commands import COMMANDS, Command
 from tests.reliability.states import Tried
 
-RUN_SECONDS = 900
+RUN_SECONDS = 1800
+LONGEST = 12
+"""Most kills of one run before it may come to its end."""
+PART = 2
+"""A run that is to be killed gets at most one part in so many of the undisturbed run's work."""
 _ROBOTS = (
     "agents.training_run",
     "discovery.search",
@@ -47,21 +51,31 @@ class Count:
     Attributes:
         kills: runs that died of SIGKILL before their end.
         at_files: of them those that died at a chosen change of a file.
+        advanced: of them those that had added to their files before, and not only started up.
         runs: killed sequences that were resumed to the end and compared.
         losses: what was wrong, in words.
         seconds: that it all took.
+        processor_seconds: that the killed and resumed runs took.
     """
 
     kills: int = 0
     at_files: int = 0
+    advanced: int = 0
     runs: int = 0
     losses: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    processor_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nothing disturbed: what came out, its seconds, and its changes of files."""
+    """A run that nothing disturbed.
+
+    Attributes:
+        result: what came out.
+        seconds: its processor seconds.
+        moments: its changes of files.
+    """
 
     result: dict
     seconds: float
@@ -77,6 +91,7 @@ class Campaign:
         self._random = random.Random(seed)
         self._compiled = folder / "compiled"
         self._sequences = 0
+        self._processor_seconds = 0.0
         self.given.mkdir(parents=True)
         self._compiled.mkdir()
 
@@ -90,44 +105,56 @@ class Campaign:
             self._see(self._child(place, lambda step=step: step(self.given)), place)
 
     def undisturbed(self, name: str) -> Undisturbed:
-        """Run a command to its end: what it gives, how long it takes, its changes of files."""
+        """Run a command to its end, once to compile and once more.
+
+        Raises:
+            RuntimeError: it fails, or compiles again, so that kills would hit the compiler alone.
+        """
         command, place = COMMANDS[name], self._place(f"{name}-warm".replace(" ", "-"))
-        self._see(self._run(command, place), place)  # compiles
+        self._see(self._run(command, place), place)
+        compiled = {*self._compiled.iterdir()}
         place = self._place(f"{name}-whole".replace(" ", "-"))
-        began = time.monotonic()
+        before = self._processor_seconds
         self._see(self._run(command, place, at=sys.maxsize), place)
-        seconds = time.monotonic() - began
+        seconds = self._processor_seconds - before
+        if new := {*self._compiled.iterdir()} - compiled:
+            raise RuntimeError(f"{name} compiles {len(new)} programs again in another folder.")
         return Undisturbed(command.result(place), seconds, int((place / _MOMENTS).read_text()))
 
-    def kill(self, name: str, whole: Undisturbed, most: int = 8) -> Count:
-        """Kill a command one to eight times, at most `most`, and then let it run to its end."""
+    def kill(self, name: str, whole: Undisturbed, most: int = LONGEST) -> Count:
+        """Kill a command again and again, at most `most` times, then let it run to its end.
+
+        Each run gets up to one `PART` of the undisturbed run's work before it is killed: processor
+        seconds, which do not depend on what runs beside, or changes of files.
+        """
         count, command = Count(runs=1), COMMANDS[name]
         self._sequences += 1
         place = self._place(f"{name}-{self._sequences}".replace(" ", "-"))
         done: list[str] = []
-        began = time.monotonic()
-        for _ in range(min(self._random.randint(1, 8), most)):
+        began, before = time.monotonic(), self._processor_seconds
+        kept, status = _lasting(place), -signal.SIGKILL
+        for _ in range(self._random.randint(1, min(LONGEST, most))):
             moment = self._random.random() < 0.5
-            when = self._random.uniform(0, whole.seconds)
-            at = self._random.randint(1, whole.moments) if moment else None
-            status = self._run(command, place, at, None if moment else when)
-            if status == -signal.SIGKILL:
-                count.kills += 1
-                count.at_files += moment
-                done.append(f"file change {at}" if moment else f"{when:.2f} s")
-            elif status == 0:
+            when = self._random.uniform(0, whole.seconds / PART)
+            at = self._random.randint(1, -(-whole.moments // PART))
+            status = self._run(command, place, *((at, None) if moment else (None, when)))
+            if status != -signal.SIGKILL:
                 break
-            else:
-                count.losses.append(f"{place}: exit {status} after {done}: {_error(place)}")
-        status = self._run(command, place)
-        found = None if status else self._wrong(command, place, whole.result)
+            count.kills += 1
+            count.at_files += moment
+            done.append(f"file change {at}" if moment else f"{when:.2f} s")
+            before_this, kept = kept, _lasting(place)
+            count.advanced += kept != before_this
+        else:
+            status = self._run(command, place)
         if status:
             count.losses.append(f"{place}: exit {status} after {done}: {_error(place)}")
-        elif found:
+        elif found := self._wrong(command, place, whole.result):
             count.losses.append(f"{place}: after {done}: {found}")
-        elif not count.losses:
+        else:
             shutil.rmtree(place)
         count.seconds = round(time.monotonic() - began, 1)
+        count.processor_seconds = round(self._processor_seconds - before, 1)
         return count
 
     def resume_states(self, name: str, count: int) -> Tried:
@@ -196,20 +223,25 @@ class Campaign:
         within: float = RUN_SECONDS,
     ) -> int:
         """Run something in a child; killed before its `at`-th change of a file, or after `when`
-        seconds."""
+        processor seconds."""
         child = os.fork()
         if not child:
             _be_child(place, what, at)
-        deadline = time.monotonic() + (within if when is None else when)
-        while time.monotonic() < deadline:
-            ended, status = os.waitpid(child, os.WNOHANG)
+        deadline = time.monotonic() + within
+        late = False
+        while True:
+            ended, status, used = os.wait4(child, os.WNOHANG)
             if ended:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if when is None:
+                break
+            late = time.monotonic() > deadline
+            if late or (when is not None and _processor_seconds(child) >= when):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+                _, status, used = os.wait4(child, 0)
+                break
+            time.sleep(0.01)
+        self._processor_seconds += used.ru_utime + used.ru_stime
+        if late:
             raise TimeoutError(f"{place}: a run took more than {within:.0f} s.")
         return os.waitstatus_to_exitcode(status)
 
@@ -254,6 +286,22 @@ def _die_at(moment: int, place: Path) -> Callable[[], int]:
 
     states.watch(place, place / "cache" / "jax", step)
     return lambda: made
+
+
+def _processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _lasting(place: Path) -> dict[str, int]:
+    """What runs have written for good: files and their sizes."""
+    found = {path.relative_to(place): path for path in place.rglob("*") if path.is_file()}
+    own = {"out.txt", "error.txt", _MOMENTS}
+    return {
+        str(name): path.stat().st_size
+        for name, path in found.items()
+        if str(name) not in own and not any(one.startswith(".") for one in name.parts)
+    }
 
 
 def _error(place: Path) -> str:

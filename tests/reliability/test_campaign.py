@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability import damaged
+from mirrorpo.agents import agent_files
+from mirrorpo.simulation import tasks
+from tests.reliability import commands, damaged, point
 from tests.reliability.tally import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,21 @@ def test_a_loader_that_hides_or_breaks_is_found_out(tmp_path):
 
 def kind(path, read):
     return damaged.Kind("a file", path, read, checked=True)
+
+
+def test_the_better_of_the_agents_is_better_at_the_point(tmp_path, monkeypatch):
+    """Else a search for objectives refuses them, and none of it is killed."""
+    monkeypatch.setattr(tasks, "_brax_env", tasks._brax_env)
+    monkeypatch.setattr(tasks, "load", tasks.load)
+    point.stand_in_for_hopper()
+    commands.prepare_robots(tmp_path)
+    better, worse = (
+        agent_files.evaluate(policy, tasks.load("hopper"), 20, 0, deterministic=True)[0]
+        for policy, _ in map(
+            agent_files.load, (tmp_path / f"{name}.safetensors" for name in ("better", "worse"))
+        )
+    )
+    assert better > worse + 10
 
 
 def test_a_killed_command_ends_bit_equal():
