@@ -4,6 +4,7 @@ This process imports everything once and forks a child for each run, before JAX 
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -23,9 +24,9 @@ from tests.reliability.commands import COMMANDS, Command
 from tests.reliability.states import Tried
 
 RUN_SECONDS = 1800
-LONGEST = 12
+LONGEST = 16
 """Most kills of one run before it may come to its end."""
-PART = 2
+PART = 4
 """A run that is to be killed gets at most one part in so many of the undisturbed run's work."""
 _ROBOTS = (
     "agents.training_run",
@@ -328,3 +329,4 @@ def import_all(language: bool) -> None:
     from jax._src import xla_bridge
 
     assert not xla_bridge.backends_are_initialized(), "a child of a started JAX would hang"
+    gc.freeze()  # a child that collects garbage would copy all memory
