@@ -34,6 +34,7 @@ def main(
     seed: int = 0,
     folder: Path | None = None,
     tally: Path | None = None,
+    compiled: Path | None = None,
 ) -> None:
     """Kill every command and damage every kind of file; the exit code says whether all held.
 
@@ -46,6 +47,8 @@ def main(
         seed: the seed of the kills and of the damage.
         folder: to work in, new; a temporary one by default, which is kept if something was wrong.
         tally: file of counts, which is added to; what it holds is not done again.
+        compiled: folder of compiled programs, which the next campaign need not compile; one in
+            `folder` by default.
     """
     names = [name for name in COMMANDS if not only or name.replace(" ", "-") in only]
     whole = sum(command.share for command in COMMANDS.values() if not only) or sum(
@@ -56,7 +59,8 @@ def main(
     counted = Tally(tally or work / "tally.jsonl")
     if kills or states:
         killing.import_all(language)
-        campaign = killing.Campaign(work / "kills", f"{seed} {counted.rows}")
+        programs = compiled or work / "compiled"
+        campaign = killing.Campaign(work / "kills", f"{seed} {counted.rows}", programs)
         campaign.prepare(names)
         for name in names:
             share = COMMANDS[name].share

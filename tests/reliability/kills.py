@@ -84,17 +84,23 @@ class Undisturbed:
 
 
 class Campaign:
-    """Commands, killed and resumed in folders of their own."""
+    """Commands, killed and resumed in folders of their own.
 
-    def __init__(self, folder: Path, seed: str):
+    Args:
+        folder: of all runs.
+        seed: the seed of the kills.
+        compiled: folder for compiled programs, shared by all runs.
+    """
+
+    def __init__(self, folder: Path, seed: str, compiled: Path):
         self.given = folder / "given"
         self._folder = folder
         self._random = random.Random(seed)
-        self._compiled = folder / "compiled"
+        self._compiled = compiled.resolve()
         self._sequences = 0
         self._processor_seconds = 0.0
         self.given.mkdir(parents=True)
-        self._compiled.mkdir()
+        self._compiled.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, names: list[str]) -> None:
         """Make what these commands read."""
@@ -106,21 +112,21 @@ class Campaign:
             self._see(self._child(place, lambda step=step: step(self.given)), place)
 
     def undisturbed(self, name: str) -> Undisturbed:
-        """Run a command to its end, once to compile and once more.
+        """Run a command to its end, and again if it had to compile.
 
         Raises:
             RuntimeError: it fails, or compiles again, so that kills would hit the compiler alone.
         """
-        command, place = COMMANDS[name], self._place(f"{name}-warm".replace(" ", "-"))
-        self._see(self._run(command, place), place)
-        compiled = {*self._compiled.iterdir()}
-        place = self._place(f"{name}-whole".replace(" ", "-"))
-        before = self._processor_seconds
-        self._see(self._run(command, place, at=sys.maxsize), place)
-        seconds = self._processor_seconds - before
-        if new := {*self._compiled.iterdir()} - compiled:
-            raise RuntimeError(f"{name} compiles {len(new)} programs again in another folder.")
-        return Undisturbed(command.result(place), seconds, int((place / _MOMENTS).read_text()))
+        command = COMMANDS[name]
+        for kind in ("warm", "whole"):
+            place = self._place(f"{name}-{kind}".replace(" ", "-"))
+            compiled, before = {*self._compiled.iterdir()}, self._processor_seconds
+            self._see(self._run(command, place, at=sys.maxsize), place)
+            seconds = self._processor_seconds - before
+            if not {*self._compiled.iterdir()} - compiled:
+                moments = int((place / _MOMENTS).read_text())
+                return Undisturbed(command.result(place), seconds, moments)
+        raise RuntimeError(f"{name} compiles the same programs again in another folder.")
 
     def kill(self, name: str, whole: Undisturbed, most: int = LONGEST) -> Count:
         """Kill a command again and again, at most `most` times, then let it run to its end.
