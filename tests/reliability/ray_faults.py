@@ -1,6 +1,6 @@
 """A search on a Ray cluster under faults: its workers are killed again and again, its driver once.
 
-python -m tests.reliability.ray_faults --generations 400 --kill-every 25
+python -m tests.reliability.ray_faults --generations 400 --kill-every 25 --kills 36
 
 It must find what the same search finds undisturbed in one process, bit for bit. The cluster is
 real, of two workers on this machine; the task is the point of `tests.point_task`, and training is
@@ -50,7 +50,9 @@ class Found:
     wrong: list[str] = field(default_factory=list)
 
 
-def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) -> Found:
+def disturb(
+    folder: Path, generations: int, kill_every: float, seed: int = 0, most: int = sys.maxsize
+) -> Found:
     """Run a search undisturbed, and again under faults, and compare.
 
     Args:
@@ -58,6 +60,7 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
         generations: the length of the search.
         kill_every: mean seconds between two kills of a worker.
         seed: the seed of the faults.
+        most: workers to kill at most.
     """
     draw, found = random.Random(seed), Found(generations)
     # Files of agents are written in a process of its own: this one needs no JAX.
@@ -83,7 +86,7 @@ def disturb(folder: Path, generations: int, kill_every: float, seed: int = 0) ->
             driver.wait()
             found.driver_killed.append(done)
             driver = _start(folder, disturbed)
-        if time.monotonic() < next_kill:
+        if time.monotonic() < next_kill or len(killed) == most:
             continue
         alive = [worker for worker in _workers(driver.pid) if worker not in killed]
         if alive:
@@ -170,6 +173,7 @@ def _said(folder: Path) -> str:
 def main(
     generations: int = 400,
     kill_every: float = 25.0,
+    kills: int = 36,
     seed: int = 0,
     folder: Path | None = None,
 ) -> None:
@@ -178,12 +182,13 @@ def main(
     Args:
         generations: the length of the search.
         kill_every: mean seconds between two kills of a worker.
+        kills: workers to kill at most; then the search may come to its end undisturbed.
         seed: the seed of the faults.
         folder: to work in; a temporary one by default, kept if something was wrong.
     """
     work = folder or Path(tempfile.mkdtemp(prefix="mirrorpo-ray-"))
     work.mkdir(parents=True, exist_ok=True)
-    found = disturb(work, generations, kill_every, seed)
+    found = disturb(work, generations, kill_every, seed, kills)
     print(json.dumps(asdict(found)))
     if found.wrong:
         sys.exit(1)
