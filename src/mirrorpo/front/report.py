@@ -60,7 +60,7 @@ def report(
         out: folder to write. Or one file: ending in .md for the tables of one bench alone, in
             .html for the page alone. By default a temporary folder, which is removed with the
             result; `Report.save` keeps it.
-        rollouts: agents of each run folder that the page shows moving, a few seconds each.
+        rollouts: agents of each run folder that the page shows moving, the best first.
         figures: write the figures as files too, of at most 12 runs.
         all_figures: write the figures of more runs, too: some seconds each.
         progress: told what is done, of how much, and what is being done.

@@ -202,7 +202,7 @@ class ReportSettings:
     """What `report` draws.
 
     Attributes:
-        rollouts: agents of each run folder that the page shows moving, a few seconds each.
+        rollouts: agents of each run folder that the page shows moving, the best first.
         figures: write the figures as files too, of at most 12 runs.
         all_figures: write the figures of more runs, too: some seconds each.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,10 +43,11 @@ class Rollout:
 
 
 def agents_in(folder: Folder, most: int) -> list[Path]:
-    """Files of a run folder's agents, at most so many; checkpoints are left out."""
-    found = sorted((folder.path / "agents").glob("*.safetensors"))
-    found += sorted(folder.path.glob("*.safetensors"))
-    return [path for path in found if _is_agent(path)][:most]
+    """Files of a run folder's agents, at most so many, those of the highest return first;
+    checkpoints are left out."""
+    found = [*(folder.path / "agents").glob("*.safetensors"), *folder.path.glob("*.safetensors")]
+    returns = {path: value for path in sorted(found) if (value := _return(path)) is not None}
+    return sorted(returns, key=lambda path: returns[path], reverse=True)[:most]
 
 
 def record(
@@ -78,9 +80,13 @@ def record(
     )
 
 
-def _is_agent(path: Path) -> bool:
+def _return(path: Path) -> float | None:
+    """What the card of an agent says that it earns, -inf if nothing; None for another file."""
     try:
-        array_files.load_card(path, agent_files.FORMAT, "an agent")
+        card = array_files.load_card(path, agent_files.FORMAT, "an agent")
     except ValueError:
-        return False
-    return path.with_suffix(".json").is_file()
+        return None
+    value = card.get("return_mean")
+    if not path.with_suffix(".json").is_file():
+        return None
+    return float(value) if isinstance(value, (int, float)) and value == value else -math.inf
