@@ -4,7 +4,7 @@ import json
 import shutil
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.discovery.search import RESULT
+from mirrorpo.discovery.search_log import RESULT
 from tests.reporting.bench_folders import published, real_lines, write_bench
 from tests.reporting.language_folders import write_align, write_judged, write_reviews
 

@@ -16,6 +16,7 @@ from mirrorpo.discovery import artefact, ground, search_log, space, strategy
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.fitness import Bench, Score
 from mirrorpo.discovery.ground import Budget, Draws
+from mirrorpo.discovery.search_log import RESULT, VALIDATIONS
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.divergence import short_or_none
@@ -27,8 +28,6 @@ from mirrorpo.training import learner
 
 STATE_FORMAT = "mirrorpo-discovery-state"
 STATE = "state.safetensors"
-RESULT = "objective.safetensors"
-VALIDATIONS = "validation.jsonl"
 PAR = "rivals.json"
 
 SCOUT_SEEDS = (3_000_000, 3_000_001)

@@ -7,6 +7,10 @@ import numpy as np
 
 from mirrorpo import typed
 
+RESULT = "objective.safetensors"
+VALIDATIONS = "validation.jsonl"
+"""Names in a search's folder: what it found, and its validations."""
+
 
 def generation(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line of the log, checked as far as a search relies on it."""

@@ -101,7 +101,7 @@ def measure(objective: Objective, grid: Mapping[str, Sequence[Any]]) -> Shape:
     visited = Visited.grid(LOW, HIGH, needs_reference=objective.needs_reference)
     moments = MOMENTS if _is_moving(objective) else MOMENTS[:1]
     paper = getattr(objective, "paper", None)
-    return Shape(
+    shape = Shape(
         formula=_first_paragraph(objective),
         paper=str(paper) if paper else "",
         needs_reference=bool(objective.needs_reference),
@@ -113,6 +113,9 @@ def measure(objective: Objective, grid: Mapping[str, Sequence[Any]]) -> Shape:
             for values in combinations(grid)
         ),
     )
+    # A page measures dozens of objectives, each with a program of its own: none is needed again.
+    _loss_and_gradient.clear_cache()
+    return shape
 
 
 def maps(objective: Objective, progress: float) -> np.ndarray:
@@ -208,10 +211,13 @@ def load(path: Path) -> tuple[str, Shape]:
         raise ValueError(f"{path} is a damaged shape of an objective: {error}.") from None
 
 
-@jax.jit
-def _loss_and_gradient(objective: Objective, points: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _of_points(objective: Objective, points: jax.Array) -> tuple[jax.Array, jax.Array]:
     loss = functools.partial(loss_of_pair, objective)
     return jax.vmap(jax.value_and_grad(loss))(points[:, :2], points[:, 2:])
+
+
+_loss_and_gradient: Any = jax.jit(_of_points)
+"""`_of_points`, compiled. Any: the type that JAX states for it does not have its clear_cache."""
 
 
 def _is_moving(objective: Objective) -> bool:

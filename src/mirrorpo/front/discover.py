@@ -71,7 +71,7 @@ def discover(
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
     start_jax()
-    from mirrorpo.discovery import kept_formula, search
+    from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache
 
@@ -83,7 +83,7 @@ def discover(
             settings, path, lambda point: progress(point.done, point.total, point.doing), place
         )
         with contextlib.suppress(ValueError):  # of a gradient that no formula has
-            kept_formula.remember(path / search.RESULT, found)
+            kept_formula.remember(path / search_log.RESULT, found)
     return DiscoveryResult._read(folder)
 
 
@@ -112,7 +112,7 @@ class DiscoveryResult(Discovery, ResultInFolder):
     @classmethod
     def _read(cls, folder: RunFolder) -> DiscoveryResult:
         start_jax()
-        from mirrorpo.discovery import kept_formula, search
+        from mirrorpo.discovery import kept_formula, search_log
         from mirrorpo.reporting.page import folders, searches
 
         part = searches.read(folders.read_one(folder.path, "discover"))
@@ -120,7 +120,7 @@ class DiscoveryResult(Discovery, ResultInFolder):
             raise ValueError(f"The search in {folder.path} has not ended: repeat its command.")
         formula = None
         with contextlib.suppress(ValueError):
-            formula = kept_formula.of(folder.path / search.RESULT, part.found)
+            formula = kept_formula.of(folder.path / search_log.RESULT, part.found)
         found = part.found
         return cls(found.objective, found.visited, found.provenance, formula, part, folder)
 
@@ -146,9 +146,9 @@ class DiscoveryResult(Discovery, ResultInFolder):
     @property
     def file(self) -> Path:
         """The objective's file: name it wherever an objective is named."""
-        from mirrorpo.discovery import search
+        from mirrorpo.discovery import search_log
 
-        return self.folder / search.RESULT
+        return self.folder / search_log.RESULT
 
     @property
     def diverged(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from mirrorpo.discovery.search import RESULT
+from mirrorpo.discovery.search_log import RESULT
 
 FOUND = "found by "
 """How the label of a run's discovery begins."""

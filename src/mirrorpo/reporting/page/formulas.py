@@ -6,8 +6,7 @@ import dataclasses
 from typing import Any
 
 from mirrorpo import bounded, files
-from mirrorpo.discovery import kept_formula
-from mirrorpo.discovery import search as searching
+from mirrorpo.discovery import kept_formula, search_log
 from mirrorpo.reporting.page import mathml, pictures
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.searches import SearchPart
@@ -19,7 +18,7 @@ def of_search(search: SearchPart) -> dict[str, Any]:
     shown.update(formula=None, formula_text="", formula_error="")
     if search.found is not None:
         try:
-            found = kept_formula.of(search.folder.path / searching.RESULT, search.found)
+            found = kept_formula.of(search.folder.path / search_log.RESULT, search.found)
         except ValueError as error:  # of a gradient that no formula has
             return {**shown, "formula_error": str(error)}
         shown.update(

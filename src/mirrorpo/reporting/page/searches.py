@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirrorpo import bounded, json_lines, runs
-from mirrorpo.discovery import artefact, search
+from mirrorpo.discovery import artefact, search_log
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import EPISODE_LENGTH
@@ -86,12 +86,12 @@ def read(folder: Folder) -> SearchPart:
     Raises:
         ValueError: a damaged objective's file.
     """
-    result = folder.path / search.RESULT
+    result = folder.path / search_log.RESULT
     bounded.check_size(folder.path / runs.METRICS, "the log of a search", bounded.LOG)
     bounded.check_size(result, "a search's result", bounded.DOCUMENT)
     return SearchPart(
         folder,
         json_lines.read(folder.path / runs.METRICS),
-        json_lines.read(folder.path / search.VALIDATIONS),
+        json_lines.read(folder.path / search_log.VALIDATIONS),
         artefact.load(result) if result.is_file() else None,
     )
