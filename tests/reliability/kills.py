@@ -87,7 +87,7 @@ class Campaign:
     """Commands, killed and resumed in folders of their own.
 
     Args:
-        folder: of all runs.
+        folder: holds the folders of all runs.
         seed: the seed of the kills.
         compiled: folder for compiled programs, shared by all runs.
     """

@@ -87,8 +87,10 @@ class Gated(Objective):
         return 1.0 - trusted * (1.0 - confirmed)
 
     def moving_means(self, evidence: Array, memory: Array | None) -> tuple[Array, ...]:
-        """What is remembered, this batch included: scalars, of which the first two are the moving
-        means of the evidence and of its absolute value."""
+        """The scalars to remember, with this batch in them.
+
+        The first two are the moving means of the evidence and of its absolute value.
+        """
         return _moving_means(evidence, memory, MOMENTUM)
 
     def remembered(self, batch: Batch) -> Array:
@@ -104,7 +106,7 @@ class GatedReference(Gated):
     all batches so far until these are a hundred. A margin by itself may be mostly what the policy
     knew before: in texts, their lengths and how frequent their words are. And a training of a few
     dozen batches ends before a moving mean has forgotten its first batch. The SFT term and the
-    hinge are those of `Gated`.
+    hinge are those of `Gated`. Measured, it is level with `Gated` on robots and worse on texts.
     """
 
     name: ClassVar[str] = "gated-reference"
