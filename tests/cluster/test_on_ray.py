@@ -4,6 +4,7 @@ The cluster is real: two workers of one core each, every address on 127.0.0.1.
 """
 
 import os
+import signal
 import socket
 import time
 
@@ -15,11 +16,12 @@ from mirrorpo.cli import main
 from mirrorpo.discovery.fitness import Bench
 from mirrorpo.discovery.ground import Budget
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.execution import executor
+from mirrorpo.execution import executor, ray_cluster
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.user_text import UserText
 from tests import point_task
+from tests.reliability.ray_faults import workers_of
 
 pytest.importorskip("ray")
 
@@ -43,6 +45,18 @@ class DeadlyOnce(Objective):
         mark = Path("MARK")
         if os.getpid() != DRIVER and not mark.exists():
             mark.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch.rejected - batch.chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlyAlways(Objective):
+    """Kills each worker that trains with it, as too many agents for its memory would."""
+
+    name: ClassVar[str] = "deadly-always"
+
+    def loss(self, batch, progress):
+        if os.getpid() != DRIVER:
             os.kill(os.getpid(), signal.SIGKILL)
         return batch.rejected - batch.chosen
 
@@ -80,7 +94,7 @@ def users_file(tmp_path):
     text = DEADLY_ONCE.replace("MARK", str(tmp_path / "mark")).replace("DRIVER", str(os.getpid()))
     # Every test's file has names of its own: two files may not define one objective.
     path.write_text(
-        text.replace("deadly-once", f"deadly-{tmp_path.name}").replace(
+        text.replace("deadly-", f"deadly-{tmp_path.name}-").replace(
             '"wrong"', f'"wrong-{tmp_path.name}"'
         )
     )
@@ -152,7 +166,19 @@ def test_a_mistake_in_a_users_loss_is_told_as_it_is(
         bench.run(settings, tmp_path / "run", place=cluster, cache=cache)
 
 
-def test_a_populations_fitness_is_the_same_on_two_workers(task, point_agents, cluster):
+def test_agents_that_kill_every_worker_end_the_run(
+    task, point_agents, tmp_path, cache, cluster, users_file, monkeypatch
+):
+    monkeypatch.setattr(ray_cluster, "LOSSES_AN_ORDER", 2)
+    settings = tiny(task, point_agents, UserText(f"{users_file}:DeadlyAlways"))
+    with pytest.raises(ValueError, match=r"^2 workers were lost over the same agents"):
+        bench.run(settings, tmp_path / "run", place=cluster, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def scored(task, point_agents):
+    """Three objectives' agents as a search trains and scores them, anywhere."""
+
     def settings(better):
         return DiscoverySettings(
             task=task,
@@ -173,12 +199,38 @@ def test_a_populations_fitness_is_the_same_on_two_workers(task, point_agents, cl
         measured = Bench(settings(1))
     given = [objectives.get("1s-mpo", beta=b, aggregation="mean") for b in (0.5, 1.0, 2.0)]
     budget = Budget(8, measured.settings.fitness_training, 4)
-    here = measured.score(given, [1, 2, 3], budget, measured.draws(5))
+    return measured, lambda: measured.score(given, [1, 2, 3], budget, measured.draws(5))
+
+
+def test_a_populations_fitness_is_the_same_on_two_workers_and_after_both_were_lost_while_idle(
+    scored, cluster, monkeypatch
+):
+    monkeypatch.setattr(ray_cluster, "LOSSES_AN_ORDER", 1)  # so that one that counts would end it
+    measured, score = scored
+    here = score()
     with measured.at(cluster):
-        there = measured.score(given, [1, 2, 3], budget, measured.draws(5))
+        there = score()
+        lost = workers_of(os.getpid())
+        for worker in lost:
+            os.kill(worker, signal.SIGKILL)
+        again = score()
+        assert lost
+        assert not set(lost) & set(workers_of(os.getpid()))
     assert np.isfinite(here.returns).all()
-    assert np.array_equal(here.returns, there.returns)
-    assert np.array_equal(here.fitness, there.fitness)
+    for other in (there, again):
+        assert np.array_equal(here.returns, other.returns)
+        assert np.array_equal(here.fitness, other.fitness)
+
+
+def test_workers_that_are_lost_in_a_row_end_the_run(scored, cluster, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "LOSSES_IN_A_ROW", 0.5)  # of two workers: one
+    measured, score = scored
+    with measured.at(cluster):
+        score()
+        for worker in workers_of(os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+        with pytest.raises(ValueError, match=r"^Workers cannot start or stay .* 1 were lost in a"):
+            score()
 
 
 def unused_port():

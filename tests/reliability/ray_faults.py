@@ -89,7 +89,7 @@ def disturb(
             driver = _start(folder, disturbed)
         if time.monotonic() < next_kill or len(killed) == most:
             continue
-        alive = [worker for worker in _workers(driver.pid) if worker not in killed]
+        alive = [worker for worker in workers_of(driver.pid) if worker not in killed]
         if alive:
             chosen = draw.choice(alive)
             os.kill(chosen, signal.SIGKILL)
@@ -138,7 +138,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "MIRRORPO_CACHE": str(folder / "cache")}
 
 
-def _workers(driver: int) -> list[int]:
+def workers_of(driver: int) -> list[int]:
     """Processes of the driver's cluster that train, or are about to."""
     parents, titles = {}, {}
     for entry in Path("/proc").iterdir():

@@ -2,7 +2,8 @@
 
 The supply goes to each node once, through Ray's object store; after that only objectives, seeds,
 curves and scores cross the network. The driver alone writes files. A lost actor loses the order
-that it was at: the order goes to another, and a new actor is asked for.
+that it was at: the order goes to another, and a new actor is asked for. Where losses repeat, it is
+the order's fault if it had begun each time, else the cluster's.
 """
 
 import os
@@ -13,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -26,11 +27,17 @@ from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 REACH_SECONDS = 10.0
 """How long a cluster's address may take to accept a connection."""
 
+ANSWER_SECONDS = 10.0
+"""How long what a lost worker had sent may take to be found."""
+
 JOIN_SECONDS = 60.0
 """How long joining a cluster may take, a look for one with "auto" included."""
 
-LOSSES_AN_ORDER = 3
-"""Workers that may be lost over one order before the run gives up."""
+LOSSES_AN_ORDER = 5
+"""Workers that may be lost while they work on one order before the run gives up."""
+
+LOSSES_IN_A_ROW = 4
+"""Workers per device that may be lost in a row before they begin an order."""
 
 
 @contextmanager
@@ -141,6 +148,21 @@ class Cluster:
             actors.stop()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """An order that an actor has been given.
+
+    Attributes:
+        actor: which one.
+        position: of the order among those of its call.
+        begun: a reply that the actor sends just before it begins.
+    """
+
+    actor: Any
+    position: int
+    begun: Any
+
+
 class _Actors:
     """One actor for each device; a `workers.Workers`."""
 
@@ -156,9 +178,9 @@ class _Actors:
         self._actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(_Actor)
         # Replies that are awaited: of actors that start, and of actors at an order.
         self._starting: dict[Any, Any] = {}
-        self._working: dict[Any, tuple[Any, int]] = {}
+        self._working: dict[Any, _Task] = {}
         self._idle: list[Any] = []
-        self._failures = 0
+        self._lost_in_a_row = 0
         for _ in range(self.count):
             self._start_one()
         self.agents_at_once = self._first_size()
@@ -167,7 +189,7 @@ class _Actors:
         for actor in [
             *self._idle,
             *self._starting.values(),
-            *(actor for actor, _ in self._working.values()),
+            *(task.actor for task in self._working.values()),
         ]:
             self._ray.kill(actor)
 
@@ -177,31 +199,56 @@ class _Actors:
         losses = [0] * len(orders)
         while waiting or self._working:
             while waiting and self._idle:
-                actor, position = self._idle.pop(), waiting.popleft()
-                self._working[actor.work_off.remote(orders[position])] = (actor, position)
+                self._give(waiting.popleft(), orders)
             reply = self._next_reply()
             if reply in self._starting:
                 self._started(reply)
                 continue
-            actor, position = self._working.pop(reply)
+            task = self._working.pop(reply)
             try:
                 scored = self._ray.get(reply)
             except self._ray.exceptions.RayTaskError as error:
-                self._idle.append(actor)
+                self._idle.append(task.actor)
                 raise error.cause from None
             except self._ray.exceptions.RayError as error:
-                self._ray.kill(actor)
-                losses[position] += 1
-                if losses[position] == LOSSES_AN_ORDER:
-                    raise ValueError(
-                        f"{LOSSES_AN_ORDER} workers were lost over the same agents. Is there "
-                        f"enough memory for them? {_reason(error)}"
-                    ) from None
-                waiting.appendleft(position)
+                self._ray.kill(task.actor)
+                if self._had_begun(task):
+                    losses[task.position] += 1
+                    if losses[task.position] == LOSSES_AN_ORDER:
+                        raise ValueError(
+                            f"{LOSSES_AN_ORDER} workers were lost over the same agents. Is there "
+                            f"enough memory for them? {_reason(error)}"
+                        ) from None
+                else:
+                    self._count_loss(error)
+                waiting.appendleft(task.position)
                 self._start_one()
                 continue
-            self._idle.append(actor)
-            yield position, scored
+            self._lost_in_a_row = 0
+            self._idle.append(task.actor)
+            yield task.position, scored
+
+    def _give(self, position: int, orders: Sequence[Order]) -> None:
+        actor = self._idle.pop()
+        begun = actor.is_there.remote()  # an actor answers in the order of its calls
+        self._working[actor.work_off.remote(orders[position])] = _Task(actor, position, begun)
+
+    def _had_begun(self, task: _Task) -> bool:
+        """Whether a lost actor had begun its order: else it was lost while it was idle."""
+        try:
+            return bool(self._ray.get(task.begun, timeout=ANSWER_SECONDS))
+        except self._ray.exceptions.RayError:
+            return False
+
+    def _count_loss(self, error: BaseException) -> None:
+        """Count a worker that was lost before it began an order; many in a row end the run."""
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row == LOSSES_IN_A_ROW * self.count:
+            raise ValueError(
+                f"Workers cannot start or stay on the Ray cluster: {self._lost_in_a_row} were "
+                f"lost in a row. {_reason(error)} Every node needs the same version of mirrorpo "
+                "and Python."
+            ) from None
 
     def _send_users_code(self, orders: Sequence[Order]) -> None:
         """Let classes of a user's own file travel with their objects: workers lack the file."""
@@ -225,17 +272,9 @@ class _Actors:
         try:
             size = self._ray.get(reply)
         except self._ray.exceptions.RayError as error:
-            self._failures += 1
-            if self._failures > 2 * self.count:
-                raise ValueError(
-                    f"Workers cannot start on the Ray cluster: {_reason(error)} Every node needs "
-                    "the same version of mirrorpo and Python."
-                ) from None
+            self._count_loss(error)
             self._start_one()
             return None
-        # A run of many hours may lose many workers as they start: only failures in a row say that
-        # none can.
-        self._failures = 0
         self._idle.append(actor)
         return size
 
@@ -268,6 +307,9 @@ class _Actor:
 
     def agents_at_once(self) -> int:
         return agents_at_once()
+
+    def is_there(self) -> bool:
+        return True
 
     def work_off(self, order: Order) -> ScoredAgents:
         return self._worker.work_off(order)
