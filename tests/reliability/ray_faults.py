@@ -25,7 +25,7 @@ from mirrorpo import divergence
 from tests.reliability import commands
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE = 3600.0
+_PATIENCE = 4 * 3600.0
 
 
 @dataclass
