@@ -15,6 +15,7 @@ from array_api_compat import is_array_api_obj
 from .arrays import Array, Number, as_array, at_least_single, detach, namespace
 from .component import Component, choice
 from .needs import PairPlan, ReferenceUpdate
+from .numerics import at_least_lowest
 from .pairs import PairLogProbs
 from .ranges import Range, ranges
 
@@ -234,10 +235,10 @@ class Objective(Component):
             return None if value is None else as_array(at_least_single(value), like)
 
         def log_prob(value: Array | None, steps: Number) -> Array:
-            return single(value) if self.aggregation == "sum" else mean(value, steps)
+            return mean(value, 1.0 if self.aggregation == "sum" else steps)
 
         def mean(value: Array | None, steps: Number) -> Array:
-            return None if value is None else single(value) / steps
+            return None if value is None else at_least_lowest(single(value) / steps)
 
         chosen_length, rejected_length = length(pairs.chosen_length), length(pairs.rejected_length)
         return Batch(

@@ -14,6 +14,9 @@ SMALLEST_GAP = 1e-15
 """A log-prob closer to 0 than this counts as this far away: bounds odds and their gradient so
 that even its square, which gradient clipping forms, is a float32."""
 
+LOWEST = -1e8
+"""A log-prob below this counts as this: bounds squares, cubes and exponentials of margins."""
+
 LARGEST_EXPONENT = 60.0
 """Where `exp` turns into its tangent: far beyond any useful value, far below float32's limit."""
 
@@ -35,6 +38,15 @@ def relu(x: Array) -> Array:
     """``max(x, 0)``, with gradient 0 at 0 in every library."""
     xp = namespace(x)
     return xp.where(x > 0, x, xp.zeros_like(x))
+
+
+def at_least_lowest(x: Array) -> Array:
+    """Log-probs ``x``, those below `LOWEST` taken as that, with gradient 1 everywhere.
+
+    A clipped value alone would have gradient 0: nothing would raise such a sequence again.
+    """
+    xp = namespace(x)
+    return xp.where(x < LOWEST, x - detach(x) + LOWEST, x)
 
 
 def log1mexp(x: Array) -> Array:
