@@ -11,6 +11,11 @@ log-probs, over minibatches of two pairs of which three in ten have the wrong la
 and log-probs as large as those of its own agents at the end of training on noisy:0.3, and with its
 memory of 200 minibatches before. The grip of losses whose gradient needs more than the pair is not
 stated.
+
+`edge` is how near a loss's tuned values came to an end of their ranges, as a share of the range's
+width, in the variant where they came nearest; scores of tuning that ended within a tenth of it are
+marked with `°`. `cost` is the median training time of a final agent, compilation included, relative
+to SFT's in the same bench.
 """
 
 import json
@@ -31,6 +36,9 @@ from mirrorpo.study.statistics import differences_to_best, row_means
 from mirrorpo.study.tables import SourceAgent, mean_text
 
 NOISY, SHARE = "noisy:0.3", 0.3
+AT_EDGE, TOWARD_SFT = "°", "toward SFT"
+SFT_NAMES = ("sft", "closed-form")
+"""SFT, and the family that is SFT until its terms are chosen: what the times are relative to."""
 BATCHES, PAIRS = 400, 2
 LEAST_MARGIN = 0.02
 """The typical margin of a loss whose agents have none, in log-probs per step."""
@@ -51,12 +59,12 @@ def main(
     """
     start_jax()
     try:
-        every = agents(paths)
-        rows = table(every, *(sources or measured_sources(paths[0])))
+        every, edges = agents(paths), tuned(paths)
+        rows = table(every, edges, *(sources or measured_sources(paths[0])))
     except ValueError as error:
         fail(str(error))
-    print(in_markdown(rows, returns(every)))
-    print(in_words(rows, every))
+    print(in_markdown(rows, returns(every, edges)))
+    print(in_words(rows, every, edges))
     if out is not None:
         files.write_json(out, json.loads(rows.reset_index().to_json(orient="records")))
 
@@ -68,17 +76,28 @@ def agents(paths: Sequence[Path]) -> pd.DataFrame:
 
     lines = []
     with unpacking.folders(paths) as found:
-        for folder in found:
+        for bench, folder in enumerate(found):
             for record, curves in records.read(folder / "metrics.jsonl"):
                 last = {name: values[-1] for name, values in curves.items() if values}
                 lines.append(
                     {
                         **{name: getattr(record, name) for name in _KEPT},
+                        "bench": bench,
                         "chosen": last.get("chosen_log_prob"),
                         "rejected": last.get("rejected_log_prob"),
                     }
                 )
     return pd.DataFrame(lines)
+
+
+def tuned(paths: Sequence[Path]) -> pd.DataFrame:
+    """Of each tuned loss and variant, `edge_distance` and `at_edge` as in summary.csv."""
+    from mirrorpo.reporting.published import unpacking
+
+    with unpacking.folders(paths) as found:
+        every = pd.concat([pd.read_csv(folder / "summary.csv") for folder in found])
+    columns = ["algorithm", "variant", "edge_distance", "at_edge"]
+    return every.loc[every["trials"] > 0, columns].fillna({"at_edge": ""})
 
 
 def measured_sources(path: Path) -> tuple[float, float]:
@@ -93,13 +112,13 @@ def measured_sources(path: Path) -> tuple[float, float]:
 
 _KEPT = (
     *("algorithm", "variant", "phase", "hyperparameters", "return_mean", "trial"),
-    *("seed", "data_draw", "episodes_seed", "diverged"),
+    *("seed", "data_draw", "episodes_seed", "diverged", "train_seconds"),
 )
 
 
-def table(frame: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
-    """One row per loss: normalised scores, what tuning gained, kind and grip; the best worst case
-    first."""
+def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
+    """One row per loss: normalised scores, what tuning gained and how near an edge it ended, cost,
+    kind and grip; the best worst case first."""
     frame = frame.assign(score=(frame["return_mean"] - worse) / (better - worse))
     final = frame[frame["phase"] == "final"]
     scores = final.pivot_table(index="algorithm", columns="variant", values="score")
@@ -107,6 +126,8 @@ def table(frame: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
     # The first trial has the default values.
     gained = (search.max() - search.first()).groupby("algorithm").mean()
     rows = scores.assign(worst=scores.min(axis=1), mean=scores.mean(axis=1), tuning=gained)
+    rows["edge"] = edges.groupby("algorithm")["edge_distance"].min()
+    rows["cost"] = cost(final)
     noisy = final[final["variant"] == NOISY].groupby("algorithm")
     known = {name: _kind_and_grip(name, cell) for name, cell in noisy}
     rows["kind"] = pd.Series({name: kind for name, (kind, _) in known.items()})
@@ -114,9 +135,24 @@ def table(frame: pd.DataFrame, worse: float, better: float) -> pd.DataFrame:
     return rows.sort_values("worst", ascending=False)
 
 
-def returns(frame: pd.DataFrame) -> pd.DataFrame:
+def cost(final: pd.DataFrame) -> pd.Series:
+    """Median training time of an agent by loss, relative to SFT's in the same bench; NaN where the
+    bench has no SFT."""
+    medians = final.groupby(["bench", "algorithm"])["train_seconds"].median()
+    relative = {}
+    for bench, of_bench in medians.groupby("bench"):
+        by_loss = of_bench.loc[bench]
+        plain = next((by_loss[name] for name in SFT_NAMES if name in by_loss), np.nan)
+        relative |= dict(by_loss / plain)
+    return pd.Series(relative)
+
+
+def returns(frame: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
     """Mean true return ± standard error by loss and variant, in bold where a paired test does not
-    find it worse than the column's best (5 %, corrected by Holm for the number of losses)."""
+    find it worse than the column's best (5 %, corrected by Holm for the number of losses), and
+    marked where tuning ended at an edge."""
+    at_edge = edges[edges["at_edge"] != ""]
+    marked = set(zip(at_edge["algorithm"], at_edge["variant"], strict=True))
     final = frame[frame["phase"] == "final"]
     cells = {}
     for variant, column in final.groupby("variant", sort=False):
@@ -126,6 +162,7 @@ def returns(frame: pd.DataFrame) -> pd.DataFrame:
             name: ("**{}**" if best[name] else "{}").format(
                 mean_text(line["mean"], line["standard_error"], 0)
             )
+            + (AT_EDGE if (name, variant) in marked else "")
             for name, line in means.iterrows()
         }
     return pd.DataFrame(cells)
@@ -133,14 +170,19 @@ def returns(frame: pd.DataFrame) -> pd.DataFrame:
 
 def in_markdown(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
     """Both as one table."""
-    lines = [["loss", *cells, "worst", "mean", "tuning", "kind", "grip"]]
-    lines.append(["---", *["---:"] * (len(cells.columns) + 3), "---", "---:"])
+    columns = ("worst", "mean", "tuning", "edge", "cost")
+    lines = [["loss", *cells, *columns, "kind", "grip"]]
+    lines.append(["---", *["---:"] * (len(cells.columns) + len(columns)), "---", "---:"])
     for name, row in rows.iterrows():
-        numbers = [f"{row[column]:.2f}" for column in ("worst", "mean", "tuning")]
+        numbers = [_short(row[column]) for column in columns]
         lines.append(
             [str(name), *cells.loc[name], *numbers, str(row["kind"]), f"{row['grip']:.2g}"]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "\N{EN DASH}"
 
 
 def _kind_and_grip(name: str, cell: pd.DataFrame) -> tuple[str, float]:
@@ -232,9 +274,10 @@ def _compiled() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     return jax.jit(lambda objective, sides, *rest: jax.grad(loss)(sides, objective, *rest))
 
 
-def in_words(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
+def in_words(rows: pd.DataFrame, frame: pd.DataFrame, edges: pd.DataFrame) -> str:
     """The rank correlations of grip, and of the chosen trajectories' log-prob at the end of
-    training, with the score; and the means by kind."""
+    training, with the score; how many optima lie at an edge; and the means by kind, with the
+    median cost."""
     known = rows.dropna(subset=["grip"])
     said = [f"A looser grip and the score on {NOISY}: {_correlation(-known['grip'], known[NOISY])}"]
     final = frame[frame["phase"] == "final"]
@@ -244,9 +287,16 @@ def in_words(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
         said.append(
             f"Chosen log-prob at the end and score on {variant}: {_correlation(chosen, scores)}"
         )
+    at_edge = edges.loc[edges["at_edge"] != "", "at_edge"]
+    toward = at_edge.str.contains(TOWARD_SFT).sum()
+    said.append(
+        f"Of {len(edges)} optima {len(at_edge)} lie at an edge, {toward} of them {TOWARD_SFT}."
+    )
     variants = list(dict.fromkeys(final["variant"]))
     kinds = rows.groupby("kind")[[*variants, "worst", "mean"]].mean().round(2)
     kinds.insert(0, "losses", rows.groupby("kind").size())
+    costs = rows.groupby("kind")["cost"]
+    kinds["timed"], kinds["cost"] = costs.count(), costs.median().round(2)
     return "\n".join([*said, kinds.to_string()])
 
 

@@ -1,4 +1,4 @@
-// Sorts the leaderboard, and shows the chosen robot and family alone.
+// Sorts the leaderboard, and shows the chosen robot or text, kind of data and family alone.
 "use strict";
 
 function setUpLeaderboard(board) {
@@ -6,7 +6,7 @@ function setUpLeaderboard(board) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  const chosen = { robot: "", family: "" };
+  const chosen = { robot: "", variant: "", family: "" };
   const place = (name) => heads.findIndex((head) => head.dataset.of === name);
   let sorted = place("worst");
   let falls = true;
@@ -17,30 +17,38 @@ function setUpLeaderboard(board) {
     return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
   }
 
+  function isShown({ robot, variant, only }) {
+    if (robot === undefined) return true;
+    if (only !== undefined && chosen[only] === "") return false;
+    return ["", robot].includes(chosen.robot) && ["", variant].includes(chosen.variant);
+  }
+
   function summarise(row) {
     const shown = [...row.cells].filter(
-      (cell) => cell.dataset.robot !== undefined && !cell.hidden && cell.dataset.value !== undefined
+      (cell, at) => heads[at].dataset.robot !== undefined && !cell.hidden
     );
-    const scores = shown.map((cell) => Number(cell.dataset.value));
-    const complete = scores.length > 0;
+    const [scores, edges] = ["value", "edge"].map((name) =>
+      shown.filter((cell) => cell.dataset[name] !== undefined).map((cell) => Number(cell.dataset[name]))
+    );
     const found = {
-      worst: Math.min(...scores),
-      mean: scores.reduce((sum, one) => sum + one, 0) / scores.length,
+      worst: [scores, Math.min(...scores)],
+      mean: [scores, scores.reduce((sum, one) => sum + one, 0) / scores.length],
+      edge: [edges, Math.min(...edges)],
     };
-    for (const name of ["worst", "mean"]) {
+    for (const [name, [of, one]] of Object.entries(found)) {
       const cell = row.cells[place(name)];
-      cell.textContent = complete ? found[name].toFixed(2) : "";
-      if (complete) cell.dataset.value = String(found[name]);
+      cell.textContent = of.length > 0 ? one.toFixed(2) : "";
+      if (of.length > 0) cell.dataset.value = String(one);
       else delete cell.dataset.value;
     }
-    return complete;
+    return scores.length > 0;
   }
 
   function draw() {
     for (const row of [table.tHead.rows[0], ...rows]) {
-      for (const cell of row.cells) {
-        cell.hidden = chosen.robot !== "" && (cell.dataset.robot ?? chosen.robot) !== chosen.robot;
-      }
+      [...row.cells].forEach((cell, at) => {
+        cell.hidden = !isShown(heads[at].dataset);
+      });
     }
     for (const row of rows) {
       const measured = summarise(row);

@@ -39,17 +39,41 @@ ROBOTS = {
         "fixed-tla",
         "fixed-tla-clean",
         "gated-reference-tla",
+        "noise-levels-tla",
     ),
     "Walker2d": ("leaderboard-walker2d",),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first
 run's counts."""
 
+TEXTS = {
+    "Reviews (text)": (
+        "reviews-filtered",
+        "reviews-gated",
+        "reviews-found",
+        "reviews-gated-reference",
+    )
+}
+"""Published runs of a language model's bench: nothing tuned, and few agents."""
+
+UNTUNED = "<br>untuned, 3 agents"
+
 VARIANTS = {
     "noisy:0.3": "3 in 10 labels wrong",
     "mixed-quality": "mixed quality",
     "base": "clean",
 }
+"""Kinds of data that all losses of a robot have."""
+
+MORE_VARIANTS = {
+    "noisy:0.2": "2 in 10 labels wrong",
+    "noisy:0.1": "1 in 10 labels wrong",
+    "bad-judge:1000": "bad judge",
+    "bad-judge:2000": "bad judge",
+    "mixed-quality+noisy:0.2": "mixed quality, 2 in 10 labels wrong",
+}
+"""Kinds of data that few losses have: their columns appear when the kind is chosen."""
+
 ON_THE_PICTURE = ("noisy:0.3", "mixed-quality")
 NAMES = {
     "gated[weight=1,lower=0.5]": "gated",
@@ -61,6 +85,7 @@ OURS = (
     *("gated", "gated-reference", "hopper-gated"),
     *("hopper-noisy", "hopper-robust", "hopper-all", "hopper-hinge"),
 )
+AT_EDGE = "°"
 LOWEST = -0.6
 """Scores below are drawn here on the picture."""
 
@@ -71,10 +96,10 @@ MARK = "<!-- the leaderboard -->"
 @cache
 def agents() -> pd.DataFrame:
     """Every final agent, with `robot`, `loss` and `score`: 0 the worse source agent, 1 the
-    better one."""
+    better one. With them `edge_distance` and `at_edge` of its loss's tuning, as in summary.csv."""
     parts = [
         of_run(robot, run).assign(folder=at)
-        for robot, runs in ROBOTS.items()
+        for robot, runs in (ROBOTS | TEXTS).items()
         for at, run in enumerate(runs)
     ]
     together = pd.concat(parts)
@@ -86,7 +111,10 @@ def of_run(robot: str, run: str) -> pd.DataFrame:
     """The final agents of one published run."""
     with unpacking.folders([ROOT / "results" / run]) as (folder,):
         found = comparison.read(folder)
+        tuned = pd.read_csv(folder / "summary.csv")
     rows = found.agents[found.agents["phase"] == FINAL_PHASE]
+    edges = tuned[["variant", "algorithm", "edge_distance", "at_edge"]]
+    rows = rows.merge(edges.fillna({"at_edge": ""}), "left", ["variant", "algorithm"])
     better, worse = (source.mean for source in found.table.sources)
     return rows.assign(
         robot=robot,
@@ -102,38 +130,43 @@ def label(algorithm: str) -> str:
 
 
 def cells() -> pd.DataFrame:
-    """One row per robot, variant and loss: mean score, its standard error, agents, seconds."""
+    """One row per robot, variant and loss: mean score, its standard error, agents, seconds, and
+    how near an edge its tuning ended."""
     rows = []
     for key, found in agents().groupby(["robot", "variant", "loss"], sort=False):
         mean, error = standard_error.mean_and_error(found["score"], found["data_draw"])
         seconds = (found["train_seconds"] + found["evaluate_seconds"]).mean()
-        rows.append((*key, mean, error, len(found), seconds))
+        first = found.iloc[0]
+        tuned = (first["edge_distance"], first["at_edge"])
+        rows.append((*key, mean, error, len(found), seconds, *tuned))
     columns = ["robot", "variant", "loss", "mean", "error", "agents", "seconds"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*columns, "edge_distance", "at_edge"])
 
 
 def table() -> str:
-    """The table as HTML: docs/leaderboard.js sorts it and chooses robots and families."""
+    """The table as HTML: docs/leaderboard.js sorts it and chooses robots, data and families."""
     found = cells()
-    found = found[found["variant"].isin(VARIANTS)]
+    grounds = [*((robot, VARIANTS | MORE_VARIANTS) for robot in ROBOTS)]
+    grounds += [(texts, VARIANTS) for texts in TEXTS]
     columns = [
         (robot, variant)
-        for robot in ROBOTS
-        for variant in VARIANTS
+        for robot, variants in grounds
+        for variant in variants
         if ((found["robot"] == robot) & (found["variant"] == variant)).any()
     ]
     by_cell = found.set_index(["robot", "variant", "loss"])
     kinds = {entry.name: entry.kind for entry in listing.entries()}
     losses = found.groupby("loss")["mean"].min().sort_values(ascending=False).index
+    robots = found[found["robot"].isin(ROBOTS)]
     head = [
         '<th data-sort="text">loss</th><th data-sort="text">family</th>',
-        *(
-            f'<th data-robot="{robot}" data-sort="number">{robot}<br>{VARIANTS[variant]}</th>'
-            for robot, variant in columns
-        ),
+        *(score_head(robot, variant) for robot, variant in columns),
         '<th data-sort="number" data-of="worst">worst</th>',
         '<th data-sort="number" data-of="mean">mean</th>',
-        '<th data-sort="number" title="training and evaluation of one agent">seconds</th>',
+        '<th data-sort="number" data-of="edge" title="how near tuned values came to an end of '
+        'their ranges, as a share of the width: the nearest of the shown columns">edge</th>',
+        '<th data-sort="number" title="training and evaluation of one agent on a robot">'
+        "seconds</th>",
     ]
     rows = []
     for loss in losses:
@@ -142,39 +175,88 @@ def table() -> str:
             f'<td><a href="zoo/#{loss.partition("[")[0]}">{html.escape(loss)}</a></td>',
             f"<td>{html.escape(kind)}</td>",
         ]
-        for robot, variant in columns:
-            key = (robot, variant, loss)
-            row.append(score_cell(robot, by_cell.loc[key] if key in by_cell.index else None))
-        seconds = found.loc[found["loss"] == loss, "seconds"].mean()
-        row.append(f'<td></td><td></td><td data-value="{seconds:.3f}">{seconds:.1f}</td>')
+        for key in ((*column, loss) for column in columns):
+            row.append(score_cell(by_cell.loc[key] if key in by_cell.index else None))
+        row.append("<td></td>" * 3)
+        seconds = robots.loc[robots["loss"] == loss, "seconds"].mean()
+        timed = f' data-value="{seconds:.3f}">{seconds:.1f}' if np.isfinite(seconds) else ">"
+        row.append(f"<td{timed}</td>")
         rows.append(f'<tr data-family="{html.escape(kind)}">{"".join(row)}</tr>')
     return "\n".join(
         [
             '<div class="leaderboard" markdown="0">',
             "<p>0 is the worse and 1 the better of the two agents that made the data; ± one "
-            "standard error over agents and draws. Worst and mean are over the columns that a loss "
-            "has. Click a head to sort, a loss for its formula and gradient map.</p>",
-            '<p><label>robot <select data-choose="robot"></select></label> '
+            "standard error over agents and draws. Worst and mean are over the columns that are "
+            "shown and that a loss has. Click a head to sort, a loss for its formula and gradient "
+            "map.</p>",
+            '<p><label>robot or text <select data-choose="robot"></select></label> '
+            '<label>data <select data-choose="variant"></select></label> '
             '<label>family <select data-choose="family"></select></label></p>',
             f"<table><thead><tr>{''.join(head)}</tr></thead>",
             f"<tbody>{''.join(rows)}</tbody></table>",
+            f"<p>{notes(found)}</p>",
             "</div>",
         ]
     )
 
 
-def score_cell(robot: str, cell: pd.Series | None) -> str:
+def notes(found: pd.DataFrame) -> str:
+    """What a reader of the table must know of its marks and of the columns that few losses have."""
+    tuned = found[found["edge_distance"].notna() & found["variant"].isin(VARIANTS)]
+    at_edge = tuned[tuned["at_edge"] != ""]
+    toward = at_edge["at_edge"].str.contains("toward SFT").sum()
+    texts = " ".join(
+        f"{name}: a language model, nothing tuned, "
+        f"{found.loc[found['robot'] == name, 'agents'].min()} agents on one draw; its sources "
+        f"earn {' and '.join(source_means(runs[0]))} (± over texts), so the scale itself is rough. "
+        "They count when chosen."
+        for name, runs in TEXTS.items()
+    )
+    return (
+        f"{AT_EDGE} tuning ended within a tenth of an end of a range, at {len(at_edge)} of "
+        f"{len(tuned)} optima, {toward} of them toward plain SFT, where ranges are not widened; "
+        "point at a score for which. Kinds of data that five losses have appear when chosen. "
+        f"{texts}"
+    )
+
+
+def source_means(run: str) -> list[str]:
+    """What a published run's source agents earn, the worse first."""
+    with unpacking.folders([ROOT / "results" / run]) as (folder,):
+        sources = comparison.read(folder).table.sources
+    return [f"{one.mean:.1f} ± {one.standard_error:.1f}" for one in reversed(sources)]
+
+
+def score_head(robot: str, variant: str) -> str:
+    """The head of a column of scores. `data-only` names the choice that makes it appear."""
+    more = variant in MORE_VARIANTS
+    kind = MORE_VARIANTS[variant] if more else VARIANTS[variant]
+    only = ' data-only="robot"' if robot in TEXTS else ' data-only="variant"' if more else ""
+    return (
+        f'<th data-robot="{robot}" data-variant="{kind}"{only} data-sort="number" '
+        f'title="{variant}">{robot}<br>{kind}{UNTUNED if robot in TEXTS else ""}</th>'
+    )
+
+
+def score_cell(cell: pd.Series | None) -> str:
     """One score of the table; empty where a loss was not measured."""
     if cell is None or not np.isfinite(cell["mean"]):
-        return f'<td data-robot="{robot}"></td>'
+        return "<td></td>"
     shown = f"{cell['mean']:.2f} ± {cell['error']:.2f}"
-    return f'<td data-robot="{robot}" data-value="{cell["mean"]:.4f}">{shown}</td>'
+    tuned = ""
+    if np.isfinite(cell["edge_distance"]):
+        where = f" ({cell['at_edge']})" if cell["at_edge"] else ""
+        shown += AT_EDGE if where else ""
+        said = html.escape(f"distance from an edge {cell['edge_distance']:.2f}{where}")
+        tuned = f' data-edge="{cell["edge_distance"]:.4f}" title="{said}"'
+    return f'<td data-value="{cell["mean"]:.4f}"{tuned}>{shown}</td>'
 
 
 def picture(path: Path) -> None:
     """Every agent of the losses that were measured on two robots or more, a panel per robot and
     fault, as a PNG file."""
-    shown = agents()[agents()["variant"].isin(ON_THE_PICTURE)]
+    every = agents()
+    shown = every[every["variant"].isin(ON_THE_PICTURE) & every["robot"].isin(ROBOTS)]
     shown = shown[shown.groupby("loss")["robot"].transform("nunique") > 1]
     order = list(shown.groupby("loss")["score"].mean().sort_values().index)
     figure = Figure(figsize=(11, 8), dpi=110, layout="constrained")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mirrorpo import objectives
@@ -122,9 +122,7 @@ LIBRARIES = {"numpy": numpys, "jax": jaxs, "torch": torchs}
 
 
 def assert_finite(library, sides):
-    lost = [
-        name for name, parts in library(sides).items() if not all(map(_all_finite, parts))
-    ]
+    lost = [name for name, parts in library(sides).items() if not all(map(_all_finite, parts))]
     assert not lost, (lost, sides)
 
 
@@ -138,6 +136,8 @@ def test_values_and_gradients_are_finite_for_every_float32_log_prob(library, exa
 
     @settings(max_examples=examples, deadline=None)
     @given(batches)
+    @example(batch([FARTHEST] * 9 + [-1e6] * 3, None))
+    @example(batch([FARTHEST, -0.0, -1.0] * 2 + [-0.0, FARTHEST, -1.0] * 2, [True] * 3))
     def holds(sides):
         assert_finite(LIBRARIES[library], sides)
 

@@ -154,7 +154,8 @@ class Objective(Component):
 
         Returns:
             An array of shape ``(batch,)`` in the pairs' library. Its batch mean is the published
-            loss. Half-precision input is computed in float32.
+            loss. Half-precision input is computed in float32. Log-probs below `numerics.LOWEST`
+            count as that, with their gradient.
 
         Raises:
             ValueError: if reference log-probs are needed but missing, or progress is outside

@@ -15,7 +15,8 @@ class PairLogProbs:
     Fields:
         chosen, rejected: the policy's log-probability of each preferred and each other sequence
             (trajectory or completion), **summed** over its steps or tokens. At most 0, except
-            that a continuous density may exceed 1.
+            that a continuous density may exceed 1. Of every finite float32 up to 0 all losses and
+            their gradients are finite; below -1e8, as aggregated, a log-prob counts as -1e8.
         reference_chosen, reference_rejected: the same under the reference policy; only
             objectives with ``needs_reference`` look at them.
         chosen_length, rejected_length: how many steps or tokens were summed; 1 if not given.

@@ -1,7 +1,8 @@
 """Scalar functions of a probability: psi and the inverse potential of the mirror formula.
 
 Each takes the **log**-probability, an array of any shape with values up to 0, and returns an array
-of that shape. All are increasing, finite and differentiable for every float32 log-prob.
+of that shape. All are increasing, finite and differentiable for every float32 log-prob from
+`numerics.LOWEST` on; objectives pass no lower one.
 """
 
 from __future__ import annotations

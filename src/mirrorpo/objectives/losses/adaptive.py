@@ -35,6 +35,10 @@ TARGET_STEPS = 20
 """Steps of mirror descent that gamma-PO takes to its targets, as in its released code."""
 
 _SMALLEST_SPREAD = 1e-12
+_FARTHEST = 1e6
+"""beta-DPO takes margins further from the usual one than this, in spreads, as this far: squares of
+distances stay finite where the spread is nearly 0."""
+
 _GAMMA_PAPER = "Robust Preference Optimization via Dynamic Target Margins"
 _GAMMA_AUTHORS = "Sun, Wu, Wu, Zhu, Lu, Zhou, Ma and Wang"
 
@@ -74,6 +78,7 @@ class BetaDPO(Objective):
         xp = namespace(known)
         usual, spread = _moments(batch, known)
         distance = (known - usual) / xp.clip(spread, min=_SMALLEST_SPREAD)
+        distance = xp.clip(distance, min=-_FARTHEST, max=_FARTHEST)
         chance = _chance_to_be_drawn(-0.5 * distance * distance, self.kept)
         weight = chance / numerics.mean(chance)
         change = numerics.mean(weight * known) - usual
