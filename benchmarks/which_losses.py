@@ -287,7 +287,7 @@ def in_words(rows: pd.DataFrame, frame: pd.DataFrame, edges: pd.DataFrame) -> st
         said.append(
             f"Chosen log-prob at the end and score on {variant}: {_correlation(chosen, scores)}"
         )
-    at_edge = edges.loc[edges["at_edge"] != "", "at_edge"]
+    at_edge = edges.loc[edges["at_edge"] != "", "at_edge"].astype(str)
     toward = at_edge.str.contains(TOWARD_SFT).sum()
     said.append(
         f"Of {len(edges)} optima {len(at_edge)} lie at an edge, {toward} of them {TOWARD_SFT}."

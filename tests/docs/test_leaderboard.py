@@ -29,7 +29,22 @@ def test_every_row_is_a_loss_with_the_scores_of_its_agents(leaderboard):
     assert one["mean"] == pytest.approx(scores.mean())
     assert one["agents"] == len(scores) == 8
     assert f"{one['mean']:.2f} ± {one['error']:.2f}" in shown
-    assert (cells["agents"] >= 6).all()
+    texts = cells["robot"].isin(leaderboard.TEXTS)
+    assert (cells.loc[~texts, "agents"] >= 6).all()
+    assert (cells.loc[texts, "agents"] == 3).all()
+    assert texts.sum() == 6
+
+
+def test_scores_are_marked_where_tuning_ended_at_an_edge(leaderboard):
+    cells = leaderboard.cells().set_index(["robot", "variant", "loss"])
+    at_edge, inside = (cells.loc[("Hopper", "noisy:0.3", loss)] for loss in ("dpo", "orpo"))
+    assert at_edge["at_edge"] == "beta high, toward SFT"
+    assert inside["at_edge"] == ""
+    assert leaderboard.score_cell(at_edge).endswith("°</td>")
+    assert "beta high, toward SFT" in leaderboard.score_cell(at_edge)
+    assert "°" not in leaderboard.score_cell(inside)
+    untuned = cells.loc[("Hopper", "noisy:0.3", "sft")]
+    assert "title" not in leaderboard.score_cell(untuned)
 
 
 def test_the_picture_is_made_from_the_runs(leaderboard, tmp_path):
@@ -77,10 +92,65 @@ def test_the_table_sorts_by_what_is_clicked_and_chooses_robots_and_families(page
     page.locator("select[data-choose=robot]").select_option("Hopper")
     assert page.locator("thead th:visible", has_text="Three-Legged Ant").count() == 0
     at = column(page, "loss").index("dpo")
-    means = column(page, "mean")
-    shown = page.locator("tbody tr:visible").nth(at).locator("td[data-robot=Hopper]")
-    scores = [float(text.partition(" ")[0]) for text in shown.all_inner_texts()]
-    assert float(means[at]) == pytest.approx(sum(scores) / len(scores), abs=0.011)
+    scores = [value for _, value in scores_of(page, at)]
+    assert float(column(page, "mean")[at]) == pytest.approx(sum(scores) / len(scores), abs=0.011)
 
     page.locator("select[data-choose=family]").select_option("discovered")
     assert set(column(page, "loss")) == {f"hopper-{name}" for name in DISCOVERED}
+
+
+def scores_of(page, at):
+    """Heads and scores of a shown row, in the shown columns of a robot or text."""
+    row = page.locator("tbody tr:visible").nth(at)
+    return [
+        (" ".join(head.inner_text().split()), float(text.partition(" ")[0]))
+        for place, head in enumerate(page.locator("thead th").all())
+        if head.get_attribute("data-robot") and head.is_visible()
+        if (text := row.locator("td").nth(place).inner_text())
+    ]
+
+
+def shown_columns(page):
+    heads = page.locator("thead th[data-robot]:visible").all()
+    return [
+        (head.get_attribute("data-robot"), head.get_attribute("data-variant")) for head in heads
+    ]
+
+
+def test_a_kind_of_data_is_chosen_and_those_of_few_losses_appear_then(page):
+    kinds = {kind for _, kind in shown_columns(page)}
+    assert kinds == {"3 in 10 labels wrong", "mixed quality", "clean"}
+    select = page.locator("select[data-choose=variant]")
+    select.select_option("mixed quality")
+    assert {kind for _, kind in shown_columns(page)} == {"mixed quality"}
+    at = column(page, "loss").index("slic")
+    scores = [value for _, value in scores_of(page, at)]
+    assert float(column(page, "worst")[at]) == pytest.approx(min(scores), abs=0.006)
+
+    everything = len(column(page, "loss"))
+    select.select_option("2 in 10 labels wrong")
+    assert len(shown_columns(page)) == 2
+    assert "gated" in column(page, "loss")
+    assert len(column(page, "loss")) < everything
+
+
+def test_texts_count_only_where_they_are_chosen(page):
+    def worst_of_gated():
+        return float(column(page, "worst")[column(page, "loss").index("gated")])
+
+    beside = worst_of_gated()
+    page.locator("select[data-choose=robot]").select_option("Reviews (text)")
+    assert shown_columns(page) == [("Reviews (text)", "3 in 10 labels wrong")]
+    assert len(column(page, "loss")) == 6
+    assert worst_of_gated() < 0 < beside
+    assert "untuned, 3 agents" in page.locator("thead th:visible", has_text="Reviews").inner_text()
+
+
+def test_the_edge_of_a_row_is_the_nearest_of_the_shown_columns(page):
+    page.locator("select[data-choose=robot]").select_option("Hopper")
+    at = column(page, "loss").index("dpo")
+    assert column(page, "edge")[at] == "0.06"
+    page.locator("select[data-choose=variant]").select_option("clean")
+    at = column(page, "loss").index("dpo")
+    assert column(page, "edge")[at] == "0.25"
+    assert column(page, "edge")[column(page, "loss").index("sft")] == ""
