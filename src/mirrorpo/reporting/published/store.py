@@ -89,8 +89,7 @@ class IndexEntry:
         commit: the commit of the code that made it.
         date: the day of that commit, YYYY-MM-DD.
         agents: trained agents in the tables.
-        ground: what its numbers stand on, see `mirrorpo.grounds`; None where nothing says it, and
-            for a run that has no such ground.
+        ground: what its numbers stand on, see `mirrorpo.grounds`; None where nothing says it.
     """
 
     purpose: str
