@@ -11,7 +11,7 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from mirrorpo import files
+from mirrorpo import files, grounds
 from mirrorpo.cli.console import fail
 from mirrorpo.reporting.published import packing, store, unpacking
 
@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", nargs="*", type=Path, help="run folders to publish")
     parser.add_argument("--for", dest="purpose", help="what the runs are for; kept if left out")
     parser.add_argument("--command", help="that made the runs, where their config.json says none")
+    parser.add_argument(
+        "--ground", choices=grounds.GROUNDS, help="of the runs, where their config.json says none"
+    )
     parser.add_argument("--name", help="in the results; by default the folder's own")
     parser.add_argument("--drop", nargs="+", default=[], metavar="NAME", help="runs to take out")
     parser.add_argument("--unpack", metavar="NAME", help="a published run to write as a run folder")
@@ -51,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 def change(given: argparse.Namespace) -> None:
     if given.run or given.drop:
         published = [
-            packing.ToPublish(folder, given.purpose, given.command, given.name)
+            packing.ToPublish(folder, given.purpose, given.command, given.name, given.ground)
             for folder in given.run
         ]
         packing.pack(published, given.results, given.drop, date_of, print)

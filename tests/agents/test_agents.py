@@ -163,33 +163,6 @@ def test_settings_that_do_not_divide_are_refused(point, settings, message, tmp_p
         training_run.train(point, PPOSettings(**settings), 0, tmp_path)
 
 
-PUBLISHED_STRENGTH = {"hopper-expert": 2100, "hopper-bad": 900}
-
-
-@pytest.mark.parametrize("name", PUBLISHED_STRENGTH)
-def test_cards_of_shipped_hopper_agents_have_their_published_strength(name):
-    card = agent_files.load(name)[1]
-    assert card.episodes >= 100
-    assert abs(card.return_mean - PUBLISHED_STRENGTH[name]) <= 150
-
-
-@pytest.mark.slow  # fast tests of start states simulate a shipped agent, too
-@pytest.mark.parametrize("name", PUBLISHED_STRENGTH)
-def test_fresh_episodes_of_shipped_hopper_agents_agree_with_their_cards(name):
-    policy, card = agent_files.load(name)
-    mean, error = agent_files.evaluate(policy, tasks.load("hopper"), episodes=50, seed=11)
-    assert abs(mean - card.return_mean) < 5 * np.hypot(error, card.return_standard_error) + 5
-
-
-def test_every_shipped_agent_loads_with_its_card():
-    cards = agent_files.shipped()
-    assert {"hopper-expert", "hopper-bad"} <= {card.name for card in cards}
-    for card in cards:
-        policy, _ = agent_files.load(card.name)
-        task = tasks.load(card.task, card.backend)
-        evaluation.check_sizes(policy, task)
-
-
 def test_the_running_moments_of_ppo_are_those_of_all_batches_together():
     draw = np.random.default_rng(0)
     batches = [draw.normal(3.0, 2.0, size=(50, 4)) for _ in range(3)]

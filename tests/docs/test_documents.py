@@ -128,6 +128,13 @@ def test_every_published_run_that_a_document_names_is_there():
             assert any(run.startswith(begins) for run in known), f"{name_of(path)}: {name}"
 
 
+def test_every_picture_is_shown_by_a_document():
+    texts = "".join(path.read_text("utf-8") for path in DOCUMENTS)
+    pictures = {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert len(pictures) > 5
+    assert not [name for name in pictures if f"images/{name})" not in texts]
+
+
 @pytest.mark.slow
 def test_the_picture_of_all_losses_is_made_from_the_results(tmp_path):
     made = [sys.executable, ROOT / "docs" / "hooks" / "zoo.py", tmp_path / "all.png"]
@@ -163,7 +170,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     hopper_noisy = zoo.partition('<h2 id="hopper-noisy">')[2].partition("<h2")[0]
     assert "hopper noisy:0.3 1.00 ± 0.00 (place 3 of " in hopper_noisy
     assert "tla mixed-quality 0.49 " in hopper_noisy
-    assert (tmp_path / "site" / "images" / "all-losses.png").is_file()
+    assert (tmp_path / "site" / "images" / "leaderboard.png").is_file()
     commands = (tmp_path / "site" / "reference" / "commands" / "index.html").read_text("utf-8")
     assert commands.count("<h2") == sum(
         len(command) if isinstance(command, dict) else 1 for command in COMMANDS.values()

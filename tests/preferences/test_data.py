@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from mirrorpo import versions
 from mirrorpo.agents.agent_files import load
 from mirrorpo.damage import DamageWarning
 from mirrorpo.preferences import data, facts, pools
@@ -237,6 +238,21 @@ def test_a_whole_cache_is_as_good_as_its_folder_of_pools(cached, pool, tmp_path,
         path.rename(inside / path.name)
     monkeypatch.setattr(data, "simulate", None)
     np.testing.assert_array_equal(cached().trajectories.returns, pool.trajectories.returns)
+
+
+def test_a_pool_of_an_older_version_of_mirrorpo_is_taken_and_one_of_another_simulator_is_not(
+    cached, pool, monkeypatch
+):
+    cached()
+    simulated = []
+    monkeypatch.setattr(data, "simulate", lambda *given: simulated.append(given) or pool)
+    installed = versions.installed()
+    monkeypatch.setattr(versions, "installed", lambda: {**installed, "mirrorpo": "99.0"})
+    cached()
+    assert not simulated
+    monkeypatch.setattr(versions, "installed", lambda: {**installed, "brax": "99.0"})
+    cached()
+    assert len(simulated) == 1
 
 
 def test_a_damaged_pool_of_the_cache_is_said_and_made_again(cached, pool, tmp_path):

@@ -134,6 +134,12 @@ def test_runs_in_folders_of_a_run_are_runs_of_their_own(written, tmp_path):
     assert [*index] == ["study", "study/one", "study/two"]
     assert (index["study"].kind, index["study/one"].kind) == ("other", "bench")
     assert index["study"].command == "python study.py"
+    # A configuration says its ground; of the study's own files only who publishes it can.
+    assert (index["study"].ground, index["study/one"].ground) == (None, "0.1.0")
+    pack([ToPublish(study, ground="0.2.0")], out)
+    pack([ToPublish(study)], out)
+    index = store.read_index(out)
+    assert (index["study"].ground, index["study/one"].ground) == ("0.2.0", "0.1.0")
     with unpacking.folders([out / "study", out / "study" / "two"]) as (whole, two):
         assert (whole / "effects.csv").read_text() == "a,b\n1,2\n"
         read = [records.read(path / runs.METRICS) for path in (whole / "two", two)]

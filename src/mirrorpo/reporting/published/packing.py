@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as arrow
 
-from mirrorpo import bounded, files, run_kinds, runs, versions
+from mirrorpo import bounded, files, grounds, run_kinds, runs, versions
 from mirrorpo.reporting.page import commands
 from mirrorpo.reporting.published import agents, documents, store
 from mirrorpo.reporting.published.store import IndexEntry
@@ -31,12 +31,15 @@ class ToPublish:
         purpose: what the run is for; None for what the index says already.
         command: that made it, where its configuration does not say so.
         name: in the results; the folder's own by default.
+        ground: that it stands on, where its configuration does not say so; None for what the
+            index says already.
     """
 
     folder: Path
     purpose: str | None = None
     command: str | None = None
     name: str | None = None
+    ground: grounds.Ground | None = None
 
     @property
     def called(self) -> str:
@@ -84,7 +87,8 @@ def pack(
             purpose = one.purpose or (before.purpose if before else None)
             if not purpose:
                 raise ValueError(f"{one.folder}: say what the run is for, in words.")
-            told[run] = _entry(known, purpose, one.command, dated)
+            ground = one.ground or (entries[run].ground if run in entries else None)
+            told[run] = _entry(known, purpose, one.command, ground, dated)
     gone = {*drop, *(one.called for one in published)}
     for name, found in rows.items():
         kept = [row for row in found if not any(_is_of(one, row["run"]) for one in gone)]
@@ -175,6 +179,7 @@ def _entry(
     known: _Known,
     purpose: str,
     command: str | None,
+    ground: grounds.Ground | None,
     dated: Callable[[str], str | None],
 ) -> IndexEntry:
     config = known.config
@@ -190,6 +195,7 @@ def _entry(
         commit=commit,
         date=None if commit is None else dated(commit),
         agents=known.agents,
+        ground=grounds.of(config) or ground,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet
 
-from mirrorpo import bounded, files, typed
+from mirrorpo import bounded, files, grounds, typed
 
 AGENTS = "agents.parquet"
 CURVES = "curves.parquet"
@@ -89,6 +89,7 @@ class IndexEntry:
         commit: the commit of the code that made it.
         date: the day of that commit, YYYY-MM-DD.
         agents: trained agents in the tables.
+        ground: what its numbers stand on, see `mirrorpo.grounds`; None where nothing says it.
     """
 
     purpose: str
@@ -99,6 +100,7 @@ class IndexEntry:
     commit: str | None
     date: str | None
     agents: int
+    ground: grounds.Ground | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""How many episodes end within 50 steps, from brax's own start states and from the floor?
+
+    python benchmarks/short_episodes.py --starts brax hopper=hopper-expert ant=ant-original
+    python benchmarks/short_episodes.py --starts floor hopper=hopper-expert halfcheetah=zeros
+
+Each argument is a task and an agent of it, by name or file; `zeros` stands for motor commands of
+zero. Printed: the share of episodes that are shorter than 50 steps with its standard error, and
+the largest height above its start that a torso reaches in any episode, in metres.
+"""
+
+import argparse
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mirrorpo.agents import agent_files
+from mirrorpo.cli.console import fail
+from mirrorpo.simulation import rollout, tasks
+from mirrorpo.simulation.evaluation import SHORT_EPISODE
+from mirrorpo.simulation.policy import Policy
+
+ZEROS = "zeros"
+
+
+def measure(
+    task: tasks.Task, policy: Policy | None, episodes: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of each episode, at most `SHORT_EPISODE`, and how far its torso rises in metres."""
+
+    def one(start: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
+        first = task.reset(start)
+
+        def step(carry, t):
+            state, alive = carry
+            action = jnp.zeros(task.action_size)
+            if policy is not None:
+                action = policy.act(state.obs, jax.random.fold_in(noise, t))
+            state = task.step(state, action)
+            height = jnp.where(alive, state.pipeline_state.x.pos[0, 2], -jnp.inf)
+            return (state, alive & (state.done < 0.5)), (alive, height)
+
+        _, (alive, height) = jax.lax.scan(step, (first, True), jnp.arange(SHORT_EPISODE))
+        return alive.sum(), height.max() - first.pipeline_state.x.pos[0, 2]
+
+    keys = rollout.episode_keys(jax.random.key(seed), episodes)
+    length, rise = jax.jit(jax.vmap(one))(*keys)
+    return np.asarray(length), np.asarray(rise)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Share of episodes that end within 50 steps.")
+    parser.add_argument("who", nargs="+", metavar="TASK=AGENT")
+    parser.add_argument("--starts", choices=("brax", "floor"), default="floor")
+    parser.add_argument("--episodes", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=4)
+    given = parser.parse_args()
+    if given.starts == "brax":
+        tasks.stand_on_floor = lambda env: env
+    print("| task | agent | starts | episodes under 50 steps | highest rise |")
+    print("| --- | --- | --- | ---: | ---: |")
+    for text in given.who:
+        name, _, agent = text.partition("=")
+        try:
+            task = tasks.robot(name, "measured")
+            policy = None if agent == ZEROS else agent_files.load(agent)[0]
+        except ValueError as error:
+            fail(str(error))
+        length, rise = measure(task, policy, given.episodes, given.seed)
+        share = np.mean(length < SHORT_EPISODE)
+        error = np.sqrt(share * (1 - share) / given.episodes)
+        print(
+            f"| {name} | {agent} | {given.starts} | {100 * share:.1f} ± {100 * error:.1f} % "
+            f"of {given.episodes} | {rise.max():.2f} m |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
