@@ -27,9 +27,10 @@ def test_every_name_is_there():
 
 def test_the_methods_that_are_replaced_or_called_have_their_parameters():
     trainer = trl_names.CPOTrainer
-    assert parameters(trainer.concatenated_forward) == ["self", "model", "batch"]
+    assert parameters(trainer.concatenated_inputs) == [
+        *("batch", "is_encoder_decoder", "padding_value", "device")
+    ]
     assert parameters(trainer.get_batch_loss_metrics) == ["self", "model", "batch", "train_eval"]
-    assert parameters(trainer.get_batch_logps)[:2] == ["logits", "labels"]
     assert parameters(trainer.create_scheduler)[1:] == ["num_training_steps", "optimizer"]
     assert parameters(trainer._save_checkpoint) == ["self", "model", "trial"]
     assert parameters(trainer.train)[1] == "resume_from_checkpoint"

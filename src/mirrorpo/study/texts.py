@@ -228,6 +228,7 @@ class _Trainer:
             lambda done, of: self.report(
                 f"{job.variant}: {job.algorithm} ({job.phase})", _TRAINING * done / of
             ),
+            (self.prepared.original, self.prepared.tokenizer),
         )
         final = job.phase == FINAL
         scoring = ground.settings.scoring

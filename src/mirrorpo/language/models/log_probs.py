@@ -8,6 +8,8 @@ import numpy as np
 
 from mirrorpo.language.trl_names import torch
 
+from .completion_logits import completion_logits
+
 
 @dataclass(frozen=True)
 class LogProbs:
@@ -46,16 +48,15 @@ def measure(
         ]
         width = max(len(prompt) + len(text) for prompt, text in rows)
         ids = torch.full((len(rows), width), tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
+        mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
         for row, (prompt, text) in enumerate(rows):
-            ids[row, : len(prompt) + len(text)] = torch.tensor([*prompt, *text])
-            mask[row, : len(prompt) + len(text)] = 1
-        logits = model(ids.to(model.device), attention_mask=mask.to(model.device)).logits.float()
-        given = logits[:, :-1].log_softmax(-1).cpu().gather(2, ids[:, 1:, None])[..., 0]
-        for row, (prompt, text) in enumerate(rows):
-            own = given[row, len(prompt) - 1 : len(prompt) + len(text) - 1]
-            total.append(float(own.double().sum()))
-            tokens.append(len(text))
+            end = len(prompt) + len(text)
+            ids[row, :end] = torch.tensor([*prompt, *text])
+            mask[row, :end] = 1
+            labels[row, len(prompt) : end] = ids[row, len(prompt) : end]
+        parts = (part.to(model.device) for part in (ids, mask, labels))
+        total += completion_logits(model, *parts).log_probs().tolist()
+        tokens += [len(text) for _, text in rows]
     return LogProbs(np.array(total), np.array(tokens))
 
 

@@ -51,7 +51,7 @@ def score(
     settings = prepared.settings
     model: Any = prepared.original
     if adapter is not None:
-        model = loading.on_device(loading.load(settings.model, str(adapter))[0])
+        model = loading.merged(loading.copied(prepared.original), str(adapter))
     asked = texts.cycle(prompts, count)
     tokenizer = prepared.tokenizer
     begun = prepared.begun(asked)

@@ -1,11 +1,13 @@
 """One fine-tuning of the original model: adapters in a folder that is there only when complete."""
 
+import copy
 import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mirrorpo import files
 from mirrorpo.divergence import short_or_none
@@ -58,6 +60,7 @@ def fine_tune(
     seed: int,
     folder: Path,
     report: Callable[[float, float], None] = lambda done, of: None,
+    original: tuple[Any, Any] | None = None,
 ) -> FineTuning:
     """Train adapters of the original on preference pairs, or read back those in `folder`.
 
@@ -68,12 +71,13 @@ def fine_tune(
         seed: the seed of the adapters' start, and of the order of the pairs.
         folder: the folder of the result. An interrupted training starts over.
         report: called with (steps done, all steps).
+        original: the original and its tokenizer, which stay as they are; None to load them.
     """
     if not (folder / CARD).is_file():
         shutil.rmtree(folder, ignore_errors=True)  # half of what a kill has let be dropped
 
         def write(part: Path) -> None:
-            card = _train(settings, objective, pairs, seed, part, report)
+            card = _train(settings, objective, pairs, seed, part, report, original)
             files.write_json(part / CARD, asdict(card))
 
         files.write_folder_atomically(folder, write)
@@ -88,10 +92,14 @@ def _train(
     seed: int,
     folder: Path,
     report: Callable[[float, float], None],
+    original: tuple[Any, Any] | None,
 ) -> _Card:
     began = time.perf_counter()
     transformers.set_seed(seed)
-    model, tokenizer = loading.load(settings.model)
+    if original is None:
+        model, tokenizer = loading.load(settings.model)
+    else:
+        model, tokenizer = loading.copied(original[0], True), copy.deepcopy(original[1])
     tokenizer.bos_token = None  # prompts have it already, where the tokenizer adds one
     tokenizer.chat_template = None  # continuations are no answers: prompts are read as they are
     trainer = PreferenceTrainer(

@@ -95,7 +95,7 @@ class PreparedTask:
         path = self.folder / f"pool-{draw}.json"
 
         def make() -> PoolContent:
-            steered = loading.on_device(loading.load(self.settings.model, str(self.target))[0])
+            steered = loading.merged(loading.copied(self.original), str(self.target))
             found, scored = [], []
             sources = ((steered, 1, "target-pool"), (self.original, 2, "original-pool"))
             for model, stage, name in sources:
@@ -232,6 +232,7 @@ def _with_target(made: PreparedTask, report: PartProgress) -> _Target:
         settings.data_seed,
         made.folder / "target",
         lambda done, of: report("target", done, of),
+        (made.original, made.tokenizer),
     )
     return _Target(usual, spread)
 

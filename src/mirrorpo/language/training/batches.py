@@ -1,13 +1,39 @@
 """What is read from a collated batch and from a model's answer to it."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from mirrorpo.language.models.completion_logits import CompletionLogits, completion_logits
 from mirrorpo.language.trl_names import torch
 
 
-def without(batch: Any, side: str) -> dict[str, Any]:
-    """A collated batch with no rows on one side."""
-    return {key: value[:0] if key.startswith(side) else value for key, value in batch.items()}
+@dataclass(frozen=True)
+class Side:
+    """What a model says of the chosen or of the rejected completions; each of shape (batch,).
+
+    Attributes:
+        log_probs: summed over each completion's tokens.
+        agreement: see `CompletionLogits.log_agreement`; None where nobody asks for it.
+    """
+
+    log_probs: torch.Tensor
+    agreement: torch.Tensor | None = None
+
+
+def ask(model: Any, batch: Any, side: str, **settings: Any) -> CompletionLogits:
+    """A model's answer to one side of a collated batch: "chosen", "rejected", or "concatenated" of
+    TRL's `concatenated_inputs`, which holds one after the other."""
+    parts = (batch[f"{side}_{kind}"] for kind in ("input_ids", "attention_mask", "labels"))
+    return completion_logits(model, *parts, **settings)
+
+
+def both_sides(found: CompletionLogits, with_agreement: bool = False) -> tuple[Side, Side]:
+    """Chosen and rejected side of an answer to both."""
+    chosen, rejected = found.log_probs().chunk(2)
+    if not with_agreement:
+        return Side(chosen), Side(rejected)
+    agreement = found.log_agreement().chunk(2)
+    return Side(chosen, agreement[0]), Side(rejected, agreement[1])
 
 
 def completion_lengths(labels: torch.Tensor) -> torch.Tensor:
@@ -15,14 +41,9 @@ def completion_lengths(labels: torch.Tensor) -> torch.Tensor:
     return (labels[:, 1:] != -100).sum(-1)
 
 
-@torch.no_grad()
-def log_agreement(logits: torch.Tensor, labels: Any) -> torch.Tensor:
-    """Log of ``sum_v pi(v)^2``, summed over each completion's tokens; shape (batch,).
-
-    Args:
-        logits: shape (batch, at least as many tokens as labels, vocabulary).
-        labels: shape (batch, tokens), -100 where a token is not of the completion.
-    """
-    kept = labels[:, 1:] != -100
-    log_probs = logits[:, : kept.shape[1]].float().log_softmax(-1)
-    return (torch.logsumexp(2.0 * log_probs, dim=-1) * kept).sum(-1)
+def of_chosen(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Those numbers of `breakdown` that need no rejected completion."""
+    needs = ("rejected", "margin", "accurac")
+    return {
+        name: value for name, value in numbers.items() if not any(part in name for part in needs)
+    }

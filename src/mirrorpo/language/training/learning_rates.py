@@ -51,3 +51,10 @@ def _factor(args: Any, steps: int) -> Callable[[int], float]:
             "linear, cosine or constant, or set sft_stage=False."
         )
     return found.lr_lambdas[0]
+
+
+def forget(optimizer: Any) -> None:
+    """Empty an optimiser's state, under the wrappers that accelerate and DeepSpeed put around."""
+    while isinstance(getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = optimizer.optimizer
+    optimizer.state.clear()

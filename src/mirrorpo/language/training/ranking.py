@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo.cross_fitting import check_enough, cross_fitted_margins, groups, places
+from mirrorpo.language.models.completion_logits import completion_logits
 from mirrorpo.language.trl_names import broadcast_object_list, torch, transformers
 from mirrorpo.objectives import Objective
 from mirrorpo.preference_texts.reading import PreferenceTexts
@@ -127,7 +128,9 @@ def _hidden_difference(model: Any, batches: Iterator[Any]) -> np.ndarray:
                     batch[f"{side}_{kind}"].to(model.device)
                     for kind in ("input_ids", "attention_mask", "labels")
                 )
-                states = model(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+                nothing = torch.full_like(labels, -100)  # no logits: only the states are read
+                asked = completion_logits(model, ids, mask, nothing, output_hidden_states=True)
+                states = asked.outputs.hidden_states
                 weight = (labels != -100).float()[..., None]
                 sides.append((states[-1].float() * weight).sum(1) / weight.sum(1))
             found.append(torch.stack(sides).cpu().numpy())

@@ -33,3 +33,17 @@ class Record(transformers.TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
             json_lines.write(self._path, [_as_json(row) for row in state.log_history])
+
+
+def is_logged(arguments: Any, state: Any) -> bool:
+    """Whether a log follows the step at work; where logs are not counted in steps, any may be.
+
+    Args:
+        arguments: the `transformers.TrainingArguments`.
+        state: the trainer's state before the step ends.
+    """
+    if arguments.logging_strategy != "steps":
+        return True
+    step = state.global_step + 1
+    first = arguments.logging_first_step and step == 1
+    return first or step % state.logging_steps == 0 or step >= state.max_steps

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mirrorpo import array_files
-from mirrorpo.language.trl_names import torch
+from mirrorpo.language.trl_names import prepare_deepspeed, prepare_fsdp, torch
 
 from .rows import ROW
 
@@ -96,3 +96,12 @@ def measure(
     finally:
         model.train(training)
     return table[:, 0].contiguous(), table[:, 1].contiguous()
+
+
+def prepared(model: Any, trainer: Any) -> Any:
+    """Another model as the reference, spread over the processes of a trainer as its policy is."""
+    if trainer.is_deepspeed_enabled:
+        return prepare_deepspeed(model, trainer.accelerator)
+    if trainer.is_fsdp_enabled:
+        return prepare_fsdp(model, trainer.accelerator)
+    return trainer.accelerator.prepare_model(model, evaluation_mode=True)

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mirrorpo.language.models import loading
+from mirrorpo.language.models.completion_logits import CompletionLogits
 from mirrorpo.language.trl_names import (
     CPOTrainer,
     DPOConfig,
     datasets,
-    prepare_deepspeed,
-    prepare_fsdp,
     torch,
     transformers,
 )
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import ranking
-from .batches import completion_lengths, log_agreement, without
+from .batches import Side, ask, both_sides, completion_lengths, of_chosen
 from .breakdown import breakdown
 from .declarations import check_declarations
 from .dpo_config import converted
-from .learning_rates import schedule
+from .learning_rates import forget, schedule
 from .memory import Memory
-from .reference import ReferenceLogProbs, measure
+from .record import is_logged
+from .reference import ReferenceLogProbs, measure, prepared
 from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
@@ -127,8 +127,7 @@ class PreferenceTrainer(CPOTrainer):
             callbacks=callbacks,
             optimizers=optimizers,
         )
-        # TRL need not compute its own SFT term.
-        self.cpo_alpha = 0.0
+        self._router = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self.stages = TrainingStages.of(chosen, args.aggregation, args.sft_stage)
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
@@ -167,7 +166,7 @@ class PreferenceTrainer(CPOTrainer):
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self.args.reset_optimizer and 0 < self.state.global_step == self._stage().start:
-            _forget(self.optimizer)
+            forget(self.optimizer)
         return super().training_step(model, inputs, *args, **kwargs)
 
     def prediction_step(
@@ -183,27 +182,27 @@ class PreferenceTrainer(CPOTrainer):
         stage = self._stage()
         progress = stage.progress(self.state.global_step)
         reference = self._reference_of(model, batch, stage)
-        chosen, rejected, *logits, router_loss = self._forward(model, batch, stage.objective)
-        labels = batch["chosen_labels"], batch["rejected_labels"]
-        agreement: tuple[Any, Any] = (None, None)
-        if stage.objective.uses_agreement:
-            agreement = (log_agreement(logits[0], labels[0]), log_agreement(logits[1], labels[1]))
+        chosen, rejected, router_loss = self._forward(model, batch, stage.objective)
         pairs = PairLogProbs(
-            chosen,
-            rejected,
+            chosen.log_probs,
+            (chosen if rejected is None else rejected).log_probs,
             *reference,
-            chosen_length=completion_lengths(labels[0]),
-            rejected_length=completion_lengths(labels[1]),
-            chosen_agreement=agreement[0],
-            rejected_agreement=agreement[1],
+            chosen_length=completion_lengths(batch["chosen_labels"]),
+            rejected_length=completion_lengths(batch["rejected_labels"]),
+            chosen_agreement=chosen.agreement,
+            rejected_agreement=None if rejected is None else rejected.agreement,
         )
-        memory = None if self._memory is None else self._memory.of(stage.start, chosen.device)
+        memory = (
+            None if self._memory is None else self._memory.of(stage.start, chosen.log_probs.device)
+        )
         losses = stage.objective(pairs, progress, memory)
         if stage.objective.memory_size and train_eval == "train":
             remembered = stage.objective.remember(pairs, memory)
             self._memory = Memory(remembered.float(), stage.start)
         loss = losses.mean()
         numbers = breakdown(stage.objective, pairs, losses.detach(), progress)
+        if rejected is None:
+            numbers = of_chosen(numbers)
         if self.aux_loss_enabled:  # of a mixture of experts: keeps its router balanced
             router = self.aux_loss_coef * router_loss
             loss = loss + router
@@ -227,7 +226,7 @@ class PreferenceTrainer(CPOTrainer):
         model.eval()
         try:
             with torch.no_grad(), self.compute_loss_context_manager():
-                found = self.concatenated_forward(model, self.data_collator(rows))[:2]
+                found = self._log_probs(model, self.data_collator(rows))
         finally:
             model.train(was_training)
         good = all(bool(values.isfinite().all()) for values in found)
@@ -259,11 +258,6 @@ class PreferenceTrainer(CPOTrainer):
         bad = torch.tensor(float(not good), device=self.accelerator.device)
         return self.accelerator.reduce(bad, reduction="sum").item() == 0.0
 
-    @staticmethod
-    def get_batch_logps(logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As TRL's, in single precision: a sum over a long completion has no digits in half."""
-        return CPOTrainer.get_batch_logps(logits.float(), labels, **kwargs)
-
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         plan = self._plan(num_training_steps)
         if len(plan) == 1 or self.lr_scheduler is not None:
@@ -292,15 +286,35 @@ class PreferenceTrainer(CPOTrainer):
             return Stage(self.stages.objectives[0], 0, 1)
         return stage_at(self._plan(self.state.max_steps), self.state.global_step)
 
-    def _forward(self, model: Any, batch: Any, objective: Objective) -> tuple[Any, ...]:
-        """TRL's outputs for a batch: summed log-probs of chosen, of rejected, and more."""
+    def _forward(
+        self, model: Any, batch: Any, objective: Objective
+    ) -> tuple[Side, Side | None, Any]:
+        """Chosen side, rejected side, and the router's loss of a mixture of experts.
+
+        SFT does not read the rejected completions: they are asked without gradient where a log
+        follows, and are None elsewhere.
+        """
         if objective.name != "sft" or not torch.is_grad_enabled():
-            return self.concatenated_forward(model, batch)
-        # The rejected completions are only logged here: a third of the work is their gradient.
-        with torch.no_grad():
-            _, rejected, *_ = self.concatenated_forward(model, without(batch, "chosen"))
-        chosen, _, *others = self.concatenated_forward(model, without(batch, "rejected"))
-        return (chosen, rejected, *others)
+            found = self._ask_both(model, batch)
+            sides: tuple[Side, Side | None] = both_sides(found, objective.uses_agreement)
+        else:
+            rejected = None
+            if is_logged(self.args, self.state):
+                with torch.no_grad():
+                    rejected = Side(ask(model, batch, "rejected").log_probs())
+            found = ask(model, batch, "chosen", **self._router)
+            sides = Side(found.log_probs()), rejected
+        return (*sides, found.outputs.aux_loss if self.aux_loss_enabled else None)
+
+    def _ask_both(self, model: Any, batch: Any) -> CompletionLogits:
+        device = self.accelerator.device
+        together = self.concatenated_inputs(batch, False, self.pad_token_id, device)
+        return ask(model, together, "concatenated", **self._router)
+
+    def _log_probs(self, model: Any, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed log-probs of chosen and of rejected completions, each of shape (batch,)."""
+        chosen, rejected = both_sides(self._ask_both(model, batch))
+        return chosen.log_probs, rejected.log_probs
 
     def _averaged(self, numbers: dict[str, torch.Tensor]) -> dict[str, float]:
         """Means over all processes, with one exchange and one copy from the device."""
@@ -364,20 +378,13 @@ class PreferenceTrainer(CPOTrainer):
             generator=torch.Generator(),
         )
         chosen, rejected = measure(
-            policy if own else self._prepared_reference(),
+            policy if own else prepared(self._reference_model, self),
             self.accelerator.prepare_data_loader(loader),
-            lambda model, batch: self.concatenated_forward(model, batch)[:2],
+            self._log_probs,
             self.accelerator.gather_for_metrics,
             self._pairs.num_rows,
         )
         return ReferenceLogProbs(chosen, rejected, stage.start if own else -1, self._data)
-
-    def _prepared_reference(self) -> Any:
-        if self.is_deepspeed_enabled:
-            return prepare_deepspeed(self._reference_model, self.accelerator)
-        if self.is_fsdp_enabled:
-            return prepare_fsdp(self._reference_model, self.accelerator)
-        return self.accelerator.prepare_model(self._reference_model, evaluation_mode=True)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # First, so that no checkpoint that looks complete lacks its reference.
@@ -387,10 +394,3 @@ class PreferenceTrainer(CPOTrainer):
                 if kept is not None:
                     kept.save(Path(self._get_output_dir(trial=trial)) / name)
         super()._save_checkpoint(model, trial)
-
-
-def _forget(optimizer: Any) -> None:
-    """Empty an optimiser's state, under the wrappers that accelerate and DeepSpeed put around."""
-    while isinstance(getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
-        optimizer = optimizer.optimizer
-    optimizer.state.clear()
