@@ -55,7 +55,7 @@ def bench(
         console.print(TerminalTable(other, other.decimals, f"{title} ± standard error"))
     console.print(
         f"{table_notes.score(table, settings.scoring.episodes)} {table_notes.errors(table)} "
-        f"{table_notes.bold(table)} Every agent, its curves and its settings are in "
-        f"{result.folder}."
+        f"{table_notes.bold(table)} {result.prompts_note} Every agent, its curves and its settings "
+        f"are in {result.folder}."
     )
     tables.refuse_diverged(table, result.folder)

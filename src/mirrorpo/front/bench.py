@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mirrorpo.reporting.page.benches import BenchPart
+    from mirrorpo.study.prompt_errors import PromptErrors
     from mirrorpo.study.tables import ResultTable
 
 
@@ -81,7 +83,7 @@ def bench(
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
-    from mirrorpo.study import ground, table_files, tables, tuning, win_rates
+    from mirrorpo.study import ground, prompt_errors, side_tables, table_files, tables, tuning
 
     caches.check(kept)
     settings = ground.settled(settings)
@@ -99,8 +101,9 @@ def bench(
         table = tables.build(
             frame, settings.task, settings.algorithms, settings.variants, source_agents
         )
-        others = win_rates.side_tables(path, table, frame)
-        table_files.write(path, table, others, tuning.read(path))
+        errors = prompt_errors.of(path, table, frame)
+        others = side_tables.of(path, table, frame, errors)
+        table_files.write(path, table, others, tuning.read(path), errors)
     return BenchResult._read(folder)
 
 
@@ -147,18 +150,26 @@ class BenchResult(ResultInFolder):
     def table(self) -> pd.DataFrame:
         """One row per variant and objective, as in summary.csv: see
         `mirrorpo.study.tables.to_frame`, and how each cell was tuned."""
-        from mirrorpo.study import tables, tuning
+        from mirrorpo.study import prompt_errors, tables, tuning
 
         is_said = (self.folder / tuning.FILE).is_file()
         searches = tuning.read(self.folder) if is_said else {}
-        return tuning.with_columns(tables.to_frame(self.results), searches)
+        summary = tuning.with_columns(tables.to_frame(self.results), searches)
+        return prompt_errors.with_columns(summary, self._prompt_errors)
 
     @property
     def side_tables(self) -> list[tuple[str, ResultTable]]:
-        """Title and table of what else was measured: of texts, their win rates."""
-        from mirrorpo.study import win_rates
+        """Title and table of what else was measured: of texts, their win rates, and errors that
+        hold for new prompts."""
+        from mirrorpo.study import side_tables
 
-        return win_rates.side_tables(self.folder, self.results, self.agents)
+        return side_tables.of(self.folder, self.results, self.agents, self._prompt_errors)
+
+    @cached_property
+    def _prompt_errors(self) -> PromptErrors:
+        from mirrorpo.study import prompt_errors
+
+        return prompt_errors.of(self.folder, self.results, self.agents)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -170,7 +181,14 @@ class BenchResult(ResultInFolder):
             table_notes.errors(found),
             table_notes.bold(found),
             *table_notes.leaders(found),
+            *([self.prompts_note] if self.prompts_note else []),
         )
+
+    @property
+    def prompts_note(self) -> str:
+        """Of a bench on texts, whether there are errors that hold for new prompts, and what they
+        are; else empty."""
+        return self._prompt_errors.note
 
     @property
     def diverged(self) -> int:

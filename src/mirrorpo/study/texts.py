@@ -25,6 +25,8 @@ from mirrorpo.language.training.stages import TrainingStages
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome
+from mirrorpo.study.samples import ORIGINAL, TARGET, agent_name
+from mirrorpo.study.samples import path as samples_path
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 from mirrorpo.study.win_rates import SOURCE_MEASURES
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from mirrorpo.language.text_task.preparation import PreparedTask
 
 SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
-TARGET, ORIGINAL = "target", "original"
-SAMPLES = "samples"
 _TRAINING = 0.8  # share of an agent's time, the rest of which its continuations take
 
 
@@ -175,7 +175,7 @@ class TextGround:
         """Write down a model's continuations of test prompts."""
         rows = zip(found.prompts, found.texts, found.rewards, strict=True)
         json_lines.write(
-            self.out / SAMPLES / f"{name}.jsonl",
+            samples_path(self.out, name),
             [
                 {"algorithm": algorithm, "prompt": p, "text": t, "reward": float(r)}
                 for p, t, r in rows
@@ -184,7 +184,7 @@ class TextGround:
 
     def _rewards_of_original(self) -> np.ndarray:
         """Rewards of the original's continuations of the test prompts, in their order."""
-        path, wanted = self.out / SAMPLES / f"{ORIGINAL}.jsonl", self.settings.scoring.episodes
+        path, wanted = samples_path(self.out, ORIGINAL), self.settings.scoring.episodes
         found = json_lines.read(path, lambda row: typed.check(row["reward"], float, "reward"))
         if len(found) != wanted:
             raise ValueError(
@@ -213,12 +213,14 @@ class _Trainer:
             yield position, [self._outcome(job) for job in jobs]
             for job in jobs:  # which are logged by now
                 if not (self.ground.keep_agents and job.is_first):
-                    shutil.rmtree(self.ground.out / "agents" / _name(job), ignore_errors=True)
+                    shutil.rmtree(
+                        self.ground.out / "agents" / agent_name(job.key), ignore_errors=True
+                    )
 
     def _outcome(self, job: Job) -> Outcome:
         from mirrorpo.language.text_task import fine_tuning, measures
 
-        ground, name = self.ground, _name(job)
+        ground, name = self.ground, agent_name(job.key)
         trained = fine_tuning.fine_tune(
             ground.settings.texts,
             job.objective,
@@ -279,11 +281,6 @@ def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts
         rejected_length=float(words[rejected].mean()),
         agents=(TARGET, ORIGINAL),
     )
-
-
-def _name(job: Job) -> str:
-    """The name of an agent's files: readable, and no other agent's."""
-    return files.file_name(f"{job.variant}-{job.algorithm:.40}-{files.digest(job.key)[:16]}")
 
 
 def _in_line(report: JobProgress) -> Any:

@@ -15,24 +15,22 @@ SOURCE_MEASURES = "source_measures.json"
 TITLE = "Win rate against the original, in percent"
 
 
-def side_tables(
-    out: Path, table: ResultTable, frame: pd.DataFrame
-) -> list[tuple[str, ResultTable]]:
-    """Title and table of win rates in percent: how often a model's continuation of a test prompt
-    has the higher true reward, ties half; none of a bench on robots.
+def table(out: Path, scores: ResultTable, frame: pd.DataFrame) -> ResultTable | None:
+    """Win rates in percent: how often a model's continuation of a test prompt has the higher true
+    reward, ties half; None of a bench on robots.
 
     Args:
         out: folder of the bench.
-        table: the table of its scores.
+        scores: the table of its scores.
         frame: one row per trained agent, of `BenchLog.frame`.
     """
     path = out / SOURCE_MEASURES
     if not path.is_file():
-        return []
+        return None
     sources = [
         SourceAgent(label, own["win_rate"], own["win_rate_standard_error"])
         for label, own in files.read_json(path, "measures of the sources").items()
     ]
     # No agent of a run has one where all diverged.
     won = frame.assign(score=frame.get("win_rate", math.nan))
-    return [(TITLE, tables.build(won, table.task, table.algorithms, table.variants, sources))]
+    return tables.build(won, scores.task, scores.algorithms, scores.variants, sources)
