@@ -14,7 +14,7 @@ pytest.importorskip("trl")
 
 from mirrorpo.language.align import recipe as recipes
 from mirrorpo.language.align import run, short_form
-from mirrorpo.language.models import stand_ins
+from mirrorpo.language.models import chat, loading, stand_ins
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 PATHS = sorted(FOLDER.glob("*/*/*.yaml"))
@@ -225,3 +225,30 @@ def test_the_stand_in_tokenizer_gives_texts_back():
     tokenizer = stand_ins.tokenizer()
     text = "What is 1 plus 3?\n<|im_end|> é"
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("gemma-7b", "GemmaForCausalLM"), ("mistral-7b", "MistralForCausalLM")]
+)
+def test_the_short_form_has_the_architecture_and_the_template_of_its_recipe(name, kind):
+    recipe = recipes.load(FOLDER / name / "dpo-mix-7k" / "dpo.yaml")
+    short = short_form.shrink(recipe)
+    model, tokenizer = loading.load(short.model_name_or_path)
+    assert type(model).__name__ == kind
+    assert model.num_parameters() < 50_000
+    chat.set_template(tokenizer, short.chat_template)
+    assert tokenizer.chat_template == chat.CHATML == {"chatml": chat.CHATML}[recipe.chat_template]
+    assert chat.as_prompt(tokenizer, "Why?").startswith("<bos><|im_start|>user\nWhy?<|im_end|>")
+    # As the real ones: each text begins with a token of its own, which the model knows.
+    assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id == model.config.bos_token_id
+    assert tokenizer.decode(tokenizer("a b")["input_ids"], skip_special_tokens=True) == "a b"
+
+
+def test_the_stand_ins_have_what_is_particular_to_their_architectures():
+    gemma, mistral = (stand_ins.model(name) for name in (stand_ins.GEMMA, stand_ins.MISTRAL))
+    own = gemma.config
+    assert own.head_dim * own.num_attention_heads > own.hidden_size
+    assert gemma.get_output_embeddings().weight is gemma.get_input_embeddings().weight
+    assert mistral.config.num_key_value_heads < mistral.config.num_attention_heads
+    assert mistral.get_output_embeddings().weight is not mistral.get_input_embeddings().weight
+    assert stand_ins.standing_for("meta-llama/Llama-3.1-8B") == stand_ins.NAME

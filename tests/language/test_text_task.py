@@ -11,6 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
+import torch
+
 from mirrorpo import objectives, variants
 from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.models.log_probs import LogProbs
@@ -266,6 +268,37 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(model_folder,
     assert weights[0] == (first.folder / "adapter_model.safetensors").read_bytes()
     assert weights[0] != weights[1]
     assert not list(tmp_path.glob(".part*"))
+
+
+def test_an_agent_of_the_model_in_memory_is_that_of_a_model_read_again(
+    model_folder, pool, tmp_path
+):
+    settings = agent_settings(model_folder)
+    pairs = pool.pairs(variants.parse("base"), 0)
+    original, tokenizer = loading.load(model_folder)
+    tokenizer.chat_template = "{{ messages }}"  # of the task, and not of the training
+    before = {name: value.clone() for name, value in original.state_dict().items()}
+    folders = [
+        fine_tune(settings, objectives.get("cpo"), pairs, 0, tmp_path / name, original=given).folder
+        for name, given in {
+            "read": None,
+            "first": (original, tokenizer),
+            "again": (original, tokenizer),
+        }.items()
+    ]
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        contents = {(folder / name).read_bytes() for folder in folders}
+        assert len(contents) == 1, name
+    read = loading.load(model_folder, str(folders[0]))[0].state_dict()
+    merged = loading.merged(loading.copied(original), str(folders[0])).state_dict()
+    assert all(torch.equal(value, merged[name]) for name, value in read.items())
+    assert not all(torch.equal(value, read[name]) for name, value in before.items())
+    # Neither training nor merging leaves anything on the original.
+    after = original.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert all(weight.requires_grad for weight in original.parameters())
+    assert tokenizer.chat_template == "{{ messages }}"
 
 
 def test_mixed_precision_trains_almost_as_single_precision_does(model_folder, pool, tmp_path):

@@ -1,9 +1,9 @@
-"""A recipe's short form: four steps on the stand-ins for its model and its data."""
+"""A recipe's short form: four steps on the stand-ins for its model's architecture and its data."""
 
 import dataclasses
 
 from mirrorpo.language.models.chat import CHATML, NONE
-from mirrorpo.language.models.stand_ins import NAME
+from mirrorpo.language.models.stand_ins import NAME, standing_for
 from mirrorpo.language.trl_names import torch
 
 from .recipe import AlignRecipe
@@ -26,7 +26,7 @@ def shrink(recipe: AlignRecipe) -> AlignRecipe:
     """The same recipe, four steps long, on the stand-ins."""
     return dataclasses.replace(
         recipe,
-        model_name_or_path=NAME,
+        model_name_or_path=standing_for(recipe.model_name_or_path),
         dataset_name=NAME,
         dataset_test_split="test",
         dataset_format="auto",

@@ -121,8 +121,8 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
 
 
 def _load(name: str, dtype: str | None) -> tuple[Any, Any]:
-    if name == stand_ins.NAME:
-        return stand_ins.model(), stand_ins.tokenizer()
+    if name in stand_ins.NAMES:
+        return stand_ins.model(name), stand_ins.tokenizer(name)
     place = str(smollm2.folder()) if name == smollm2.NAME else name
     gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     number = getattr(torch, dtype or ("bfloat16" if gpu else "float32"))
