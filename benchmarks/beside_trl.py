@@ -3,7 +3,7 @@
     python benchmarks/beside_trl.py --out beside-trl.json
     python benchmarks/beside_trl.py --only dpo --steps 4 --repeats 1 --no-memory
 
-The same random Llama, pairs, order of pairs and optimiser. Losses are compared step by step.
+The first takes at most eight minutes, and says which repeats it had no time for. The same random Llama, pairs, order of pairs and optimiser. Losses are compared step by step.
 Seconds are of `train()` alone, in pairs of runs, one of each trainer after the other, and the ratio
 is the median over pairs. Memory is the peak that a process of its own reaches above what it held
 before `train()`; on a GPU, what PyTorch allocated there.
@@ -11,6 +11,7 @@ before `train()`; on a GPU, what PyTorch allocated there.
 
 import importlib
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -122,6 +123,7 @@ def main(
     out: Path | None = None,
     only: str | None = None,
     repeats: int = 5,
+    minutes: float = 7.0,
     memory: bool = True,
     threads: int | None = None,
     size: tyro.conf.OmitArgPrefixes[Size] = Size(),
@@ -133,6 +135,8 @@ def main(
         out: file for the figures, as JSON.
         only: losses, with commas between.
         repeats: pairs of runs that are timed, after one that is not.
+        minutes: after so many, shared by the losses alike, no further repeat begins; the first one
+            of each loss always runs.
         memory: measure memory too, in two processes for each loss.
         threads: of PyTorch; None for its own choice. One is best for so small a model on a
             machine that others use too.
@@ -151,12 +155,16 @@ def main(
         if name not in known:
             fail(f"Unknown loss {name!r}; the losses are {', '.join(known)}.")
     found = []
-    for name in names:
-        line = {"loss": name, **compare(known[name], size, repeats)}
+    began = time.perf_counter()
+    for number, name in enumerate(names, start=1):
+        line: dict[str, Any] = {"loss": name, "trainer": known[name].trainer.rpartition(":")[2]}
         if memory:
             line |= {f"{side}_mib": _in_a_process(name, side, size) for side in ("ours", "trl")}
+        until = began + 60.0 * minutes * number / len(names)
+        line |= compare(known[name], size, repeats, until)
         found.append(line)
         print(_as_text(line), flush=True)
+    print(as_table(found))
     if out is not None:
         content = {"machine": versions.machine(), "versions": versions.installed(language=True)}
         content |= {"git_commit": versions.git_commit(), "size": asdict(size), "lines": found}
@@ -165,11 +173,17 @@ def main(
         fail(f"The losses of {', '.join(wrong)} are not TRL's.")
 
 
-def compare(loss: Loss, size: Size, repeats: int) -> dict[str, Any]:
-    """Curves of both trainers, and seconds of `repeats` pairs of runs."""
+def compare(loss: Loss, size: Size, repeats: int, until: float = math.inf) -> dict[str, Any]:
+    """Curves of both trainers, and seconds of up to `repeats` pairs of runs.
+
+    Args:
+        until: by `time.perf_counter`, from when on no further pair begins but the first.
+    """
     curves = {side: run(loss, side, size)[0] for side in ("ours", "trl")}
     seconds: dict[str, list[float]] = {"ours": [], "trl": []}
     for repeat in range(repeats):
+        if repeat and time.perf_counter() >= until:
+            break
         # Which is first alternates: the machine may get faster or slower meanwhile.
         for side in sorted(seconds, reverse=repeat % 2 == 1):
             seconds[side].append(run(loss, side, size)[1])
@@ -187,6 +201,7 @@ def compare(loss: Loss, size: Size, repeats: int) -> dict[str, Any]:
         ratios = [a / b for a, b in zip(seconds["ours"], seconds["trl"], strict=True)]
         line |= {f"{side}_seconds": statistics.median(own) for side, own in seconds.items()}
         line |= {"times_trls_seconds": statistics.median(ratios), "ratios": sorted(ratios)}
+        line |= {"repeats": len(ratios)}
     return line | ({"why": loss.why} if loss.why else {})
 
 
@@ -325,9 +340,30 @@ def _in_a_process(name: str, side: str, size: Size) -> float | None:
     return json.loads(done.stdout.splitlines()[-1])["mib"] if not done.returncode else None
 
 
+def as_table(lines: list[dict[str, Any]]) -> str:
+    """All losses in Markdown, as docs/performance.md has them."""
+    heads = ("loss", "TRL's trainer", "largest difference", "seconds", "TRL's seconds")
+    heads = (*heads, "ratio (of each pair of runs)", "MiB", "TRL's MiB", "ratio")
+    rows = [heads, ("---", "---", *["---:"] * (len(heads) - 2))]
+    for line in lines:
+        spread = ", ".join(f"{ratio:.2f}" for ratio in line.get("ratios", ()))
+        times = f"{_number(line, 'times_trls_seconds')} ({spread})" if spread else "-"
+        ours, theirs = line.get("ours_mib"), line.get("trl_mib")
+        of_memory = f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
+        seconds = (_number(line, f"{side}_seconds") for side in ("ours", "trl"))
+        mib = (_number(line, f"{side}_mib") for side in ("ours", "trl"))
+        differs = f"{line['largest_difference']:.1g}"
+        rows.append((line["loss"], line["trainer"], differs, *seconds, times, *mib, of_memory))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _number(line: dict[str, Any], name: str) -> str:
+    return "-" if line.get(name) is None else f"{line[name]:.3g}"
+
+
 def _as_text(line: dict[str, Any]) -> str:
     def number(name: str) -> str:
-        return "-" if line.get(name) is None else f"{line[name]:.3g}"
+        return _number(line, name)
 
     equal = {True: "equal", False: "NOT EQUAL", None: "another loss"}[line["equal"]]
     return (

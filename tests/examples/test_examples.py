@@ -1,6 +1,8 @@
 """The examples run, at sizes smaller than their own."""
 
 import importlib.util
+import math
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,41 @@ def test_trl_with_saved_objective(tmp_path, discovered):
     last = load("trl_with_saved_objective").main(str(path), out=str(tmp_path / "out"))
     assert last["step"] == 4
     assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_judge_server_judges_by_its_models_own_log_probs(tmp_path):
+    for package in ("trl", "alpaca_eval"):
+        pytest.importorskip(package, reason="the extra llm is not installed")
+    from mirrorpo.language.judging import comparison, settings
+    from mirrorpo.language.judging.answers import Pair
+    from mirrorpo.language.judging.store import Store
+
+    pairs = [Pair(f"Question {n}?", f"first answer {n}", f"second answer {n}") for n in range(6)]
+    asked, said = [], []
+    with load("judge_server").JudgeServer("smoke") as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        own = server.log_probs
+
+        def noted(messages):
+            asked.append(messages)
+            said.append(own(messages))
+            return said[-1]
+
+        server.log_probs = noted
+        endpoint = f"http://127.0.0.1:{server.server_port}/v1"
+        judge = settings.ModelJudge(model="smoke", endpoint=endpoint, retries=1)
+        found = comparison.verdicts(judge, pairs, Store(tmp_path / "calls.jsonl"))
+        server.shutdown()
+    assert len(asked) == len(pairs)
+    assert not found.reasons
+    for pair, preference in zip(pairs, found.preferences, strict=True):
+        ((text, given),) = (
+            (messages[-1]["content"], values)
+            for messages, values in zip(asked, said, strict=True)
+            if pair.instruction in messages[-1]["content"]
+        )
+        # The candidate is m where it is shown first.
+        names = ("m", "M") if text.index(pair.candidate) < text.index(pair.baseline) else ("M", "m")
+        odds = given[names[0]] - given[names[1]]
+        assert preference == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-6)
+    assert len({round(value, 6) for value in found.preferences}) > 2
