@@ -3,7 +3,8 @@
     python benchmarks/beside_trl.py --out beside-trl.json
     python benchmarks/beside_trl.py --only dpo --steps 4 --repeats 1 --no-memory
 
-The first takes at most eight minutes, and says which repeats it had no time for. The same random Llama, pairs, order of pairs and optimiser. Losses are compared step by step.
+The first takes at most eight minutes: repeats that do not fit are left out. The same random Llama,
+pairs, order of pairs and optimiser. Losses are compared step by step.
 Seconds are of `train()` alone, in pairs of runs, one of each trainer after the other, and the ratio
 is the median over pairs. Memory is the peak that a process of its own reaches above what it held
 before `train()`; on a GPU, what PyTorch allocated there.
