@@ -241,8 +241,11 @@ def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):
     ]
     main(command)
     said = capsys.readouterr().out
-    assert said.count("better: target") == 2
-    assert "Win rate against the original" in " ".join(said.split())
+    assert said.count("better: target") == 3
+    words = " ".join(said.split())
+    assert "Win rate against the original" in words
+    assert "errors over agents and prompts" in words
+    assert "this error holds for new prompts and new agents" in words
     assert "lpo" in said
     assert (tmp_path / "run" / "table.md").read_text().startswith("| algorithm | base |")
     with pytest.raises(SystemExit) as stop:
