@@ -50,12 +50,17 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
         prepared = prepare(task, settings, _quiet, folder / "pool")
         pairs = prepared.pool(0, _quiet).pairs(variants.parse("base"), 0)
         # The first of a process also starts the device's libraries.
+        original = prepared.original, prepared.tokenizer
+        brief = replace(settings, steps=2)
         fine_tune(
-            replace(settings, steps=2), objectives.get("ta-mpo"), pairs, 0, folder / "warm-up"
+            *(brief, objectives.get("ta-mpo"), pairs, 0, folder / "warm-up"), original=original
         )
         for objective in OBJECTIVES:
             began = time.perf_counter()
-            trained = fine_tune(settings, objectives.get(objective), pairs, 0, folder / objective)
+            trained = fine_tune(
+                *(settings, objectives.get(objective), pairs, 0, folder / objective),
+                original=original,
+            )
             middle = time.perf_counter()
             score(
                 trained.folder,
