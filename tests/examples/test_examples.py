@@ -73,29 +73,25 @@ def test_judge_server_judges_by_its_models_own_log_probs(tmp_path):
     from mirrorpo.language.judging.store import Store
 
     pairs = [Pair(f"Question {n}?", f"first answer {n}", f"second answer {n}") for n in range(6)]
-    asked, said = [], []
+    calls = []
     with load("judge_server").JudgeServer("smoke") as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         own = server.log_probs
 
         def noted(messages):
-            asked.append(messages)
-            said.append(own(messages))
-            return said[-1]
+            found = own(messages)
+            calls.append((messages[-1]["content"], found))
+            return found
 
         server.log_probs = noted
         endpoint = f"http://127.0.0.1:{server.server_port}/v1"
         judge = settings.ModelJudge(model="smoke", endpoint=endpoint, retries=1)
         found = comparison.verdicts(judge, pairs, Store(tmp_path / "calls.jsonl"))
         server.shutdown()
-    assert len(asked) == len(pairs)
+    assert len(calls) == len(pairs)
     assert not found.reasons
     for pair, preference in zip(pairs, found.preferences, strict=True):
-        ((text, given),) = (
-            (messages[-1]["content"], values)
-            for messages, values in zip(asked, said, strict=True)
-            if pair.instruction in messages[-1]["content"]
-        )
+        ((text, given),) = (call for call in calls if pair.instruction in call[0])
         # The candidate is m where it is shown first.
         names = ("m", "M") if text.index(pair.candidate) < text.index(pair.baseline) else ("M", "m")
         odds = given[names[0]] - given[names[1]]

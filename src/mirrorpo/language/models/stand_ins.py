@@ -8,7 +8,7 @@ NAME = "smoke"
 GEMMA, MISTRAL = "smoke-gemma", "smoke-mistral"
 NAMES = (NAME, GEMMA, MISTRAL)
 
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "vocab_size": 259,
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -38,7 +38,7 @@ def model(name: str = NAME) -> Any:
         # Two heads share keys and values; attention reaches all tokens.
         own = {**_SIZES, "num_key_value_heads": 1, "sliding_window": None}
         return transformers.MistralForCausalLM(transformers.MistralConfig(**own))
-    plain = {"vocab_size": 258, "bos_token_id": None, "num_key_value_heads": 2}
+    plain: dict[str, Any] = {"vocab_size": 258, "bos_token_id": None, "num_key_value_heads": 2}
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**_SIZES | plain))
 
 
