@@ -5,6 +5,7 @@ from PIL import Image
 
 from benchmarks import reproduction
 from mirrorpo.reporting import paper
+from mirrorpo.study.tables import NOT_RUN
 from tests.reporting.made_up import write_run
 
 
@@ -28,13 +29,15 @@ def test_runs_are_joined_compared_and_drawn(tmp_path, capsys):
     )
     reproduction.main((one, two), columns="noisy:0.3", out=tmp_path / "images")
     printed = lines(capsys)
-    assert printed[:2] == ["mirror, tla: one, two", "  sft on base: of one, not of two"]
+    assert printed[0] == "mirror, tla: one, two"
+    assert [line.split(" on ")[0].strip() for line in printed[1:3]] == ["kto", "sft"]
+    assert printed[2] == "  sft on base: of one, not of two"
     (base,) = (line for line in printed if line.startswith("| mirror, tla: one + 1 | base |"))
     assert "| 15 | 1.00 (" in base
     assert base.endswith("(100 %) |")
-    assert "| mirror, tla: one + 1 | noisy:0.3 | 2 | – | 0 of 1 (0 %) |" in printed
+    assert f"| mirror, tla: one + 1 | noisy:0.3 | 2 | {NOT_RUN} | 0 of 1 (0 %) |" in printed
     top = next(line for line in printed if "SimPO is at the top" in line)
-    assert top.split(" | ")[2].startswith("open: base 10/10, mixed-quality –")
+    assert top.split(" | ")[2].startswith(f"open: base 10/10, mixed-quality {NOT_RUN}")
     assert "| simpo | 3 | 1000 ± 1 | 0.00 | -3828 ± 341 | -2.51 |" in printed
     assert "| sft | 3 | 1 ± 1 |" not in "\n".join(printed)
     with Image.open(tmp_path / "images" / "reproduction.png") as image:

@@ -42,7 +42,7 @@ def test_a_score_far_below_is_drawn_at_the_edge_as_a_triangle(tmp_path):
     marks = {line.get_marker(): line.get_ydata()[0] for line in points}
     assert [line.get_marker() for line in points].count("^") == 1
     assert marks["^"] == axis.get_xticks()[0] == -1.0
-    assert any(text.get_text() == "2 of 3 pairs\nas in the paper" for text in axis.texts)
+    assert any(text.get_text() == "0 of 2 pairs\nas in the paper" for text in axis.texts)
 
 
 def test_columns_with_too_few_losses_have_no_panel(tmp_path):
