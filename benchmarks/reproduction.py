@@ -82,18 +82,29 @@ def report(
 
 def concordance_table(every: Sequence[JoinedRuns]) -> Iterator[str]:
     """One row per protocol, task, runs and column."""
-    yield "| protocol, robot, runs | column | losses | rank correlation | pairs as in the paper |"
-    yield "| --- | --- | ---: | ---: | ---: |"
+    yield (
+        "| protocol, robot, runs | column | losses | rank correlation | pairs as in the paper | "
+        "both with an SFT term |"
+    )
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
     for joined in every:
         for variant, ranks, pairs in agreements(joined):
             low, high = ranks.spearman_interval
             known = f"{ranks.spearman:.2f} ({low:.2f} to {high:.2f})"
             rank = NOT_RUN if ranks.spearman != ranks.spearman else known
-            share = f" ({100 * pairs.share:.0f} %)" if pairs.both else ""
+            agents = joined.column(variant)
+            with_term = agents[agents["algorithm"].isin(claims.WITH_SFT_TERM)]
+            among = statistics.concordance(with_term, paper.table(joined.task, variant))
             yield (
                 f"| {joined.title} | {variant} | {len(ranks.algorithms)} | {rank} | "
-                f"{pairs.alike} of {pairs.both}{share} |"
+                f"{alike(pairs)} | {alike(among)} |"
             )
+
+
+def alike(pairs: statistics.Concordance) -> str:
+    """How many of the pairs that both sides tell apart are ordered alike."""
+    share = f" ({100 * pairs.share:.0f} %)" if pairs.both else ""
+    return f"{pairs.alike} of {pairs.both}{share}"
 
 
 def claims_table(first: Sequence[JoinedRuns]) -> Iterator[str]:

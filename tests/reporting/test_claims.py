@@ -4,7 +4,6 @@ import pytest
 
 from mirrorpo.reporting import claims, joined
 from mirrorpo.reporting.claims import Cell, Claim
-from mirrorpo.study.tables import NOT_RUN
 from tests.reporting.made_up import write_run
 
 ABOVE = {
@@ -40,8 +39,9 @@ def test_one_column_against_it_is_enough_to_not_support_it():
 
 
 def test_what_is_not_measured_leaves_it_open_and_is_said():
+    assert found({}).text == "open: not measured"
     scores = {"base": {"a": 9, "b": 1}, "noisy:0.1": {"b": 1}}
-    assert found(scores).text == f"open: base 1/1 [1 of 2 measured], noisy:0.1 {NOT_RUN}"
+    assert found(scores).text == ("open: base 1/1 [1 of 2 measured]; not measured: 1 of 2 columns")
 
 
 def test_of_most_pairs_all_columns_count_together():

@@ -16,7 +16,6 @@ from mirrorpo.reporting.joined import JoinedRuns
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study.statistics import row_means
 from mirrorpo.study.statistics.concordance import ERRORS
-from mirrorpo.study.tables import NOT_RUN
 
 TARGET = "better source agent"
 """Stands for a loss in a pair; it has the same score in every column."""
@@ -98,9 +97,7 @@ class Count:
 
     @property
     def text(self) -> str:
-        """As claimed / told apart, and what is not measured; a dash where nothing is."""
-        if not self.measured:
-            return NOT_RUN
+        """As claimed / told apart, and how much of it is measured."""
         part = "" if self.measured == self.pairs else f" [{self.measured} of {self.pairs} measured]"
         return f"{self.as_claimed}/{self.told_apart}{part}"
 
@@ -121,8 +118,15 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """The verdict with its numbers."""
-        return f"{self.verdict}: {', '.join(f'{n} {c.text}' for n, c in self.columns.items())}"
+        """The verdict, the numbers of what is measured, and how many columns are not."""
+        measured = [
+            f"{name} {count.text}" for name, count in self.columns.items() if count.measured
+        ]
+        if not measured:
+            return f"{self.verdict}: not measured"
+        lacking = len(self.columns) - len(measured)
+        rest = f"; not measured: {lacking} of {len(self.columns)} columns" if lacking else ""
+        return f"{self.verdict}: {', '.join(measured)}{rest}"
 
 
 def held_against(claim: Claim, scores: Scores) -> Finding:
