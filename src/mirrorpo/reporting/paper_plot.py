@@ -24,7 +24,7 @@ FEWEST = 3
 LOW, HIGH = -1.0, 1.15
 """Ends of both axes, in normalised scores; what lies outside is drawn at the edge."""
 
-_DPI, _WIDTH, _HEIGHT, _PER_ROW = 110, 2.95, 2.75, 3
+_DPI, _WIDTH, _HEIGHT, _PER_ROW = 120, 2.95, 2.75, 3
 _NAMES, _GAP, _SIZE = 1.22, 0.125, 6.8
 """Where names begin, the least distance between two, both in units of the axes, and their size."""
 
