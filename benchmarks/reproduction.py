@@ -56,7 +56,7 @@ def main(
 
 
 def with_few_colours(path: Path) -> None:
-    """Write a PNG again with a palette, in less than half of its bytes: it is part of the repository."""
+    """Write a PNG again with a palette: less than half of its bytes, for the repository."""
     with Image.open(path) as whole:
         small = whole.convert("RGB").quantize(COLOURS)
     small.save(path, optimize=True)

@@ -85,7 +85,8 @@ def join(runs: Sequence[tuple[str, Path]]) -> list[JoinedRuns]:
     """Join the runs that were trained and scored alike, in the order of their first runs.
 
     Args:
-        runs: the name and folder of each bench, finished or not.
+        runs: the name and folder of each bench, finished or not. Cells that do not have all their
+            agents yet are left out.
 
     Raises:
         ValueError: a folder holds no bench, or none on a task of the paper, or its source agents
@@ -114,7 +115,11 @@ def _joined(group: Sequence[tuple[str, comparison.RunParts]]) -> JoinedRuns:
     repeated, frames = [], []
     for name, run in group:
         final = run.agents[run.agents["phase"] == FINAL_PHASE]
-        cells = dict(list(final.groupby(["variant", "algorithm"], sort=False)))
+        cells = {
+            cell: rows
+            for cell, rows in final.groupby(["variant", "algorithm"], sort=False)
+            if len(rows) >= run.settings.get("seeds", 0)
+        }
         # Where one run has a loss both as the paper prints it and tuned, the printed one counts.
         for variant, algorithm in sorted(cells, key=lambda cell: cell[1] not in PRINTED):
             row = (variant, PRINTED.get(algorithm, algorithm))
