@@ -76,13 +76,12 @@ def paper_plot(every: Sequence[JoinedRuns]) -> Figure:
     )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (joined, variant, points) in zip(axes, panels, strict=False):
+        pairs = statistics.concordance(joined.column(variant), paper.table(joined.task, variant))
         protocol = f"protocol {joined.protocol}" if joined.protocol else "no protocol"
         title = f"{protocol}, {joined.task}: {variant}"
-        axis.set_title(in_figure(title), fontsize=8.5, loc="left")
+        agreement = f"{pairs.alike} of {pairs.both} pairs as in the paper"
+        axis.set_title(f"{in_figure(title)}\n{agreement}", fontsize=8.5, loc="left")
         _draw(axis, points)
-        pairs = statistics.concordance(joined.column(variant), paper.table(joined.task, variant))
-        text = f"{pairs.alike} of {pairs.both} pairs\nas in the paper"
-        axis.text(LOW, HIGH, text, fontsize=7.5, va="top")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     figure.supxlabel("score in the paper: 0 worse, 1 better source agent", fontsize=8.5)
