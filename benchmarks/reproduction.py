@@ -1,67 +1,161 @@
-"""Compare one column of a bench with the paper's table: order, significant pairs, spread.
+"""Our runs beside the paper's tables: order, significant pairs, claims, and a picture.
 
-    python benchmarks/reproduction.py results/tla-paper base
+    python benchmarks/reproduction.py results/tla-paper results/leaderboard-tla --out docs/images
+    python benchmarks/reproduction.py results/tla-paper --columns base
 
-Prints each row beside the paper's, both normalised by their own source agents, the rank
-correlation with an interval that redraws objectives and agents, and the share of pairs that both
-sides tell apart by two standard errors and order alike.
+Prints, for each run and column, how many losses it has in common with the paper, the rank
+correlation with an interval that redraws objectives and agents, and how many of the pairs that both
+sides tell apart by two standard errors are ordered alike. Then the paper's claims one by one, and
+the scores of the columns that `--columns` names. Runs that are trained and scored alike are joined,
+whatever losses and columns they hold; of a loss that two of them have, the first named run counts.
 """
 
-import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
+import tyro
+from PIL import Image
 
-from mirrorpo import files
-from mirrorpo.cli.console import fail
-from mirrorpo.reporting import paper
+from mirrorpo.cli.console import console, fail
+from mirrorpo.reporting import claims, paper, picture
+from mirrorpo.reporting.joined import JoinedRuns, agreements, join
 from mirrorpo.reporting.published import unpacking
-from mirrorpo.study.records import read, to_frame
-from mirrorpo.study.statistics import concordance, rank_agreement
+from mirrorpo.study import statistics
+from mirrorpo.study.tables import NOT_RUN, mean_text
+
+PICTURE, COLOURS = "reproduction.png", 128
 
 
-def main(path: Path, variant: str) -> None:
+def main(
+    paths: tyro.conf.Positional[tuple[Path, ...]],
+    columns: str = "",
+    out: Path | None = None,
+) -> None:
+    """Compare runs with the paper.
+
+    Args:
+        paths: runs, published or in a folder, finished or not. Of several protocols and tasks each
+            is compared by itself; claims and picture take the first of each.
+        columns: whose scores are printed, with commas between, such as base,noisy:0.3.
+        out: folder for the picture, reproduction.png.
+    """
     try:
-        with unpacking.folders([path]) as (run,):
-            show(run, variant)
+        with unpacking.folders(paths) as folders:
+            every = join([(path.name, folder) for path, folder in zip(paths, folders, strict=True)])
+        first = first_of_each(every)
+        for line in report(every, first, [name for name in columns.split(",") if name]):
+            console.print(line)
+        if out is not None:
+            from mirrorpo.reporting.paper_plot import paper_plot
+
+            out.mkdir(parents=True, exist_ok=True)
+            picture.save(paper_plot(first), out / PICTURE)
+            with_few_colours(out / PICTURE)
     except ValueError as error:
         fail(str(error))
 
 
-def show(run: Path, variant: str) -> None:
-    settings = files.read_json(run / "config.json", "a run's settings")["settings"]
-    task = settings["task"]
-    frame = to_frame(record for record, _ in read(run / "metrics.jsonl"))
-    ours = frame[(frame.phase == "final") & (frame.variant == variant)]
-    # CPO's SFT weight of 1 is what the paper prints: the row has the paper's name.
-    ours = ours.assign(algorithm=ours.algorithm.replace({"cpo[sft_weight=1]": "cpo"}))
-    theirs = paper.table(task, variant)
-    sources = files.read_json(run / "sources.json", "the source agents' returns")
-    better, worse = (row["mean"] for row in sources)
-    own = ours.groupby("algorithm").return_mean.agg(["mean", "sem", "count"])
-    beside = theirs.set_index("algorithm")
-    print(f"{task}, {variant}: source agents {better:.0f} and {worse:.0f}")
-    print("| algorithm | agents | true return | normalised | the paper's | normalised |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    known = paper.RESULTS[task]
-    for name, row in own.sort_values("mean", ascending=False).iterrows():
-        score = (row["mean"] - worse) / (better - worse)
-        line = (
-            f"| {name} | {row['count']:.0f} | {row['mean']:.0f} ± {row['sem']:.0f} | {score:.2f} |"
+def with_few_colours(path: Path) -> None:
+    """Write a PNG again with a palette: less than half of its bytes, for the repository."""
+    with Image.open(path) as whole:
+        small = whole.convert("RGB").quantize(COLOURS)
+    small.save(path, optimize=True)
+
+
+def first_of_each(every: Sequence[JoinedRuns]) -> list[JoinedRuns]:
+    """The first named of each protocol and task."""
+    found: dict[tuple[str | None, str], JoinedRuns] = {}
+    for joined in every:
+        found.setdefault((joined.protocol, joined.task), joined)
+    return list(found.values())
+
+
+def report(
+    every: Sequence[JoinedRuns], first: Sequence[JoinedRuns], columns: Sequence[str]
+) -> Iterator[str]:
+    """All that is printed, a line each."""
+    for joined in every:
+        yield f"{joined.protocol or 'no protocol'}, {joined.task}: {', '.join(joined.names)}"
+        for row in joined.repeated:
+            yield f"  {row.algorithm} on {row.variant}: of {row.taken}, not of {row.left_out}"
+    yield ""
+    yield from concordance_table(every)
+    yield ""
+    yield from claims_table(first)
+    for joined in every:
+        for variant in joined.variants:
+            if variant in columns:
+                yield ""
+                yield from scores_table(joined, variant)
+
+
+def concordance_table(every: Sequence[JoinedRuns]) -> Iterator[str]:
+    """One row per protocol, task, runs and column."""
+    yield (
+        "| protocol, robot, runs | column | losses | rank correlation | pairs as in the paper | "
+        "both with an SFT term |"
+    )
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    for joined in every:
+        for variant, ranks, pairs in agreements(joined):
+            low, high = ranks.spearman_interval
+            known = f"{ranks.spearman:.2f} ({low:.2f} to {high:.2f})"
+            rank = NOT_RUN if ranks.spearman != ranks.spearman else known
+            agents = joined.column(variant)
+            with_term = agents[agents["algorithm"].isin(claims.WITH_SFT_TERM)]
+            among = statistics.concordance(with_term, paper.table(joined.task, variant))
+            yield (
+                f"| {joined.title} | {variant} | {len(ranks.algorithms)} | {rank} | "
+                f"{alike(pairs)} | {alike(among)} |"
+            )
+
+
+def alike(pairs: statistics.Concordance) -> str:
+    """How many of the pairs that both sides tell apart are ordered alike."""
+    share = f" ({100 * pairs.share:.0f} %)" if pairs.both else ""
+    return f"{pairs.alike} of {pairs.both}{share}"
+
+
+def claims_table(first: Sequence[JoinedRuns]) -> Iterator[str]:
+    """One row per claim; columns are the paper's own table and each protocol."""
+    protocols = list(dict.fromkeys(joined.protocol for joined in first))
+    yield f"| section, claim | the paper's table | {' | '.join(map(str, protocols))} |"
+    yield f"| {' | '.join(['---'] * (len(protocols) + 2))} |"
+    for claim in claims.CLAIMS:
+        own = claims.held_against(claim, claims.papers_scores(claim.task))
+        cells = [f"{claim.section}: {claim.text}", own.text]
+        for protocol in protocols:
+            of = [one for one in first if (one.protocol, one.task) == (protocol, claim.task)]
+            scores = claims.our_scores(of[0]) if of else {}
+            cells.append(claims.held_against(claim, scores).text if of else NOT_RUN)
+        yield f"| {' | '.join(cells)} |"
+
+
+def scores_table(joined: JoinedRuns, variant: str) -> Iterator[str]:
+    """One column: each row beside the paper's, both normalised by their own source agents."""
+    better, worse = joined.better.mean, joined.worse.mean
+    known = paper.RESULTS[joined.task]
+    yield f"{joined.title}, {variant}: source agents {better:.0f} and {worse:.0f}"
+    yield ""
+    yield "| algorithm | agents | true return | normalised | the paper's | normalised |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    agents = joined.column(variant)
+    count = agents["algorithm"].value_counts()
+    rows = statistics.row_means(agents).sort_values("mean", ascending=False)
+    for row in rows.itertuples():
+        theirs = known.scores[variant][row.algorithm]
+        scores = (
+            float(statistics.normalised_score(*found))
+            for found in ((row.mean, worse, better), (theirs[0], known.worse, known.better))
         )
-        if name in beside.index:
-            mean, error = known.scores[variant][str(name)]
-            their_score = (mean - known.worse) / (known.better - known.worse)
-            line += f" {mean:.0f} ± {error:.0f} | {their_score:.2f} |"
-        else:
-            line += " - | - |"
-        print(line)
-    common = pd.Index(own.index).intersection(beside.index)
-    ours = ours[ours.algorithm.isin(common)]
-    theirs = theirs[theirs.algorithm.isin(common)]
-    print(rank_agreement(ours, theirs))
-    print(concordance(ours, theirs))
+        # Adding 0 turns the -0 that rounding leaves into 0.
+        ours, other = (f"{round(score, 2) + 0.0:.2f}" for score in scores)
+        yield (
+            f"| {row.algorithm} | {count[row.algorithm]} | "
+            f"{mean_text(row.mean, row.standard_error, 0)} | {ours} | "
+            f"{mean_text(*theirs, 0)} | {other} |"
+        )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    tyro.cli(main)

@@ -49,7 +49,42 @@ class Run:
         return [_column(self, variant) for variant in self.table.variants if variant in variants]
 
 
+@dataclass(frozen=True)
+class RunParts:
+    """What a bench's folder holds, before anything is computed of it.
+
+    Attributes:
+        settings: the settings of the bench, as in its config.json.
+        sources: the better and the worse source agent; none before they are scored.
+        agents: one row per trained agent, as in results.csv.
+        lines: the lines of the log, see `records.read`.
+    """
+
+    settings: dict[str, Any]
+    sources: tuple[SourceAgent, ...]
+    agents: pd.DataFrame
+    lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]]
+
+
 def read(out: Path) -> Run:
+    """Read a bench's folder, and build its table.
+
+    Raises:
+        ValueError: the folder holds no bench.
+    """
+    parts = read_parts(out)
+    settings = parts.settings
+    table = tables.build(
+        parts.agents,
+        settings["task"],
+        settings["algorithms"],
+        settings["variants"],
+        parts.sources,
+    )
+    return Run(settings, table, parts.agents, parts.lines)
+
+
+def read_parts(out: Path) -> RunParts:
     """Read a bench's folder.
 
     Raises:
@@ -68,14 +103,7 @@ def read(out: Path) -> Run:
     agents = records.to_frame(record for record, _ in lines)
     path = out / "sources.json"
     sources = files.read_json(path, "the source agents' returns") if path.is_file() else []
-    table = tables.build(
-        agents,
-        settings["task"],
-        settings["algorithms"],
-        settings["variants"],
-        [tables.SourceAgent(**row) for row in sources],
-    )
-    return Run(settings, table, agents, lines)
+    return RunParts(settings, tuple(SourceAgent(**row) for row in sources), agents, lines)
 
 
 def _check_names(out: Path, what: str, names: object) -> None:
