@@ -14,6 +14,9 @@ from mirrorpo.divergence import EXIT_CODE, Diverged
 TRACEBACK = "MIRRORPO_TRACEBACK"
 """Environment variable: set, an error keeps its traceback."""
 
+_BROKEN_PIPE = 128 + 13
+"""As of SIGPIPE, which Windows has no number for."""
+
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
@@ -38,7 +41,7 @@ def guarded() -> Iterator[None]:
         fail(signals.explain(number), 128 + number)
     except BrokenPipeError:
         _without_output()
-        raise SystemExit(128 + signal.SIGPIPE) from None
+        raise SystemExit(_BROKEN_PIPE) from None
     except Exception as error:
         line = faults.explain(error)
         if line is None and isinstance(error, (ValueError, ImportError)):
