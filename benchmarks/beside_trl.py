@@ -11,7 +11,6 @@ before `train()`; on a GPU, what PyTorch allocated there.
 
 import importlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -311,6 +310,8 @@ def _peak(loss: Loss, side: str, size: Size) -> float:
 
 
 def _resident() -> int:
+    import resource  # which Windows does not have: use --no-memory there
+
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -157,6 +157,4 @@ def _stand_in(name: str, command: Command | dict[str, Command]) -> Command:
     It is an empty dataclass, since for functions tyro imports typeguard, and with it asyncio.
     """
     text = _GROUPS[name] if isinstance(command, dict) else inspect.getdoc(command) or ""
-    return dataclasses.make_dataclass(
-        name, (), namespace={"__doc__": text.partition("\nArgs:")[0]}
-    )
+    return dataclasses.make_dataclass(name, (), namespace={"__doc__": text.partition("\nArgs:")[0]})
