@@ -30,6 +30,7 @@ def training(sizes: Sizes, measure: Measure) -> Iterator[Line]:
             steps = max(2, sizes.agent_steps // agents)
             work = Workload(agents, hidden, steps, sizes.time_steps)
             size = f"2 x {hidden}, {agents} agents"
+            in_bfloat16 = (hidden, agents) == (sizes.hidden[0], sizes.bfloat16_population)
             found = (
                 {
                     "what": "training",
@@ -37,7 +38,7 @@ def training(sizes: Sizes, measure: Measure) -> Iterator[Line]:
                     "by": by,
                     **measure("train", by=by, **asdict(work), least_seconds=sizes.least_seconds),
                 }
-                for by in TRAINERS
+                for by in (*TRAINERS, *(("textbook-bfloat16",) if in_bfloat16 else ()))
             )
             for line in with_ratios(found, "agent_steps_a_second"):
                 if "agent_steps_a_second" in line:

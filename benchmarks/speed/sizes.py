@@ -10,6 +10,7 @@ class Sizes:
     Attributes:
         populations: agents trained at once, with the first of `hidden`.
         wide_populations: agents trained at once, with the others of `hidden`.
+        bfloat16_population: the one of `populations` that textbook JAX trains in bfloat16, too.
         hidden: units of each of the two hidden layers; growth is measured with the first.
         agent_steps: about how many a measurement takes; each agent takes 2 at least.
         time_steps: the number per trajectory.
@@ -41,6 +42,7 @@ class Sizes:
 
     populations: tuple[int, ...] = (1, 16, 64, 256)
     wide_populations: tuple[int, ...] = (1, 16)
+    bfloat16_population: int = 16
     hidden: tuple[int, ...] = (64, 256)
     agent_steps: int = 256
     time_steps: int = 1000
@@ -72,6 +74,7 @@ class Sizes:
 QUICK = Sizes(
     populations=(2,),
     wide_populations=(2,),
+    bfloat16_population=2,
     hidden=(8,),
     agent_steps=8,
     time_steps=20,

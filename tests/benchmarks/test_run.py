@@ -80,6 +80,7 @@ def test_training_is_measured_beside_the_others_without_the_users_cache(tmp_path
     assert [(line["what"], line["by"]) for line in lines] == [
         ("float32 peak", ""),
         *[("training", by) for by in ("mirrorpo", "textbook-jax", "torch-vmap", "torch-loop")],
+        ("training", "textbook-bfloat16"),
     ]
     assert len(done.stdout.split("\n\n")[0].splitlines()) == len(lines)
     for line in lines:
