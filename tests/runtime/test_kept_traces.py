@@ -21,7 +21,7 @@ use_all_cores(devices=2)
 import jax, jax.numpy as jnp
 from mirrorpo.runtime import kept_traces
 traced = []
-@kept_traces.kept(lambda *a, **k: {keep})
+@kept_traces.kept(("power",), lambda *a, **k: {keep})
 def program(x, pair, *, power):
     traced.append(power)
     out = map_over_devices(lambda one, y: jnp.sin(one) * y**power, x, pair["b"])
@@ -76,7 +76,7 @@ def test_changed_source_is_traced_again(cache, monkeypatch):
 def test_shapes_and_numbers_of_any_kind_have_programs_of_their_own(cache):
     traced = []
 
-    @kept_traces.kept(lambda *a, **k: True)
+    @kept_traces.kept(("factor",), lambda *a, **k: True)
     def program(x, *, factor):
         traced.append(x.dtype)
         return map_over_devices(lambda one: one * factor, x)
@@ -91,3 +91,18 @@ def test_shapes_and_numbers_of_any_kind_have_programs_of_their_own(cache):
     assert len(traced) == 4
     assert first(jnp.arange(2.0) + 1, 3) == [3, 6]
     assert len(traced) == 4
+
+
+def test_rollouts_of_users_robots_and_policies_are_not_kept():
+    from mirrorpo.simulation import evaluation, tasks
+    from mirrorpo.simulation.policy import new_policy
+    from tests import light_ant
+
+    zeros = np.zeros(27, np.float32)
+    gaussian = new_policy(jax.random.key(0), 8, zeros, zeros + 1, hidden=(2,))
+    discrete = new_policy(jax.random.key(0), 1, zeros, zeros + 1, hidden=(2,), choices=3)
+    ant = tasks.load("ant")
+    assert evaluation._may_keep(gaussian, task=ant)
+    assert not evaluation._may_keep(discrete, task=ant)
+    with light_ant.in_place_of_ant():
+        assert not evaluation._may_keep(gaussian, task=tasks.load("ant"))

@@ -40,20 +40,22 @@ _DIGEST_BYTES = 32
 class KeptProgram:
     """A function of arrays, compiled as by `jax.jit`, whose trace is kept where `may_keep` allows.
 
-    Arrays are whole on every device. Keyword arguments are static.
+    Keyword arguments are static. Where the trace is kept, arrays are whole on every device.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
+        static_argnames: Sequence[str],
         may_keep: Callable[..., bool],
         compiler_options: Mapping[str, Any] | None = None,
     ):
         """Prepare the program; nothing is traced yet.
 
         Args:
-            function: pure, of arrays by position and of static arguments by keyword. The text that
-                `repr` gives of a static argument must tell it from every other one.
+            function: pure, of arrays by position and of static arguments by keyword.
+            static_argnames: the names of these. Where `may_keep` allows, the text that `repr` gives
+                of a static argument must tell it from every other one.
             may_keep: of the same arguments: whether the trace depends on nothing else than what
                 the key of this module names. Code of the user's may not be kept.
             compiler_options: as of `jax.jit`.
@@ -62,55 +64,57 @@ class KeptProgram:
         self._function = function
         self._may_keep = may_keep
         self._options = dict(compiler_options or {})
+        self._traced = jax.jit(
+            function, static_argnames=static_argnames, compiler_options=self._options
+        )
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
+        if not (self._may_keep(*arrays, **static) and _is_on()):
+            return self._traced(*arrays, **static)
         leaves, tree = jax.tree.flatten(replicate(arrays))
-        shapes = [(x.shape, str(x.dtype)) for x in map(jax.typeof, leaves)]
+        shapes = [(x.shape, str(x.dtype)) for x in leaves]
         key = f"{tree} {shapes} {sorted(static.items())} {jax.local_device_count()}"
         if key not in self._programs:
-            keep = self._may_keep(*arrays, **static) and _is_on() and cache.is_usable()
-            make = self._kept if keep else self._traced
-            self._programs[key] = make(key, leaves, tree, static)
+            flat = self._flat(tree, static)
+            self._programs[key] = self._kept(key, flat, leaves) if cache.is_usable() else flat
         return self._programs[key](*leaves)
 
     def _cache_size(self) -> int:
         """Programs so far, by the name that `jax.jit` gives it."""
-        return len(self._programs)
+        return len(self._programs) + int(self._traced._cache_size())
 
-    def _flat(self, tree: Any, static: Mapping[str, Any]) -> Callable[..., Any]:
+    def _flat(self, tree: Any, static: Mapping[str, Any]) -> Any:
+        """The program as a function of the arrays' leaves."""
+
         def flat(*leaves: Any) -> Any:
             return self._function(*jax.tree.unflatten(tree, leaves), **static)
 
-        flat.__name__ = self.__name__  # type: ignore[attr-defined]  # of the program, in XLA's logs
-        return flat
+        return self._compiled(flat)
 
-    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _kept(self, key: str, flat: Any, leaves: Sequence[Any]) -> Any:
+        """The same, of the lowered program that was kept, or is now."""
+        path = _path(self._function.__name__, key)
+        lowered = _read(path)
+        if lowered is None:
+            lowered = export.export(flat)(*leaves)
+            _write(path, lowered)
+        found = lowered
+        return self._compiled(lambda *leaves: found.call(*leaves))
+
+    def _compiled(self, function: Callable[..., Any]) -> Any:
+        function.__name__ = self._function.__name__  # in XLA's logs
         everywhere = NamedSharding(local_mesh("items"), P())
         return jax.jit(function, in_shardings=everywhere, compiler_options=self._options)
 
-    def _traced(
-        self, key: str, leaves: Sequence[Any], tree: Any, static: Mapping[str, Any]
-    ) -> Callable[..., Any]:
-        return self._compiled(self._flat(tree, static))
-
-    def _kept(
-        self, key: str, leaves: Sequence[Any], tree: Any, static: Mapping[str, Any]
-    ) -> Callable[..., Any]:
-        flat = self._flat(tree, static)
-        path = _path(self.__name__, key)  # type: ignore[attr-defined]
-        lowered = _read(path)
-        if lowered is None:
-            lowered = export.export(self._compiled(flat))(*leaves)
-            _write(path, lowered)
-        return self._compiled(functools.wraps(flat)(lambda *leaves: lowered.call(*leaves)))
-
 
 def kept(
-    may_keep: Callable[..., bool], compiler_options: Mapping[str, Any] | None = None
+    static_argnames: Sequence[str],
+    may_keep: Callable[..., bool],
+    compiler_options: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], KeptProgram]:
     """`KeptProgram` as a decorator."""
-    return lambda function: KeptProgram(function, may_keep, compiler_options)
+    return lambda function: KeptProgram(function, static_argnames, may_keep, compiler_options)
 
 
 def _is_on() -> bool:

@@ -156,7 +156,7 @@ def _may_keep(policies: Policy, *_: Any, task: Task, **__: Any) -> bool:
     return tasks.is_of_brax(task.env) and policies.kind.actor is GaussianActor
 
 
-@kept(_may_keep, compiler_options=SIMULATION_OPTIONS)
+@kept(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
 def _roll_out(
     policies: Policy,
     policy_index: jax.Array,
