@@ -26,11 +26,13 @@ def training(sizes: Sizes, measure: Measure) -> Iterator[Line]:
     peak = measure("peak", size=sizes.matrix, seconds=sizes.matrix_seconds)
     yield {"what": "float32 peak", "size": f"{sizes.matrix} x {sizes.matrix}", "by": "", **peak}
     for hidden in sizes.hidden:
-        for agents in sizes.populations if hidden == sizes.hidden[0] else sizes.wide_populations:
-            steps = max(2, sizes.agent_steps // agents)
+        first = hidden == sizes.hidden[0]
+        all_steps = sizes.agent_steps if first else sizes.wide_agent_steps
+        for agents in sizes.populations if first else sizes.wide_populations:
+            steps = max(2, all_steps // agents)
             work = Workload(agents, hidden, steps, sizes.time_steps)
             size = f"2 x {hidden}, {agents} agents"
-            in_bfloat16 = (hidden, agents) == (sizes.hidden[0], sizes.bfloat16_population)
+            in_bfloat16 = first and agents == sizes.bfloat16_population
             found = (
                 {
                     "what": "training",

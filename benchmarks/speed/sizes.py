@@ -13,6 +13,7 @@ class Sizes:
         bfloat16_population: the one of `populations` that textbook JAX trains in bfloat16, too.
         hidden: units of each of the two hidden layers; growth is measured with the first.
         agent_steps: about how many a measurement takes; each agent takes 2 at least.
+        wide_agent_steps: the same, with the others of `hidden`.
         time_steps: the number per trajectory.
         matrix: side of the square matrices of the peak.
         matrix_seconds: for each library that tries it.
@@ -45,6 +46,7 @@ class Sizes:
     bfloat16_population: int = 16
     hidden: tuple[int, ...] = (64, 256)
     agent_steps: int = 256
+    wide_agent_steps: int = 128
     time_steps: int = 1000
     matrix: int = 2048
     matrix_seconds: float = 5.0
@@ -77,6 +79,7 @@ QUICK = Sizes(
     bfloat16_population=2,
     hidden=(8,),
     agent_steps=8,
+    wide_agent_steps=8,
     time_steps=20,
     matrix=64,
     matrix_seconds=0.05,

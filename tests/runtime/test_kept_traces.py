@@ -93,6 +93,30 @@ def test_shapes_and_numbers_of_any_kind_have_programs_of_their_own(cache):
     assert len(traced) == 4
 
 
+def test_what_cannot_be_lowered_for_another_process_is_traced(cache, monkeypatch):
+    def cannot(program):
+        raise ValueError("a call without guarantees")
+
+    @kept_traces.kept((), lambda *a, **k: True)
+    def program(x):
+        return map_over_devices(lambda one: one + 1, x)
+
+    monkeypatch.setattr(kept_traces.export, "export", lambda program: cannot)
+    assert jax.device_get(program(jnp.arange(2.0)))[:2].tolist() == [1, 2]
+    assert not cache.exists()
+
+
+def test_policies_that_differ_in_the_limit_of_their_mean_have_programs_of_their_own():
+    from mirrorpo.simulation.policy import new_policy
+
+    zeros = np.zeros(2, np.float32)
+    one, other = (
+        str(jax.tree.structure(new_policy(jax.random.key(0), 1, zeros, zeros, (2,), mean_limit=x)))
+        for x in (1.0, None)
+    )
+    assert one != other
+
+
 def test_rollouts_of_users_robots_and_policies_are_not_kept():
     from mirrorpo.simulation import evaluation, tasks
     from mirrorpo.simulation.policy import new_policy

@@ -97,7 +97,10 @@ class KeptProgram:
         path = _path(self._function.__name__, key)
         lowered = _read(path)
         if lowered is None:
-            lowered = export.export(flat)(*leaves)
+            try:
+                lowered = export.export(flat)(*leaves)
+            except ValueError:  # it calls what no other process is sure to have, as kernels of Warp
+                return flat
             _write(path, lowered)
         found = lowered
         return self._compiled(lambda *leaves: found.call(*leaves))
@@ -155,7 +158,8 @@ def _read(path: Path) -> export.Exported | None:
 
 
 def _write(path: Path, program: export.Exported) -> None:
-    packed = zlib.compress(program.serialize(), level=1)
-    content = hashlib.sha256(packed).digest() + packed
-    with contextlib.suppress(OSError):  # a full disk: the next process traces again
+    # A full disk, or no flatbuffers: the next process traces again.
+    with contextlib.suppress(OSError, ImportError):
+        packed = zlib.compress(program.serialize(), level=1)
+        content = hashlib.sha256(packed).digest() + packed
         files.write_atomically(path, lambda part: part.write_bytes(content))
