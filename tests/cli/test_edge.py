@@ -12,7 +12,8 @@ import pytest
 
 from mirrorpo import places, runs
 from mirrorpo.cli import edge, faults, terminal
-from mirrorpo.cli.console import printable_streams, progress, visible
+from mirrorpo.cli.console import progress
+from mirrorpo.cli.printable import printable_streams, visible
 from mirrorpo.cli.terminal import PlainConsole
 from mirrorpo.runtime import cache
 

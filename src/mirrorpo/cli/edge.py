@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from mirrorpo import runs
 from mirrorpo.cli import faults, signals
-from mirrorpo.cli.console import fail, printable_streams
+from mirrorpo.cli.console import fail
+from mirrorpo.cli.printable import printable_streams
 from mirrorpo.divergence import EXIT_CODE, Diverged
 
 TRACEBACK = "MIRRORPO_TRACEBACK"

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.segment import Segment
 
-from mirrorpo.cli.console import visible
+from mirrorpo.cli.printable import visible
 
 LINE_EVERY_SECONDS = 30.0
 
