@@ -64,7 +64,7 @@ class KeptProgram:
         self._function = function
         self._may_keep = may_keep
         self._options = dict(compiler_options or {})
-        self._traced = jax.jit(
+        self._traced: Any = jax.jit(
             function, static_argnames=static_argnames, compiler_options=self._options
         )
         self._programs: dict[str, Callable[..., Any]] = {}
