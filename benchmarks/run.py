@@ -60,7 +60,7 @@ def main(quick: bool = False, only: str | None = None, out: Path | None = None) 
     for line in (line for name in parts for line in PARTS[name](sizes, measure)):
         found.append(line)
         print(table.as_text(line), flush=True)
-    print(f"\n{page.as_page(found)}", flush=True)
+    print(f"\n{page.as_page(found)}", end="", flush=True)
     if out is not None:
         _keep(out, about, found)
 
