@@ -61,11 +61,11 @@ class Sizes:
     small_task: bool = False
     language_losses: tuple[str, ...] = ("dpo", "simpo")
     language_repeats: int = 3
-    language_steps: int = 8
+    language_steps: int = 6
     language_batch: int = 8
-    language_answer: int = 48
+    language_answer: int = 32
     language_hidden: int = 256
-    language_layers: int = 4
+    language_layers: int = 2
     growth_populations: tuple[int, ...] = (2, 8, 32)
     growth_rows: tuple[int, ...] = (128, 256, 512)
     growth_time_steps: tuple[int, ...] = (250, 500, 1000)
