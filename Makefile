@@ -41,17 +41,21 @@ $(TESTS): test-%: $(EVERYTHING)
 	@echo "tests/$*/"; $(PYTEST) tests/$*/
 
 # The newest versions that the ranges allow, which need Python 3.12 or later, in an environment of
-# their own: make test-newest PYTHON=python3.13. Without the language models' packages.
+# their own: make test-newest PYTHON=python3.13. On Linux PyTorch's newest builds bring CUDA, five
+# gigabytes of it: NEWEST_EXTRAS=dev leaves the language models' packages out.
 NEWEST := .venv-newest
-NEWEST_TESTS := objectives runtime simulation training discovery front
+NEWEST_EXTRAS ?= dev,llm
+NEWEST_STAMP := $(NEWEST)/.installed-$(shell echo $(NEWEST_EXTRAS) | tr , -)
+NEWEST_TESTS := objectives runtime simulation training discovery front \
+	$(if $(findstring llm,$(NEWEST_EXTRAS)),language/test_trl_names.py language/test_trl_equality.py)
 
-test-newest: $(NEWEST)/.installed
+test-newest: $(NEWEST_STAMP)
 	$(NEWEST)/bin/python -m pytest $(addprefix tests/,$(NEWEST_TESTS))
 
-$(NEWEST)/.installed: pyproject.toml constraints-newest.txt
+$(NEWEST_STAMP): pyproject.toml constraints-newest.txt
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
-		-c constraints-newest.txt -e '.[dev]'
+		-c constraints-newest.txt -e '.[$(NEWEST_EXTRAS)]'
 	touch $@
 
 # On a machine with a GPU, and JAX's and PyTorch's builds for it in .venv: docs/howto/gpu.md.

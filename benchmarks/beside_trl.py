@@ -13,7 +13,6 @@ before `train()`; on a GPU, what PyTorch allocated there.
 import importlib
 import json
 import math
-import resource
 import statistics
 import subprocess
 import sys
@@ -327,6 +326,8 @@ def _peak(loss: Loss, side: str, size: Size) -> float:
 
 
 def _resident() -> int:
+    import resource  # which Windows does not have: use --no-memory there
+
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

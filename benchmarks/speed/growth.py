@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .process import measure
+from .process import Measure
 from .sizes import Sizes
 from .workload import MINIBATCH, Workload
 
@@ -49,7 +49,7 @@ def power_law(at: np.ndarray, values: np.ndarray) -> PowerLaw:
     return PowerLaw(float(slope), float(np.sqrt(covariance[0, 0])), float(np.exp(level)))
 
 
-def lines(sizes: Sizes) -> Iterator[dict[str, Any]]:
+def lines(sizes: Sizes, measure: Measure) -> Iterator[dict[str, Any]]:
     """A line a size, and after those of one quantity a line with the exponents."""
     hidden, agents, rows = sizes.hidden[0], sizes.growth_populations[0], sizes.growth_rows[0]
     training = {
@@ -60,16 +60,19 @@ def lines(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for against, points in training.items():
         work = {at: Workload(n, hidden, pairs // MINIBATCH, time) for at, n, pairs, time in points}
         probes = {at: ("train", asdict(one)) for at, one in work.items()}
-        yield from _against(against, probes, sizes.least_seconds)
+        yield from _against(against, probes, sizes.least_seconds, measure)
     evaluating = {
         n: ("evaluate", {"agents": agents, "episodes": n, "steps": sizes.episode_steps})
         for n in sizes.growth_episodes
     }
-    yield from _against("episodes", evaluating, sizes.least_seconds)
+    yield from _against("episodes", evaluating, sizes.least_seconds, measure)
 
 
 def _against(
-    against: str, points: dict[int, tuple[str, dict[str, int]]], least_seconds: float
+    against: str,
+    points: dict[int, tuple[str, dict[str, int]]],
+    least_seconds: float,
+    measure: Measure,
 ) -> Iterator[dict[str, Any]]:
     head = {"what": "growth", "by": "mirrorpo", "against": against}
     measured = []

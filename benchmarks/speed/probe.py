@@ -8,12 +8,16 @@ import importlib
 import importlib.util
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -74,26 +78,45 @@ def evaluate(
     return {**module.measure(by, task, **sizes), "memory_before_mib": before}
 
 
-def generation(**sizes: int) -> dict[str, Any]:
+def generation(**sizes: Any) -> dict[str, Any]:
     """Seconds of one generation of a discovery, and what they are spent on."""
     importlib.import_module("mirrorpo.runtime.start").start_jax()
-    return importlib.import_module("speed.generation").measure(**sizes)
+    return importlib.import_module("speed.generation").with_peers(**sizes)
 
 
 def scaling(workers: int, **sizes: int) -> dict[str, Any]:
     """Agents a minute of a generation on a local Ray cluster that has a core for each worker.
 
-    All processes share these cores: the workers, the command itself, and Ray's own.
+    All processes share these cores: the workers, the command itself, and Ray's own. Where there
+    are fewer cores than workers, the workers share them, too.
     """
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < workers:
-        return {"note": f"this machine has {len(cores)} cores"}
-    os.sched_setaffinity(0, cores[:workers])
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:workers])
     importlib.import_module("mirrorpo.runtime.start").start_jax()
     module = importlib.import_module("speed.generation")
-    seconds = module.measure(**sizes, ray=f"local:{workers}")["seconds"]
+    found = module.measure(**sizes, ray=f"local:{workers}")
     # The start and the mean are trained beside the population.
-    return {"agents_a_minute": 60 * (sizes["population"] + 2) / seconds, "seconds": seconds}
+    agents = sizes["population"] + 2
+    busy = found["training_seconds"] + found["evaluation_seconds"]
+    return {
+        "agents_a_minute": 60 * agents / found["seconds"],
+        "seconds": found["seconds"],
+        "worker_seconds_an_agent": busy / agents,
+    }
+
+
+def language_trainers(loss: str, repeats: int, **sizes: int) -> dict[str, Any]:
+    """Seconds of `train()` by `PreferenceTrainer` and by TRL's trainer of the same loss."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    beside_trl = importlib.import_module("beside_trl")
+    size = beside_trl.Size(**sizes)
+    found = beside_trl.compare(beside_trl.losses(size.answer + 1)[loss], size, repeats)
+    return {
+        "seconds": found["ours_seconds"],
+        "trl_seconds": found["trl_seconds"],
+        "times_trls_seconds": found["times_trls_seconds"],
+        "largest_difference_of_losses": found["largest_difference"],
+    }
 
 
 def peak(size: int, seconds: float) -> dict[str, Any]:
@@ -102,8 +125,10 @@ def peak(size: int, seconds: float) -> dict[str, Any]:
     return {"gflops_a_second": found / 1e9}
 
 
-def first_results(time_steps: int, episodes: int, steps: int) -> dict[str, Any]:
-    """Seconds until a process has imported, trained one batch, and evaluated it."""
+def first_results(time_steps: int, episodes: int, steps: int, state: str) -> dict[str, Any]:
+    """Seconds until a process has imported, trained one batch, and evaluated it; `state` says
+    what the cache holds."""
+    del state
     began = time.perf_counter()
     importlib.import_module("mirrorpo.runtime.start").start_jax()
     evaluation = importlib.import_module("mirrorpo.simulation.evaluation")
@@ -167,7 +192,9 @@ def devices() -> dict[str, Any]:
 
 
 def peak_memory_mib() -> float:
-    """The largest resident set of this process so far."""
+    """The largest resident set of this process so far; 0 where the system does not say."""
+    if resource is None:
+        return 0.0
     # Linux counts in KiB, macOS in bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
@@ -199,6 +226,7 @@ PROBES: dict[str, Callable[..., dict[str, Any] | Iterator[dict[str, Any]]]] = {
     "mjx-physics": mjx_physics,
     "whole-generation": whole_generation,
     "language": language,
+    "language-trainers": language_trainers,
 }
 
 if __name__ == "__main__":

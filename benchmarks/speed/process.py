@@ -5,11 +5,59 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from mirrorpo import json_lines
 
 PROBE = Path(__file__).parent / "probe.py"
+
+
+class Measure(Protocol):
+    """Measures, as `measure` does; or knows what it would find."""
+
+    def __call__(self, name: str, cache: str | None = None, **settings: Any) -> dict[str, Any]: ...
+
+
+class Kept:
+    """`measure`, whose findings are lines of a file as soon as they are made.
+
+    What the file has is not measured again, if it was found in the same circumstances; what could
+    not be measured is tried again.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any]):
+        """Read what there is.
+
+        Args:
+            path: the file, which need not exist.
+            about: the circumstances: sizes, machine, versions, commit.
+        """
+        self._path = path
+        self._about = json.loads(json.dumps(about))
+        rows = json_lines.read(path) if path.is_file() else []
+        self._found = {
+            _key(row["name"], row["settings"]): row["found"]
+            for row in rows
+            if row["about"] == self._about and "note" not in row["found"]
+        }
+
+    def __call__(self, name: str, cache: str | None = None, **settings: Any) -> dict[str, Any]:
+        key = _key(name, settings)
+        if key not in self._found:
+            began = time.monotonic()
+            found = measure(name, cache, **settings)
+            row = {"name": name, "settings": settings, "found": found, "about": self._about}
+            json_lines.append(self._path, {**row, "wall_seconds": time.monotonic() - began})
+            self._found[key] = found
+        return dict(self._found[key])
+
+
+def _key(name: str, settings: Mapping[str, Any]) -> str:
+    return json.dumps([name, settings], sort_keys=True)
 
 
 def measure(name: str, cache: str | None = None, **settings: Any) -> dict[str, Any]:
@@ -22,6 +70,10 @@ def measure(name: str, cache: str | None = None, **settings: Any) -> dict[str, A
     """
     if str(settings.get("by")).startswith("torch") and find_spec("torch") is None:
         return {"note": "PyTorch is not installed"}
+    if name == "language-trainers" and find_spec("trl") is None:
+        return {"note": "TRL is not installed"}
+    if name == "scaling" and find_spec("ray") is None:
+        return {"note": "Ray is not installed"}
     with tempfile.TemporaryDirectory() as empty:
         environment = {**os.environ, "MIRRORPO_CACHE": cache or empty}
         # JAX's own cache of compiled programs, for those that are not MirrorPO.

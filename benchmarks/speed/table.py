@@ -20,14 +20,14 @@ def as_table(lines: Iterable[dict[str, Any]]) -> str:
 
 def _cells(line: dict[str, Any]) -> tuple[str, str, str, str]:
     figures = (
-        f"{name.replace('_', ' ')}: {_number(value)}"
+        f"{name.replace('_', ' ')}: {number(value)}"
         for name, value in line.items()
         if name not in _NO_FIGURES
     )
     return line["what"], line["size"], line["by"], ", ".join(figures)
 
 
-def _number(value: float | str) -> str:
+def number(value: float | str) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,6 +1,5 @@
 """A generation of a search at the paper's size (Table 8), as the search itself does it."""
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ from mirrorpo import json_lines, runs
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution import executor
+
+from .small_task import point
 
 _SMALL = {"population": 4, "rows": 8, "epochs": 2, "time_steps": 8, "episodes": 2}
 
@@ -29,7 +30,7 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
         The row of each generation, once it is done.
     """
     with tempfile.TemporaryDirectory() as folder:
-        size = {**_SMALL, **_point(Path(folder))} if small else {"protocol": "paper"}
+        size = {**_SMALL, **point(Path(folder))} if small else {"protocol": "paper"}
         # No validation between the generations that are measured, and a short one before them.
         settings = DiscoverySettings(
             generations=3,
@@ -68,12 +69,3 @@ def _until(generations: int, settings: DiscoverySettings, out: Path) -> Iterator
         "pairs": settings.rows or "the paper's",
         "episodes_an_agent": settings.episodes,
     }
-
-
-def _point(folder: Path) -> dict[str, str]:
-    """The task of the tests that compiles in seconds, and two source agents of it."""
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    from tests import point_task
-
-    better, worse = point_task.write_agents(folder)
-    return {"task": point_task.NAME, "better": str(better), "worse": str(worse)}

@@ -1,6 +1,7 @@
 """Whether something can be written at a path: asked before the work, not after it."""
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -26,6 +27,6 @@ def check(path: Path | str, what: str) -> None:
             f"{what}: nothing can be written in {place} (read-only, or not yours). Name "
             "another place."
         )
-    space = os.statvfs(place)
-    if space.f_bavail == 0 and space.f_blocks > 0:
+    space = shutil.disk_usage(place)
+    if space.free == 0 and space.total > 0:
         raise ValueError(f"{what}: the disk of {place} is full. Name another place.")

@@ -38,9 +38,9 @@ for write in (
 
 def namespace():
     """The command that gives a process mounts of its own; None where the system has none."""
-    own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:
         return None
+    own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     tried = [*own, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return own if subprocess.run(tried, capture_output=True).returncode == 0 else None
 

@@ -97,6 +97,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
     assert process.communicate(timeout=60)[0] == "not stopped\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_does_not_stop_its_parent():
     body = """
     import os, signal

@@ -8,8 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from mirrorpo import objectives
-from mirrorpo.cli import console as shown
-from mirrorpo.cli import main
+from mirrorpo.cli import main, terminal
 from mirrorpo.discovery import artefact, listing
 from mirrorpo.objectives import Paper
 from mirrorpo.study.statistics import Summary
@@ -31,7 +30,7 @@ LABELS = (
 @pytest.fixture(autouse=True)
 def eighty_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    monkeypatch.setattr(shown.console, "_width", WIDTH)
+    monkeypatch.setattr(terminal.console, "_width", WIDTH)
 
 
 def too_wide(text):
@@ -70,7 +69,7 @@ def test_lists_fit(words, capsys):
 @pytest.mark.parametrize("measure", ["mean", "iqm"])
 @pytest.mark.parametrize("count", range(1, len(VARIANTS) + 1))
 def test_a_bench_s_table_fits_with_whole_names_and_whole_numbers(count, measure, capsys):
-    shown.console.print(TerminalTable(bench(VARIANTS[:count]), measure=measure))
+    terminal.console.print(TerminalTable(bench(VARIANTS[:count]), measure=measure))
     text = capsys.readouterr().out
     assert not too_wide(text)
     assert "…" not in text

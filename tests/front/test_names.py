@@ -70,7 +70,8 @@ os.environ["XLA_FLAGS"] = ""
 import mirrorpo as mpo
 mpo.explain("cpo", max_terms=1)
 import jax
-print(jax.local_device_count(), len(os.sched_getaffinity(0)))
+from mirrorpo.runtime.devices import available_cores
+print(jax.local_device_count(), available_cores())
 """
     devices, cores = fresh(code)
     assert devices == cores

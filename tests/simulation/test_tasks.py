@@ -25,6 +25,17 @@ def test_every_registered_task_loads_with_its_sizes(name, observations, actions)
     assert (task.observation_size, task.action_size) == (observations, actions)
 
 
+@pytest.mark.parametrize("robot", tasks.OBSERVATIONS)
+@pytest.mark.parametrize(
+    "backend",
+    ["positional", *(pytest.param(one, marks=pytest.mark.slow) for one in tasks.BACKENDS[1:])],
+)
+def test_a_robot_s_reset_has_the_listed_number_of_observations(robot, backend):
+    task = tasks.load(robot, backend)
+    found = jax.eval_shape(task.reset, jax.random.key(0)).obs.shape
+    assert found == (tasks.OBSERVATIONS[robot],)
+
+
 def test_unknown_task_names_the_near_ones():
     with pytest.raises(ValueError, match=r"Unknown task 'hoper'.*hopper"):
         tasks.load("hoper")

@@ -1,7 +1,9 @@
 """The command line: ``mirrorpo COMMAND``. Heavy imports wait until a command needs them."""
 
 import contextlib
+import dataclasses
 import functools
+import inspect
 import io
 import re
 import sys
@@ -63,6 +65,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
 RENAMED = {"sentiment": "bench --task reviews"}
 """Commands of version 0.1.0 that are part of another one now."""
 
+_HELP = ("--help", "-h")
+
 _GROUPS = {
     "agents": "Source agents: list, train by PPO, pick from a run, evaluate, calibrate a penalty "
     "by one, show limb use, draw.",
@@ -97,8 +101,13 @@ def parse(given: list[str]) -> Callable[[], None]:
         from mirrorpo import __version__
 
         return functools.partial(print, __version__)
+    named = {
+        # Building every command's parser would take time that help alone does not need.
+        key: _stand_in(key, value) if isinstance(value, dict) or name in _HELP else value
+        for key, value in COMMANDS.items()
+    }
     return _cli(
-        {key: _group(key) if isinstance(value, dict) else value for key, value in COMMANDS.items()},
+        named,
         "mirrorpo",
         "Measure, discover and transfer preference-optimisation objectives.",
         given or ["--help"],
@@ -113,7 +122,10 @@ def _cli(
     try:
         with contextlib.redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(
-                {name: _deferred(command) for name, command in commands.items()},
+                {
+                    name: command if isinstance(command, type) else _deferred(command)
+                    for name, command in commands.items()
+                },
                 prog=prog,
                 description=description,
                 args=given,
@@ -139,10 +151,10 @@ def _without_boxes(text: str) -> str:
     return re.sub(r"^(Value error|Parsing error|Unrecognized options) ", "", plain)
 
 
-def _group(name: str) -> Command:
-    """A stand-in for a group in the top level's help; `_dispatch` runs the group itself."""
+def _stand_in(name: str, command: Command | dict[str, Command]) -> Command:
+    """A command or a group in the top level's help; `parse` calls the real one by itself.
 
-    def group() -> None: ...
-
-    group.__doc__ = _GROUPS[name]
-    return group
+    It is an empty dataclass, since for functions tyro imports typeguard, and with it asyncio.
+    """
+    text = _GROUPS[name] if isinstance(command, dict) else inspect.getdoc(command) or ""
+    return dataclasses.make_dataclass(name, (), namespace={"__doc__": text.partition("\nArgs:")[0]})

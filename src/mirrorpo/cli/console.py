@@ -1,58 +1,33 @@
-"""What commands print: one console, one progress bar, one line for an error.
+"""What commands print: one console, one progress bar, one line for an error."""
 
-Names of files, models, losses and answers come from outside. Here, in one place, they are kept
-from being more than text: no markup, no emoji codes, no control characters of a terminal, and
-nothing that the terminal's encoding cannot show stops a command.
-"""
-
-import codecs
-import re
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.segment import Segment
-
-LINE_EVERY_SECONDS = 30.0
-
-# Control characters other than the end of a line, other ends of lines, and those that reorder
-# what follows them.
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_PLAIN = {"\u00b1": "+-", "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u2192": "->"}
-_ERRORS = "mirrorpo-plain"
+from mirrorpo.cli.printable import visible
+from mirrorpo.progress import Progress
 
 
-def visible(text: str) -> str:
-    """Text with its control characters as escapes, so that a terminal does not obey them."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+class _Console:
+    """`terminal.console`, imported by the first print: `mirrorpo --help` needs no rich."""
+
+    def print(self, *things: Any, **settings: Any) -> None:
+        from mirrorpo.cli import terminal
+
+        terminal.console.print(*things, **settings)
 
 
-class PlainConsole(Console):
-    """A console that takes no text for markup and passes no control character on."""
-
-    def __init__(self, **settings: Any):
-        super().__init__(highlight=False, markup=False, emoji=False, **settings)
-
-    def render(self, *given: Any, **named: Any) -> Iterable[Segment]:
-        for segment in super().render(*given, **named):
-            if segment.control:  # rich's own, of a progress bar
-                yield segment
-            else:
-                yield Segment(visible(segment.text), segment.style)
+console = _Console()
 
 
-console = PlainConsole(soft_wrap=True)
+@contextmanager
+def progress(unit: str) -> Iterator[Progress]:
+    """A `terminal.ProgressBar` with counts of `unit`, elapsed time and time left."""
+    from mirrorpo.cli import terminal
+
+    with terminal.progress(unit) as bar:
+        yield bar
 
 
 def warn(message: str) -> None:
@@ -65,75 +40,3 @@ def fail(message: str, code: int = 2) -> None:
     """Print one line on standard error and exit."""
     warn(message)
     raise SystemExit(code)
-
-
-def printable_streams() -> None:
-    """Let standard output and error show what their encoding lacks in other characters."""
-    codecs.register_error(_ERRORS, _in_plain)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=_ERRORS)
-
-
-def _in_plain(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lacking = error.object[error.start : error.end]
-    shown = (_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lacking)
-    return "".join(shown), error.end
-
-
-class ProgressBar:
-    """Progress on standard error: a bar in a terminal, a line now and then in a file."""
-
-    def __init__(self, bar: Progress, unit: str):
-        self._bar = bar
-        self._task = bar.add_task("", total=None)
-        self._unit = unit
-        self._began = self._printed = time.monotonic()
-        self._at_start: float | None = None
-
-    def __call__(self, done: float, total: float, doing: str) -> None:
-        """Show that `done` of `total` units are finished, and what is being done."""
-        if self._bar.console.is_terminal:
-            self._bar.update(self._task, completed=done, total=total, description=doing)
-            return
-        now = time.monotonic()
-        if self._at_start is None:
-            self._at_start = done
-        if now - self._printed < LINE_EVERY_SECONDS and done < total:
-            return
-        self._printed = now
-        rate = (done - self._at_start) / max(now - self._began, 1e-9)
-        left = f", {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
-        print(
-            f"{visible(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
-            f"after {_clock(now - self._began)}{left}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-@contextmanager
-def progress(unit: str) -> Iterator[ProgressBar]:
-    """A `ProgressBar` with counts of `unit`, elapsed time and time left."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-    )
-    terminal = PlainConsole(stderr=True)
-    with Progress(
-        *columns, console=terminal, refresh_per_second=2, disable=not terminal.is_terminal
-    ) as bar:
-        yield ProgressBar(bar, unit)

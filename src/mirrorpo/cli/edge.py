@@ -8,11 +8,15 @@ from collections.abc import Iterator
 
 from mirrorpo import runs
 from mirrorpo.cli import faults, signals
-from mirrorpo.cli.console import fail, printable_streams
+from mirrorpo.cli.console import fail
+from mirrorpo.cli.printable import printable_streams
 from mirrorpo.divergence import EXIT_CODE, Diverged
 
 TRACEBACK = "MIRRORPO_TRACEBACK"
 """Environment variable: set, an error keeps its traceback."""
+
+_BROKEN_PIPE = 128 + 13
+"""As of SIGPIPE, which Windows has no number for."""
 
 
 @contextlib.contextmanager
@@ -38,7 +42,7 @@ def guarded() -> Iterator[None]:
         fail(signals.explain(number), 128 + number)
     except BrokenPipeError:
         _without_output()
-        raise SystemExit(128 + signal.SIGPIPE) from None
+        raise SystemExit(_BROKEN_PIPE) from None
     except Exception as error:
         line = faults.explain(error)
         if line is None and isinstance(error, (ValueError, ImportError)):

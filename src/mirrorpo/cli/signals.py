@@ -82,8 +82,8 @@ class _Watch:
         self._turn = 0
         self._handlers: dict[int, Any] = {}
         self._unraisable = sys.unraisablehook
+        self._pipe: tuple[int, int] | None = None
         self._wakeup = -1
-        self._read, self._write = os.pipe()
 
     def begin(self) -> None:
         for name in _STOPPING:
@@ -91,12 +91,16 @@ class _Watch:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._handlers[number] = signal.signal(number, self._stop)
         sys.unraisablehook = self._not_swallowed
-        os.set_blocking(self._write, False)
-        self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        threading.Thread(target=self._see_to_it, daemon=True).start()
+        if not hasattr(os, "set_blocking"):  # Windows: a signal waits for compiled code to return
+            return
+        self._pipe = read, write = os.pipe()
+        os.set_blocking(write, False)
+        self._wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        threading.Thread(target=self._see_to_it, args=(read,), daemon=True).start()
 
     def leave(self) -> None:
-        signal.set_wakeup_fd(self._wakeup)
+        if self._pipe is not None:
+            signal.set_wakeup_fd(self._wakeup)
         sys.unraisablehook = self._unraisable
         for number, handler in self._handlers.items():
             # None stands for a handler that Python did not set, and cannot set again.
@@ -104,7 +108,8 @@ class _Watch:
 
     def end(self) -> None:
         self.leave()
-        os.close(self._write)  # which ends the thread
+        if self._pipe is not None:
+            os.close(self._pipe[1])  # which ends the thread
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._raised.set()
@@ -143,18 +148,21 @@ class _Watch:
             if not self._swallowed or turn != self._turn:
                 return
             self._sent_again = True
-            signal.pthread_kill(main, number)
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(main, number)
+            else:  # Windows
+                signal.raise_signal(number)
 
-    def _see_to_it(self) -> None:
+    def _see_to_it(self, read: int) -> None:
         """In a thread of its own: the signals' numbers arrive here whatever the main one does."""
         try:
-            while received := os.read(self._read, 1):
+            while received := os.read(read, 1):
                 number = received[0]
                 if number in self._handlers and not self._raised.wait(GRACE_SECONDS):
                     _leave(number)
                 self._raised.clear()
         finally:
-            os.close(self._read)
+            os.close(read)
 
 
 _watch: _Watch | None = None

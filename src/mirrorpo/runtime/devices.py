@@ -79,7 +79,7 @@ def local_mesh(axis: str) -> Mesh:
 
 
 def items_at_once() -> int:
-    """How many items `map_over_devices` runs together on one device: 1 on a CPU, 64 else."""
+    """How many items `map_over_devices` runs together on one device: 1 on a CPU, 32 else."""
     return 1 if jax.default_backend() == "cpu" else 32
 
 

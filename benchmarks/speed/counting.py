@@ -1,0 +1,50 @@
+"""Workers that count the bytes of what would cross a network, were they elsewhere."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import jax
+import numpy as np
+
+from mirrorpo.execution.batch import Order, ScoredAgents, Supply
+from mirrorpo.execution.executor import Alone
+
+
+@dataclass
+class Counting:
+    """This process as a workplace, which pickles what a worker elsewhere would be sent.
+
+    Attributes:
+        supply: bytes of what a worker is given once.
+        orders: agents and bytes of each order.
+        replies: agents and bytes of each reply.
+    """
+
+    supply: int = 0
+    orders: list[tuple[int, int]] = field(default_factory=list)
+    replies: list[tuple[int, int]] = field(default_factory=list)
+
+    @contextmanager
+    def workers(self, supply: Supply) -> Iterator["_Workers"]:
+        start = None if supply.start is None else jax.tree.map(np.asarray, supply.start)
+        self.supply = _bytes(replace(supply, start=start))
+        yield _Workers(Alone(supply), self)
+
+
+class _Workers:
+    def __init__(self, alone: Alone, counts: Counting):
+        self.count, self.agents_at_once = alone.count, alone.agents_at_once
+        self._alone, self._counts = alone, counts
+
+    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, ScoredAgents]]:
+        for position, scored in self._alone.work_off(orders):
+            agents = len(orders[position].seeds)
+            self._counts.orders.append((agents, _bytes(orders[position])))
+            self._counts.replies.append((agents, _bytes(scored)))
+            yield position, scored
+
+
+def _bytes(value: object) -> int:
+    return len(pickle.dumps(value, protocol=5))
