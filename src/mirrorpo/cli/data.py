@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo.cli.console import console, progress
+from mirrorpo.cli.console import console, new_table, progress
 from mirrorpo.front.settings import GenerateSettings, LabelSettings
 from mirrorpo.preferences.own.settings import ImportSettings
 
@@ -80,11 +80,11 @@ def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
     Args:
         path: a dataset's .safetensors file.
     """
-    from rich.table import Table
-
     described = mpo.DataFile.load(path).facts
-    table = Table(
-        "", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}"
+    table = new_table(
+        *("", "chosen", "rejected"),
+        numbers=("chosen", "rejected"),
+        title=f"{path.name}: {described.variant} on {described.task}",
     )
     for name, chosen, rejected in described.sides:
         table.add_row(name, chosen, rejected)
