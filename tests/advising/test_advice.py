@@ -116,7 +116,7 @@ def test_data_unlike_all_evidence_are_said_to_be_far_and_in_what(told, far):
     cells[("hopper", "mixed-quality")] = {"dpo": [1, 1]}
     found = advice.recommend(told, evidence.of_agents(agents(cells)))
     assert found.nearest.far == far
-    said = " ".join(words.advice("Robots", found, "trajectories"))
+    said = " ".join(words.advice("Robots", found))
     assert ("take this as a first guess" in said) == bool(far)
     times = told.pairs / found.nearest.cell.pairs
     assert f"{times:.0f} times as many pairs" in said or times < 10
@@ -211,12 +211,42 @@ def test_a_diverged_agent_counts_as_the_lowest_of_its_cell():
 
 
 def test_the_first_is_given_as_text_that_can_be_typed(results):
-    said = words.advice("Robots", advice.recommend(of(0.0), results), "texts")
-    (line,) = (line for line in said if line.startswith("To train"))
-    assert 'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"' in line
-    assert 'mpo.objective("dpo[beta=2.0]")' in line
-    assert line.endswith("tune them on your own data.")
-    assert json.dumps(words.document(of(0.0), {"Robots": advice.recommend(of(0.0), results)}))
+    found = advice.recommend(of(0.0), results)
+    first, *commands = words.use(found, "texts")
+    assert first.startswith("To train with dpo:")
+    assert first.endswith("tune them on your own data.")
+    assert [command.strip() for command in commands] == [
+        'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"',
+        'mpo.objective("dpo[beta=2.0]")  # from Python',
+    ]
+    assert json.dumps(words.document(of(0.0), {"Robots": found}))
+
+
+@pytest.mark.parametrize(("first", "told"), [("gated", True), ("dpo", False)])
+def test_on_texts_the_robots_winner_is_named_and_another_loss_is_advised(first, told):
+    scores = {first: [0.9, 0.9], "orpo": [0.1, 0.1]}
+    found = advice.recommend(of(0.3), evidence.of_agents(agents({("hopper", "noisy:0.3"): scores})))
+    said = words.on_texts(found)
+    # Nothing is said of a winner that was not tried on texts.
+    assert any(f"{first} won on robots, but does not carry over" in line for line in said) == told
+    commands = [line for line in said if line.startswith("    ")]
+    assert commands
+    assert all(words.HELD_ON_TEXTS in command for command in commands)
+    assert objectives.get(words.HELD_ON_TEXTS)
+
+
+def test_what_is_said_of_texts_is_what_the_latest_published_runs_on_texts_show():
+    agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
+    final = agents[agents.run.str.startswith("reviews-") & (agents.phase == "final")]
+    by_loss = final.groupby("algorithm").return_mean
+    order = by_loss.mean().sort_values(ascending=False)
+    assert order.index[0] == words.HELD_ON_TEXTS
+    assert tuple(text.partition("[")[0] for text in order.index) == words.TRIED_ON_TEXTS
+    lead = by_loss.get_group(words.HELD_ON_TEXTS).mean() - by_loss.get_group("sft").mean()
+    assert lead > 2 * np.hypot(*(by_loss.sem()[name] for name in (words.HELD_ON_TEXTS, "sft")))
+    for name in order.index[1:]:
+        spread = np.hypot(by_loss.sem()[name], by_loss.sem()["sft"])
+        assert order[name] - order["sft"] < 2 * spread
 
 
 def made_by(name):

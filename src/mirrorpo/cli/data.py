@@ -37,7 +37,7 @@ def import_(
     out: Path,
     settings: tyro.conf.OmitArgPrefixes[ImportSettings],
 ) -> None:
-    """Read trajectories of others: a pool for the bench, or, with --labels, a labelled dataset.
+    """Import recorded trajectories: a pool for the bench, or, with --labels, a labelled dataset.
 
     Args:
         file: .npz, .hdf5 as D4RL's, .parquet with one row per step, or a Minari dataset's folder.

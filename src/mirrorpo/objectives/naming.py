@@ -36,7 +36,7 @@ class Named:
 
     Attributes:
         name: before the bracket; `UserText` if the whole text was.
-        values: fields with a number, or with text where it is no number.
+        values: fields with a number, or with text where it is not a number.
     """
 
     name: str
@@ -156,7 +156,8 @@ def parse(text: str) -> Named:
 def spelled(given: Objective) -> str:
     """An objective of the zoo as the text that names it, its numbers with four digits.
 
-    Functions and networks have no text: of an objective that holds some, only the numbers are told.
+    Functions and networks have no text form, so an objective that holds some is spelled by its
+    numbers alone.
     """
     numbers = [
         f"{field.name}={float(getattr(given, field.name)):.4g}"
