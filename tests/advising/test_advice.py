@@ -123,7 +123,7 @@ def test_data_unlike_all_evidence_are_said_to_be_far_and_in_what(told, far):
 
 
 def test_the_distance_is_told_in_each_kind():
-    cell = evidence.Cell("hopper", "noisy:0.2", 0.2, 0.0, 1024)
+    cell = evidence.EvidenceCell("hopper", "noisy:0.2", 0.2, 0.0, 1024)
     found = advice.distance(cell, 0.3, 0.2, 4096)
     assert (found.noise, found.near_equal, found.doublings) == pytest.approx((0.1, 0.2, 2.0))
     assert found.widths == pytest.approx(np.sqrt(1 + 1 + 4))
@@ -323,7 +323,7 @@ def three_robots():
 
 
 def test_following_the_advice_is_scored_where_its_evidence_was_not(three_robots):
-    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    found = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     by_robot = {one.cell.task: one for one in found}
     assert [by_robot[name].advised for name in "abc"] == ["dpo", "dpo", "orpo"]
     odd = by_robot["c"]
@@ -340,7 +340,7 @@ def test_following_the_advice_is_scored_where_its_evidence_was_not(three_robots)
 
 def test_an_advised_loss_that_the_left_out_robot_lacks_gives_way_to_the_next(three_robots):
     del three_robots["c", "base"]["orpo"]
-    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    found = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     assert [(one.advised, one.best) for one in found if one.cell.task == "c"] == [("dpo", "dpo")]
 
 
@@ -351,16 +351,16 @@ def test_the_order_is_that_of_the_advice(results):
 
 
 def test_the_left_out_robot_s_own_scores_cannot_move_its_advice(three_robots):
-    before = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    before = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     three_robots["c", "base"] = {"dpo": [9, 9], "orpo": [-9, -9], "sft": [0, 0]}
-    after = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    after = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     assert before[-1].advised == after[-1].advised
     assert before[-1].lost.value != after[-1].lost.value
 
 
 def test_losses_that_are_left_out_are_neither_advised_nor_best(three_robots):
     found = evidence.of_agents(agents(three_robots))
-    for one in hindsight.trials(found, hindsight.ROBOT, without=("orpo",)):
+    for one in hindsight.cases(found, hindsight.ROBOT, without=("orpo",)):
         assert (one.advised, one.best) == ("dpo", "dpo")
 
 

@@ -67,7 +67,7 @@ def verify(
         found = mpo.verify(file, objective, cells=cells, seed=seed, cache=cache, progress=told)
     from mirrorpo.study.tables import mean_text
 
-    numbers = ("submitted", "measured again", "equal agents")
+    numbers = ("submitted", "again", "equal")
     table = new_table("task", "variant", *numbers, "verdict", numbers=numbers)
     for one in found.cells:
         table.add_row(
@@ -79,5 +79,6 @@ def verify(
             one.verdict,
         )
     console.print(table)
+    console.print("True returns ± standard error; equal: agents whose return agrees in all digits.")
     if not found.agrees:
         fail("The submission does not agree with what was measured again.", code=1)

@@ -83,7 +83,7 @@ def get(name: str, **hyperparameters: object) -> Objective:
     return objective(name, **hyperparameters)
 
 
-def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any) -> Objective:
+def resolve(text: str, trial: user_code.Tryout | None = None, /, **overrides: Any) -> Objective:
     """The objective that `text` names. No code is run, unless the user typed its name.
 
     Args:
@@ -110,7 +110,7 @@ def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any
     return _make(named.name, trial, {**overrides, **named.values})
 
 
-def _make(text: str, trial: user_code.Trial | None, values: Mapping[str, Any]) -> Objective:
+def _make(text: str, trial: user_code.Tryout | None, values: Mapping[str, Any]) -> Objective:
     if is_saved(text):
         return _changed(text, load(find(text)), values)
     path, colon, class_name = text.rpartition(":")
