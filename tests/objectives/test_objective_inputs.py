@@ -18,14 +18,14 @@ LOSSES = Path(objectives.__file__).parent / "losses"
 def test_every_name_in_the_folder_of_losses_is_available():
     code = "".join(path.read_text("utf-8") for path in LOSSES.glob("*.py"))
     stated = set(re.findall(r'^    name(?:: ClassVar\[str\])? = "(.+)"$', code, re.MULTILINE))
-    stated -= component.registered("function").keys()
     own = {
         name
         for name in objectives.available()
         if type(objectives.get(name)).__module__.startswith("mirrorpo.objectives")
     }
-    # Others are of users' files that tests have loaded before.
-    assert own == stated
+    # Users' files that tests have loaded before bring others; some losses bring a function.
+    assert own <= stated
+    assert stated - own <= component.registered("function").keys()
 
 
 def test_stages_are_ten_epochs_of_sft_then_two_or_twelve_in_one(every_name):

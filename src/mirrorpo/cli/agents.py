@@ -1,5 +1,6 @@
 """``mirrorpo agents``: source agents."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mirrorpo.agents.limb_use import Estimate, LimbUse
 
 _SIDE_BY_SIDE = 3
-"""Agents in one table of `limbs`, for which 80 columns have room."""
+"""Agents in one table of `limbs`: 80 columns have room for three."""
 
 TaskName = Annotated[str, tyro.conf.Positional]
 
@@ -262,25 +263,28 @@ def limbs(
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
     files.write_atomically(beside, lambda part: limb_plot.to_frame(uses).to_csv(part, index=False))
     limb_plot.save(out, uses, penalised, title)
-    for first in range(0, len(uses), _SIDE_BY_SIDE):
-        shown = dict(list(uses.items())[first : first + _SIDE_BY_SIDE])
-        console.print(_limb_table(shown, penalised, f"{title}, ± standard error"))
+    for table in limb_tables(uses, penalised, f"{title}, ± standard error"):
+        console.print(table)
     console.print(f"{out} holds the plot, {beside} its numbers.")
 
 
-def _limb_table(uses: dict[str, "LimbUse"], penalised: str | None, title: str) -> Table:
-    """One row per limb, one column per agent."""
+def limb_tables(
+    uses: Mapping[str, "LimbUse"], penalised: str | None, title: str
+) -> Iterator[Table]:
+    """One row per limb, one column per agent; a few agents side by side."""
     from mirrorpo.agents import limb_use
 
-    table = new_table("", *uses, title=title)
-    for limb in next(iter(uses.values())).limbs:
-        table.add_row(
-            f"{limb} (penalised)" if limb == penalised else limb,
-            *(_with_error(use.mean_use(limb), 3) for use in uses.values()),
-        )
-    returns = (_with_error(limb_use.estimate(use.returns), 0) for use in uses.values())
-    table.add_row("return, no penalty", *returns)
-    return table
+    for first in range(0, len(uses), _SIDE_BY_SIDE):
+        side = dict(list(uses.items())[first : first + _SIDE_BY_SIDE])
+        table = new_table("", *side, title=title)
+        for limb in next(iter(side.values())).limbs:
+            table.add_row(
+                f"{limb} (penalised)" if limb == penalised else limb,
+                *(_with_error(use.mean_use(limb), 3) for use in side.values()),
+            )
+        returns = (_with_error(limb_use.estimate(use.returns), 0) for use in side.values())
+        table.add_row("return, no penalty", *returns)
+        yield table
 
 
 def render(
