@@ -23,7 +23,7 @@ from mirrorpo.runtime.start import start_jax
 
 if TYPE_CHECKING:
     from mirrorpo.advising.evidence import Evidence
-    from mirrorpo.advising.hindsight import Difference, Trial
+    from mirrorpo.advising.hindsight import Difference, HindsightCase
 
 AGAINST = ("dpo", "sft", "gated")
 OURS = ("gated", "gated-reference", *shipped())
@@ -64,7 +64,7 @@ def reading(evidence: Evidence, left_out: str, without: Collection[str], title: 
     from mirrorpo.advising import hindsight
 
     against = [name for name in AGAINST if name not in without]
-    found = hindsight.trials(evidence, left_out, against, without)
+    found = hindsight.cases(evidence, left_out, against, without)
     over = [f"over {name}" for name in against]
     head = ["robot", "data", "advised", "best in hindsight", "lost", *over]
     rules = ["---"] * 4 + ["---:"] * (1 + len(over))
@@ -88,7 +88,7 @@ def reading(evidence: Evidence, left_out: str, without: Collection[str], title: 
     )
 
 
-def mean(robot: str, found: Sequence[Trial], against: Sequence[str]) -> str:
+def mean(robot: str, found: Sequence[HindsightCase], against: Sequence[str]) -> str:
     """The row of the mean of some; each column of those that have it."""
     columns = []
     for name in against:
@@ -103,7 +103,7 @@ def line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def gains(found: Sequence[Trial], name: str) -> list[Difference]:
+def gains(found: Sequence[HindsightCase], name: str) -> list[Difference]:
     """What was gained over one loss, in the rows where it was measured."""
     return [one.gained[name] for one in found if name in one.gained]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from formulas import FORMULAS, HEAD
 from matplotlib.figure import Figure
 
 from mirrorpo import objectives
@@ -31,6 +30,19 @@ BENCHES = (
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""
 
+HEAD = (
+    "`chosen` and `rejected` are a pair's log-probs; `chosen_ratio` and `rejected_ratio` the same "
+    "minus the reference's; `margin` is chosen minus rejected, of log-ratios where there is a "
+    "reference. `mean`, `sum`, `std`, `var`, `sort`, `quantile` and `sparsemax` are over the "
+    "batch, and over earlier batches where an objective has a memory; `n` is the number of pairs "
+    "and `t` training's progress. `chances(w, share)` are a pair's chances to be among that share "
+    "of the batch, drawn by weight `exp(w)`; `targets(x, gamma, tau)` have the mean gamma and "
+    "minimise `mean(-log(sigmoid(x - targets)))` plus tau times the divergence of their shares "
+    "from equal ones. `psi`, `Phi`, `g` and `schedule` are functions of your choice, the first two "
+    "of a log-prob."
+)
+"""The names that the formulas use."""
+
 MEMBERS = {
     "1s-mpo": "a family; its members are measured under their own names: cpo, orpo, discoveries"
 }
@@ -53,7 +65,7 @@ def page() -> str:
 
 
 def overview(results: pd.DataFrame) -> str:
-    """All on one table: normalised scores, a row an objective, a column a task and variant."""
+    """All on one table: normalised scores by objective, and by task and variant."""
     table = side_by_side(results)
     head = [f"{task}<br>{variant}" for task, variant in table.columns]
     lines = [
@@ -123,7 +135,7 @@ def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
     """One objective: what its class says, its paper, hyper-parameters, picture and results."""
     objective = choice.objective
     lines = [f"## {choice.label}\n", (type(objective).__doc__ or "").strip().split("\n\n")[0], ""]
-    lines += ["```python", *FORMULAS[choice.label], "```\n"]
+    lines += ["```python", *objective.formula, "```\n"]
     lines += [image(choice), f"- **Paper**: {objective.paper}"]
     if choice.grid:
         grid = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in choice.grid.items())

@@ -1,13 +1,13 @@
-"""A training whose numbers are no longer finite: an outcome to report, not a mistake to correct."""
+"""Training that diverged: an outcome to report, not an error to fix."""
 
 import math
 
 EXIT_CODE = 3
-"""A command exits with it that wrote all results and has an agent or model that diverged."""
+"""Exit code of a command that finished, but some agent or model diverged."""
 
 
 class Diverged(Exception):
-    """Training ended in numbers that are not finite. All that it wrote is kept and says so."""
+    """Training ended with NaN or infinite numbers; what it wrote is kept and says so."""
 
 
 def finite_or_none(value: float) -> float | None:

@@ -1,10 +1,22 @@
-"""What somebody who mistyped a name may have meant."""
+"""The names that somebody who mistyped one may have meant."""
 
 import difflib
 from collections.abc import Iterable
 
 
+def nearest(given: str, known: Iterable[str], most: int = 3, cutoff: float = 0.4) -> list[str]:
+    """The known names most like the given one, the nearest first.
+
+    Args:
+        given: what was typed.
+        known: the names there are.
+        most: how many to return at most.
+        cutoff: the least likeness, from 0 to 1, see `difflib.get_close_matches`.
+    """
+    return difflib.get_close_matches(given, list(known), n=most, cutoff=cutoff)
+
+
 def hint(given: str, known: Iterable[str], most: int = 3, cutoff: float = 0.4) -> str:
     """A sentence with the nearest names, to follow another; empty where none is near."""
-    near = difflib.get_close_matches(given, list(known), n=most, cutoff=cutoff)
+    near = nearest(given, known, most, cutoff)
     return f" Did you mean {' or '.join(near)}?" if near else ""

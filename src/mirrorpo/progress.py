@@ -1,4 +1,4 @@
-"""How those who wait are told what is being done."""
+"""Progress callbacks."""
 
 from collections.abc import Callable
 

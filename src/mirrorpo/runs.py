@@ -130,8 +130,8 @@ def claim(
 
 
 def forget_unstarted(alone: Path | None = None) -> None:
-    """Remove the folders that this process claimed for runs of which nothing came: of a run that
-    failed before it began nothing is left behind.
+    """Remove the folders of runs that this process claimed but never started, so that a run that
+    fails early leaves nothing behind.
 
     Args:
         alone: the one folder to look at; None for all of them.

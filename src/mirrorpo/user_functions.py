@@ -1,4 +1,4 @@
-"""Functions in a file of the user's."""
+"""Functions in a user's file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +46,7 @@ def load(text: str, what: str, option: str) -> Callable[..., Any]:
 
 
 def digest(text: str) -> str:
-    """What tells one content of the file of ``FILE.py:FUNCTION`` from another, 12 digits.
+    """Digest of the content of the file in ``FILE.py:FUNCTION``, 12 hex digits.
 
     Raises:
         ValueError: no such file.

@@ -116,14 +116,14 @@ def test_data_unlike_all_evidence_are_said_to_be_far_and_in_what(told, far):
     cells[("hopper", "mixed-quality")] = {"dpo": [1, 1]}
     found = advice.recommend(told, evidence.of_agents(agents(cells)))
     assert found.nearest.far == far
-    said = " ".join(words.advice("Robots", found, "trajectories"))
+    said = " ".join(words.advice("Robots", found))
     assert ("take this as a first guess" in said) == bool(far)
     times = told.pairs / found.nearest.cell.pairs
     assert f"{times:.0f} times as many pairs" in said or times < 10
 
 
 def test_the_distance_is_told_in_each_kind():
-    cell = evidence.Cell("hopper", "noisy:0.2", 0.2, 0.0, 1024)
+    cell = evidence.EvidenceCell("hopper", "noisy:0.2", 0.2, 0.0, 1024)
     found = advice.distance(cell, 0.3, 0.2, 4096)
     assert (found.noise, found.near_equal, found.doublings) == pytest.approx((0.1, 0.2, 2.0))
     assert found.widths == pytest.approx(np.sqrt(1 + 1 + 4))
@@ -211,12 +211,42 @@ def test_a_diverged_agent_counts_as_the_lowest_of_its_cell():
 
 
 def test_the_first_is_given_as_text_that_can_be_typed(results):
-    said = words.advice("Robots", advice.recommend(of(0.0), results), "texts")
-    (line,) = (line for line in said if line.startswith("To train"))
-    assert 'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"' in line
-    assert 'mpo.objective("dpo[beta=2.0]")' in line
-    assert line.endswith("tune them on your own data.")
-    assert json.dumps(words.document(of(0.0), {"Robots": advice.recommend(of(0.0), results)}))
+    found = advice.recommend(of(0.0), results)
+    first, *commands = words.use(found, "texts")
+    assert first.startswith("To train with dpo:")
+    assert first.endswith("tune them on your own data.")
+    assert [command.strip() for command in commands] == [
+        'mirrorpo align RECIPE --set objective="dpo[beta=2.0]"',
+        'mpo.objective("dpo[beta=2.0]")  # from Python',
+    ]
+    assert json.dumps(words.document(of(0.0), {"Robots": found}))
+
+
+@pytest.mark.parametrize(("first", "told"), [("gated", True), ("dpo", False)])
+def test_on_texts_the_robots_winner_is_named_and_another_loss_is_advised(first, told):
+    scores = {first: [0.9, 0.9], "orpo": [0.1, 0.1]}
+    found = advice.recommend(of(0.3), evidence.of_agents(agents({("hopper", "noisy:0.3"): scores})))
+    said = words.on_texts(found)
+    # Nothing is said of a winner that was not tried on texts.
+    assert any(f"{first} won on robots, but does not carry over" in line for line in said) == told
+    commands = [line for line in said if line.startswith("    ")]
+    assert commands
+    assert all(words.HELD_ON_TEXTS in command for command in commands)
+    assert objectives.get(words.HELD_ON_TEXTS)
+
+
+def test_what_is_said_of_texts_is_what_the_latest_published_runs_on_texts_show():
+    agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
+    final = agents[agents.run.str.startswith("reviews-") & (agents.phase == "final")]
+    by_loss = final.groupby("algorithm").return_mean
+    order = by_loss.mean().sort_values(ascending=False)
+    assert order.index[0] == words.HELD_ON_TEXTS
+    assert tuple(text.partition("[")[0] for text in order.index) == words.TRIED_ON_TEXTS
+    lead = by_loss.get_group(words.HELD_ON_TEXTS).mean() - by_loss.get_group("sft").mean()
+    assert lead > 2 * np.hypot(*(by_loss.sem()[name] for name in (words.HELD_ON_TEXTS, "sft")))
+    for name in order.index[1:]:
+        spread = np.hypot(by_loss.sem()[name], by_loss.sem()["sft"])
+        assert order[name] - order["sft"] < 2 * spread
 
 
 def made_by(name):
@@ -293,7 +323,7 @@ def three_robots():
 
 
 def test_following_the_advice_is_scored_where_its_evidence_was_not(three_robots):
-    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    found = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     by_robot = {one.cell.task: one for one in found}
     assert [by_robot[name].advised for name in "abc"] == ["dpo", "dpo", "orpo"]
     odd = by_robot["c"]
@@ -310,7 +340,7 @@ def test_following_the_advice_is_scored_where_its_evidence_was_not(three_robots)
 
 def test_an_advised_loss_that_the_left_out_robot_lacks_gives_way_to_the_next(three_robots):
     del three_robots["c", "base"]["orpo"]
-    found = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    found = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     assert [(one.advised, one.best) for one in found if one.cell.task == "c"] == [("dpo", "dpo")]
 
 
@@ -321,16 +351,16 @@ def test_the_order_is_that_of_the_advice(results):
 
 
 def test_the_left_out_robot_s_own_scores_cannot_move_its_advice(three_robots):
-    before = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    before = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     three_robots["c", "base"] = {"dpo": [9, 9], "orpo": [-9, -9], "sft": [0, 0]}
-    after = hindsight.trials(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
+    after = hindsight.cases(evidence.of_agents(agents(three_robots)), hindsight.ROBOT)
     assert before[-1].advised == after[-1].advised
     assert before[-1].lost.value != after[-1].lost.value
 
 
 def test_losses_that_are_left_out_are_neither_advised_nor_best(three_robots):
     found = evidence.of_agents(agents(three_robots))
-    for one in hindsight.trials(found, hindsight.ROBOT, without=("orpo",)):
+    for one in hindsight.cases(found, hindsight.ROBOT, without=("orpo",)):
         assert (one.advised, one.best) == ("dpo", "dpo")
 
 

@@ -240,7 +240,7 @@ def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     main(["recommend", str(tmp_path / "data.safetensors"), *arguments])
     text = capsys.readouterr().out
     assert "100 pairs of trajectories" in text
-    assert "the best with probability" in " ".join(text.split())
+    assert "its probability of being the best" in " ".join(text.split())
     document = json.loads(out.read_text())
     assert document["coverage"]["prefers_chosen"] > 0.5
     assert list(document["recommendations"]) == ["Robots"]
@@ -254,15 +254,19 @@ def test_for_texts_the_evidence_of_a_language_model_comes_first_apart_and_dated(
     path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
     main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
     text = " ".join(capsys.readouterr().out.split())
-    assert text.index("A language model (version 0.1.0) (sentiment):") < text.index("Robots (")
-    assert "is of version 0.1.0 of MirrorPO" in text
-    assert "mirrorpo align RECIPE --set objective=" in text
+    assert text.index("A language model (version 0.1.0), on reviews:") < text.index("Robots, on")
+    assert "come from version 0.1.0" in text
+    assert text.count("mirrorpo align") == 1
+    assert f'mirrorpo align RECIPE --set objective="{words.HELD_ON_TEXTS}"' in text
     found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
-    assert found["A language model (version 0.1.0)"]["tasks"] == ["sentiment"]
+    assert found["A language model (version 0.1.0)"]["tasks"] == ["reviews"]
     assert found["Robots"]["tasks"] == ["hopper", "tla", "walker2d"]
     own = evidence_files.shipped("texts")
     main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
-    assert "Your benches (sentiment):" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Your benches, on reviews:" in text
+    first = found["A language model (version 0.1.0)"]["ranking"][0]["text"]
+    assert f'mirrorpo align RECIPE --set objective="{first}"' in text
     again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
     assert again == {"Your benches": found["A language model (version 0.1.0)"]}
 

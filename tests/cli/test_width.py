@@ -3,15 +3,25 @@
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 from rich.cells import cell_len
 
+import mirrorpo as mpo
 from mirrorpo import objectives
+from mirrorpo.advising import advice, conditions, evidence_files, noise
+from mirrorpo.agents import limb_use
+from mirrorpo.cli import agents as agents_command
 from mirrorpo.cli import main, terminal
 from mirrorpo.discovery import artefact, listing
+from mirrorpo.front.recommend import DatasetAdvice
+from mirrorpo.front.submit import Verification
 from mirrorpo.objectives import Paper
 from mirrorpo.study.statistics import Summary
+from mirrorpo.study.submissions import Comparison
 from mirrorpo.study.tables import Cell, ResultTable, SourceAgent
 from mirrorpo.study.terminal_table import TerminalTable
 
@@ -57,13 +67,96 @@ def test_the_zoo_has_one_line_per_loss_grouped_by_kind(capsys):
     assert "Xu et al. 2024" in text
 
 
-@pytest.mark.parametrize("words", [["agents", "list"], ["objectives", "--name", "closed-form"]])
-def test_lists_fit(words, capsys):
-    main(words)
+def test_the_source_agents_fit_with_whole_names_and_numbers(capsys):
+    main(["agents", "list"])
     text = capsys.readouterr().out
-    assert text
-    # A sentence may be longer than a line; a table may not.
-    assert not [line for line in too_wide(text) if not line[:1].isalpha() and "│" in line]
+    assert not too_wide(text)
+    rows = [line.split("│")[1:-1] for line in text.splitlines() if "│" in line]
+    shown = {cell.strip(): [one.strip() for one in others] for cell, *others in rows}
+    assert shown["walker2d-expert"] == ["walker2d", "3519 ± 61", "42.5", "0.29", "0.0 %"]
+    assert shown["tla-target"][-1] == "1.8 %"
+
+
+def test_a_long_title_and_long_names_continue_in_the_next_line(capsys):
+    path = "a/folder/" + "name_" * 20 + ".safetensors"
+    table = terminal.new_table("", "chosen", path, title=f"{path}: noisy:0.3 on hopper")
+    table.add_row("true return, mean ± s.d.", "1791 ± 572", path)
+    terminal.console.print(table)
+    text = capsys.readouterr().out
+    assert not too_wide(text)
+    assert text.replace("\n", "").count(".safe") >= 1
+    assert "…" not in text
+
+
+def test_a_sentence_is_left_for_the_terminal_to_wrap(capsys):
+    sentence = "runs/" + "long-" * 30 + " holds all."
+    terminal.console.print(sentence)
+    assert capsys.readouterr().out == f"{sentence}\n"
+
+
+@pytest.mark.parametrize("variant", ["base", "mixed-quality+noisy:0.25", "bad-judge:1000"])
+def test_submissions_and_their_verification_fit(variant, monkeypatch, tmp_path, capsys):
+    numbers = (-11972.4, 1234.5, -11972.4, 1234.5, 0.0, 0.0, 8, 8)
+    found = Verification([Comparison("halfcheetah", variant, *numbers)])
+    monkeypatch.setattr(mpo, "verify", lambda *_, **__: found)
+    main(["verify", "submission.json"])
+    text = capsys.readouterr().out
+    assert not too_wide(text)
+    assert "-11972.4 ± 1234.5" in text
+    assert "8 of 8" in text
+    frame = pd.DataFrame(
+        [("halfcheetah", variant, -11972.4, 1234.5, 8)],
+        columns=["task", "variant", "mean", "standard_error", "agents"],
+    )
+    made = SimpleNamespace(
+        table=frame,
+        file=tmp_path / "submission.json",
+        submission=SimpleNamespace(objective=LABELS[1], suite="1"),
+    )
+    monkeypatch.setattr(mpo, "submit", lambda *_, **__: made)
+    main(["submit", "dpo"])
+    table = [line for line in capsys.readouterr().out.splitlines() if "holds" not in line]
+    assert not too_wide("\n".join(table))
+    assert any("-11972 ± 1234" in line for line in table)
+
+
+@pytest.mark.parametrize("agents", [1, 3, 7])
+def test_limbs_of_many_agents_stand_in_several_tables(agents, capsys):
+    use = limb_use.LimbUse(
+        ("front left", "back right"),
+        np.float32([6000.0, 6100.0]),
+        np.int32([1000, 1000]),
+        np.float32([[0.1, 0.2], [0.3, 0.4]]),
+        np.float32([[1.0, 2.0], [3.0, 4.0]]),
+    )
+    uses = {f"runs/agents-tla-seed{seed}/step-27525120": use for seed in range(agents)}
+    for table in agents_command.limb_tables(uses, "back right", "mean |action| on tla " * 5):
+        terminal.console.print(table)
+    text = capsys.readouterr().out
+    assert not too_wide(text)
+    assert text.count("0.200 ± 0.100") == agents
+
+
+@pytest.mark.parametrize("kind", ["texts", "trajectories"])
+def test_what_is_recommended_fits_but_for_commands(kind, capsys):
+    low, high = 0.11, 0.32
+    samples = np.random.default_rng(0).uniform(low, high, 200)
+    rate = noise.NoiseEstimate(0.2, low, high, samples, 0.3, 0.1)
+    facts = conditions.Conditions(kind, 1024, 1024, rate, 0.2, 0.7, 1.04, 0.0, None)
+    evidence = {"Robots": evidence_files.robots()}
+    if kind == "texts":
+        evidence["A language model (version 0.1.0)"] = evidence_files.texts()
+    ranked = {name: advice.recommend(facts, given) for name, given in evidence.items()}
+    lines = DatasetAdvice(facts, ranked, ("A note of the reader. " * 8,)).lines
+    assert not [line for line in lines if cell_len(line) > WIDTH and not line.startswith("    ")]
+    rows = [line for line in lines if line.startswith("  1. ")]
+    assert len(rows) == len(ranked)
+    assert [line for line in lines if "mirrorpo " in line and line.startswith("    ")]
+
+
+def test_an_objective_shown_alone_fits(capsys):
+    main(["objectives", "--name", "dpo[beta=3]"])
+    assert not too_wide(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("measure", ["mean", "iqm"])

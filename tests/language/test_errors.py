@@ -182,5 +182,5 @@ def test_an_encoder_decoder_model(tmp_path):
     config = transformers.T5Config(
         vocab_size=24, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2
     )
-    with pytest.raises(ValueError, match="is no causal language model"):
+    with pytest.raises(ValueError, match="is not a causal language model"):
         tiny.trainer("dpo", tmp_path, policy=transformers.T5ForConditionalGeneration(config))

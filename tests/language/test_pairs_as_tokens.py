@@ -308,7 +308,7 @@ CALLED = {**SPOKEN, "chosen": [{"role": "assistant", "content": None, "tool_call
         (chat.CHATML, TOOLED, "leaves out tools, the text 'look_up'"),
         (chat.CHATML, CALLED, "leaves out a tool call in chosen"),
         ("chatlm", SPOKEN, "leaves out the user's message in prompt"),
-        ("{% for", SPOKEN, "The chat template is no template"),
+        ("{% for", SPOKEN, "The chat template is not a template"),
         ("{{ messages.nothing.at_all }}", SPOKEN, "does not take this conversation"),
     ],
 )

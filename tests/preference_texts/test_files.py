@@ -242,7 +242,7 @@ def test_parts_of_a_split_are_those_that_datasets_takes(part):
 
 @pytest.mark.parametrize("text", ["train[1]", "train[:10%", "train[1:50%]", "", "train+test"])
 def test_a_part_that_is_none_is_refused(text):
-    with pytest.raises(ValueError, match="is no split: write train"):
+    with pytest.raises(ValueError, match="is not a split: write train"):
         DatasetSplit.parse(text)
 
 

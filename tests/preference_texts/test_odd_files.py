@@ -98,7 +98,7 @@ def test_a_file_of_another_kind_is_called_by_its_kind(name, content, message, tm
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "a.jsonl")
-    assert "is no file and no folder: write the rows to a file" in said(tmp_path / "a.jsonl")
+    assert "is neither a file nor a folder: write the rows to a file" in said(tmp_path / "a.jsonl")
 
 
 @pytest.mark.parametrize(

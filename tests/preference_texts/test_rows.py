@@ -144,7 +144,7 @@ def test_texts_that_all_begin_with_their_prompt_are_answers_after_it():
         ),
         ({"chosen": [Q, A], "rejected": [user("Why?"), B]}, "chosen holds a message of the role u"),
         ({"chosen": [Q], "rejected": [Q]}, "chosen holds a message of the role user"),
-        ({"prompt": "Why?", "chosen": [Q, A], "rejected": [Q, B]}, "which of them is the question"),
+        ({"prompt": "Why?", "chosen": [Q, A], "rejected": [Q, B]}, "cannot decide which one"),
         (
             {"prompt": [user("Why?")], "chosen": [Q, A], "rejected": [Q, B]},
             "prompt is the text 'Why?', but chosen and rejected begin with the text 'What?'",

@@ -212,7 +212,7 @@ def test_notes_say_what_errors_and_bold_are_and_whether_the_best_leads():
         assert "v: " in text
         assert verdict in text
     nested = tables.build(rows_of(clear, 2), "hopper", list(clear), ["v"])
-    assert "over agents and data draws (8 agents on 2 draws a cell)" in table_notes.errors(nested)
+    assert "over agents and data draws (8 agents on 2 draws per cell)" in table_notes.errors(nested)
 
 
 def test_without_a_test_nothing_is_found_worse_and_the_note_says_so():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirrorpo.advising.conditions import Conditions
-from mirrorpo.advising.evidence import Cell, Evidence
+from mirrorpo.advising.evidence import Evidence, EvidenceCell
 
 NOISE_WIDTH, NEAR_WIDTH, DOUBLINGS_WIDTH = 0.1, 0.2, 1.0
 """How far evidence may differ from the user's data before it counts for less: one standard
@@ -83,7 +83,7 @@ class Distance:
         doublings: log2 of the number of pairs relative to the cell's; 0 where that is not known.
     """
 
-    cell: Cell
+    cell: EvidenceCell
     noise: float
     near_equal: float
     doublings: float
@@ -169,7 +169,7 @@ def ranked(evidence: Evidence, rate: float, near_equal: float, pairs: int) -> li
     return [evidence.algorithms[at] for at in kept[np.argsort(-score[kept], kind="stable")]]
 
 
-def distance(cell: Cell, rate: float, near_equal: float, pairs: int) -> Distance:
+def distance(cell: EvidenceCell, rate: float, near_equal: float, pairs: int) -> Distance:
     """How far data are from a cell, given their rate of wrong labels, share of near-equal pairs
     and number of pairs."""
     doublings = 0.0 if cell.pairs is None else math.log2(pairs / cell.pairs)
@@ -237,14 +237,14 @@ def _figures(evidence: Evidence, weights: np.ndarray, at: int) -> tuple[Figure, 
     )
 
 
-def _robots_drawn(cells: tuple[Cell, ...], rng: np.random.Generator) -> np.ndarray:
+def _robots_drawn(cells: tuple[EvidenceCell, ...], rng: np.random.Generator) -> np.ndarray:
     """How often each cell's robot is drawn, robots with replacement, shape (RESAMPLES, cells)."""
     names, robot = np.unique([cell.task for cell in cells], return_inverse=True)
     return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)[:, robot]
 
 
 def _weights(
-    cells: tuple[Cell, ...],
+    cells: tuple[EvidenceCell, ...],
     rates: np.ndarray,
     shares: np.ndarray,
     pairs: int,

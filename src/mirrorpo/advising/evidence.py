@@ -35,7 +35,7 @@ AGENTS_COLUMNS = (
 Redraw = Callable[[int, np.random.Generator], np.ndarray]
 
 
-class Cell(NamedTuple):
+class EvidenceCell(NamedTuple):
     """One kind of data.
 
     Attributes:
@@ -69,7 +69,7 @@ class Evidence:
             shape (resamples, cells, algorithms).
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[EvidenceCell, ...]
     algorithms: tuple[str, ...]
     mean: np.ndarray
     error: np.ndarray
@@ -113,7 +113,7 @@ def of_agents(frame: pd.DataFrame) -> Evidence:
     key = ["task", "variant", "pairs"]
     frame["score"] = frame["score"].fillna(frame.groupby(key)["score"].transform("min"))
     cells = tuple(
-        Cell(row.task, row.variant, float(row.noise), float(row.near_equal), int(row.pairs))
+        EvidenceCell(row.task, row.variant, float(row.noise), float(row.near_equal), int(row.pairs))
         for row in frame.drop_duplicates(key).sort_values(key).itertuples()
     )
     algorithms = tuple(sorted(map(str, frame["algorithm"].unique())))
@@ -184,7 +184,7 @@ def of_table(frame: pd.DataFrame) -> Evidence:
     for task, variant in places:
         faults = parse(variant)
         near = MIXED_NEAR_EQUAL if faults.mixed else 0.0
-        cells.append(Cell(task, variant, faults.noise, near, None))
+        cells.append(EvidenceCell(task, variant, faults.noise, near, None))
     algorithms = tuple(sorted(map(str, kept.algorithm.unique())))
     empty = _empty(tuple(cells), algorithms)
     for row in kept.itertuples():
@@ -208,7 +208,7 @@ def _of_json(algorithm: str, text: object) -> str:
     return naming.with_values(algorithm, values if isinstance(values, dict) else {})
 
 
-def _empty(cells: tuple[Cell, ...], algorithms: tuple[str, ...]) -> Evidence:
+def _empty(cells: tuple[EvidenceCell, ...], algorithms: tuple[str, ...]) -> Evidence:
     shape = len(cells), len(algorithms)
     nothing = np.full(shape, np.nan)
     texts = np.full(shape, "", dtype=object)

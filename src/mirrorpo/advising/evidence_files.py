@@ -9,6 +9,7 @@ import pandas as pd
 
 from mirrorpo import bounded, files
 from mirrorpo.advising.evidence import Evidence, of_agents, of_table
+from mirrorpo.text_tasks import OLD_REVIEWS, REVIEWS
 
 _NEEDED = ("task", "variant", "algorithm", "agents", "normalised", "normalised_error", "run")
 
@@ -43,10 +44,11 @@ def tables(paths: Sequence[Path]) -> Evidence:
         missing = [name for name in _NEEDED if name not in frame.columns]
         if missing:
             raise ValueError(
-                f"{path} is no table of results: it has no column {', '.join(missing)}. "
+                f"{path} is not a table of results: it has no column {', '.join(missing)}. "
                 "`mirrorpo report RUN` writes one, tables/results.csv."
             )
         frames.append(frame)
     if not frames:
         raise ValueError("No table of results is given.")
-    return of_table(pd.concat(frames, ignore_index=True))
+    together = pd.concat(frames, ignore_index=True)
+    return of_table(together.assign(task=together.task.replace(OLD_REVIEWS, REVIEWS)))

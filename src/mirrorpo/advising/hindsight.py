@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirrorpo.advising import advice
-from mirrorpo.advising.evidence import Cell, Evidence
+from mirrorpo.advising.evidence import Evidence, EvidenceCell
 
 ROBOT, VARIANT = "task", "variant"
 """What is left out: all cells of the same robot, or of the same faults."""
@@ -35,7 +35,7 @@ class Difference:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class HindsightCase:
     """One cell whose advice came from others.
 
     Attributes:
@@ -49,7 +49,7 @@ class Trial:
             measured.
     """
 
-    cell: Cell
+    cell: EvidenceCell
     advised: str
     score: float
     best: str
@@ -57,13 +57,13 @@ class Trial:
     gained: dict[str, Difference]
 
 
-def trials(
+def cases(
     evidence: Evidence,
     left_out: str,
     against: Sequence[str] = ("dpo", "sft"),
     without: Collection[str] = (),
     seed: int = 0,
-) -> list[Trial]:
+) -> list[HindsightCase]:
     """The advice for every cell, from evidence without the cells that share its robot or faults.
 
     The advice is told the true faults and size of the cell's data.
@@ -104,7 +104,7 @@ def trials(
             return Difference(float(allowed.mean[place, at] - allowed.mean[place, other]), both)
 
         found.append(
-            Trial(
+            HindsightCase(
                 cell,
                 advised,
                 float(means[allowed.algorithms.index(advised)]),

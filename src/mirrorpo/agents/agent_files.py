@@ -142,7 +142,7 @@ def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
 
 
 def source_checksum(name: Path | str) -> str:
-    """What tells one source from another: its file's checksum, and the function in it."""
+    """Identity of a source: its file's checksum, and the function in it."""
     if task_names.names_function(str(name)):
         path, _, function = str(name).rpartition(":")
         return f"{files.checksum(path)}:{function}"

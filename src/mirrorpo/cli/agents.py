@@ -1,45 +1,51 @@
 """``mirrorpo agents``: source agents."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from rich.table import Table
 
 import mirrorpo as mpo
 from mirrorpo import places
-from mirrorpo.cli.console import console, progress
+from mirrorpo.cli.console import console, new_table, progress
 from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.training_settings import PPOSettings
 from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
-    from mirrorpo.agents.limb_use import Estimate
+    from mirrorpo.agents.limb_use import Estimate, LimbUse
+
+_SIDE_BY_SIDE = 3
+"""Agents in one table of `limbs`: 80 columns have room for three."""
 
 TaskName = Annotated[str, tyro.conf.Positional]
 
 
 def list_agents() -> None:
-    """List the agents that come with MirrorPO: task, true return, standard error."""
+    """List the agents that come with MirrorPO: task, true return, and how they act."""
     start_jax()
-    from rich.table import Table
-
     from mirrorpo.agents import agent_files
+    from mirrorpo.simulation.evaluation import SHORT_EPISODE
 
-    table = Table()
-    for name in ("agent", "task", "backend", "return", "s.e.", "episodes", "training steps"):
-        table.add_column(name, no_wrap=name == "agent")
+    numbers = ("return ± s.e.", "million steps", "noise", "short")
+    table = new_table("agent", "task", *numbers, numbers=numbers)
     for card in agent_files.shipped():
         table.add_row(
             card.name,
             card.task,
-            card.backend,
-            f"{card.return_mean:.0f}",
-            f"{card.return_standard_error:.0f}",
-            str(card.episodes),
-            f"{card.environment_steps:,}",
+            f"{card.return_mean:.0f} ± {card.return_standard_error:.0f}",
+            f"{card.environment_steps / 1e6:.1f}",
+            "?" if card.noise is None else f"{card.noise:.2f}",
+            "?" if card.short_episodes is None else f"{100 * card.short_episodes:.1f} %",
         )
     console.print(table)
+    console.print(
+        "Noise: root mean square of what sampling adds to the motor commands.\n"
+        f"Short: share of episodes of fewer than {SHORT_EPISODE} steps."
+    )
 
 
 def train(
@@ -182,14 +188,13 @@ def calibrate(
     if out is not None:
         places.check(out, f"--out {out}")
     start_jax()
-    from rich.table import Table
-
     from mirrorpo.reporting.robots import calibration_run
 
     done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
     if out is not None:
         done.write(out)
-    table = Table("coefficient", "return", "s.e.", title=f"{done.agent} on {task}")
+    heads = ("coefficient", "return", "s.e.")
+    table = new_table(*heads, numbers=heads, title=f"{done.agent} on {task}")
     for row in done.curve.itertuples():
         table.add_row(
             f"{row.coefficient:.4g}",
@@ -238,8 +243,6 @@ def limbs(
     _check_new_file(out, ".png")
     _check_new_file(beside, ".csv")
     start_jax()
-    from rich.table import Column, Table
-
     from mirrorpo import files
     from mirrorpo.agents import agent_files, limb_use
     from mirrorpo.reporting.robots import limb_plot
@@ -258,21 +261,30 @@ def limbs(
     penalised = loaded.penalty.limb if loaded.penalty else None
 
     title = f"mean |action| on {task} ({loaded.backend}), {episodes} episodes"
-    columns = [Column(label, overflow="fold") for label in ("", *uses)]
-    table = Table(*columns, title=f"{title}, ± standard error")
-    for limb in next(iter(uses.values())).limbs:
-        table.add_row(
-            f"{limb} (penalised)" if limb == penalised else limb,
-            *(_with_error(use.mean_use(limb), 3) for use in uses.values()),
-        )
-    table.add_row(
-        "return, no penalty",
-        *(_with_error(limb_use.estimate(use.returns), 0) for use in uses.values()),
-    )
     files.write_atomically(beside, lambda part: limb_plot.to_frame(uses).to_csv(part, index=False))
     limb_plot.save(out, uses, penalised, title)
-    console.print(table)
+    for table in limb_tables(uses, penalised, f"{title}, ± standard error"):
+        console.print(table)
     console.print(f"{out} holds the plot, {beside} its numbers.")
+
+
+def limb_tables(
+    uses: Mapping[str, "LimbUse"], penalised: str | None, title: str
+) -> Iterator[Table]:
+    """One row per limb, one column per agent; a few agents side by side."""
+    from mirrorpo.agents import limb_use
+
+    for first in range(0, len(uses), _SIDE_BY_SIDE):
+        side = dict(list(uses.items())[first : first + _SIDE_BY_SIDE])
+        table = new_table("", *side, title=title)
+        for limb in next(iter(side.values())).limbs:
+            table.add_row(
+                f"{limb} (penalised)" if limb == penalised else limb,
+                *(_with_error(use.mean_use(limb), 3) for use in side.values()),
+            )
+        returns = (_with_error(limb_use.estimate(use.returns), 0) for use in side.values())
+        table.add_row("return, no penalty", *returns)
+        yield table
 
 
 def render(

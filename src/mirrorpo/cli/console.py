@@ -1,12 +1,15 @@
 """What commands print: one console, one progress bar, one line for an error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirrorpo.cli.printable import visible
 from mirrorpo.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class _Console:
@@ -19,6 +22,13 @@ class _Console:
 
 
 console = _Console()
+
+
+def new_table(*heads: str, numbers: Collection[str] = (), title: str | None = None) -> "Table":
+    """An empty `terminal.new_table`."""
+    from mirrorpo.cli import terminal
+
+    return terminal.new_table(*heads, numbers=numbers, title=title)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo.cli.console import console, progress
+from mirrorpo.cli.console import console, new_table, progress
 from mirrorpo.front.settings import GenerateSettings, LabelSettings
 from mirrorpo.preferences.own.settings import ImportSettings
 
@@ -37,7 +37,7 @@ def import_(
     out: Path,
     settings: tyro.conf.OmitArgPrefixes[ImportSettings],
 ) -> None:
-    """Read trajectories of others: a pool for the bench, or, with --labels, a labelled dataset.
+    """Import recorded trajectories: a pool for the bench, or, with --labels, a labelled dataset.
 
     Args:
         file: .npz, .hdf5 as D4RL's, .parquet with one row per step, or a Minari dataset's folder.
@@ -80,11 +80,11 @@ def inspect(path: Annotated[Path, tyro.conf.Positional]) -> None:
     Args:
         path: a dataset's .safetensors file.
     """
-    from rich.table import Table
-
     described = mpo.DataFile.load(path).facts
-    table = Table(
-        "", "chosen", "rejected", title=f"{path.name}: {described.variant} on {described.task}"
+    table = new_table(
+        *("", "chosen", "rejected"),
+        numbers=("chosen", "rejected"),
+        title=f"{path.name}: {described.variant} on {described.task}",
     )
     for name, chosen, rejected in described.sides:
         table.add_row(name, chosen, rejected)

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo.cli.console import console, fail, progress
+from mirrorpo.cli.console import console, fail, new_table, progress
 from mirrorpo.front.run_folder import BY_NAME
 
 
@@ -33,11 +33,14 @@ def submit(
         result = mpo.submit(
             objective, tier=tier, out=out or BY_NAME, cache=cache, ray=ray, progress=told
         )
+    from mirrorpo.study.tables import mean_text
+
+    numbers, title = ("true return ± s.e.", "agents"), result.submission.objective
+    table = new_table("task", "variant", *numbers, numbers=numbers, title=title)
     for row in result.table.itertuples():
-        console.print(
-            f"{row.task}, {row.variant}: {row.mean:.0f} ± {row.standard_error:.0f}, "
-            f"{row.agents} agents"
-        )
+        mean = mean_text(row.mean, row.standard_error, 0)
+        table.add_row(row.task, row.variant, mean, str(row.agents))
+    console.print(table)
     console.print(f"{result.file} holds all rows of suite {result.submission.suite}.")
 
 
@@ -62,11 +65,20 @@ def verify(
     """
     with progress("agents") as told:
         found = mpo.verify(file, objective, cells=cells, seed=seed, cache=cache, progress=told)
+    from mirrorpo.study.tables import mean_text
+
+    numbers = ("submitted", "again", "equal")
+    table = new_table("task", "variant", *numbers, "verdict", numbers=numbers)
     for one in found.cells:
-        console.print(
-            f"{one.task}, {one.variant}: said {one.submitted:.1f} ± {one.submitted_error:.1f}, "
-            f"measured {one.measured:.1f} ± {one.measured_error:.1f}, {one.equal} of {one.agents} "
-            f"agents equal in all digits: {one.verdict}"
+        table.add_row(
+            one.task,
+            one.variant,
+            mean_text(one.submitted, one.submitted_error, 1),
+            mean_text(one.measured, one.measured_error, 1),
+            f"{one.equal} of {one.agents}",
+            one.verdict,
         )
+    console.print(table)
+    console.print("True returns ± standard error; equal: agents whose return agrees in all digits.")
     if not found.agrees:
         fail("The submission does not agree with what was measured again.", code=1)

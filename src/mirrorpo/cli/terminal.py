@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.segment import Segment
+from rich.table import Column, Table
 
 from mirrorpo.cli.printable import visible
 
@@ -35,8 +36,29 @@ class PlainConsole(Console):
             else:
                 yield Segment(visible(segment.text), segment.style)
 
+    def print(self, *objects: Any, **named: Any) -> None:
+        """Print sentences as they are, for the terminal to wrap, so that a path or command in one
+        can be copied; fit everything else, titles included, into the terminal's width."""
+        named.setdefault("soft_wrap", all(isinstance(one, str) for one in objects))
+        super().print(*objects, **named)
 
-console = PlainConsole(soft_wrap=True)
+
+console = PlainConsole()
+
+
+def new_table(*heads: str, numbers: Collection[str] = (), title: str | None = None) -> Table:
+    """An empty table in which text that a column has no room for continues in the next line.
+
+    Args:
+        heads: titles of the columns.
+        numbers: those whose cells stand at the right.
+        title: printed above.
+    """
+    columns = [
+        Column(head, overflow="fold", justify="right" if head in numbers else "left")
+        for head in heads
+    ]
+    return Table(*columns, title=title)
 
 
 class ProgressBar:

@@ -29,7 +29,7 @@ def lines(
         visited: the pairs that it was looked at.
         fit: its closed form.
         maps: its gradient at one or more moments of training.
-        curves: its scalar functions; none for what is no member of the mirror family.
+        curves: its scalar functions; none for what is not a member of the mirror family.
     """
     low, high = visited.range
     source = "pairs that training visited" if visited.measured else "evenly spread pairs"

@@ -73,7 +73,7 @@ def paper_of(objective: Objective) -> Paper | None:
 
 
 def entry(name: str, objective: Objective) -> ListedObjective:
-    """One that is no discovery, as its user named it."""
+    """One that is not a discovery, as its user named it."""
     member = isinstance(objective, MirrorObjective)
     paper = paper_of(objective)
     return ListedObjective(

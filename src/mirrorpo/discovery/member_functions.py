@@ -133,7 +133,7 @@ def _curve(
     room = _BEYOND * max(high - low, 1e-3)
     stop = high + room
     if probability and high < 0:
-        stop = min(stop, 0.0)  # a log-prob beyond 0 is no question to ask
+        stop = min(stop, 0.0)  # no log-prob lies beyond 0
     x = np.linspace(low - room, stop, _POINTS)
     values = np.stack([np.asarray(function(x), np.float64) for function in functions])
     middle = 0.5 * (low + high)

@@ -97,13 +97,13 @@ def _import_ray() -> ModuleType:
 
 
 def _answering(address: str) -> str:
-    """The address of a cluster that was seen to accept a driver. Ray itself tries for minutes,
-    and then ends the process."""
+    """The address of a cluster that accepts connections. Ray itself would retry for minutes and
+    then end the process."""
     given = os.environ.get("RAY_ADDRESS") or "auto" if address == "auto" else address
     if given != "auto":
         host, _, port = given.rpartition(":")
         if not host or not port.isdecimal() or "/" in host:
-            raise ValueError(f"{given!r} is no Ray address: use auto, HOST:PORT or local:N.")
+            raise ValueError(f"{given!r} is not a Ray address: use auto, HOST:PORT or local:N.")
         try:
             socket.create_connection((host, int(port)), REACH_SECONDS).close()
         except (OSError, OverflowError) as error:

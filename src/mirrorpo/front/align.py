@@ -61,8 +61,8 @@ def align(
         say: told each note on the pairs before they are trained on.
 
     Raises:
-        ValueError: a file that is no recipe, an unknown name, a wrong value, a row that states no
-            pair, a model that cannot be loaded, or a folder of another run.
+        ValueError: a file that is not a recipe, an unknown name, a wrong value, a row without
+            a pair, a model that cannot be loaded, or a folder of another run.
         ImportError: the extra `llm` is not installed.
     """
     # TRL's own defaults have names that transformers will drop.

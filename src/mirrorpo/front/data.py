@@ -103,7 +103,7 @@ def import_data(
     out: PathLike | None = None,
     **options: Unpack[ImportOptions],
 ) -> DataFile:
-    """Read trajectories of others: a pool for the bench, or, with labels, a labelled dataset.
+    """Import recorded trajectories: a pool for the bench, or, with labels, a labelled dataset.
 
     Args:
         file: .npz, .hdf5 as D4RL's, .parquet with one row per step, or a Minari dataset's folder.
@@ -145,7 +145,7 @@ def label(
         seed: the seed of the labels.
 
     Raises:
-        ValueError: a file that is no pool, an unknown variant, or a file that exists already.
+        ValueError: a file that is not a pool, an unknown variant, or a file that exists already.
     """
     _check_new(out)
     start_jax()

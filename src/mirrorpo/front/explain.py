@@ -96,7 +96,7 @@ class Explanation:
         visited: the pairs that it was looked at.
         fit: its closed form with all errors.
         maps: its gradient at one or more moments of training.
-        curves: its scalar functions; none for what is no member of the mirror family.
+        curves: its scalar functions; none for what is not a member of the mirror family.
         discovery: what is known of it if it was discovered; else None.
     """
 
@@ -153,12 +153,14 @@ class Explanation:
         """The scalar functions of a member of the mirror family, each beside the usual one.
 
         Raises:
-            ValueError: it is no member.
+            ValueError: it is not a member.
         """
         from mirrorpo.reporting import explain_plots
 
         if not self.curves:
-            raise ValueError(f"{self.text} is no member of the mirror family: it has no functions.")
+            raise ValueError(
+                f"{self.text} is not a member of the mirror family: it has no functions."
+            )
         title = f"{self.text}: its scalar functions"
         return explain_plots.functions(self.curves, self.visited, title)
 

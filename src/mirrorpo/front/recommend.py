@@ -28,11 +28,6 @@ ROBOTS, TEXTS, GIVEN = "Robots", "A language model (version 0.1.0)", "Your bench
 _SCORED = 512
 # Reading, features, five preference models, and the evidence.
 _STEPS = 8
-_ABOUT_TEXTS = (
-    "What was measured on a language model is of version 0.1.0 of MirrorPO, of one small model, "
-    "few agents, and hyper-parameters that were not tuned; what was measured on robots is of "
-    "another kind. Both are a first guess, to be tried beside what you use now."
-)
 
 Columns = Mapping[str, str | None] | Sequence[str]
 """A dataset's own names of prompt, chosen and rejected, or texts such as ``prompt=question``."""
@@ -144,15 +139,18 @@ class DatasetAdvice:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All of it in words."""
+        """All of it in words, in at most 80 columns; commands are whole lines."""
         from mirrorpo.advising import words
 
         said = [*self.notes, *words.about(self.facts)]
         for name, ranking in self.recommendations.items():
-            said += words.advice(name, ranking, self.facts.kind)
+            said += words.advice(name, ranking)
         if self.facts.kind == "texts" and ROBOTS in self.recommendations:
-            said.append(_ABOUT_TEXTS)
-        return tuple(said)
+            said += words.on_texts(self.recommendations[ROBOTS])
+        else:
+            for ranking in self.recommendations.values():
+                said += words.use(ranking, self.facts.kind)
+        return tuple(words.wrapped(said))
 
     def save(self, file: PathLike) -> Path:
         """Write all figures to a JSON file."""

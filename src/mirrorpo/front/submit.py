@@ -138,7 +138,7 @@ def verify(
         progress: told the agents done of one cell, all of them, and what is being done.
 
     Raises:
-        ValueError: a file that is no submission or was changed, of another suite, or a loss that
+        ValueError: a file that is not a submission or was changed, of another suite, or a loss that
             is not the submitted one.
     """
     from mirrorpo.study import submissions, suite
@@ -156,9 +156,7 @@ def verify(
 
     text = given.objective if objective is None else UserText(os.fspath(objective))
     if algorithms.load(text).checksum != given.content:
-        raise ValueError(
-            f"{text} is not the loss that {file} has the rows of: its content is another."
-        )
+        raise ValueError(f"{text} is not the loss whose rows {file} holds: its content differs.")
     everything = given.cells()
     drawn = random.Random(seed).sample(everything, min(cells, len(everything)))
     return Verification(

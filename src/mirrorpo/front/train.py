@@ -56,8 +56,8 @@ def train(
         **options: fields of `mirrorpo.protocols.Training`.
 
     Raises:
-        ValueError: an unknown name, a setting out of range, a file that is no dataset, or a folder
-            of another run.
+        ValueError: an unknown name, a setting out of range, a file that is not a dataset, or
+            a folder of another run.
     """
     agents = TrainedAgents(
         seeds,

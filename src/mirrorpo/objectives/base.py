@@ -88,6 +88,8 @@ class Objective(Component):
         name: what `get` and saved files call it.
         needs_reference: whether it compares the policy with a reference policy.
         paper: its source.
+        formula: what training raises (the loss is its negative), as lines of Python: definitions,
+            then the value. The names are those of docs/zoo.md; a test computes it.
         search_grid: hyper-parameters to search on the control bench (at most 6 combinations),
             where log-probs are means over time.
         search_ranges: the ranges that the same hyper-parameters are tuned over by trials, in the
@@ -113,6 +115,7 @@ class Objective(Component):
     uses_ease: ClassVar[bool] = False
     memory_size: ClassVar[int] = 0
     paper: ClassVar[Paper]
+    formula: ClassVar[tuple[str, ...]] = ()
     search_grid: ClassVar[Mapping[str, tuple[float, ...]]] = grid()
     search_ranges: ClassVar[Mapping[str, Range]] = ranges()
 

@@ -36,7 +36,7 @@ class Named:
 
     Attributes:
         name: before the bracket; `UserText` if the whole text was.
-        values: fields with a number, or with text where it is no number.
+        values: fields with a number, or with text where it is not a number.
     """
 
     name: str
@@ -83,7 +83,7 @@ def get(name: str, **hyperparameters: object) -> Objective:
     return objective(name, **hyperparameters)
 
 
-def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any) -> Objective:
+def resolve(text: str, trial: user_code.Tryout | None = None, /, **overrides: Any) -> Objective:
     """The objective that `text` names. No code is run, unless the user typed its name.
 
     Args:
@@ -110,7 +110,7 @@ def resolve(text: str, trial: user_code.Trial | None = None, /, **overrides: Any
     return _make(named.name, trial, {**overrides, **named.values})
 
 
-def _make(text: str, trial: user_code.Trial | None, values: Mapping[str, Any]) -> Objective:
+def _make(text: str, trial: user_code.Tryout | None, values: Mapping[str, Any]) -> Objective:
     if is_saved(text):
         return _changed(text, load(find(text)), values)
     path, colon, class_name = text.rpartition(":")
@@ -156,7 +156,8 @@ def parse(text: str) -> Named:
 def spelled(given: Objective) -> str:
     """An objective of the zoo as the text that names it, its numbers with four digits.
 
-    Functions and networks have no text: of an objective that holds some, only the numbers are told.
+    Functions and networks have no text form, so an objective that holds some is spelled by its
+    numbers alone.
     """
     numbers = [
         f"{field.name}={float(getattr(given, field.name)):.4g}"

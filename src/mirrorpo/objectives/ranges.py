@@ -45,7 +45,7 @@ class Range:
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"{self.low} to {self.high} is no range of values.")
+            raise ValueError(f"{self.low} to {self.high} is not a range of values.")
         if not self.low <= self.start <= self.high:
             raise ValueError(f"the start {self.start} is not in {self.low} to {self.high}.")
         if self.sft_end not in ("", "low", "high"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
 from typing import Any, cast
+
+from mirrorpo import near_names
 
 from . import losses
 from .base import Objective
@@ -55,7 +56,7 @@ def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
 def _suggest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     forms = {str(word), str(word).lower(), str(word).lower().replace("_", "-")}
-    matches = (difflib.get_close_matches(form, names, cutoff=0.5) for form in forms)
+    matches = (near_names.nearest(form, names, cutoff=0.5) for form in forms)
     near = sorted({name for group in matches for name in group})
     if near:
         return f"did you mean {' or '.join(near)}? Known: {', '.join(names)}"

@@ -16,11 +16,11 @@ from . import user_files
 from .base import Objective
 from .registry import check_fields
 
-Trial = Callable[[Objective, str], None]
+Tryout = Callable[[Objective, str], None]
 """Raises ValueError for an objective, named by a text, that cannot be trained."""
 
 
-def load(text: UserText, overrides: Mapping[str, Any], trial: Trial | None = None) -> Objective:
+def load(text: UserText, overrides: Mapping[str, Any], trial: Tryout | None = None) -> Objective:
     """The objective of PATH.py:CLASS. The file is run.
 
     Args:

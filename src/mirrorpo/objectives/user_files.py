@@ -68,7 +68,7 @@ def read(path: Path, what: str) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """What tells one content from another, 12 digits."""
+    """Digest of a file's content, 12 hex digits."""
     return hashlib.sha256(content).hexdigest()[:12]
 
 

@@ -50,7 +50,7 @@ class DatasetSplit:
         ends = [match[key] for key in ("first", "last") if match[key]] if match else []
         kinds = {end.endswith("%") for end in ends}
         if match is None or len(kinds) > 1:
-            raise ValueError(f"{text!r} is no split: write train, train[:100] or train[80%:].")
+            raise ValueError(f"{text!r} is not a split: write train, train[:100] or train[80%:].")
         first, last = (
             int(match[key].removesuffix("%")) if match[key] else None for key in ("first", "last")
         )
@@ -86,7 +86,7 @@ def read(path: Path, split: str | None) -> tuple[Rows, str]:
     if not path.exists():
         raise ValueError(f"No dataset at {path}: it does not exist.")
     if not path.is_file() and not path.is_dir():
-        raise ValueError(f"{path} is no file and no folder: write the rows to a file first.")
+        raise ValueError(f"{path} is neither a file nor a folder: write the rows to a file first.")
     wanted = DatasetSplit.parse(split or "train")
     if path.is_file():
         if wanted.name != "train":

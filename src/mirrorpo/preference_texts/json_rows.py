@@ -24,7 +24,7 @@ def read(path: Path, text: str, is_lines: bool) -> Rows:
     """As `values`, where each is an object.
 
     Raises:
-        ValueError: as `values`; or one is no object, or one that holds all rows.
+        ValueError: as `values`; or one is not an object, or one that holds all rows.
     """
     given = values(path, text, is_lines)
     if len(given) == 1 and given[0][0].line is None and isinstance(given[0][1], dict):

@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[Prompt, ...]:
 
     Raises:
         ValueError: no such file, one that cannot be read, no prompts, a row without one or with
-            one that is no text and no conversation, or the same prompt twice. The message is one
+            one that is neither text nor conversation, or the same prompt twice. The message is one
             line and names file and row.
     """
     if not path.exists():
@@ -81,7 +81,7 @@ def _lines(path: Path) -> Sequence[tuple[Place, Any]]:
 
 def _values(path: Path) -> Sequence[tuple[Place, Any]]:
     if formats.kind(path) is None:
-        raise ValueError(f"{path} is no file of prompts: its name must end in {ACCEPTED}.")
+        raise ValueError(f"{path} is not a file of prompts: its name must end in {ACCEPTED}.")
     return formats.values(path)
 
 
@@ -102,8 +102,8 @@ def _own(row: Any, place: Place) -> Any:
     own = [name for name in COLUMNS if row.get(name) is not None]
     if len(own) > 1:
         raise ValueError(
-            f"{place} has {' and '.join(own)}: which of them is the prompt cannot be told. Keep "
-            "one."
+            f"{place} has {' and '.join(own)}: MirrorPO cannot decide which one is the prompt. "
+            "Keep one."
         )
     if own:
         return row[own[0]]

@@ -77,8 +77,8 @@ def check(
         reference: whether to read `REFERENCE_COLUMNS` too.
 
     Raises:
-        ValueError: a part is missing or is no text and no conversation, a question or an answer
-            cannot be told from the other, or a log-prob is no number of at most 0.
+        ValueError: a part is missing or is neither text nor conversation, a question or an answer
+            cannot be told from the other, or a log-prob is not a number of at most 0.
     """
     sides = {}
     for name in ("chosen", "rejected"):
@@ -181,8 +181,8 @@ def _whole_prompt(
 def _two_questions(place: Place, prompt: Any, head: Sequence[Message]) -> ValueError:
     return ValueError(
         f"{place}: prompt is {found(prompt)}, but chosen and rejected begin with "
-        f"{found(head[-1]['content'])}: which of them is the question cannot be told. Leave one "
-        "out, or leave the column prompt out for all rows (columns: prompt=null)."
+        f"{found(head[-1]['content'])}: MirrorPO cannot decide which one is the question. Leave "
+        "one out, or leave the column prompt out for all rows (columns: prompt=null)."
     )
 
 

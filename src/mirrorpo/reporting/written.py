@@ -1,4 +1,4 @@
-"""What a report says of a bench in Markdown, and the trial of all that it says of a folder."""
+"""A bench's tables in Markdown, and a trial run of everything that a report writes of a folder."""
 
 from __future__ import annotations
 

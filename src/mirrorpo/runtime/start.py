@@ -47,7 +47,7 @@ def start_devices() -> None:
 
 
 def _see_devices() -> None:
-    """Start JAX's back end now: that there is none is no news for the middle of a run."""
+    """Start JAX's back end now, so that a missing device fails before a run begins."""
     import jax
 
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jax
 
-from mirrorpo import user_functions
+from mirrorpo import near_names, user_functions
 from mirrorpo.objectives import user_files
 from mirrorpo.simulation.gym_task import GymTask, gymnasium_module
 from mirrorpo.user_text import UserText
@@ -175,7 +174,7 @@ def _missing(name: str, extra: str, error: Exception) -> ValueError:
 
 
 def _unknown(name: str, prefix: str, asked: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(asked, list(known), n=3, cutoff=0.5)
+    near = near_names.nearest(asked, known, cutoff=0.5)
     hint = f" Did you mean {' or '.join(prefix + one for one in near)}?" if near else ""
     return f"Unknown task {name!r}: its library has no environment {asked!r}.{hint}"
 

@@ -27,7 +27,7 @@ class Episodes(NamedTuple):
 
 
 def episode_keys(key: jax.Array, episodes: int) -> tuple[jax.Array, jax.Array]:
-    """Keys of the start states and of the action noise, one each an episode."""
+    """Keys of the start states and of the action noise, one of each per episode."""
     start, noise = jax.random.split(key)
     return jax.random.split(start, episodes), jax.random.split(noise, episodes)
 

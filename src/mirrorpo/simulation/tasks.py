@@ -105,7 +105,7 @@ class Task:
 
     @property
     def code(self) -> str | None:
-        """What tells one content of the user's file from another; None for any other task."""
+        """Digest of the user's file that defines the task; None for any other task."""
         return self.robot.partition("#")[2] or None
 
     @property

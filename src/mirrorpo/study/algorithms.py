@@ -61,7 +61,7 @@ def load(text: str, library: tryout.Library = "jax") -> Algorithm:
     code is run only if the user typed its name, see `mirrorpo.user_text`.
 
     Raises:
-        ValueError: unknown objective or hyper-parameter, a value that is no number, one given
+        ValueError: unknown objective or hyper-parameter, a value that is not a number, one given
             twice, a file that cannot be imported, or code that the user did not name.
     """
     named = naming.parse(text)

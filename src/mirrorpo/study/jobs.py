@@ -1,4 +1,4 @@
-"""What a bench asks of a ground: agents to train and score; and what became of each."""
+"""The agents that a bench asks its ground to train and score, and the outcome of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ FINAL = "final"
 
 
 class JobProgress(Protocol):
-    """Told what is being done, and the share of an agent that is done of it."""
+    """Progress callback: what is being done, and the finished share of the current agent."""
 
     def __call__(self, doing: str, part: float = 0.0) -> None: ...
 

@@ -65,7 +65,7 @@ def hyperparameters_text(values: Mapping[str, Any]) -> str:
 
 
 def read(path: Path) -> list[tuple[AgentRecord, dict[str, Any]]]:
-    """Every agent of a log, with its training curves: a value an epoch by name.
+    """Every agent of a log, with its training curves: one value per epoch, by name.
 
     See `json_lines.read` for logs that are being written, are cut, damaged or do not exist.
     """

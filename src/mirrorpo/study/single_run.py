@@ -1,4 +1,7 @@
-"""One objective on one dataset file: agents, curves and returns in a run folder."""
+"""One objective on one dataset file: agents, curves and returns in a run folder.
+
+Agents are trained and scored by the worker of a bench, `execution.batch.Worker`. What differs is
+what is kept: every agent, whole curves, and one file of results in place of a table of cells."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,18 +15,17 @@ from mirrorpo import array_files, files, json_lines, runs
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.preferences import data, source_files, validation, views
+from mirrorpo.execution.batch import Order, Supply, Worker
+from mirrorpo.preferences import data, source_files, validation
 from mirrorpo.preferences.own import holding
 from mirrorpo.preferences.own.holding import Held
 from mirrorpo.preferences.views import Source
-from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation import tasks
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents, recorded
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.measures import AGREEMENT, RETURN
 from mirrorpo.study.robots import FINAL_EPISODES_SEED
-from mirrorpo.training import learner
-from mirrorpo.training.agreement import agreement
 from mirrorpo.training_settings import TrainSettings
 
 LABEL_SEED = 0
@@ -92,7 +94,7 @@ def run(
     source = source_files.load(path)
     task, held_out = _task_or_pairs(source, path, named)
     scene = recorded.scene_on(source.card, path)
-    dataset = views.label(source if held_out is None else held_out.source, "base", LABEL_SEED)
+    trained_on = source if held_out is None else held_out.source
     own = sources.SOURCES.get(scene.name) if task else None
     start_name = start_from or (own.start if own else None)
     start = agent_files.load(start_name)[0] if start_name else None
@@ -113,27 +115,28 @@ def run(
     results_file = out / "results.json"
     if results_file.is_file():
         return [asdict(row) for row in files.read_rows(results_file, "results", Result)]
-    trained = learner.train(
-        algorithm.objective,
-        dataset,
-        seeds=seeds,
-        settings=settings,
-        start=start,
-    )
-    returns = np.full((len(seeds), episodes), np.nan)
-    if held_out is not None:
-        returns = 100.0 * agreement(trained.policies, held_out.pairs)
-    elif task is not None and not trained.diverged.all():
-        returns = evaluation.returns(
-            trained.policies, task, episodes, FINAL_EPISODES_SEED, actions == "mean"
+    pairs = None if held_out is None else held_out.pairs
+    worker = Worker(Supply(task, {LABEL_SEED: trained_on}, start, held_out=pairs))
+    scored = worker.work_off(
+        Order(
+            objectives=[algorithm.objective] * len(seeds),
+            seeds=seeds,
+            variant="base",
+            draw=LABEL_SEED,
+            label_seed=LABEL_SEED,
+            rows=None,
+            training=settings,
+            episodes=episodes,
+            episodes_seeds=[FINAL_EPISODES_SEED] * len(seeds),
+            deterministic=actions == "mean",
         )
-    scored_by = RETURN if held_out is None else AGREEMENT
+    )
+    scored_by = RETURN if scored.on_task else AGREEMENT
     results: list[Result] = []
     lines = []
-    curves = jax.tree.map(np.asarray, trained.curves)
     for position, seed in enumerate(seeds):
-        diverged = bool(trained.diverged[position])
-        score = returns[position].astype(np.float64)
+        diverged = bool(scored.diverged[position])
+        score = scored.returns[position].astype(np.float64)
         mean, error = mean_and_error(score)
         results.append(
             Result(
@@ -144,11 +147,11 @@ def run(
                 scored_by=scored_by,
             )
         )
-        for epoch, stage in enumerate(trained.stages):
-            values = {k: finite_or_none(v[position, epoch]) for k, v in curves._asdict().items()}
+        for epoch, stage in enumerate(scored.stages):
+            values = {k: finite_or_none(v[position, epoch]) for k, v in scored.curves.items()}
             lines.append({"seed": seed, "epoch": epoch + 1, "stage": stage, **values})
         if not diverged:
-            policy = jax.tree.map(lambda x, at=position: x[at], trained.policies)
+            policy = jax.tree.map(lambda x, at=position: x[at], scored.policies)
             kept_agents.save(
                 out / kept_agents.FOLDER / f"seed-{seed}.safetensors",
                 f"{algorithm.objective.name}-seed-{seed}",

@@ -36,7 +36,9 @@ def errors(table: ResultTable) -> str:
             f"± standard error over the agents of a cell ({agents}), all trained on one data draw: "
             "it does not contain the draw of the data."
         )
-    return f"± standard error over agents and data draws ({agents} agents on {draws} draws a cell)."
+    return (
+        f"± standard error over agents and data draws ({agents} agents on {draws} draws per cell)."
+    )
 
 
 def bold(table: ResultTable) -> str:

@@ -186,7 +186,7 @@ def test_a_changed_export_is_refused(read, tmp_path):
     for name, value, said in (
         (exchange.MEMBERS, arrays[exchange.MEMBERS] + 30, "row .* has the members"),
         (exchange.MEMBERS, np.zeros((3, 2, 2), int), "must have two trajectories of the better"),
-        (exchange.CARD, np.array("[1]"), "is damaged: it is no JSON object"),
+        (exchange.CARD, np.array("[1]"), "is damaged: it is not a JSON object"),
         (exchange.CARD, np.array('{"task": 3}'), "task 3, but needs a text"),
         ("agent", np.full(len(arrays["agent"]), 7), "agent of episode 0 is 7"),
     ):

@@ -141,7 +141,7 @@ def templated(
         except (jinja2.TemplateError, TypeError):  # it joins contents as texts
             return apply([{**message, "content": message["content"] or ""} for message in messages])
     except jinja2.TemplateSyntaxError as error:
-        raise ValueError(f"The chat template is no template: {_line(error)}.") from None
+        raise ValueError(f"The chat template is not a template: {_line(error)}.") from None
     except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(
             f"{place}: the chat template does not take this conversation: {_line(error)}"

@@ -53,7 +53,7 @@ class _Batch:
 def without_turn_end(tokenizer: Any, text: str) -> str:
     """A completion up to where the chat template ends a turn.
 
-    A template may write that end as a text that is no special token of the tokenizer, as ChatML
+    A template may write that end as text that is not a special token of the tokenizer, as ChatML
     does on a model that was not made for it.
     """
     if tokenizer.chat_template is None:
@@ -81,8 +81,8 @@ def complete(
             `chat.as_prompt`: no special tokens are added.
         decoding: see there. Completions are drawn from the model's own distribution: settings
             such as top-k or a penalty for repetition that come with the model are off.
-        path: JSON lines, one a batch, written as they are finished. The same call resumes from
-            there, to the same completions.
+        path: JSON lines, one per batch, each written once finished. The same call resumes
+            from there, to the same completions.
         report: called with (prompts done, all prompts).
 
     Raises:

@@ -30,7 +30,7 @@ class ContinuationPool:
         return variants.draw_pairs(self.rewards * self.points, variant, seed)
 
     def pairs(self, variant: variants.Variant, seed: int) -> list[dict[str, str]]:
-        """Preference pairs of a variant, one a row, with prompt, chosen and rejected."""
+        """Preference pairs of a variant, one per row, with prompt, chosen and rejected."""
         chosen, rejected = self.draw(variant, seed)
         return [
             {"prompt": prompt, "chosen": self.texts[first], "rejected": self.texts[second]}

@@ -100,7 +100,7 @@ def stated(args: Any) -> Objective:
     """The objective of the loss that a `DPOConfig` states.
 
     Raises:
-        ValueError: a mixture of losses, or a loss that is no objective.
+        ValueError: a mixture of losses, or a loss that is not an objective.
     """
     kinds, smoothing = args.loss_type, args.label_smoothing
     (kind,) = kinds if len(kinds) == 1 else ("",)
@@ -113,8 +113,8 @@ def stated(args: Any) -> Objective:
     ):
         raise ValueError(
             f"{_named(args, ['loss_type', 'loss_weights', 'ld_alpha', 'f_divergence_type'])} of "
-            "DPOConfig is no objective by itself: pass one, as in objective='irpo' for DPO with "
-            "an SFT term."
+            "DPOConfig is not an objective by itself: pass one, as in objective='irpo' for DPO "
+            "with an SFT term."
         )
     if args.use_weighting or divergence or (smoothing and kind not in _SMOOTHED):
         if kind != "sigmoid" or sum(map(bool, (args.use_weighting, divergence, smoothing))) > 1:

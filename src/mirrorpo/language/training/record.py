@@ -11,7 +11,7 @@ from mirrorpo.progress import Progress
 
 
 def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log; JSON has no NaN, and null is no number either."""
+    """A line of the log; JSON has no NaN, and null is not a number either."""
     return {
         name: finite_or_none(value) if isinstance(value, float) else value
         for name, value in row.items()

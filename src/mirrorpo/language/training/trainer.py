@@ -65,7 +65,7 @@ class PreferenceTrainer(CPOTrainer):
     Raises:
         ValueError: a row that states no pair, or that the chat template does not take; a prompt
             that fills `max_length`; an unknown objective, or one that moves its reference or orders
-            its pairs; fewer than 40 pairs to rank; or a model that is no causal language model.
+            its pairs; fewer than 40 pairs to rank; or a model that is not a causal language model.
     """
 
     _tag_names: ClassVar[list[str]] = ["mirrorpo"]
@@ -105,7 +105,7 @@ class PreferenceTrainer(CPOTrainer):
             raise ValueError("No objective: pass one, such as objective='ta-mpo'.")
         check_declarations(chosen)
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-            raise ValueError(f"{type(model).__name__} is no causal language model.")
+            raise ValueError(f"{type(model).__name__} is not a causal language model.")
         given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
         self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
         for name, texts in self._texts.items():

@@ -65,6 +65,11 @@ class BetaDPO(Objective):
         "2407.08639",
         "batch-level beta and beta-guided filter",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "k = chances(-0.5 * ((margin - mean(margin)) / std(margin)) ** 2, kept)",
+        "change = mean(k * margin) / mean(k) - mean(margin)",
+        "k / mean(k) * log(sigmoid(max(beta * (1 + alpha * change), 0.001) * margin))",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.2, 0.6))
     search_ranges = ranges(beta=scale(), alpha=Range(0.05, 50.0, 0.6, least=0.001, most=1000.0))
 
@@ -108,6 +113,10 @@ class AlphaDPO(Objective):
         "2410.10148",
         "the alpha-DPO loss, as in the released code",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "z = (margin - mean(margin)) / std(margin)",
+        "log(sigmoid(beta * (chosen - rejected) - gamma - beta * alpha * z))",
+    )
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
     search_ranges = ranges(
         beta=Range(0.5, 30.0, 2.5, least=0.01, most=300.0),
@@ -145,6 +154,10 @@ class GammaSimPO(MirrorObjective):
     paper: ClassVar[Paper] = Paper(
         _GAMMA_PAPER, _GAMMA_AUTHORS, 2025, "2506.03690", "Algorithms 1 and 2, on SimPO"
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "log(sigmoid(x - targets(x, gamma, tau)))",
+    )
     search_grid = grid(gamma=(0.5, 2.0, 10.0), tau=(1.0, 10.0))
     search_ranges = ranges(
         gamma=Range(0.1, 30.0, 4.0, least=0.001, most=300.0),
@@ -173,6 +186,10 @@ class GammaDPO(DPO):
     memory_size: ClassVar[int] = QUEUE
     paper: ClassVar[Paper] = Paper(
         _GAMMA_PAPER, _GAMMA_AUTHORS, 2025, "2506.03690", "Algorithms 1 and 2, on DPO"
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "log(sigmoid(x - targets(x, gamma, tau) + gamma))",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(1.0, 4.0))
     search_ranges = ranges(beta=scale(), gamma=Range(0.1, 30.0, 4.0, least=0.001, most=300.0))

@@ -29,6 +29,9 @@ class DPOPositive(RewardObjective):
         "2402.13228",
         "eq. (3)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * (margin - penalty * max(0, -chosen_ratio))))",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), penalty=(5.0, 50.0))
     search_ranges = ranges(
         beta=scale(start=300.0), penalty=Range(0.5, 500.0, 50.0, least=0.01, most=5000.0)
@@ -56,6 +59,9 @@ class IRPO(DPO):
         "2404.19733",
         "eq. (1)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * margin)) + alpha * chosen / chosen_length",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(1.0, 10.0))
     search_ranges = ranges(
         beta=scale(3.0, least=3.0), alpha=Range(0.1, 30.0, 1.0, least=0.001, sft_end="high")
@@ -81,6 +87,7 @@ class RPO(DPO):
         "2405.16436",
         "Algorithm 2",
     )
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin)) + eta * beta * chosen",)
     search_grid = grid(beta=(10.0, 30.0, 100.0), eta=(0.005, 0.2))
     search_ranges = ranges(
         beta=scale(start=10.0), eta=Range(5e-4, 5.0, 0.005, least=1e-5, sft_end="high")
@@ -109,6 +116,10 @@ class CalDPO(RewardObjective):
         "2412.14516",
         "the Cal-DPO objective",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "w, l = chosen_ratio - 1 / (2 * beta), rejected_ratio + 1 / (2 * beta)",
+        "log(sigmoid(margin)) - calibration * (w ** 2 + l ** 2)",
+    )
     search_grid = grid(beta=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
     search_ranges = ranges(beta=Range(0.03, 100.0, 1.0, least=0.001, most=1000.0))
 
@@ -134,6 +145,7 @@ class SimPER(MirrorObjective):
         "2502.00883",
         "the SimPER objective",
     )
+    formula: ClassVar[tuple[str, ...]] = ("exp(chosen) - exp(rejected)",)
 
     aggregation: str = aggregation("mean")
 

@@ -46,6 +46,7 @@ class TRDPO(DPO):
         "2404.09656",
         "soft and hard update of the reference",
     )
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin))",)
     search_grid = grid(beta=(10.0, 30.0, 100.0), tau=(64.0, 512.0))
     search_ranges = ranges(beta=scale(), tau=Range(16.0, 4096.0, 512.0, least=1.0, most=65536.0))
 
@@ -77,6 +78,11 @@ class WPO(Objective):
         2024,
         "2406.11827",
         "eq. (2), sampled alignment",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "w = (chosen - chosen_agreement) / chosen_length",
+        "l = (rejected - rejected_agreement) / rejected_length",
+        "min(1, exp(w + l)) * log(sigmoid(beta * margin))",
     )
     search_grid = grid(beta=(1.0, 10.0, 30.0, 100.0, 300.0))
     search_ranges = ranges(beta=scale(start=10.0))
@@ -115,6 +121,9 @@ class MixDPO(Objective):
         "2602.00954",
         "the MixDPO objective",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "where(ease >= 1 - easy, log(sigmoid(beta * margin)), sft_weight * chosen)",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), easy=(0.5, 0.8))
     search_ranges = ranges(
         beta=scale(start=10.0), easy=Range(0.2, 0.95, 0.5, log=False, most=0.99, sft_end="low")
@@ -146,6 +155,7 @@ class FilteredDPO(DPO):
 
     name: ClassVar[str] = "dpo-filtered"
     paper: ClassVar[Paper] = _FILTER_PAPER
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin))",)
     search_grid = grid(beta=(10.0, 30.0, 100.0), drop=(0.1, 0.3))
     search_ranges = ranges(beta=scale(), drop=Range(0.02, 0.5, 0.2, log=False, least=0.0, most=0.9))
 
@@ -165,6 +175,7 @@ class FilteredSLiC(SLiC):
 
     name: ClassVar[str] = "slic-filtered"
     paper: ClassVar[Paper] = _FILTER_PAPER
+    formula: ClassVar[tuple[str, ...]] = ("weight * chosen - max(0, delta - margin)",)
     search_grid = grid(weight=(0.3, 1.0, 3.0), drop=(0.1, 0.3))
     search_ranges = ranges(
         weight=Range(0.01, 20.0, 0.1, least=1e-4, sft_end="high"),

@@ -133,6 +133,10 @@ class DiscoPOP(_DiscoObjectiveWithTau):
 
     name: ClassVar[str] = "discopop"
     paper: ClassVar[Paper] = _paper("eq. (5) and appendix E.6")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "sigmoid(-x / tau) * log(sigmoid(x)) - sigmoid(x / tau) * exp(-x)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=LogRatioModulated(tau=self.tau), beta=self.beta)
@@ -144,6 +148,11 @@ class DBAQL(_DiscoObjectiveWithTau):
 
     name: ClassVar[str] = "dbaql"
     paper: ClassVar[Paper] = _paper("appendix E.1")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "v = var(x / tau)",
+        "sigmoid(v) * log(sigmoid(x / 0.9)) - sigmoid(-v) * exp(-0.9 * x)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=DynamicBlend(tau=self.tau), beta=self.beta)
@@ -155,6 +164,11 @@ class AQL(_DiscoObjectiveWithTau):
 
     name: ClassVar[str] = "aql"
     paper: ClassVar[Paper] = _paper("appendix E.2")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "d = x - tau * (0.5 + 0.01 * (sigmoid(mean(x / tau)) - 0.5))",
+        "sigmoid(-d) * log(sigmoid(x)) - sigmoid(d) * max(0, 1 - x)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=AdaptiveQuantile(tau=self.tau), beta=self.beta)
@@ -166,6 +180,10 @@ class PADLL(_DiscoObjective):
 
     name: ClassVar[str] = "padll"
     paper: ClassVar[Paper] = _paper("appendix E.3")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "0.9 * (1 - tau * (x < 0)) * log(sigmoid(x))",
+    )
 
     tau: Number = number(0.5, at_least=0, below=1)
 
@@ -179,6 +197,12 @@ class AQFL(_DiscoObjectiveWithTau):
 
     name: ClassVar[str] = "aqfl"
     paper: ClassVar[Paper] = _paper("appendix E.4")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "q = 0.95 * std(x / tau) * mean(sigmoid(-x / tau)) + 0.05 * sigmoid(mean(x / tau))",
+        "d = 0.1 * abs(x / tau - q)",
+        "sigmoid(d) * log(sigmoid(x)) - sigmoid(-d) * max(0, 1 - x)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=AdaptiveQuantileFeedback(tau=self.tau), beta=self.beta)
@@ -190,6 +214,10 @@ class CELL(_DiscoObjective):
 
     name: ClassVar[str] = "cell"
     paper: ClassVar[Paper] = _paper("appendix E.5")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "0.5 * log(sigmoid(x)) - 0.5 * exp(-x)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=LogisticPlusExponential(), beta=self.beta)
@@ -207,6 +235,10 @@ class PFL(Objective):
     needs_reference: ClassVar[bool] = True
     after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = _paper("appendix E.7")
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin / tau",
+        "where(chosen > rejected, 0.5 * log(sigmoid(x)), -2 * max(0, 1 - x))",
+    )
     # Its margin is beta / tau times DPO's, whose grid this is.
     search_grid = grid(beta=tuple(0.05 * beta for beta in BETAS))
     search_ranges = ranges(beta=scale(0.05, 15.0, 5.0, least=0.001))

@@ -48,6 +48,12 @@ class Gated(Objective):
     name: ClassVar[str] = "gated"
     memory_size: ClassVar[int] = 2
     paper: ClassVar[Paper] = mirror_paper("eq. (11), with a gate of this library's own")
+    formula: ClassVar[tuple[str, ...]] = (
+        "m, s = chosen - rejected, mean(abs(chosen - rejected))",
+        "a = min(1, max(0, mean(m) / s / trust))",
+        "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
+        "q * (chosen - weight * max(0, delta - m))",
+    )
     search_grid = grid(lower=(0.0, 0.5, 1.0), weight=(0.1, 1.0))
     search_ranges = ranges(
         lower=Range(-0.5, 1.5, 0.5, log=False, least=-1.0, most=2.0),
@@ -110,6 +116,12 @@ class GatedReference(Gated):
     """
 
     name: ClassVar[str] = "gated-reference"
+    formula: ClassVar[tuple[str, ...]] = (
+        "m, s = margin, mean(abs(margin))",
+        "a = min(1, max(0, mean(m) / s / trust))",
+        "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
+        "q * (chosen - weight * max(0, delta - (chosen - rejected)))",
+    )
     needs_reference: ClassVar[bool] = True
     memory_size: ClassVar[int] = 3
 

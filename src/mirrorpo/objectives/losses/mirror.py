@@ -102,6 +102,9 @@ class OneStep(MirrorObjective):
 
     name: ClassVar[str] = "1s-mpo"
     paper: ClassVar[Paper] = mirror_paper("eq. (11)")
+    formula: ClassVar[tuple[str, ...]] = (
+        "psi(chosen) + weight * g(beta * (Phi(chosen) - Phi(rejected)))",
+    )
     search_grid = grid(beta=(0.3, 1.0, 3.0), weight=(0.3, 3.0))
     search_ranges = ranges(
         beta=Range(0.5, 5.0, 1.0, most=100.0, sft_end="low"),
@@ -136,6 +139,10 @@ class TwoStep(OneStep):
     reference = "difference"
     after_sft: ClassVar[bool] = True
     paper: ClassVar[Paper] = mirror_paper("eq. (10)")
+    formula: ClassVar[tuple[str, ...]] = (
+        "d = (Phi(chosen) - Phi(reference_chosen)) - (Phi(rejected) - Phi(reference_rejected))",
+        "psi(chosen) + weight * g(beta * d)",
+    )
     search_grid = grid(beta=BETAS)
     search_ranges = ranges(beta=scale())
 

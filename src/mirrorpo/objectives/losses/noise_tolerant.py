@@ -51,6 +51,10 @@ class ROPO(DPO):
         "2404.04102",
         "eq. (6)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "4 * alpha / (1 + alpha) ** 2 * (log(sigmoid(x)) - alpha * sigmoid(-x))",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(6.0, 30.0))
     search_ranges = ranges(beta=scale(), alpha=Range(2.5, 100.0, 14.0, least=2.05, most=1000.0))
 
@@ -76,6 +80,7 @@ class FocalPO(DPO):
         "2501.06645",
         "the FocalPO loss",
     )
+    formula: ClassVar[tuple[str, ...]] = ("p = sigmoid(beta * margin)", "p ** gamma * log(p)")
     search_grid = grid(beta=(10.0, 30.0, 100.0), gamma=(0.05, 1.0))
     search_ranges = ranges(beta=scale(), gamma=Range(0.01, 1.0, 0.05, least=0.001, most=1.4))
 
@@ -103,6 +108,10 @@ class DrDPO(Objective):
         2024,
         "2407.07880",
         "the Dr. DPO objective",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "p = sigmoid(beta * margin)",
+        "0 * p + beta_prime * log(mean(p ** (1 / beta_prime)))",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), beta_prime=(0.3, 1.0))
     search_ranges = ranges(beta=scale(), beta_prime=Range(0.1, 10.0, 1.0, least=0.01, most=100.0))
@@ -137,6 +146,18 @@ class WinsorizedDPO(Objective):
         2026,
         "2603.07211",
         "stages I and II, released code",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "a = sparsemax(max(0, -x))",
+        "f = min(1, flip_share * n * a)",
+        "free = where(f < 1, a, 0)",
+        "f = (t >= warm_up) * min(1, f + (flip_share * n - sum(f)) * free / sum(free))",
+        "l = -(1 - f) * log(sigmoid(x)) - f * log(sigmoid(-x))",
+        "share = 0.02 + (winsor_share - 0.02) * mean(sigmoid(-x / mean(abs(x))))",
+        "over = max(0, l - quantile(l, tail))",
+        "r = min(1, where(t >= warm_up, share, 0.15) * n * over / sum(over))",
+        "-(1 - r) * l - r * quantile(l, tail)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), flip_share=(0.15, 0.3))
     search_ranges = ranges(
@@ -195,6 +216,11 @@ class SmoothedCPO(CPO):
 
     name: ClassVar[str] = "cpo-smoothed"
     paper: ClassVar[Paper] = SMOOTHING_NOTE
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "d = (1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
+        "sft_weight * chosen + d",
+    )
     search_grid = grid(beta=(0.2, 1.0), label_smoothing=(0.1, 0.2, 0.3))
     search_ranges = ranges(
         beta=Range(0.45, 30.0, 1.0, most=300.0, sft_end="low"),
@@ -214,6 +240,10 @@ class SmoothedSimPO(SimPO):
 
     name: ClassVar[str] = "simpo-smoothed"
     paper: ClassVar[Paper] = SMOOTHING_NOTE
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin - gamma",
+        "(1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
+    )
     search_grid = grid(gamma=(0.5, 2.0, 10.0), label_smoothing=(0.1, 0.3))
     search_ranges = ranges(
         gamma=Range(0.1, 30.0, 1.0, least=0.001, most=300.0), label_smoothing=smoothing(sft_end="")
@@ -232,6 +262,10 @@ class SmoothedSLiC(SLiC):
 
     name: ClassVar[str] = "slic-smoothed"
     paper: ClassVar[Paper] = SMOOTHING_NOTE
+    formula: ClassVar[tuple[str, ...]] = (
+        "d = (1 - label_smoothing) * max(0, delta - margin)",
+        "weight * chosen - d - label_smoothing * max(0, delta + margin)",
+    )
     search_grid = grid(delta=(1.0, 5.0), label_smoothing=(0.1, 0.2, 0.3))
     search_ranges = ranges(
         delta=Range(0.1, 10.0, 1.0, least=0.001, most=100.0), label_smoothing=smoothing()

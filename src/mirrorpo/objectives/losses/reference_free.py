@@ -21,6 +21,7 @@ class SFT(MirrorObjective):
 
     name: ClassVar[str] = "sft"
     paper: ClassVar[Paper] = mirror_paper("section 2.1")
+    formula: ClassVar[tuple[str, ...]] = ("chosen",)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(sft_weight=1.0, po_weight=None)
@@ -32,6 +33,7 @@ class LPO(MirrorObjective):
 
     name: ClassVar[str] = "lpo"
     paper: ClassVar[Paper] = mirror_paper("section 4.2")
+    formula: ClassVar[tuple[str, ...]] = ("weight * chosen - rejected",)
     search_grid = grid(weight=(1.25, 1.75, 2.5, 3.5, 6.0, 10.0))
     search_ranges = ranges(weight=Range(1.05, 20.0, 1.75, least=1.001, sft_end="high"))
 
@@ -54,6 +56,7 @@ class RRHF(MirrorObjective):
         "2304.05302",
         "eq. (2)-(4)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("weight * chosen - max(0, -margin)",)
     search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0))
     search_ranges = ranges(weight=Range(0.01, 20.0, 1.0, least=1e-4, sft_end="high"))
 
@@ -76,6 +79,7 @@ class SLiC(MirrorObjective):
         "2305.10425",
         "eq. (1)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("weight * chosen - max(0, delta - margin)",)
     search_grid = grid(weight=(0.3, 1.0, 3.0), delta=(1.0, 5.0))
     search_ranges = ranges(
         weight=Range(0.01, 20.0, 0.1, least=1e-4, sft_end="high"),
@@ -102,6 +106,7 @@ class CPO(MirrorObjective):
         "2401.08417",
         "eq. (3)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("sft_weight * chosen + log(sigmoid(beta * margin))",)
     search_grid = grid(beta=(0.2, 1.0), sft_weight=(0.05, 0.2, 1.0))
     search_ranges = ranges(
         beta=Range(0.1, 10.0, 0.3, most=300.0, sft_end="low"),
@@ -127,6 +132,11 @@ class ORPO(MirrorObjective):
         "2403.07691",
         "eq. (6)-(7)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "w = chosen - log(1 - exp(chosen))",
+        "l = rejected - log(1 - exp(rejected))",
+        "chosen + weight * log(sigmoid(w - l))",
+    )
     search_grid = grid(weight=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
     search_ranges = ranges(weight=Range(0.09, 100.0, 0.1, most=3000.0, sft_end="low"))
 
@@ -150,6 +160,7 @@ class SimPO(MirrorObjective):
         "2405.14734",
         "eq. (6)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin - gamma))",)
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
     search_ranges = ranges(
         beta=Range(0.5, 30.0, 2.0, least=0.01, most=300.0),
@@ -177,6 +188,9 @@ class AlphaPO(MirrorObjective):
         "2501.03884",
         "section 3",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * (exp(-alpha * rejected) - exp(-alpha * chosen)) / alpha - gamma))",
+    )
     search_grid = grid(beta=(1.0,), gamma=(0.5, 10.0), alpha=(-0.25, 0.1, 0.25))
     search_ranges = ranges(
         beta=Range(0.5, 30.0, 2.5, least=0.01, most=300.0),
@@ -200,6 +214,7 @@ class SFTSimPO(MirrorObjective):
 
     name: ClassVar[str] = "sft-simpo"
     paper: ClassVar[Paper] = mirror_paper("Table 3")
+    formula: ClassVar[tuple[str, ...]] = ("chosen + weight * log(sigmoid(beta * margin - gamma))",)
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
     search_ranges = ranges(
         beta=Range(0.1, 30.0, 1.0, most=300.0, sft_end="low"),
@@ -225,6 +240,10 @@ class TemporallyAware(MirrorObjective):
 
     name: ClassVar[str] = "ta-mpo"
     paper: ClassVar[Paper] = mirror_paper("eq. (12)-(13)")
+    formula: ClassVar[tuple[str, ...]] = (
+        "a = schedule(t)",
+        "(1 - a) * psi(chosen) + a * g(beta * (Phi(chosen) - Phi(rejected)) - gamma)",
+    )
     search_grid = grid(beta=(1.0, 5.0), gamma=(0.5, 2.0, 10.0))
     search_ranges = ranges(
         beta=Range(0.1, 30.0, 1.0, most=300.0, sft_end="low"),
@@ -260,6 +279,9 @@ class PaperMixed(MirrorObjective):
 
     name: ClassVar[str] = "paper-mixed"
     paper: ClassVar[Paper] = mirror_paper("appendix I.2, first form")
+    formula: ClassVar[tuple[str, ...]] = (
+        "0.82 * chosen + 1.7 * margin + 0.33 * margin ** 2 + 0.36 * margin ** 3",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=Cubic(), sft_weight=0.82)
@@ -274,6 +296,9 @@ class PaperNoisy(MirrorObjective):
 
     name: ClassVar[str] = "paper-noisy"
     paper: ClassVar[Paper] = mirror_paper("appendix I.2, second form")
+    formula: ClassVar[tuple[str, ...]] = (
+        "0.82 * chosen + max(1.39 * max(margin, 0) ** 2, 0.12 * margin)",
+    )
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=SquareOrLine(), sft_weight=0.82)

@@ -62,6 +62,12 @@ class KTO(RewardObjective):
         "2402.01306",
         "eq. (8)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "z = max(0, mean(0.5 * (chosen_ratio + rejected_ratio)))",
+        "w = chosen_weight * sigmoid(beta * (z - chosen_ratio))",
+        "l = rejected_weight * sigmoid(beta * (rejected_ratio - z))",
+        "-0.5 * (w + l)",
+    )
 
     chosen_weight: Number = number(1.0, at_least=0)
     rejected_weight: Number = number(1.0, at_least=0)
@@ -85,6 +91,10 @@ class NCA(RewardObjective):
         2024,
         "2402.05369",
         "NCA, preference case",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "w, l = beta * chosen_ratio, beta * rejected_ratio",
+        "log(sigmoid(w)) + 0.5 * log(sigmoid(-w)) + 0.5 * log(sigmoid(-l))",
     )
     search_ranges = ranges(beta=scale(start=10.0))
 
@@ -112,6 +122,9 @@ class BCO(RewardObjective):
         "2404.04656",
         "section 3",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * chosen_ratio)) + log(sigmoid(-beta * rejected_ratio))",
+    )
 
     shift: str = choice("none", ("none", "batch"))
 
@@ -135,6 +148,9 @@ class SPPO(RewardObjective):
         "2405.00675",
         "eq. (4.7), hard labels",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "-(chosen_ratio - 1 / (2 * beta)) ** 2 - (rejected_ratio + 1 / (2 * beta)) ** 2",
+    )
     search_ranges = ranges(beta=scale(0.03, 100.0, 1.0, least=0.001))
 
     beta: Number = number(1e-3, above=0)
@@ -150,6 +166,9 @@ class APOZero(RewardObjective):
 
     name: ClassVar[str] = "apo-zero"
     paper: ClassVar[Paper] = Paper(APO_PAPER, APO_AUTHORS, 2024, "2408.06266", "eq. (7)")
+    formula: ClassVar[tuple[str, ...]] = (
+        "-sigmoid(-beta * chosen_ratio) - sigmoid(beta * rejected_ratio)",
+    )
 
     def reward_loss(self, chosen: Array, rejected: Array) -> Array:
         return sigmoid(-self.beta * chosen) + sigmoid(self.beta * rejected)
@@ -161,6 +180,9 @@ class APODown(RewardObjective):
 
     name: ClassVar[str] = "apo-down"
     paper: ClassVar[Paper] = Paper(APO_PAPER, APO_AUTHORS, 2024, "2408.06266", "eq. (8)")
+    formula: ClassVar[tuple[str, ...]] = (
+        "-sigmoid(beta * chosen_ratio) - sigmoid(-beta * margin)",
+    )
 
     def reward_loss(self, chosen: Array, rejected: Array) -> Array:
         return sigmoid(self.beta * chosen) + sigmoid(-self.beta * (chosen - rejected))
@@ -176,6 +198,10 @@ class AOT(RewardObjective):
 
     name: ClassVar[str] = "aot"
     paper: ClassVar[Paper] = Paper(AOT_PAPER, AOT_AUTHORS, 2024, "2406.05882", "paired, logistic")
+    formula: ClassVar[tuple[str, ...]] = (
+        "d = sort(chosen - rejected) - sort(reference_chosen - reference_rejected)",
+        "log(sigmoid(beta * d))",
+    )
 
     def loss(self, batch: Batch, progress: Array) -> Array:
         policy = batch.chosen - batch.rejected
@@ -192,6 +218,9 @@ class UnpairedAOT(AOT):
 
     name: ClassVar[str] = "aot-unpaired"
     paper: ClassVar[Paper] = Paper(AOT_PAPER, AOT_AUTHORS, 2024, "2406.05882", "unpaired, logistic")
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * (sort(chosen_ratio) - sort(rejected_ratio))))",
+    )
 
     def loss(self, batch: Batch, progress: Array) -> Array:
         return RewardObjective.loss(self, batch, progress)

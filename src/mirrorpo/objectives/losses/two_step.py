@@ -28,6 +28,7 @@ class DPO(MirrorObjective):
         "2305.18290",
         "eq. (7)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin))",)
     search_grid = grid(beta=BETAS)
     search_ranges = ranges(beta=scale())
 
@@ -49,6 +50,7 @@ class NormalizedDPO(DPO):
         "2411.15124",
         "eq. (6)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("log(sigmoid(beta * margin))",)
     search_ranges = ranges(beta=scale(start=5.0))
 
     beta: Number = number(5.0, above=0)
@@ -67,6 +69,7 @@ class HingeDPO(DPO):
         "2309.06657",
         "section 3.2, hinge-norm",
     )
+    formula: ClassVar[tuple[str, ...]] = ("-max(0, 1 - beta * margin)",)
 
     def terms(self, batch: Batch, progress: Array) -> Terms:
         return Terms(link=Hinge(), beta=self.beta)
@@ -86,6 +89,7 @@ class IPO(MirrorObjective):
         "2310.12036",
         "eq. (17)",
     )
+    formula: ClassVar[tuple[str, ...]] = ("-(margin - 1 / (2 * tau)) ** 2",)
     search_grid = grid(tau=(0.2, 0.5, 1.0, 2.0, 5.0))
     search_ranges = ranges(tau=Range(0.05, 50.0, 0.1, least=0.005, sft_end="high"))
 
@@ -111,6 +115,9 @@ class RDPO(DPO):
         "2403.19159",
         "eq. (9)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "log(sigmoid(beta * margin + alpha * (chosen_length - rejected_length)))",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), alpha=(0.001, 0.01))
     search_ranges = ranges(beta=scale(), alpha=Range(1e-4, 0.1, 0.01, least=1e-6, most=1.0))
 
@@ -133,6 +140,10 @@ class ConservativeDPO(DPO):
         "https://ericmitchell.ai/cdpo.pdf",
         "eq. (3)",
     )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "(1 - label_smoothing) * log(sigmoid(x)) + label_smoothing * log(sigmoid(-x))",
+    )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
     search_ranges = ranges(beta=scale(high=120.0), label_smoothing=smoothing())
 
@@ -154,6 +165,11 @@ class RobustDPO(DPO):
         2024,
         "2403.00409",
         "eq. (12)",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "x = beta * margin",
+        "d = (1 - label_smoothing) * log(sigmoid(x)) - label_smoothing * log(sigmoid(-x))",
+        "d / (1 - 2 * label_smoothing)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.1, 0.3))
     # Its pull never ends, however large the margin.
@@ -179,6 +195,10 @@ class EXO(DPO):
         2024,
         "2402.00856",
         "eq. (16)",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "q = sigmoid(beta * margin)",
+        "-q * log(q / (1 - label_smoothing)) - (1 - q) * log((1 - q) / label_smoothing)",
     )
     search_grid = grid(beta=(10.0, 30.0, 100.0), label_smoothing=(0.001, 0.1))
     search_ranges = ranges(
@@ -210,6 +230,11 @@ class FDPO(MirrorObjective):
         2023,
         "2309.16240",
         "Table 2",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "w = log(2 * exp(chosen_ratio) / (1 + exp(chosen_ratio)))",
+        "l = log(2 * exp(rejected_ratio) / (1 + exp(rejected_ratio)))",
+        "log(sigmoid(beta * (w - l)))",
     )
     search_grid = grid(beta=BETAS)
     search_ranges = ranges(beta=scale())
@@ -247,6 +272,10 @@ class ChiPO(MirrorObjective):
         2024,
         "2407.13399",
         "Algorithm 1",
+    )
+    formula: ClassVar[tuple[str, ...]] = (
+        "d = exp(chosen_ratio) + chosen_ratio - exp(rejected_ratio) - rejected_ratio",
+        "log(sigmoid(beta * d))",
     )
     search_grid = grid(beta=BETAS)
     search_ranges = ranges(beta=scale(start=50.0))

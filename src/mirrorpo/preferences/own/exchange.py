@@ -94,10 +94,10 @@ def _card(columns: Columns) -> Mapping[str, Any]:
     text = columns.read(CARD)
     try:
         if text.dtype.kind != "U" or text.ndim:
-            raise ValueError("it is no text")
+            raise ValueError("it is not text")
         card = bounded.parse_json(str(text))
         if not isinstance(card, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
     except ValueError as error:
         raise ValueError(f"{columns.where}: {CARD} is damaged: {error}.") from None
     validation.check_card(card, columns.where)

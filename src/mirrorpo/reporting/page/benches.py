@@ -73,7 +73,8 @@ class BenchPart:
     Attributes:
         folder: the folder of the run.
         run: its table and agents.
-        curves: mean over a cell's final agents by (variant, algorithm): name -> a value an epoch.
+        curves: mean over a cell's final agents by (variant, algorithm): name -> one value
+            per epoch.
         stages: the stages of each epoch, by algorithm; empty where the log has none.
         finished: whether the bench has ended.
         expected: final agents that it was asked for.

@@ -44,7 +44,7 @@ def from_latex(latex: str) -> Markup:
     """
     try:
         return _typeset(latex)
-    # The converter has many ways to fail on what is no formula.
+    # The converter has many ways to fail on what is not a formula.
     except Exception:
         return Markup("<code>{}</code>").format(latex[:LONGEST])
 

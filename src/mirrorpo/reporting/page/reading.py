@@ -55,7 +55,7 @@ class Parts:
 
     @property
     def damaged(self) -> list[Folder]:
-        """The folders of which the report shows nothing but why."""
+        """Folders that could not be read; the report shows only why."""
         return [folder for folder in self.folders if folder.damage is not None]
 
     def of(self, folder: Folder) -> Parts:

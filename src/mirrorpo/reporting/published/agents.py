@@ -53,7 +53,7 @@ def lines(agents: Sequence[Row], curves: Sequence[Row], path: Path) -> list[dict
     """The lines of a run's log, as they are appended to it.
 
     Raises:
-        ValueError: a row that is no agent's record.
+        ValueError: a row that is not an agent's record.
     """
     names = list(AgentRecord.__dataclass_fields__)
     along = {row["agent"]: row for row in curves}

@@ -76,7 +76,7 @@ def restored(form: str, content: bytes | None, path: str) -> bytes:
         try:
             return _png(_opened(content))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path} is damaged: it is no picture ({error!s:.100}).") from None
+            raise ValueError(f"{path} is damaged: it is not a picture ({error!s:.100}).") from None
     raise ValueError(f"{path} is damaged: it has no content of a form that this version knows.")
 
 

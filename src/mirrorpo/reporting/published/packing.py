@@ -116,7 +116,7 @@ def _runs_in(one: ToPublish) -> Iterator[tuple[str, Path]]:
         raise ValueError(f"No run folder at {one.folder}: it does not exist.")
     store.check_name(one.called, one.folder)
     if not any(documents.published(one.folder)):
-        raise ValueError(f"{one.folder} holds no run: there is no file to publish.")
+        raise ValueError(f"{one.folder} holds no run: there is nothing to publish.")
     nested = {path.parent for path in one.folder.rglob(runs.CONFIG)} - {one.folder}
     for folder in sorted({one.folder, *nested}):
         run = "/".join((one.called, *folder.relative_to(one.folder).parts))

@@ -126,7 +126,7 @@ def check_name(name: str, where: object) -> None:
         ValueError: an absolute path, a part such as .., or a letter that some system refuses.
     """
     if not all(part and part == files.file_name(part) for part in name.split("/")):
-        raise ValueError(f"{where} is damaged: it names {name!r:.80}, which is no plain path.")
+        raise ValueError(f"{where} is damaged: it names {name!r:.80}, which is not a plain path.")
 
 
 def read_index(folder: Path) -> dict[str, IndexEntry]:

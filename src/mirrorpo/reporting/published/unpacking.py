@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.compute as compute
 
-from mirrorpo import json_lines, plain_text, runs, typed
+from mirrorpo import json_lines, near_names, plain_text, runs, typed
 from mirrorpo.reporting.published import agents, documents, store
 from mirrorpo.study import records
 
@@ -40,7 +39,7 @@ class Results:
         found = [one for one in self.index if one == name or one.startswith(f"{name}/")]
         if found:
             return found
-        near = difflib.get_close_matches(name, self.index, n=_SHOWN, cutoff=0.4)
+        near = near_names.nearest(name, self.index, most=_SHOWN)
         near += [one for one in self.index if name and name in one and one not in near]
         near = near[:_SHOWN] or list(self.index)[:_SHOWN]
         raise ValueError(

@@ -50,7 +50,7 @@ class Concordance:
 
 
 def concordance(first: pd.DataFrame, second: pd.DataFrame, errors: float = ERRORS) -> Concordance:
-    """Compare the order of two tables over what is no chance on either side.
+    """Compare the order of two tables over the differences that are not chance on either side.
 
     A table tells two rows apart if their means differ by more than `errors` standard errors of the
     difference, the root of the sum of both squared standard errors. A row without a standard error
