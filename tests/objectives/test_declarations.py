@@ -157,6 +157,44 @@ def test_the_gate_has_no_unit():
     np.testing.assert_allclose(plain, scaled)
 
 
+@pytest.mark.parametrize("name", ["gated", "gated-reference"])
+def test_a_tilt_moves_weight_between_sft_and_hinge_over_training_and_never_the_gate(name, arrays):
+    pairs = objectives.PairLogProbs(*arrays)
+    even, sft = get(name), get(name, weight=0.0)
+
+    def ratio(tilt, progress):
+        """Of the SFT term's factor and the hinge's."""
+        first = get(name, tilt=tilt, weight=0.0)(pairs, progress)
+        hinge = get(name, tilt=tilt)(pairs, progress) - first
+        even_hinge = even(pairs) - sft(pairs)
+        some = even_hinge > 1e-6
+        assert some.any()
+        return (first / sft(pairs))[some], (hinge[some] / even_hinge[some])
+
+    np.testing.assert_allclose(ratio(0.8, 0.0), [[1.8], [0.2]] + np.zeros_like(ratio(0.8, 0.0)))
+    np.testing.assert_allclose(ratio(0.8, 1.0), [[0.2], [1.8]] + np.zeros_like(ratio(0.8, 0.0)))
+    np.testing.assert_array_equal(get(name, tilt=0.8)(pairs, 0.5), even(pairs, 0.5))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_tilt_the_gated_loss_is_bit_for_bit_what_it_was_before_it_could_tilt(
+    arrays, dtype
+):
+    pairs = objectives.PairLogProbs(*(np.asarray(values, dtype) for values in arrays))
+    objective = get("gated", weight=0.7, delta=1.5, trust=0.5)
+    chosen, rejected = (
+        sums / lengths
+        for sums, lengths in (
+            (pairs.chosen, pairs.chosen_length.astype(dtype)),
+            (pairs.rejected, pairs.rejected_length.astype(dtype)),
+        )
+    )
+    gate = objective.gate(chosen - rejected, None)
+    before = -gate * (chosen - 0.7 * np.maximum(1.5 - (chosen - rejected), 0.0))
+    for progress in (0.0, 0.3, 1.0):
+        np.testing.assert_array_equal(objective(pairs, progress), before)
+
+
 @pytest.mark.parametrize("name", WITH_MEMORY)
 def test_memory_is_constant_for_the_gradient_in_every_library(name, arrays):
     torch = pytest.importorskip("torch")
