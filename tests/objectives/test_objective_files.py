@@ -160,7 +160,7 @@ def test_a_file_from_before_a_field_was_added_has_its_default_and_lacks_no_other
     assert objectives.load(path) == dataclasses.replace(new, tilt=0.0)
     del document["hyperparameters"]["trust"]
     path.write_text(json.dumps(document))
-    with pytest.raises(ValueError, match="gated: the file lacks trust$"):
+    with pytest.raises(ValueError, match=r"gated: the file lacks trust$"):
         objectives.load(path)
 
 
