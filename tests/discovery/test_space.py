@@ -1,5 +1,6 @@
 """The search space starts at known members, and every vector in it is a sane objective."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -74,6 +75,19 @@ def test_some_numbers_of_the_gated_family_can_be_searched_alone():
     found = built.objective(np.array([3.0], "f4"))
     assert found.lower == pytest.approx(1.5)
     assert found.weight == built.member.weight
+
+
+def test_the_schedule_of_the_gated_family_is_searched_where_it_is_asked_for():
+    names = (*search(family="gated").learned, "tilt")
+    plain = space.build(search(family="gated"), RANGES)
+    timed = space.build(search(family="gated", learn=names), RANGES)
+    for vector in np.random.default_rng(0).normal(scale=3, size=(20, 6)).astype("f4"):
+        found = timed.objective(vector)
+        assert abs(found.tilt) < 1
+        assert np.sign(found.tilt) == np.sign(vector[5])
+        assert dataclasses.replace(found, tilt=0.0) == plain.objective(vector[:5])
+    assert timed.objective(timed.start).tilt == 0
+    assert plain.objective(np.ones(5, "f4")).tilt == 0
 
 
 def test_a_family_has_only_its_own_numbers():

@@ -211,6 +211,7 @@ RESUMED = [  # name, settings, step to resume from, steps at which a reference i
     ("dpo", {}, 4, [4]),  # at the end of SFT
     ("dpo", {}, 6, []),  # within DPO
     ("gamma-dpo", {}, 6, []),  # whose memory of earlier batches is in the checkpoint
+    ("gated", {}, 3, []),  # likewise
 ]
 
 
@@ -243,6 +244,18 @@ def test_memory_is_of_training_batches_in_order_and_of_one_stage(tmp_path):
     assert len(known) == len(tiny.PAIRS)  # two stages of an epoch each, and no evaluation
     margins = [10.0 * margin for margin in tiny.logged(made, "margin")[-4:]]
     np.testing.assert_allclose(known.reshape(4, 2).mean(1), margins, rtol=1e-4)
+
+
+def test_the_gate_knows_the_margins_of_the_batches_that_it_trained_on(tmp_path):
+    made = tiny.trainer("gated", tmp_path, max_steps=2)
+    before = tiny.weights(made)
+    made.train()
+    assert any(not torch.equal(value, before[key]) for key, value in tiny.weights(made).items())
+    first, second = tiny.logged(made, "margin")
+    mean, size = made._memory.values.tolist()
+    assert mean == pytest.approx(0.99 * first + 0.01 * second, rel=1e-4)
+    assert mean != pytest.approx(first, rel=1e-4)
+    assert size >= abs(mean)
 
 
 def test_resume_true_takes_the_last_checkpoint(tmp_path):

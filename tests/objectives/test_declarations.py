@@ -157,6 +157,38 @@ def test_the_gate_has_no_unit():
     np.testing.assert_allclose(plain, scaled)
 
 
+@pytest.mark.parametrize("name", ["gated", "gated-reference"])
+@pytest.mark.parametrize(("progress", "sft", "hinge"), [(0, 1.8, 0.2), (0.5, 1, 1), (1, 0.2, 1.8)])
+def test_a_tilt_moves_weight_from_sft_to_the_hinge_over_training(
+    name, progress, sft, hinge, arrays
+):
+    pairs = objectives.PairLogProbs(*arrays)
+    even_sft = get(name, weight=0.0)(pairs)
+    even_hinge = get(name)(pairs) - even_sft
+    assert (even_hinge > 0.01).any()
+    found = get(name, tilt=0.8)(pairs, progress)
+    np.testing.assert_allclose(found, sft * even_sft + hinge * even_hinge)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_tilt_the_gated_loss_is_bit_for_bit_what_it_was_before_it_could_tilt(
+    arrays, dtype
+):
+    pairs = objectives.PairLogProbs(*(np.asarray(values, dtype) for values in arrays))
+    objective = get("gated", weight=0.7, delta=1.5, trust=0.5)
+    chosen, rejected = (
+        sums / lengths
+        for sums, lengths in (
+            (pairs.chosen, pairs.chosen_length.astype(dtype)),
+            (pairs.rejected, pairs.rejected_length.astype(dtype)),
+        )
+    )
+    gate = objective.gate(chosen - rejected, None)
+    before = -gate * (chosen - 0.7 * np.maximum(1.5 - (chosen - rejected), 0.0))
+    for progress in (0.0, 0.3, 1.0):
+        np.testing.assert_array_equal(objective(pairs, progress), before)
+
+
 @pytest.mark.parametrize("name", WITH_MEMORY)
 def test_memory_is_constant_for_the_gradient_in_every_library(name, arrays):
     torch = pytest.importorskip("torch")

@@ -77,12 +77,13 @@ def power(ratio, alpha):
     return (1 - ratio**-alpha) / alpha
 
 
-def gated(c, weight, delta, lower, softness, trust, means=None, evidence=None):
+def gated(c, weight, delta, lower, softness, trust, means=None, evidence=None, lead=0.0):
     m = c.d if evidence is None else evidence
     mean, size = means or (np.mean(m), np.mean(np.abs(m)))
     trusted = min(1, max(0, mean / size / trust))
     gate = 1 - trusted * (1 - sigmoid((m / size - lower) / softness))
-    return -gate * (c.w - weight * np.maximum(0, delta - c.d))
+    hinge = weight * np.maximum(0, delta - c.d)
+    return -gate * ((1 + lead) * c.w - (1 - lead) * hinge)
 
 
 def dr(c, beta, beta_prime):
@@ -328,13 +329,13 @@ FORMULAS = [
     ("simper", {}, lambda c: -np.exp(c.w) + np.exp(c.l)),
     (
         "gated",
-        {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5},
-        lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5),
+        {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5, "tilt": 0.5},
+        lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5, lead=0.5 * (1 - 2 * 0.7)),
     ),
     (
         "gated-reference",
-        {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5},
-        lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5, evidence=c.rho),
+        {"weight": 0.7, "delta": 1.5, "lower": 0.4, "softness": 0.3, "trust": 0.5, "tilt": -0.9},
+        lambda c: gated(c, 0.7, 1.5, 0.4, 0.3, 0.5, evidence=c.rho, lead=0.9 * (2 * 0.7 - 1)),
     ),
     (
         "beta-dpo",

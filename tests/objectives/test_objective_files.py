@@ -152,6 +152,18 @@ def test_a_bad_file_is_refused_with_its_path_and_the_reason(path, text, message)
     assert str(path) in str(error.value)
 
 
+def test_a_file_from_before_a_field_was_added_has_its_default_and_lacks_no_other(path):
+    new = objectives.get("gated", weight=0.25, tilt=0.5)
+    document = objectives.to_dict(new)
+    del document["hyperparameters"]["tilt"]
+    path.write_text(json.dumps(document))
+    assert objectives.load(path) == dataclasses.replace(new, tilt=0.0)
+    del document["hyperparameters"]["trust"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"gated: the file lacks trust$"):
+        objectives.load(path)
+
+
 def test_a_binary_file_is_refused(path):
     path.write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(ValueError, match="not JSON text"):

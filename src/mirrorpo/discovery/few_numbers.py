@@ -1,5 +1,6 @@
 """The space of a search over the few numbers of the gated family: every member is a formula."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -19,18 +20,20 @@ class Coordinate(NamedTuple):
         unit: change of the number, or of its logarithm, for a coordinate of 1.
         log: whether it is the logarithm.
         most: largest value of the number.
+        least: smallest value of a number that is not searched by its logarithm.
     """
 
     start: float
     unit: float
     log: bool = True
     most: float = 30.0
+    least: float = -math.inf
 
     def __call__(self, value: Any) -> Any:
         """The number at a coordinate, a scalar array."""
         xp = namespace(value)
         if not self.log:
-            return xp.clip(self.start + self.unit * value, max=self.most)
+            return xp.clip(self.start + self.unit * value, min=self.least, max=self.most)
         return xp.clip(self.start * xp.exp(xp.clip(self.unit * value, max=20.0)), max=self.most)
 
 
@@ -41,6 +44,7 @@ COORDINATES: Mapping[str, Coordinate] = MappingProxyType(
         "trust": Coordinate(0.1, 0.7, most=1.0),
         "weight": Coordinate(0.3, 1.0),
         "delta": Coordinate(1.0, 0.7),
+        "tilt": Coordinate(0.0, 0.5, log=False, most=0.95, least=-0.95),
     }
 )
 """The searched numbers of `Gated`, for log-probs that are means over time steps. The start is

@@ -16,7 +16,9 @@ SYMBOLS = {"phi": "inverse_potential", "g": "link"}
 """The paper's signs of the functions, which `learn` takes for their names."""
 NUMBERS = ("beta", "weight", "gamma")
 GATED = ("lower", "softness", "trust", "weight", "delta")
-"""What a search of the gated family learns: numbers alone."""
+"""What a search of the gated family learns unless told otherwise: numbers alone."""
+GATED_SCHEDULE = "tilt"
+"""A number of the gated family that is searched only where `learn` names it: its schedule."""
 STARTS = {
     "one-step": ("cpo", "orpo", "lpo", "slic"),
     "two-step": ("dpo",),
@@ -53,7 +55,8 @@ class DiscoverySettings:
         learn: what is searched: any of psi, inverse_potential and link as monotone networks (the
             paper's signs psi, phi and g name them too); the numbers beta, weight and gamma of the
             family; and the schedule of the temporal family. In the gated family lower, softness,
-            trust, weight and delta. None for the three functions, or for all five numbers.
+            trust, weight, delta and tilt, its schedule. None for the three functions, or for all
+            of these numbers but the tilt.
         start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo;
             gated. None for the first of the family.
         beta: the value of beta of the start; None for the member's own.
@@ -209,12 +212,13 @@ class DiscoverySettings:
 
     def _check_learned(self) -> None:
         others = ("gamma", "schedule") if self.family == "temporal" else ("weight",)
-        allowed = GATED if self.family == "gated" else (*FUNCTIONS, "beta", *others)
+        gated = self.family == "gated"
+        allowed = (*GATED, GATED_SCHEDULE) if gated else (*FUNCTIONS, "beta", *others)
         unknown = [item for item in self.learned if item not in allowed]
         wanted = f"some of {', '.join(allowed)} for the {self.family} family"
         _require(bool(self.learned) and not unknown, "learn", ",".join(self.learned), wanted)
         given = {"weight": self.weight, "gamma": self.gamma, "beta": self.beta}
-        numbers = () if self.family == "gated" else ("beta", *others)
+        numbers = () if gated else ("beta", *others)
         for name, value in given.items():
             fits = value is None or name in numbers
             _require(fits, name, value, f"left out: the {self.family} family has none")

@@ -23,6 +23,7 @@ import numpy as np
 
 _FUNCTION = "function"
 _ARRAY = "array"
+_ADDED_LATER = "added later"
 _registry: dict[tuple[str, str], type[Component]] = {}
 
 
@@ -63,10 +64,15 @@ def number(
     above: float | None = None,
     at_least: float | None = None,
     below: float | None = None,
+    added_later: bool = False,
 ) -> Any:
-    """A numeric field, finite and within the stated bounds."""
+    """A numeric field, finite and within the stated bounds.
+
+    One that was ``added_later`` to a component has the default in saved files that lack it, so the
+    default must leave the component as it was without the field.
+    """
     bounds = {"above": above, "at_least": at_least, "below": below}
-    return dataclasses.field(default=default, metadata=bounds)
+    return dataclasses.field(default=default, metadata={**bounds, _ADDED_LATER: added_later})
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:
@@ -96,6 +102,11 @@ def is_array(field: dataclasses.Field[Any]) -> bool:
 def is_function(field: dataclasses.Field[Any]) -> bool:
     """Whether a field was made by `function`."""
     return _FUNCTION in field.metadata
+
+
+def may_lack(field: dataclasses.Field[Any]) -> bool:
+    """Whether a saved file may lack a field, which then has its default."""
+    return bool(field.metadata.get(_ADDED_LATER))
 
 
 def _as_function(owner: str, field: str, value: Any) -> Any:

@@ -22,7 +22,7 @@ from mirrorpo.bounded import parse_json, read_text
 from mirrorpo.files import check_card, write_text
 
 from .base import Objective
-from .component import is_array, is_function, registered
+from .component import is_array, is_function, may_lack, registered
 from .registry import make
 
 FORMAT = "mirrorpo-objective"
@@ -250,6 +250,10 @@ def _read(key: str, value: Any, tensors: _Tensors) -> Any:
 
 
 def _require_all(component: Any, given: dict[str, Any]) -> None:
-    missing = [field.name for field in dataclasses.fields(component) if field.name not in given]
+    missing = [
+        field.name
+        for field in dataclasses.fields(component)
+        if field.name not in given and not may_lack(field)
+    ]
     if missing:
         raise ValueError(f"{component.name}: the file lacks {', '.join(missing)}")

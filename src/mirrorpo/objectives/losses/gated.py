@@ -37,12 +37,18 @@ class Gated(Objective):
     gate has no unit, so it means the same for robots and for texts. The hinge is flat beyond
     ``delta``, so nothing is pushed away for ever.
 
+    With a ``tilt`` the two terms change places over training: at progress ``t`` the SFT term has
+    the factor ``1 + tilt (1 - 2 t)`` and the hinge ``1 - tilt (1 - 2 t)``. Towards a tilt of 1
+    that is twice the linear schedule of `TemporallyAware`; below 0 the hinge comes first.
+
     Fields:
         weight: the weight of the hinge relative to the SFT term; at least 0.
         delta: margin that the hinge asks for, in log-probs as aggregated.
         lower: margin at which the gate is half open, in typical margins ``S``.
         softness: width of the gate's edge, in typical margins; positive.
         trust: agreement from which on the policy is trusted fully, in (0, 1].
+        tilt: how much more the SFT term weighs at the start than in the middle of training, and
+            the hinge at the end; in (-1, 1).
     """
 
     name: ClassVar[str] = "gated"
@@ -52,7 +58,8 @@ class Gated(Objective):
         "m, s = chosen - rejected, mean(abs(chosen - rejected))",
         "a = min(1, max(0, mean(m) / s / trust))",
         "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
-        "q * (chosen - weight * max(0, delta - m))",
+        "lead = tilt * (1 - 2 * t)",
+        "q * ((1 + lead) * chosen - (1 - lead) * weight * max(0, delta - m))",
     )
     search_grid = grid(lower=(0.0, 0.5, 1.0), weight=(0.1, 1.0))
     search_ranges = ranges(
@@ -65,13 +72,15 @@ class Gated(Objective):
     lower: Number = number(0.5)
     softness: Number = number(0.25, above=0)
     trust: Number = number(0.1, above=0)
+    tilt: Number = number(0.0, above=-1, below=1, added_later=True)
     aggregation: str = aggregation("mean")
 
     def loss(self, batch: Batch, progress: Array) -> Array:
         margin = batch.chosen - batch.rejected
         gate = self.gate(self.evidence(batch), batch.memory)
-        wanted = batch.chosen - self.weight * numerics.relu(self.delta - margin)
-        return -gate * wanted
+        lead = self.tilt * (1.0 - 2.0 * progress)
+        hinge = self.weight * numerics.relu(self.delta - margin)
+        return -gate * ((1.0 + lead) * batch.chosen - (1.0 - lead) * hinge)
 
     def evidence(self, batch: Batch) -> Array:
         """What the gate judges a pair's label by, ``(batch,)``: here the margin."""
@@ -120,7 +129,9 @@ class GatedReference(Gated):
         "m, s = margin, mean(abs(margin))",
         "a = min(1, max(0, mean(m) / s / trust))",
         "q = 1 - a * (1 - sigmoid((m / s - lower) / softness))",
-        "q * (chosen - weight * max(0, delta - (chosen - rejected)))",
+        "lead = tilt * (1 - 2 * t)",
+        "h = max(0, delta - (chosen - rejected))",
+        "q * ((1 + lead) * chosen - (1 - lead) * weight * h)",
     )
     needs_reference: ClassVar[bool] = True
     memory_size: ClassVar[int] = 3
