@@ -56,8 +56,8 @@ WAYS = (
     Way("b", "+ fast-math", 50, sampled=True),
     Way("c", "+ mean actions", 50),
     Way("d", "+ 16 episodes", 16),
-    Way("8", "+ 8 episodes", 8),
-    Way("6", "+ 6 episodes", 6),
+    Way("8", "or 8 episodes", 8),
+    Way("6", "or 6 episodes", 6),
 )
 
 
@@ -86,12 +86,12 @@ def measure(ways: list[Way], scorers: list[Scored], rounds: int) -> None:
     """Print a line for each way; the first one is what costs are shares of."""
     print("| line | way | processor s per agent | wall s | standard error | mean | cost |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
-    returns = [scorer() for scorer in scorers]  # compiles
+    returns = [score() for score in scorers]  # compiles
     used = np.full((len(ways), 2), np.inf)
     for _ in range(rounds):
-        for at, scorer in enumerate(scorers):
+        for at, run in enumerate(scorers):
             began = time.process_time(), time.perf_counter()
-            scorer()
+            run()
             spent = time.process_time() - began[0], time.perf_counter() - began[1]
             used[at] = np.minimum(used[at], np.array(spent) / len(returns[at]))
     costs = []
