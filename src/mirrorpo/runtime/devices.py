@@ -17,7 +17,9 @@ SIMULATION_OPTIONS = {
     "xla_cpu_fast_math_honor_infs": True,
 }
 """Compiler options of programs that only simulate. The order of sums is XLA's to choose there,
-which takes a fifth less time on the Ant; NaN and infinities stay what they are."""
+which takes a fifth less time on the Ant. NaN and infinities pass through arithmetic, roots,
+logarithms and comparisons, but ``x - x`` and ``0 * x`` become 0 whatever x is: that an agent has
+diverged is read off its parameters, on the host."""
 
 
 def use_all_cores(devices: int | None = None) -> None:
