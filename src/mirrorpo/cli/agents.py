@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.table import Table
 
 import mirrorpo as mpo
 from mirrorpo import places
@@ -16,6 +15,8 @@ from mirrorpo.training_settings import PPOSettings
 from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from mirrorpo.agents.limb_use import Estimate, LimbUse
 
 _SIDE_BY_SIDE = 3
@@ -270,7 +271,7 @@ def limbs(
 
 def limb_tables(
     uses: Mapping[str, "LimbUse"], penalised: str | None, title: str
-) -> Iterator[Table]:
+) -> Iterator["Table"]:
     """One row per limb, one column per agent; a few agents side by side."""
     from mirrorpo.agents import limb_use
 

@@ -51,11 +51,13 @@ def new_table(*heads: str, numbers: Collection[str] = (), title: str | None = No
 
     Args:
         heads: titles of the columns.
-        numbers: those whose cells stand at the right.
+        numbers: those whose cells stand at the right, and are never cut.
         title: printed above.
     """
     columns = [
-        Column(head, overflow="fold", justify="right" if head in numbers else "left")
+        Column(head, justify="right", no_wrap=True)
+        if head in numbers
+        else Column(head, overflow="fold")
         for head in heads
     ]
     return Table(*columns, title=title)
