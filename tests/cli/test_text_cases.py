@@ -134,7 +134,8 @@ def hold(case, wanted, code, out, err):
     lines = [line for line in err.splitlines() if line.startswith("mirrorpo: ")]
     if isinstance(wanted, Used):
         assert (code, lines) == (0, []), err
-        notes = [line for line in out.splitlines() if line.startswith(f"{FOLDER / case}: ")]
+        # A note may continue in the next lines.
+        _, *notes = " ".join(out.split()).split(f"{FOLDER / case}: ")
         assert len(notes) == len(wanted.notes), out
         for note in wanted.notes:
             assert sum(note in line for line in notes) == 1, out
