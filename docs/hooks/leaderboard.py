@@ -114,7 +114,9 @@ def of_run(robot: str, run: str) -> pd.DataFrame:
         tuned = pd.read_csv(folder / "summary.csv")
     rows = found.agents[found.agents["phase"] == FINAL_PHASE]
     edges = tuned[["variant", "algorithm", "edge_distance", "at_edge"]]
-    rows = rows.merge(edges.fillna({"at_edge": ""}), "left", ["variant", "algorithm"])
+    # Without a name in it, the column is read as numbers.
+    edges = edges.assign(at_edge=edges["at_edge"].astype(object).fillna(""))
+    rows = rows.merge(edges, "left", ["variant", "algorithm"])
     better, worse = (source.mean for source in found.table.sources)
     return rows.assign(
         robot=robot,
