@@ -229,7 +229,7 @@ def test_an_explanation_has_a_formula_an_error_and_pictures(tmp_path):
     assert about.folder is None
     assert is_drawn(about.plot())
     assert is_drawn(about.plot_functions())
-    with pytest.raises(ValueError, match="no member of the mirror family"):
+    with pytest.raises(ValueError, match="not a member of the mirror family"):
         mpo.explain("bco[beta=1]", max_terms=1).plot_functions()
 
 

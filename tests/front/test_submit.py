@@ -95,8 +95,9 @@ class TestSubmissions:
         assert submissions.read(file).objective == "mine.py:Mine"
         with pytest.raises(ValueError, match="Only code that you name"):
             mpo.verify(file)
-        with pytest.raises(ValueError, match="is not the loss that"):
+        with pytest.raises(ValueError, match="is not the loss whose rows"):
             mpo.verify(file, f"{mine}[factor=0.2]")
+        capsys.readouterr()
         main(["verify", str(file), mine, "--cells", "1"])
         row = next(line for line in capsys.readouterr().out.splitlines() if "hopper" in line)
         assert [cell.strip() for cell in row.split("│")][-3:-1] == ["2 of 2", "equal"]
