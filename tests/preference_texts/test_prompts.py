@@ -65,7 +65,11 @@ def test_a_table_and_json_in_csv_give_the_same_conversations(tmp_path):
         ("a.csv", 'prompt,x\n"",1\n', "row 1 (line 2): prompt is null"),
         ("a.jsonl", lines([{"text": "b"}]), "row 1 has no prompt: its columns are text"),
         ("a.jsonl", lines([{"prompt": 3}]), "row 1: prompt is the number 3, but must be a text"),
-        ("a.jsonl", lines([{"prompt": "b", "messages": CHAT}]), "has prompt and messages: which"),
+        (
+            "a.jsonl",
+            lines([{"prompt": "b", "messages": CHAT}]),
+            "has prompt and messages: MirrorPO cannot decide which one",
+        ),
         ("a.jsonl", lines([{"prompt": "b"}, {"prompt": "c"}, {"prompt": "b"}]), "and row 3 have"),
         ("a.txt", "b\nc\n b \n", "a.txt, row 1 and row 3 have the same prompt"),
         ("a.jsonl", lines([{"messages": [*CHAT, {"role": "assistant", "content": "x"}]}]), "ends"),
