@@ -20,7 +20,7 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Recu
 
 @dataclass(frozen=True)
 class _Found(Generic[Row]):
-    """The readable lines of a file, as they are and parsed, and whether that is all of it."""
+    """The readable lines of a file, raw and parsed, and whether every line was readable."""
 
     texts: list[bytes]
     rows: list[Row]
@@ -33,7 +33,7 @@ def read(path: Path | str, parse: Callable[[Mapping[str, Any]], Any] = dict) -> 
 
     Args:
         path: the path of the log.
-        parse: makes what is returned of a line's object. A line for which it raises ValueError,
+        parse: turns a line's object into what is returned. A line for which it raises ValueError,
             KeyError, TypeError, AttributeError or IndexError is damaged.
 
     A line that was cut by a kill, the last one, is left out. Of a damaged line a `DamageWarning`
@@ -111,8 +111,8 @@ def _read(path: Path, parse: Callable[[Mapping[str, Any]], Row]) -> _Found[Row]:
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, and whether each is ended. Of one beyond the limit comes its beginning,
-    which `_object` refuses."""
+    """The lines of a file, and whether each is complete. A line beyond the limit is cut, and
+    `_object` refuses it."""
     with path.open("rb") as file:
         # By b"\n" alone: a text may hold other ends of lines, such as U+2028.
         while line := file.readline(bounded.LINE + 2):

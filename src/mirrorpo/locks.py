@@ -38,7 +38,7 @@ _at_the_end: ContextVar[contextlib.ExitStack | None] = ContextVar("_at_the_end",
 
 @contextlib.contextmanager
 def holding() -> Iterator[None]:
-    """Let go, at the end, of every folder that `hold` takes within.
+    """Release at the end every folder that `hold` locks inside this context.
 
     Of several inside each other the outermost decides, so that a command keeps its folder until
     it has written its last file. Also a decorator.
@@ -88,7 +88,7 @@ def alone(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
     Args:
         path: what is made; the lock lies beside it.
-        waiting: told who is waited for, every few moments.
+        waiting: called every few moments with the holder that this process waits for.
     """
     beside = path.resolve().with_name(f".{path.name}{NAME}")
     while (lock := _take(beside)) is None:
@@ -103,7 +103,7 @@ def alone(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def briefly(descriptor: int) -> Iterator[None]:
-    """Have an open file for oneself for a moment, where the system knows how."""
+    """Lock an open file briefly, where the system supports it."""
     if sys.platform == "win32":
         yield
         return
@@ -137,7 +137,7 @@ def _refusal(folder: Path, who: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Lock:
-    """A lock of this process: its file, open, and what lets go of it at the end."""
+    """A lock of this process: its open file, and the stack that releases it at the end."""
 
     path: Path
     descriptor: int
@@ -213,7 +213,7 @@ def _introduce(descriptor: int) -> None:
 
 
 def _read(path: Path) -> dict[str, object] | None:
-    """What a lock says of its holder; None where it says nothing yet."""
+    """The holder that a lock's file names; None where it names none yet."""
     try:
         found = bounded.parse_json(bounded.read_text(path, "a lock", _MOST))
     except (OSError, ValueError):

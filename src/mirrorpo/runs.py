@@ -166,7 +166,7 @@ def _has_begun(out: Path) -> bool:
 
 
 def _refuse_other_files(out: Path) -> None:
-    """See that a folder holds a run, or nothing but what a kill left before it held one."""
+    """Check that a folder holds a run, or only what a kill left before the run was set up."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file. Choose a new folder for --out: nothing is overwritten.")
     if not out.is_dir() or (out / CONFIG).is_file():
@@ -184,7 +184,7 @@ def _is_less(found: Any, wanted: float) -> bool:
 
 
 def refuse_lost_state(out: Path, state: Path) -> None:
-    """See that a run whose log is there can resume, as it cannot where only its log was copied.
+    """Check that a run with a log can resume; it cannot where only its log was copied.
 
     Args:
         out: the run's folder.

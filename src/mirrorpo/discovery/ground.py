@@ -23,7 +23,7 @@ class Budget:
     """How an agent is trained and scored.
 
     Attributes:
-        rows: pairs it trains on; None for all that the draw has.
+        rows: pairs to train on; None for all pairs of the draw.
         training: settings of inner training.
         episodes: behind its score.
     """
@@ -65,7 +65,7 @@ class Measured:
 
 
 def choose(settings: DiscoverySettings, task: str, rows: int | None) -> sources.Sources:
-    """The sources of one of a search's tasks, with so many pairs; None for the paper's number."""
+    """The sources of one of a search's tasks; without `rows`, with the paper's number of pairs."""
     return sources.choose(task, settings.better, settings.worse, rows)
 
 
@@ -131,7 +131,7 @@ class SearchGround:
 
     @contextmanager
     def at(self, place: Workplace | None) -> Iterator[None]:
-        """Train agents there for as long as the context lasts."""
+        """Train agents at that place until the context ends."""
         with at(place, self._alone) as self._workers:
             yield
         self._workers = self._alone

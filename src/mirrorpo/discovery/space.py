@@ -44,7 +44,7 @@ _NAMES = {"one-step": "1s-mpo", "two-step": "2s-mpo", "temporal": "ta-mpo"}
 
 
 class Ranges(NamedTuple):
-    """Where networks work: what training with the start visits.
+    """The ranges in which networks are flexible: the values that training with the start visits.
 
     Attributes:
         log_prob: lowest and highest log-prob, a mean over time steps.

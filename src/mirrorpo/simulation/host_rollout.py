@@ -69,7 +69,7 @@ def run(
     done = np.zeros((jobs, steps, task.action_size), np.float32)
     total, length = np.zeros(jobs, np.float32), np.zeros(jobs, np.int32)
     count = min(SLOTS, jobs)
-    # Slots past the episodes act on zeros, and nobody looks.
+    # Slots without an episode act on zeros; their results are dropped.
     shown = np.zeros((SLOTS, task.observation_size), np.float32)
     act = _acting(task, policies, noise_keys is None)
     with _held(task, count) as slots:
@@ -96,7 +96,7 @@ def run(
                     else:
                         alive[slot] = False
                 if alive.any():
-                    # A slot without an episode runs its last one again, unseen.
+                    # A slot without an episode repeats its last one; the result is dropped.
                     slots.restart(over, starts[job])
     return HostEpisodes(seen, done, length, total)
 
@@ -107,7 +107,7 @@ def _held(task: AnyTask, count: int) -> Iterator[Slots]:
     key = (task, count)
     slots = _FREE.pop(key, None) or open_slots(task, count)
     yield slots
-    # An environment that failed is not used again.
+    # An environment that failed is not reused.
     for old in [one for one in _FREE if one[0] != task]:
         _FREE.pop(old).close()
     _FREE[key] = slots

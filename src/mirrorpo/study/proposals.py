@@ -42,7 +42,7 @@ def propose(search: Search, seed: int) -> dict[int, Point]:
 
 
 def _evenly(stage: TrialRound, seed: int) -> dict[int, Point]:
-    """The points of a stage that no score decides, by number of the trial."""
+    """The points of a stage that do not depend on scores, by number of the trial."""
     names = list(stage.ranges)
     sampler = qmc.Sobol(len(names), rng=np.random.default_rng([seed, stage.first]))
     count = BATCH if stage.added else max(BATCH, stage.count // 3)
@@ -93,7 +93,7 @@ def _by_tpe(
 
 
 def _at_random(ranges: Mapping[str, Range], seed: int, number: int) -> Point:
-    """In place of a point that has been tried; not rounded, so that it is new."""
+    """A replacement for a point that was tried already; not rounded, so that it is new."""
     shares = np.random.default_rng([seed, number, 1]).random(len(ranges))
     return {
         name: one.exactly_at(float(share))

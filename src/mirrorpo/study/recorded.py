@@ -1,4 +1,4 @@
-"""Which task the data of a file are of, and by what agents that are trained on them are scored."""
+"""The task of a file's data, and how agents that are trained on them are scored."""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | N
 
 
 def scene_on(card: Mapping[str, Any], path: Path) -> Scene:
-    """What a card says of the task; the file's name where it says nothing."""
+    """The task that a card names; the file's name where it names none."""
     return Scene(str(card.get("task") or path.stem), str(card.get("backend") or "none"))

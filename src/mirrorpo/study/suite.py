@@ -1,6 +1,6 @@
 """The suite of the leaderboard: settings that stay as they are, so that rows can be compared.
 
-A change of anything here that changes a number is a new suite with a new name.
+Any change here that changes a number makes a new suite with a new name.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from mirrorpo.objectives.ranges import Range
 from mirrorpo.study.records import AgentRecord, hyperparameters_text
 
 BATCH = 4
-"""Trials that are asked together, before any of them is scored; so whatever trains them."""
+"""Trials that are proposed together, before any of them is scored, wherever they are trained."""
 
 MOST_WIDENINGS = 2
 """How often an optimum at an edge may widen its range."""

@@ -25,8 +25,8 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
 
 
 def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """What a bench's search chose: algorithm -> variant -> hyper-parameters. `frame` has one row a
-    trained agent, as `records.Log.frame` gives it."""
+    """What a bench's search chose: algorithm -> variant -> hyper-parameters. `frame` has one row
+    per trained agent, as `records.Log.frame` gives it."""
     final = frame[frame.phase == "final"]
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):

@@ -1,4 +1,4 @@
-"""Many calls at once, and each ends: in time, in space, and at once on Ctrl-C."""
+"""Many calls at once, each bounded in time and size, all cancelled on Ctrl-C."""
 
 import asyncio
 import threading
@@ -59,7 +59,7 @@ async def _body(response: Any) -> bytes:
 
 
 class _DaemonThreads(ThreadPoolExecutor):
-    """Looks names of hosts up, in threads that nobody waits for when the process ends."""
+    """Resolves host names in daemon threads, so that they cannot delay the end of the process."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         found: Future[Any] = Future()

@@ -1,4 +1,4 @@
-"""Pools from recorded episodes: which episodes are the better source's, and which meet in a pair.
+"""Pools from recorded episodes: the source of each episode, and which episodes form a pair.
 
 Episodes stand in blocks of four, two of each source, and no episode is in two blocks. So a pool can
 be split into parts that share none (see `holding`).
@@ -35,9 +35,9 @@ def make(
 
     Args:
         steps: the steps of the file, with rewards.
-        sources: which episodes are whose.
+        sources: the source of each episode.
         rows: number of pairs; None for each episode once in the pairs of one from each source.
-        seed: draws which episodes meet.
+        seed: seed of the draw of episodes that form a pair.
         start: column of `steps.values` that numbers start states: only episodes of one start state
             meet then. None where start states differ.
 
@@ -149,7 +149,7 @@ def _agents(
 
 
 def _groups(steps: Steps, whole: np.ndarray, start: str | None) -> Sequence[np.ndarray]:
-    """Episodes that may meet, as positions in `whole`."""
+    """Episodes that may form a pair, as positions in `whole`."""
     if start is None:
         return [np.arange(len(whole))]
     numbers = _numbers(steps, whole, start)
@@ -157,7 +157,7 @@ def _groups(steps: Steps, whole: np.ndarray, start: str | None) -> Sequence[np.n
 
 
 def _numbers(steps: Steps, episodes: np.ndarray, start: str) -> np.ndarray:
-    """The start states' numbers, counted in their order in the file where they are no numbers."""
+    """The start states' numbers, numbered by their order in the file where they are not numbers."""
     values = steps.values[start]
     if values.dtype.kind not in "iu":
         _, values = np.unique(values, return_inverse=True)

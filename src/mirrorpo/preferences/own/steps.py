@@ -1,4 +1,4 @@
-"""Recorded steps, cut into episodes: what every kind of file is read as."""
+"""Recorded steps, cut into episodes: the form into which every kind of file is read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Steps:
         timeouts: whether a step is an episode's last because time was up, shape (steps,), bool;
             None where the file does not say.
         values: other columns that were asked for, one value per episode, that of its first step.
-        environment: what the file says its environment is; None where it says nothing.
+        environment: the environment's name in the file; None where the file names none.
     """
 
     where: str
@@ -65,7 +65,7 @@ def opened(path: Path) -> AbstractContextManager[Columns]:
 
     Raises:
         ValueError: there is none, of another kind, or damaged.
-        ModuleNotFoundError: it takes a package that is not installed.
+        ModuleNotFoundError: it needs a package that is not installed.
     """
     if path.is_dir():
         return minari.opened(path)
@@ -226,7 +226,7 @@ def _episodes(
 
 
 def _changes(episode: np.ndarray, ended: np.ndarray, called: Mapping[str, str]) -> np.ndarray:
-    """Whether a row is the last of its number in the column `episode`."""
+    """Whether a row is the last one of its episode, by the column `episode`."""
     name = called["episode"]
     if episode.ndim != 1 or episode.dtype.kind not in "biufUS":
         raise ValueError(
