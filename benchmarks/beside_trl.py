@@ -43,8 +43,8 @@ class Loss:
 
     Attributes:
         objective: ours, with its hyper-parameters.
-        trainer: of TRL, as MODULE:NAME, its configuration beside it.
-        settings: of TRL's configuration.
+        trainer: TRL's trainer, as MODULE:NAME; its configuration is in the same module.
+        settings: fields of TRL's configuration.
         pairs: `PAIRS` or `ALIKE`.
         reference: whether there is a reference model, here another than the policy.
         tolerance: difference of losses, relative to the largest, up to which they are equal; None
@@ -138,7 +138,7 @@ def main(
         minutes: after so many, shared by the losses alike, no further repeat begins; the first one
             of each loss always runs.
         memory: measure memory too, in two processes for each loss.
-        threads: of PyTorch; None for its own choice. One is best for so small a model on a
+        threads: PyTorch's threads; None for its own choice. One is best for so small a model on a
             machine that others use too.
         size: the model's sizes.
         one: what a process for memory measures.
@@ -177,7 +177,7 @@ def compare(loss: Loss, size: Size, repeats: int, until: float = math.inf) -> di
     """Curves of both trainers, and seconds of up to `repeats` pairs of runs.
 
     Args:
-        until: by `time.perf_counter`, from when on no further pair begins but the first.
+        until: time by `time.perf_counter` after which no pair of runs begins, except the first.
     """
     curves = {side: run(loss, side, size)[0] for side in ("ours", "trl")}
     seconds: dict[str, list[float]] = {"ours": [], "trl": []}

@@ -43,7 +43,7 @@ def main(
         small: sizes that a CPU takes less than a minute for; the figures mean nothing.
         show: print the table of what is there, and measure nothing.
         only: names of parts, or beginnings of names, with commas between.
-        minutes: in which everything must be over. A part that no time is left for is not started.
+        minutes: the time limit for everything. A part that no time is left for is not started.
     """
     rows = json_lines.read(out / ROWS)
     if show:

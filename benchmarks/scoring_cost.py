@@ -38,7 +38,7 @@ class Way:
 
     Attributes:
         key: chooses it on the command line.
-        name: of its line.
+        name: the name of its line in the table.
         episodes: per agent, at most 50.
         sampled: sampled actions in place of mean ones.
         fast_math: whether the compiler may order the program's sums.

@@ -37,7 +37,7 @@ class Part:
 
     Attributes:
         agents: their number.
-        gradient_steps: of each; of several tasks the mean.
+        gradient_steps: gradient steps per agent, averaged over the tasks.
         episodes: that each is scored on.
     """
 
@@ -51,10 +51,10 @@ class Cost:
     """What a search costs.
 
     Attributes:
-        name: of the search.
+        name: the search's name.
         search: its candidates, the start and the centre among them.
         validation: the agents of its validations.
-        time_steps: of each trajectory that a gradient step reads.
+        time_steps: time steps that a gradient step reads per trajectory.
     """
 
     name: str

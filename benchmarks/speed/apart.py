@@ -44,8 +44,8 @@ def run(
     Args:
         command: program and arguments.
         limit: seconds, after which it is killed, and every process that it started.
-        environment: of it.
-        folder: in which it runs.
+        environment: the process's environment variables.
+        folder: the working folder.
         log: file for all it prints that is no JSON object.
         take: called with each object.
     """

@@ -19,8 +19,8 @@ def with_peers(least_seconds: float, **sizes: int) -> dict[str, float]:
     """`measure` in this process, with what evosax alone takes, and the bytes of its messages.
 
     Args:
-        least_seconds: for which evosax alone is measured, see `timed`.
-        sizes: of `measure`.
+        least_seconds: how long evosax alone is measured at least, see `timed`.
+        sizes: the sizes that `measure` takes.
     """
     numbers: list[int] = []
 
@@ -65,8 +65,8 @@ def measure(
         epochs: passes over them.
         time_steps: sampled from each trajectory and minibatch.
         episodes: the number per agent.
-        ray: as the option of the commands; the split is then what workers report, added up.
-        strategy: by name.
+        ray: a cluster, as for `--ray`; the times are then those that workers report, added up.
+        strategy: the strategy's name.
         place: where the work runs, in place of `ray`.
         small: a point without physics in place of Hopper, to see that it runs.
     """

@@ -16,7 +16,7 @@ class Sizes:
         wide_agent_steps: the same, with the others of `hidden`.
         time_steps: the number per trajectory.
         matrix: side of the square matrices of the peak.
-        matrix_seconds: for each library that tries it.
+        matrix_seconds: how long each library multiplies matrices.
         evaluated: agents of the evaluations.
         episodes: the number per agent in the evaluations.
         episode_steps: the length of an episode, outside the search.
@@ -38,7 +38,7 @@ class Sizes:
         growth_rows: pairs, where growth is measured against them; likewise.
         growth_time_steps: the numbers per trajectory that growth is measured at.
         growth_episodes: the numbers per agent that growth is measured at.
-        least_seconds: for which a measurement is repeated, twice at least; the fastest counts.
+        least_seconds: how long a measurement is repeated, at least twice; the fastest counts.
     """
 
     populations: tuple[int, ...] = (1, 16, 64, 256)

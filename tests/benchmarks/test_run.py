@@ -55,7 +55,10 @@ def test_a_line_is_measured_printed_and_kept_without_the_users_cache(tmp_path, m
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     command = importlib.import_module("run")
     training = command.PARTS["training"]
-    first = lambda sizes, measure: itertools.islice(training(sizes, measure), 1)  # noqa: E731
+
+    def first(sizes, measure):
+        return itertools.islice(training(sizes, measure), 1)
+
     monkeypatch.setitem(command.PARTS, "peak", first)
     command.main(quick=True, only="peak", out=out)
     (line,) = kept(out)

@@ -26,7 +26,7 @@ class Kind:
     """A kind of file.
 
     Attributes:
-        name: in words.
+        name: the fault in words.
         path: a whole one.
         read: reads it, and all that is kept beside it.
         checked: whether a checksum sees every change, so that none may go unseen.

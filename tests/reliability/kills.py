@@ -51,8 +51,8 @@ class Count:
 
     Attributes:
         kills: runs that died of SIGKILL before their end.
-        at_files: of them those that died at a chosen change of a file.
-        advanced: of them those that had added to their files before, and not only started up.
+        at_files: kills at a chosen change of a file.
+        advanced: kills after the run had added to its files, rather than only started up.
         runs: killed sequences that were resumed to the end and compared.
         losses: what was wrong, in words.
         seconds: that it all took.

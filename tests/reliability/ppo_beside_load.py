@@ -49,7 +49,7 @@ def ended(task: str, runs: int, steps: int, load: int, folder: Path) -> int:
 
     Args:
         task: that the agents learn.
-        runs: of PPO, by seed.
+        runs: the number of PPO runs, by seed.
         steps: the number per run.
         load: processes beside them that do nothing but compute.
         folder: to work in.
@@ -80,7 +80,7 @@ def main(task: str = "point", runs: int = 15, steps: int = 65_536, load: int = 2
 
     Args:
         task: that the agents learn: point, or a robot, whose programs take minutes to compile.
-        runs: of PPO.
+        runs: the number of PPO runs.
         steps: the number per run.
         load: processes beside them that do nothing but compute.
     """

@@ -38,7 +38,7 @@ class Found:
         killed: workers that died of SIGKILL.
         driver_killed: after how many generations the driver died of it, each time.
         agents: that both runs trained for the search.
-        diverged: of them.
+        diverged: how many of these diverged.
         wrong: how its end differs from an undisturbed run's; empty if it does not.
     """
 

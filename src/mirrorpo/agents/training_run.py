@@ -63,7 +63,7 @@ def train(
 
     Args:
         task: to train on.
-        settings: of PPO.
+        settings: PPO's settings.
         seed: the seed of the run.
         out: run folder, new or of the same settings.
         evaluate_every: environment steps between evaluations, rounded up to whole updates.

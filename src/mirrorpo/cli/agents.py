@@ -66,7 +66,7 @@ def train(
     Args:
         task: ant, tla, hopper, walker2d or halfcheetah; gym:ID, an environment of Gymnasium;
             playground:NAME, one of MuJoCo Playground; or FILE.py:FUNCTION, which returns either.
-        settings: of PPO.
+        settings: PPO's settings.
         out: run folder; by default runs/agents-TASK-seedSEED.
         seed: the seed of the run.
         backend: physics engine; the task's own by default.

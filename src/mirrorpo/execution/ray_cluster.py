@@ -154,7 +154,7 @@ class _Task:
 
     Attributes:
         actor: which one.
-        position: of the order among those of its call.
+        position: the order's index in the call.
         begun: a reply that the actor sends just before it begins.
     """
 

@@ -76,8 +76,8 @@ class Count:
         pairs: how many the claim has.
         measured: those with a score on both sides.
         told_apart: those that are told apart, or that count as claimed without.
-        as_claimed: of these, those as claimed.
-        share: of `told_apart` that must be as claimed.
+        as_claimed: how many of these are as claimed.
+        share: the share of `told_apart` that must be as claimed.
     """
 
     pairs: int
@@ -108,9 +108,9 @@ class Finding:
 
     Attributes:
         columns: the count of each column of the claim.
-        verdict: of a claim about each column: not supported where one column speaks against it,
-            supported where every column speaks for it, else open. Of one about most pairs: that of
-            all pairs together.
+        verdict: a claim about each column is not supported if one column speaks against it,
+            supported if every column speaks for it, else open. A claim about most pairs has the
+            verdict of all pairs together.
     """
 
     columns: Mapping[str, Count]

@@ -45,7 +45,7 @@ class JoinedRuns:
     """Benches of one protocol on one task.
 
     Attributes:
-        names: of the runs, the first named first.
+        names: the runs' names, in the order given.
         task: the paper's task.
         protocol: what the runs call their protocol; None in version 0.1.0.
         better: the better source agent, as the first run measured it.

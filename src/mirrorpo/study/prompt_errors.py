@@ -33,12 +33,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class CellErrors:
-    """Of one cell of a table, over agents and prompts.
+    """The errors of one cell of a table, over agents and prompts.
 
     Attributes:
         own: mean, error and interval of the cell.
-        behind: of the differences to the best of its variant, on the same prompts and on agents of
-            the same data draw and seed; None for the best itself, or without such agents.
+        behind: the same of its distance to the best of its variant, on the same prompts and on
+            agents of the same data draw and seed; None for the best itself, or without such agents.
         corrected_p: the p value of `behind`, corrected by Holm; NaN where there is none.
     """
 

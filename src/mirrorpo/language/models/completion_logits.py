@@ -51,7 +51,7 @@ def completion_logits(
         ids: token ids, shape (batch, tokens).
         mask: the attention mask, of the same shape.
         labels: ids, or -100 for a token that is of no completion, of the same shape.
-        **settings: of the model's forward pass.
+        **settings: passed to the model's forward pass.
     """
     # The logits of a position are of the token after it.
     wanted = torch.zeros_like(labels, dtype=torch.bool)

@@ -30,7 +30,7 @@ class Crossed:
         mean: with several draws the mean of the draws' means.
         standard_error: over prompts and agents, with several draws over draws too; NaN for one
             agent or one prompt.
-        degrees_of_freedom: of that error, by Satterthwaite's rule.
+        degrees_of_freedom: the error's degrees of freedom, by Satterthwaite's rule.
         low: lower end of the 95 % interval of the two-way bootstrap; NaN as the error.
         high: upper end.
     """
