@@ -26,6 +26,7 @@ KNOWN = {
     "json_lines.py": "lines of at most bounded.LINE",
     "locks.py": "opens the lock to write it",
     "versions.py": "an installed package's own metadata",
+    "runtime/kept_traces.py": "the cache's own files, each with its digest; packages' metadata",
     "cli/edge.py": "opens the null device",
     "cli/signals.py": "reads its own pipe",
     "language/judging/alpaca_names.py": "opens the null device",

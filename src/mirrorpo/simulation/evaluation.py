@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
-from mirrorpo.simulation import host_rollout, rollout
+from mirrorpo.runtime.kept_traces import kept
+from mirrorpo.simulation import host_rollout, rollout, tasks
+from mirrorpo.simulation.gaussian import GaussianActor
 from mirrorpo.simulation.own_policy import OwnPolicy
 from mirrorpo.simulation.policy import Policy, finite_agents
 from mirrorpo.simulation.tasks import EPISODE_LENGTH, AnyTask, Task
@@ -150,11 +151,12 @@ def _score_in_python(
     return EpisodeReturns(total, length)
 
 
-@partial(
-    jax.jit,
-    static_argnames=("task", "batches", "size", "deterministic"),
-    compiler_options=SIMULATION_OPTIONS,
-)
+def _may_keep(policies: Policy, *_: Any, task: Task, **__: Any) -> bool:
+    """Whether no code of a user's is in the trace of a rollout."""
+    return tasks.is_of_brax(task.env) and policies.kind.actor is GaussianActor
+
+
+@kept(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
 def _roll_out(
     policies: Policy,
     policy_index: jax.Array,
