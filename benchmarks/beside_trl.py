@@ -127,7 +127,7 @@ def main(
     memory: bool = True,
     threads: int | None = None,
     size: tyro.conf.OmitArgPrefixes[Size] = Size(),
-    one: tyro.conf.Suppress[str | None] = None,
+    one: str | None = None,
 ) -> None:
     """Compare, and print a line for each loss.
 
@@ -141,7 +141,8 @@ def main(
         threads: PyTorch's threads; None for its own choice. One is best for so small a model on a
             machine that others use too.
         size: the model's sizes.
-        one: what a process for memory measures.
+        one: LOSS:ours or LOSS:trl: only measure its memory, as the command does in processes of their
+            own.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -339,7 +340,10 @@ def _in_a_process(name: str, side: str, size: Size) -> float | None:
         capture_output=True,
         text=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])["mib"] if not done.returncode else None
+    if done.returncode:
+        print(f"{name}: no memory measured: {done.stderr.strip()[-300:]}", file=sys.stderr)
+        return None
+    return float(json.loads(done.stdout.splitlines()[-1])["mib"])
 
 
 def as_table(lines: list[dict[str, Any]]) -> str:

@@ -65,3 +65,7 @@ def test_the_table_has_a_row_for_each_loss_and_a_dash_for_what_is_not_known(know
     assert rows[2] == "| simpo | CPO | 0 | 1 | 2 | 0.5 (0.50) | - | - | - |"
     assert rows[3] == "| simpo | CPO | 0 | 1 | 2 | 0.5 (0.50) | 30 | 40 | 0.75 |"
     assert len({row.count("|") for row in rows}) == 1
+
+
+def test_memory_is_measured_in_a_process_of_its_own():
+    assert beside_trl._in_a_process("dpo", "ours", SIZE) >= 0
