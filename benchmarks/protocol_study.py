@@ -31,12 +31,12 @@ COLUMNS = ("base", "noisy:0.3")
 """The columns on which a protocol is chosen; the others are kept to test it."""
 
 STEPS = {"tla": 128, "hopper": 64}
-"""Time steps sampled from each trajectory: all of them would cost a sixfold."""
+"""Time steps sampled from each trajectory, but in the arm with all 1000, which cost a sixfold."""
 
 ROWS = {"tla": 1280, "hopper": 1024}
 """Pairs: the paper's 1280 on the Three-Legged Ant, a fifth of its 5120 on Hopper."""
 
-FACTORS = ("schedule", "std", "actions", "optimiser")
+FACTORS = ("schedule", "std", "actions", "optimiser", "steps", "rate", "tuning")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,19 @@ class Arm:
     std: str = "learned"
     actions: str = "sampled"
     optimiser: str = "one"
+    steps: str = "sampled"
+    rate: float = 1e-3
+    tuning: str = "grid"
 
     @property
     def name(self) -> str:
-        """A folder's name: the levels, joined."""
-        return "-".join((self.schedule, self.std, self.actions, self.optimiser)).replace(":", "-")
+        """A folder's name: the first four levels, and which of the others differ."""
+        levels = [self.schedule, self.std, self.actions, self.optimiser]
+        for factor in ("steps", "rate", "tuning"):
+            level = getattr(self, factor)
+            if level != getattr(Arm, factor):
+                levels.append(f"{factor}-{level:g}" if factor == "rate" else f"{factor}-{level}")
+        return "-".join(levels).replace(":", "-")
 
 
 ARMS = (
@@ -64,6 +72,9 @@ ARMS = (
     Arm(schedule="cosine"),
     Arm(std="fixed:0.65", actions="mean"),
     Arm(schedule="linear-overall"),
+    Arm(tuning="trials"),
+    Arm(rate=3e-3),
+    Arm(steps="all"),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
@@ -81,7 +92,10 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
         search=True,
         search_seeds=1,
         search_episodes=16,
-        time_steps=STEPS[task],
+        tune_by=arm.tuning,
+        trials=8,
+        time_steps=STEPS[task] if arm.steps == "sampled" else 0,
+        learning_rate=arm.rate,
         schedule=arm.schedule,
         std=arm.std,
         actions=arm.actions,
@@ -122,7 +136,7 @@ def show(task: str, folder: Path) -> None:
     for variant, part in frame.groupby("variant", sort=False):
         reference = theirs[theirs.variant == variant] if variant in known else None
         print(f"\n{task}, {variant}: mean true return, 3 agents per cell")
-        cell = part.groupby([*FACTORS, "algorithm"], sort=False).return_mean.mean()
+        cell = part.groupby([*(factors or FACTORS), "algorithm"], sort=False).return_mean.mean()
         print(cell.unstack("algorithm").round(0).astype(int).to_string())
         if factors:
             print(setting_responses(part, factors, reference).round(2).to_string())
