@@ -289,7 +289,7 @@ def model(size: Size, seed: int) -> Any:
 def pairs(size: Size, kind: str) -> list[dict[str, str]]:
     """Random letters: prompts, and answers of up to `size.answer` tokens."""
     draw = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz "))
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))  # a prompt of spaces is refused
 
     def text(least: int, most: int) -> str:
         return "".join(draw.choice(letters, draw.integers(least, most + 1)))

@@ -75,7 +75,11 @@ def measure(name: str, cache: str | None = None, **settings: Any) -> dict[str, A
     if name == "scaling" and find_spec("ray") is None:
         return {"note": "Ray is not installed"}
     with tempfile.TemporaryDirectory() as empty:
-        environment = {**os.environ, "MIRRORPO_CACHE": cache or empty}
+        folder = cache or empty
+        environment = {**os.environ, "MIRRORPO_CACHE": folder}
+        # Python's own cache lies beside, so that a warm start is one for Python, too.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
         # JAX's own cache of compiled programs, for those that are not MirrorPO.
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         done = subprocess.run(
