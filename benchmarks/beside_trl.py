@@ -141,8 +141,8 @@ def main(
         threads: PyTorch's threads; None for its own choice. One is best for so small a model on a
             machine that others use too.
         size: the model's sizes.
-        one: LOSS:ours or LOSS:trl: only measure its memory, as the command does in processes of their
-            own.
+        one: LOSS:ours or LOSS:trl: only measure its memory, as the command does in processes of
+            their own.
     """
     if threads is not None:
         torch.set_num_threads(threads)
