@@ -2,6 +2,7 @@
 how it acts."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -151,4 +152,10 @@ def new_policy(
     None for the usual one of such actions."""
     actor = policy_kinds.actor_of(action_size, choices, hidden, initial_std, mean_limit, kind)
     mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)
-    return Policy(actor.init(key, mean), mean, std, mean_limit)
+    return Policy(_initial(actor, key, mean), mean, std, mean_limit)
+
+
+@partial(jax.jit, static_argnums=0, inline=True)
+def _initial(actor: nn.Module, key: jax.Array, observation: jax.Array) -> Any:
+    """One compiled program: operation by operation it takes seconds."""
+    return actor.init(key, observation)
