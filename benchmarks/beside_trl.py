@@ -13,6 +13,7 @@ before `train()`; on a GPU, what PyTorch allocated there.
 import importlib
 import json
 import math
+import re
 import statistics
 import subprocess
 import sys
@@ -327,6 +328,11 @@ def _peak(loss: Loss, side: str, size: Size) -> float:
 
 
 def _resident() -> int:
+    """The largest resident set of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage's peak is inherited from the process that started this one
+        (kib,) = re.findall(r"VmHWM:\s+(\d+)", status.read_text())
+        return 2**10 * int(kib)
     import resource  # which Windows does not have: use --no-memory there
 
     unit = 1 if sys.platform == "darwin" else 2**10

@@ -13,6 +13,8 @@ from .growth import Curve, power_law
 
 _POINTS, _FIT = "#0072B2", "#D55E00"
 _ROOM = 1.4
+_ONE_LABEL = 1.15
+"""Two numbers nearer than this ratio would lie over each other."""
 
 
 def draw(curves: Sequence[Curve]) -> Figure:
@@ -46,7 +48,10 @@ def _panel(axis: Axes, at: np.ndarray, values: np.ndarray) -> None:
     axis.set_title(f"exponent {fit.exponent:.2f} ± {fit.standard_error:.2f}", fontsize=9)
     axis.set_xticks(at, [f"{x:g}" for x in at])
     low, high = float(values.min()), float(values.max())
-    axis.set_yticks([low, high], [f"{low:.3g}", f"{high:.3g}"])
+    if high / low < _ONE_LABEL:
+        axis.set_yticks([(low * high) ** 0.5], [f"{low:.3g} to {high:.3g}"])
+    else:
+        axis.set_yticks([low, high], [f"{low:.3g}", f"{high:.3g}"])
     # Some room, so that what hardly grows looks flat.
     axis.set_ylim(low / _ROOM, high * _ROOM)
     axis.minorticks_off()
