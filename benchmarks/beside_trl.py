@@ -13,7 +13,6 @@ before `train()`; on a GPU, what PyTorch allocated there.
 import importlib
 import json
 import math
-import re
 import statistics
 import subprocess
 import sys
@@ -317,26 +316,16 @@ def _apart(pair: dict[str, str]) -> list[dict[str, Any]]:
 
 def _peak(loss: Loss, side: str, size: Size) -> float:
     """MiB that training takes beyond what there was, after a step that loads all code."""
+    from speed.memory import peak_mib  # where this file is the command, as in such a process
+
     run(loss, side, replace(size, steps=1, batch=1, answer=4, hidden=8, vocabulary=258))
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated() if gpu else _resident()
+    before = torch.cuda.memory_allocated() / 2**20 if gpu else peak_mib()
     run(loss, side, size)
-    after = torch.cuda.max_memory_allocated() if gpu else _resident()
-    return (after - before) / 2**20
-
-
-def _resident() -> int:
-    """The largest resident set of this process so far, in bytes."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage's peak is inherited from the process that started this one
-        (kib,) = re.findall(r"VmHWM:\s+(\d+)", status.read_text())
-        return 2**10 * int(kib)
-    import resource  # which Windows does not have: use --no-memory there
-
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    after = torch.cuda.max_memory_allocated() / 2**20 if gpu else peak_mib()
+    return after - before
 
 
 def _in_a_process(name: str, side: str, size: Size) -> float | None:

@@ -31,7 +31,8 @@ COLUMNS = ("base", "noisy:0.3")
 """The columns on which a protocol is chosen; the others are kept to test it."""
 
 STEPS = {"tla": 128, "hopper": 64}
-"""Time steps sampled from each trajectory, but in the arm with all 1000, which cost a sixfold."""
+"""Time steps sampled from each trajectory, except in the arm with all 1000, which costs several
+times as much."""
 
 ROWS = {"tla": 1280, "hopper": 1024}
 """Pairs: the paper's 1280 on the Three-Legged Ant, a fifth of its 5120 on Hopper."""
@@ -53,12 +54,11 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """A folder's name: the first four levels, and which of the others differ."""
-        levels = [self.schedule, self.std, self.actions, self.optimiser]
-        for factor in ("steps", "rate", "tuning"):
-            level = getattr(self, factor)
-            if level != getattr(Arm, factor):
-                levels.append(f"{factor}-{level:g}" if factor == "rate" else f"{factor}-{level}")
+        """A folder's name: the first four levels, and those of the others that differ."""
+        levels = [getattr(self, factor) for factor in FACTORS[:4]]
+        for factor in FACTORS[4:]:
+            if getattr(self, factor) != getattr(Arm, factor):
+                levels += [factor, str(getattr(self, factor))]
         return "-".join(levels).replace(":", "-")
 
 

@@ -14,11 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-try:
-    import resource
-except ModuleNotFoundError:  # Windows
-    resource = None
-
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).parents[1]))
     __package__ = "speed"
@@ -193,11 +188,7 @@ def devices() -> dict[str, Any]:
 
 def peak_memory_mib() -> float:
     """The largest resident set of this process so far; 0 where the system does not say."""
-    if resource is None:
-        return 0.0
-    # Linux counts in KiB, macOS in bytes.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return float(importlib.import_module("speed.memory").peak_mib())
 
 
 TRAINERS = {

@@ -54,10 +54,10 @@ class KeptProgram:
 
         Args:
             function: pure, of arrays by position and of static arguments by keyword.
-            static_argnames: the names of these. Where `may_keep` allows, the text that `repr` gives
-                of a static argument must tell it from every other one.
-            may_keep: of the same arguments: whether the trace depends on nothing else than what
-                the key of this module names. Code of the user's may not be kept.
+            static_argnames: the names of these. Where `may_keep` allows, two static arguments that
+                differ must have different `repr`.
+            may_keep: takes the same arguments; True if a trace may be kept. Everything that the
+                trace depends on must be in the key, so code of the user's may not be kept.
             compiler_options: as of `jax.jit`.
         """
         functools.update_wrapper(self, function)
