@@ -1,6 +1,6 @@
 """Whether two tables rank objectives alike, such as a robot's and a language model's.
 
-    python benchmarks/carry_over.py results/hopper-noisy-0.3 results/sentiment-smollm2
+    python benchmarks/carry_over.py results/leaderboard-hopper results/sentiment-smollm2
 
 The last one is compared with all before it, taken together. For every variant that both have: both
 scores of every objective that both have; Spearman's and Kendall's rank correlation with 95 %
