@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from mirrorpo import near_names
 
 from . import losses
 from .base import Objective
-from .component import registered
+from .component import is_array, registered
 from .found import shipped
 
 # Importing the modules that define objectives registers them.
@@ -41,16 +41,23 @@ def make(name: str, **hyperparameters: Any) -> Objective:
     return cast(Objective, cls(**hyperparameters))
 
 
-def check_fields(name: str, cls: type, given: Iterable[str]) -> None:
-    """See that a class has the fields that its user gives values for.
+def check_fields(name: str, cls: type, given: Mapping[str, Any]) -> None:
+    """See that a class has the fields that its user gives values for, and that each is a value.
+
+    JAX builds objectives with None or other placeholders in their fields, so that only here, where
+    a user's values enter, they are refused.
 
     Raises:
-        ValueError: it has not; the message names the near ones.
+        ValueError: it has not, and the message names the near ones; or a value that is none.
     """
-    fields = [field.name for field in dataclasses.fields(cls)]
-    for one in given:
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for one, value in given.items():
         if one not in fields:
             raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
+        if value is None:
+            raise ValueError(f"{name}: {one} is None: give a value, or leave it out.")
+        if isinstance(value, (list, tuple, dict, set)) and not is_array(fields[one]):
+            raise ValueError(f"{name}: {one} is {value!r:.60}, but must be one value")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
