@@ -61,9 +61,20 @@ def test_iqm_table_has_intervals_and_no_source_agents(results):
     lines = tables.to_markdown(build(results), measure="iqm").splitlines()
     assert lines[2:] == [
         f"| sft | {tables.NOT_RUN} | 1901 [1900, 1902] |",
-        "| orpo | diverged 1/3 | **2050 [2040, 2060]** |",
-        "| cpo | **1005 [1000, 1010]** | **2044 [2042, 2046]** |",
+        "| orpo | diverged 1/3 | 2050 [2040, 2060] |",
+        "| cpo | 1005 [1000, 1010] | 2044 [2042, 2046] |",
     ]
+
+
+@pytest.mark.parametrize(("pairs", "bold"), [(5, 0), (6, 1)])
+def test_iqm_table_is_bold_only_where_the_test_could_have_found_a_row_worse(pairs, bold):
+    scores = {
+        "first": [2.0 + seed for seed in range(pairs)],
+        "second": [float(s) for s in range(pairs)],
+    }
+    results = pd.DataFrame([one for name, own in scores.items() for one in agents(name, "v", own)])
+    table = tables.build(results, "hopper", ["first", "second"], ["v"])
+    assert tables.to_markdown(table, measure="iqm").count("**") == 2 * bold
 
 
 @pytest.mark.parametrize("measure", ["mean", "iqm"])

@@ -20,10 +20,12 @@ def markdown(found: comparison.Run) -> str:
     """A bench's tables, what their numbers are, what it cost, and the paper's beside them."""
     decimals = found.table.decimals
     iqm = tables.to_markdown(found.table, "iqm", decimals)
+    known = any(cell.best_iqm for cell in found.table.cells.values())
+    bold = "" if known else "; nothing is bold, as so few agents cannot show one to be worse"
     parts = [
         tables.to_markdown(found.table, decimals=decimals),
         table_notes.to_markdown(found.table),
-        f"Interquartile mean [95 % interval]:\n\n{iqm}",
+        f"Interquartile mean [95 % interval]{bold}:\n\n{iqm}",
         comparison.cost(found) + "\n",
     ]
     if columns(found):

@@ -65,7 +65,8 @@ class Cell:
             test.
         corrected_p: the same, corrected for the number of algorithms compared with the best.
         best: whether it is the best, or not found worse: `corrected_p` is not below 5 %.
-        best_iqm: the same of the interquartile mean, by a permutation test.
+        best_iqm: the same of the interquartile mean, by a permutation test; false for all where
+            there are too few agents for it to find any worse.
     """
 
     summary: Summary
@@ -167,6 +168,8 @@ def build(
         settings = {name: _one_setting(groups[name], variant) for name in ran}
         tests = statistics.differences_to_best(rows).set_index("algorithm")
         of_iqm = statistics.differences_to_best(rows, "iqm").set_index("algorithm")["not_worse"]
+        fewest = min(len(groups[name]) for name in ran)
+        of_iqm &= statistics.can_find_worse(fewest, len(ran) - 1)
         for name in ran:
             line = tests.loc[name]
             cells[name, variant] = Cell(

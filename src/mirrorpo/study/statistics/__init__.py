@@ -2,7 +2,13 @@
 
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study.statistics.agent_rows import agent_rows
-from mirrorpo.study.statistics.best import BestOf, best_of, differences_to_best, holm
+from mirrorpo.study.statistics.best import (
+    BestOf,
+    best_of,
+    can_find_worse,
+    differences_to_best,
+    holm,
+)
 from mirrorpo.study.statistics.concordance import Concordance, concordance
 from mirrorpo.study.statistics.normalised import normalised_error, normalised_score
 from mirrorpo.study.statistics.paired import PairedDifference, paired_difference
@@ -23,6 +29,7 @@ __all__ = [
     "Summary",
     "agent_rows",
     "best_of",
+    "can_find_worse",
     "concordance",
     "differences_to_best",
     "holm",
