@@ -61,8 +61,8 @@ def test_iqm_table_has_intervals_and_no_source_agents(results):
     lines = tables.to_markdown(build(results), measure="iqm").splitlines()
     assert lines[2:] == [
         f"| sft | {tables.NOT_RUN} | 1901 [1900, 1902] |",
-        "| orpo | diverged 1/3 | 2050 [2040, 2060] |",
-        "| cpo | 1005 [1000, 1010] | 2044 [2042, 2046] |",
+        "| orpo | diverged 1/3 | **2050 [2040, 2060]** |",
+        "| cpo | 1005 [1000, 1010] | **2044 [2042, 2046]** |",
     ]
 
 

@@ -169,3 +169,8 @@ def test_over_many_trials_two_draws_mark_the_best_as_often_as_the_level_says(spr
         called += statistics.best_of(frame).significant
     assert left_out <= 12
     assert called <= 12
+
+
+def test_a_difference_and_its_error_are_said_with_the_same_plain_digits():
+    found = statistics.BestOf("one", "two", 41, 185.7, 362.2, 0.6, 1.0, False)
+    assert "(difference 186 ± 362, corrected p = 1)" in found.sentence

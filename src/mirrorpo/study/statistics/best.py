@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mirrorpo import digits
 from mirrorpo.standard_error import mean_and_error, variances_of_mean
 from mirrorpo.study.statistics.agent_rows import CELL, agent_rows, require
 from mirrorpo.study.statistics.paired import Method, of_arrays, t_test
@@ -131,9 +132,11 @@ class BestOf:
                 f"cannot be tested against {self.runner_up}."
             )
         verdict = "is" if self.significant else "is not"
+        decimals = digits.after_point([self.difference, self.standard_error])
         return (
             f"{self.best}, the highest of {self.rows} rows, {verdict} significantly better than "
-            f"{self.runner_up} (difference {self.difference:.4g} ± {self.standard_error:.2g}, "
+            f"{self.runner_up} (difference {self.difference:.{decimals}f} ± "
+            f"{self.standard_error:.{decimals}f}, "
             f"corrected p = {self.corrected_p:.2g})."
         )
 
