@@ -33,7 +33,7 @@ from mirrorpo.cli.console import fail
 from mirrorpo.objectives import Objective, PairLogProbs
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study.statistics import differences_to_best, row_means
-from mirrorpo.study.tables import SourceAgent, mean_text
+from mirrorpo.study.tables import NOT_RUN, SourceAgent, mean_text
 
 NOISY, SHARE = "noisy:0.3", 0.3
 AT_EDGE, TOWARD_SFT = "°", "toward SFT"
@@ -52,7 +52,7 @@ def main(
     """Print the table.
 
     Args:
-        paths: published benches of one suite, each loss in one of them.
+        paths: published benches of one suite, each loss and variant in one of them.
         sources: returns of the worse and of the better source agent; None for those that the
             first bench has measured.
         out: JSON file for what is printed.
@@ -125,7 +125,8 @@ def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float)
     search = frame[frame["phase"] == "search"].groupby(["algorithm", "variant"])["score"]
     # The first trial has the default values.
     gained = (search.max() - search.first()).groupby("algorithm").mean()
-    rows = scores.assign(worst=scores.min(axis=1), mean=scores.mean(axis=1), tuning=gained)
+    over = {"axis": 1, "skipna": False}  # a loss that lacks a variant has no worst one
+    rows = scores.assign(worst=scores.min(**over), mean=scores.mean(**over), tuning=gained)
     rows["edge"] = edges.groupby("algorithm")["edge_distance"].min()
     rows["cost"] = cost(final)
     noisy = final[final["variant"] == NOISY].groupby("algorithm")
@@ -165,7 +166,7 @@ def returns(frame: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
             + (AT_EDGE if (name, variant) in marked else "")
             for name, line in means.iterrows()
         }
-    return pd.DataFrame(cells)
+    return pd.DataFrame(cells).fillna(NOT_RUN)
 
 
 def in_markdown(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
@@ -182,7 +183,7 @@ def in_markdown(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "\N{EN DASH}"
+    return f"{value:.2f}" if np.isfinite(value) else NOT_RUN
 
 
 def _kind_and_grip(name: str, cell: pd.DataFrame) -> tuple[str, float]:

@@ -25,6 +25,10 @@ BENCHES = (
     "leaderboard-tla",
     "leaderboard-tla-specialists",
     "leaderboard-tla-each-side",
+    "leaderboard-tla-noisy",
+    "leaderboard-tla-mixed",
+    "tla-mirror-rest",
+    "tla-mirror-clean",
     "discovered-tla",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
