@@ -2,11 +2,12 @@
 
     python benchmarks/carry_over.py results/leaderboard-hopper results/sentiment-smollm2
 
-The last one is compared with all before it, taken together. For every variant that both have: both
-scores of every objective that both have; Spearman's and Kendall's rank correlation with 95 %
-intervals that redraw objectives and agents; and how many of the pairs that both tell apart by two
-standard errors are ordered alike. An objective that a table has more than once, with other
-hyper-parameters, counts with its best mean; one with a diverged agent is last.
+The last one, or with `--last N` the last N taken together, is compared with all before it, taken
+together. For every variant that both have: both scores of every objective that both have;
+Spearman's and Kendall's rank correlation with 95 % intervals that redraw objectives and agents; and
+how many of the pairs that both tell apart by two standard errors are ordered alike. An objective
+that a table has more than once, with other hyper-parameters, counts with its best mean; one with a
+diverged agent is last.
 """
 
 from collections.abc import Sequence
@@ -31,21 +32,25 @@ rank."""
 def main(
     paths: tyro.conf.Positional[tuple[Path, ...]],
     out: Path | None = None,
+    last: int = 1,
 ) -> None:
     """Compare two tables.
 
     Args:
         paths: runs, published or in a folder, or results.csv of `mirrorpo report`; two or more.
         out: JSON file for what is printed.
+        last: how many of the paths are the second table.
     """
     if len(paths) < 2:
         fail("Name two tables or more.")
+    if not 1 <= last < len(paths):
+        fail(f"--last is {last}, but must leave some of the {len(paths)} tables for the first.")
     start_jax()
     from mirrorpo.reporting.published import unpacking
 
     try:
         with unpacking.folders(paths) as found:
-            tables = [read(found[:-1]), read(found[-1:])]
+            tables = [read(found[:-last]), read(found[-last:])]
     except ValueError as error:
         fail(str(error))
     variants = [list(dict.fromkeys(table["variant"])) for table in tables]

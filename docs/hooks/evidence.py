@@ -63,6 +63,7 @@ NAMES = {
     "gated-reference[weight=1,lower=0.5]": "gated-reference",
     "mirror-robust": "hopper-gated",
     "runs/discover-gated/objective.safetensors": "hopper-gated",
+    "ta-mpo[schedule=linear]": "ta-mpo",
 }
 """Names of today for those that the runs have."""
 

@@ -79,10 +79,17 @@ MORE_VARIANTS = {
 """Kinds of data that few losses have: their columns appear when the kind is chosen."""
 
 ON_THE_PICTURE = ("noisy:0.3", "mixed-quality")
+KNOWN = (
+    *("sft", "dpo", "ipo", "simpo", "cpo", "orpo", "kto", "slic"),
+    *("robust-dpo", "ropo", "cdpo", "dr-dpo", "ta-mpo"),
+)
+"""Losses that the picture shows wherever they stand, beside the best `BEST`."""
+BEST = 16
 NAMES = {
     "gated[weight=1,lower=0.5]": "gated",
     "gated-reference[weight=1,lower=0.5]": "gated-reference",
     "mirror-robust": "hopper-gated",
+    "ta-mpo[schedule=linear]": "ta-mpo",
 }
 """Names of today for those that the runs have."""
 OURS = (
@@ -221,7 +228,7 @@ def notes(found: pd.DataFrame) -> str:
     return (
         f"{AT_EDGE} tuning ended within a tenth of an end of a range, at {len(at_edge)} of "
         f"{len(tuned)} optima, {toward} of them toward plain SFT, where ranges are not widened; "
-        "point at a score for which. Kinds of data that five losses have appear when chosen. "
+        "point at a score for which. Kinds of data that few losses have appear when chosen. "
         f"{texts}"
     )
 
@@ -259,12 +266,13 @@ def score_cell(cell: pd.Series | None) -> str:
 
 
 def picture(path: Path) -> None:
-    """Every agent of the losses that were measured on two robots or more, a panel per robot and
-    fault, as a PNG file."""
+    """Every agent of well-known losses and of the best of those that were measured on two robots or
+    more, a panel per robot and fault, as a PNG file."""
     every = agents()
     shown = every[every["variant"].isin(ON_THE_PICTURE) & every["robot"].isin(ROBOTS)]
     shown = shown[shown.groupby("loss")["robot"].transform("nunique") > 1]
-    order = list(shown.groupby("loss")["score"].mean().sort_values().index)
+    means = shown.groupby("loss")["score"].mean().sort_values()
+    order = [name for name in means.index if name in KNOWN or name in means.index[-BEST:]]
     figure = Figure(figsize=(11, 8), dpi=110, layout="constrained")
     axes = figure.subplots(
         len(ON_THE_PICTURE), len(ROBOTS), sharex=True, sharey=True, squeeze=False

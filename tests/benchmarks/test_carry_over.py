@@ -88,6 +88,18 @@ def test_the_findings_are_written_with_null_for_what_is_unknown(tmp_path):
     assert "NaN" not in text
 
 
+def test_several_tables_may_be_the_second(tmp_path, capsys):
+    paths = [
+        table(tmp_path / f"{name}.csv", scores)
+        for name, scores in (("one", FOUR), ("two", FOUR[:2]), ("three", FOUR[2:]))
+    ]
+    carry_over.main(tuple(paths), last=2)
+    assert "over 4 common algorithms: 1.00" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        carry_over.main(tuple(paths), last=3)
+    assert "--last is 3, but must leave some of the 3 tables" in capsys.readouterr().err
+
+
 def test_tables_without_a_common_variant_are_one_line(tmp_path, capsys):
     one = table(tmp_path / "one.csv", FOUR)
     two = table(tmp_path / "two.csv", FOUR, variant="noisy:0.3")
