@@ -271,9 +271,12 @@ def picture(path: Path) -> None:
     every = agents()
     shown = every[every["variant"].isin(ON_THE_PICTURE) & every["robot"].isin(ROBOTS)]
     shown = shown[shown.groupby("loss")["robot"].transform("nunique") > 1]
-    means = shown.groupby("loss")["score"].mean().sort_values()
+    # A robot that some losses lack would move them: the order is by the robots that all have.
+    measured = shown.groupby("robot")["loss"].nunique()
+    shared = shown["robot"].isin(measured.index[measured == measured.max()])
+    means = shown[shared].groupby("loss")["score"].mean().sort_values()
     order = [name for name in means.index if name in KNOWN or name in means.index[-BEST:]]
-    figure = Figure(figsize=(11, 8), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 9), dpi=110, layout="constrained")
     axes = figure.subplots(
         len(ON_THE_PICTURE), len(ROBOTS), sharex=True, sharey=True, squeeze=False
     )
@@ -301,7 +304,7 @@ def panel(axis: Axes, found: pd.DataFrame, order: list[str]) -> None:
         colour = "tab:orange" if name in OURS else "tab:blue"
         axis.scatter(scores, [height] * len(scores), s=16, alpha=0.5, color=colour, linewidths=0)
         axis.plot([scores.mean()] * 2, [height - 0.35, height + 0.35], color=colour, linewidth=2)
-    axis.set_yticks(range(len(order)), order, fontsize=9)
+    axis.set_yticks(range(len(order)), order, fontsize=8)
     axis.set_xlim(LOWEST - 0.05, 1.12)
     axis.spines[["top", "right"]].set_visible(False)
 
