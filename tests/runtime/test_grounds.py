@@ -37,7 +37,7 @@ def test_every_published_run_says_its_ground_and_both_are_there():
     assert set(found.values()) == set(grounds.GROUNDS)
     assert (found["hopper-table6"], found["leaderboard-hopper"]) == grounds.GROUNDS
     # Runs that record no settings are told by hand.
-    assert (found["label-noise"], found["source-agents"]) == grounds.GROUNDS
+    assert (found["tla-target"], found["source-agents"]) == grounds.GROUNDS
 
 
 @pytest.mark.parametrize("hook", ["leaderboard", "evidence", "zoo"])
