@@ -117,7 +117,7 @@ def test_an_unknown_hyperparameter_is_answered_with_the_near_ones():
         ("dpo", {"beta": "0.1"}, "beta is '0.1', but must be a number"),
         ("dpo", {"beta": True}, "beta is True, but must be a number"),
         ("dpo", {"beta": None}, "beta is None: give a value, or leave it out"),
-        ("dpo", {"beta": [1.0]}, r"beta is \[1.0\], but must be one value"),
+        ("dpo", {"beta": [1.0]}, r"beta is \[1.0\], but must be a number"),
         ("dpo", {"aggregation": None}, "aggregation is None: give a value, or leave it out"),
         ("dpo", {"beta": np.float32(-1)}, "above 0"),
         ("ipo", {"tau": 0.0}, "tau is 0.0"),

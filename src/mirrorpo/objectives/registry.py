@@ -6,13 +6,14 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, cast
 
 from mirrorpo import near_names
 
 from . import losses
 from .base import Objective
-from .component import is_array, registered
+from .component import registered
 from .found import shipped
 
 # Importing the modules that define objectives registers them.
@@ -56,8 +57,9 @@ def check_fields(name: str, cls: type, given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
         if value is None:
             raise ValueError(f"{name}: {one} is None: give a value, or leave it out.")
-        if isinstance(value, (list, tuple, dict, set)) and not is_array(fields[one]):
-            raise ValueError(f"{name}: {one} is {value!r:.60}, but must be one value")
+        is_number = isinstance(fields[one].default, Real)
+        if is_number and isinstance(value, (list, tuple, dict, set)):
+            raise ValueError(f"{name}: {one} is {value!r:.60}, but must be a number")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
