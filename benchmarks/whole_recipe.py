@@ -4,10 +4,10 @@
     python benchmarks/whole_recipe.py runs/whole-recipe --model smoke --rows 16 --prompts 4
 
 DPO after an SFT stage, and sigmoid TA-MPO, as recipes/gemma-7b/dpo-mix-7k has them but for model,
-pairs, precision and how many pairs are one step. The pairs are continuations of reviews, asked for
-in a chat, of which the more positive one is chosen. Each model's answers to new openings meet
-those of the untouched model, judged by VADER and by a language model behind an OpenAI-compatible
-endpoint on this machine. The latter shows that the whole way works, and is no result: a model of
+pairs, precision and how many pairs are one step. A pair is two continuations of a review, asked for
+in a chat; the more positive one is chosen. A judge compares each model's answers to new openings
+with those of the untouched model: first VADER, then a language model behind an OpenAI-compatible
+endpoint on this machine. The second shows that the whole way works, and is no result: a model of
 this size does not know which answer is better. The same command resumes.
 """
 
