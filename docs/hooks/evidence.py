@@ -1,14 +1,16 @@
-"""The evidence that `mirrorpo recommend` rests on for robots, from results/ alone.
+"""The evidence that `mirrorpo recommend` rests on, from results/ alone.
 
     python docs/hooks/evidence.py
 
-writes src/mirrorpo/assets/bench/robots.csv: one row per trained agent of the runs below. To take in
-another run, publish it and add its name to `RUNS`.
+writes src/mirrorpo/assets/bench/robots.csv and texts.csv: one row per trained agent of the runs
+below. To take in another run, publish it and add its name to `RUNS`.
 """
 
 import argparse
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,38 +25,57 @@ from mirrorpo.variants import parse
 
 ROOT = Path(__file__).parents[2]
 
-RUNS = (
-    "leaderboard-hopper",
-    "leaderboard-hopper-specialists",
-    "leaderboard-hopper-rest",
-    "discovered-gated-hopper",
-    "discovered-hopper",
-    "leaderboard-tla",
-    "leaderboard-tla-specialists",
-    "leaderboard-tla-each-side",
-    "leaderboard-tla-noisy",
-    "leaderboard-tla-mixed",
-    "tla-mirror-rest",
-    "tla-mirror-clean",
-    "discovered-gated-tla",
-    "discovered-tla",
-    "leaderboard-walker2d",
-    "demo-bench",
-    "judged-hopper",
-    "noise-levels-tla",
-    "gated-reference-tla",
-)
+RUNS: Mapping[str, tuple[str, ...]] = {
+    "robots": (
+        "leaderboard-hopper",
+        "leaderboard-hopper-specialists",
+        "leaderboard-hopper-rest",
+        "discovered-gated-hopper",
+        "discovered-hopper",
+        "leaderboard-tla",
+        "leaderboard-tla-specialists",
+        "leaderboard-tla-each-side",
+        "leaderboard-tla-noisy",
+        "leaderboard-tla-mixed",
+        "tla-mirror-rest",
+        "tla-mirror-clean",
+        "discovered-gated-tla",
+        "discovered-tla",
+        "leaderboard-walker2d",
+        "demo-bench",
+        "judged-hopper",
+        "noise-levels-tla",
+        "gated-reference-tla",
+    ),
+    "texts": (
+        "reviews-small-noisy",
+        "reviews-small-base",
+    ),
+}
 """Published runs. Of several results of a cell the first run's count."""
 
-PROTOCOL = {
-    "protocol": "mirror",
-    "epochs": 12,
-    "minibatch": 2,
-    "learning_rate": 3e-3,
-    "schedule": "linear",
-    "time_steps": 64,
-    "std": "learned",
-    "actions": "mean",
+PROTOCOL: Mapping[str, Mapping[str, Any]] = {
+    "robots": {
+        "protocol": "mirror",
+        "epochs": 12,
+        "minibatch": 2,
+        "learning_rate": 3e-3,
+        "schedule": "linear",
+        "time_steps": 64,
+        "std": "learned",
+        "actions": "mean",
+    },
+    "texts": {
+        "protocol": "small",
+        "model": "reviews-small",
+        "rows": 576,
+        "steps": 72,
+        "minibatch": 8,
+        "learning_rate": 3e-3,
+        "lora_r": 16,
+        "aggregation": "mean",
+        "max_new_tokens": 32,
+    },
 }
 """Settings that all runs share, so that their scores can be compared."""
 
@@ -70,16 +91,17 @@ NAMES = {
 DIGITS = 4
 
 
-def build(results: Path = ROOT / "results") -> pd.DataFrame:
-    """The table, with the columns `evidence.AGENTS_COLUMNS`.
+def build(what: str, results: Path = ROOT / "results") -> pd.DataFrame:
+    """The table of "robots" or "texts", with the columns `evidence.AGENTS_COLUMNS`.
 
     Raises:
         ValueError: a run that is not published, or of another protocol.
     """
-    with unpacking.folders([results / name for name in RUNS]) as folders:
+    names = RUNS[what]
+    with unpacking.folders([results / name for name in names]) as folders:
         parts = [
-            of_run(name, folder).assign(order=order)
-            for order, (name, folder) in enumerate(zip(RUNS, folders, strict=True))
+            of_run(name, folder, PROTOCOL[what]).assign(order=order)
+            for order, (name, folder) in enumerate(zip(names, folders, strict=True))
         ]
     together = pd.concat(parts, ignore_index=True)
     cell = together.groupby(["task", "variant", "pairs", "algorithm"])["order"]
@@ -90,10 +112,14 @@ def build(results: Path = ROOT / "results") -> pd.DataFrame:
     return ordered[list(evidence.AGENTS_COLUMNS)]
 
 
-def of_run(name: str, folder: Path) -> pd.DataFrame:
-    """The final agents of one run; a loss that no name of today stands for is left out."""
+def of_run(name: str, folder: Path, protocol: Mapping[str, Any]) -> pd.DataFrame:
+    """The final agents of one run; a loss that no name of today stands for is left out.
+
+    Raises:
+        ValueError: a run of another protocol.
+    """
     settings = files.read_json(folder / runs.CONFIG, "a run's configuration")["settings"]
-    for setting, value in PROTOCOL.items():
+    for setting, value in protocol.items():
         if settings.get(setting) != value:
             raise ValueError(
                 f"results/{name} has {setting}={settings.get(setting)}, not {value}: scores of "
@@ -138,14 +164,15 @@ def typed(algorithm: str, hyperparameters: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the shipped evidence of robots.")
-    parser.add_argument("--out", type=Path, default=evidence_files.shipped("robots"))
-    out = parser.parse_args().out
-    table = build()
-    plain_text.write_csv(out, table)
-    cells = table.groupby(["task", "variant", "pairs"])["algorithm"].agg(["nunique", "size"])
-    print(cells.rename(columns={"nunique": "losses", "size": "agents"}).to_string())
-    print(f"{out}: {len(table)} agents, {out.stat().st_size / 1e3:.0f} kB.")
+    parser = argparse.ArgumentParser(description="Make the shipped evidence.")
+    parser.add_argument("--out", type=Path, default=evidence_files.shipped("robots").parent)
+    folder = parser.parse_args().out
+    for what in RUNS:
+        table, out = build(what), folder / f"{what}.csv"
+        plain_text.write_csv(out, table)
+        cells = table.groupby(["task", "variant", "pairs"])["algorithm"].agg(["nunique", "size"])
+        print(cells.rename(columns={"nunique": "losses", "size": "agents"}).to_string())
+        print(f"{out}: {len(table)} agents, {out.stat().st_size / 1e3:.0f} kB.")
 
 
 if __name__ == "__main__":

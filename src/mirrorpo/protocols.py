@@ -61,6 +61,23 @@ TEXTS: Bundles = {
         "tune_by": "trials",
         "trials": 12,
     },
+    "small": {
+        "model": "reviews-small",
+        "seeds": 8,
+        "episodes": 264,
+        "data_draws": 2,
+        "tune_on": "own",
+        "tune_by": "trials",
+        "trials": 12,
+        "rows": 576,
+        "steps": 72,
+        "learning_rate": 3e-3,
+        "test_prompts": 264,
+        "best_of": 32,
+        "target_steps": 144,
+        "target_learning_rate": 3e-3,
+        "sample_batch": 288,
+    },
     "smoke": {
         "model": "smoke",
         "seeds": 1,
@@ -80,8 +97,9 @@ TEXTS: Bundles = {
         "sample_batch": 8,
     },
 }
-"""Protocols of benches on language models. `mirror` is sized for a small model on a few cores;
-`smoke` shows that a set-up works, and its rewards mean nothing."""
+"""Protocols of benches on language models. `mirror` is sized for SmolLM2 on a few cores, `small` for
+the package's own model, which takes seconds where that takes minutes; `smoke` shows that a set-up
+works, and its rewards mean nothing."""
 
 ALL_STEPS = 0
 """The value of `time_steps` that a user gives for all steps, whatever the protocol says."""

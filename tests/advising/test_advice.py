@@ -13,8 +13,6 @@ import pytest
 
 from mirrorpo import objectives, variants
 from mirrorpo.advising import advice, conditions, evidence, evidence_files, hindsight, noise, words
-from mirrorpo.reporting import export
-from mirrorpo.reporting.page import reading
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.study import algorithms, tuned
 from mirrorpo.variants import parse
@@ -268,11 +266,12 @@ def through_csv(frame):
     return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
-def test_the_shipped_evidence_of_robots_is_what_its_command_makes_of_the_results():
+@pytest.mark.parametrize("what", ["robots", "texts"])
+def test_the_shipped_evidence_is_what_its_command_makes_of_the_results(what):
     hook = made_by("docs/hooks/evidence.py")
-    shipped = pd.read_csv(evidence_files.shipped("robots"))
-    pd.testing.assert_frame_equal(shipped, through_csv(hook.build()))
-    assert set(shipped.run) <= set(hook.RUNS)
+    shipped = pd.read_csv(evidence_files.shipped(what))
+    pd.testing.assert_frame_equal(shipped, through_csv(hook.build(what)))
+    assert set(shipped.run) <= set(hook.RUNS[what])
     for text in shipped.text.unique():
         assert objectives.get(text).aggregation == "mean"
 
@@ -281,28 +280,7 @@ def test_a_run_of_another_protocol_is_no_evidence():
     hook = made_by("docs/hooks/evidence.py")
     refused = pytest.raises(ValueError, match="has epochs=36, not 12")
     with unpacking.folders([ROOT / "results" / "walker2d-longer"]) as (folder,), refused:
-        hook.of_run("walker2d-longer", folder)
-
-
-def test_the_shipped_evidence_of_texts_has_the_means_of_its_agents():
-    agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
-    final = agents[agents.run.str.startswith("sentiment-smollm2") & (agents.phase == "final")]
-    means = final.groupby(["run", "variant", "algorithm"]).return_mean.mean()
-    shipped = pd.read_csv(evidence_files.shipped("texts"))
-    shipped = shipped.set_index(["run", "variant", "algorithm"])["mean"].sort_index()
-    pd.testing.assert_series_equal(shipped, means.sort_index(), check_names=False)
-
-
-@pytest.mark.slow
-def test_the_shipped_evidence_of_texts_is_that_of_the_command_in_the_documents():
-    document = (ROOT / "docs" / "recommend.md").read_text(encoding="utf-8")
-    commands = [text.partition("--out")[0] for text in document.split("mirrorpo report ")[1:]]
-    (command,) = (text for text in commands if "results/sentiment-" in text)
-    named = [ROOT / name for name in command.replace("\\", " ").split()]
-    with unpacking.folders(named) as folders:
-        places = reading.read(folders).places
-    shipped = pd.read_csv(evidence_files.shipped("texts"))
-    pd.testing.assert_frame_equal(shipped, through_csv(export.results(places)))
+        hook.of_run("walker2d-longer", folder, hook.PROTOCOL["robots"])
 
 
 def test_a_bench_without_search_takes_the_values_behind_the_shipped_scores():

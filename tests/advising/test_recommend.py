@@ -254,21 +254,21 @@ def test_for_texts_the_evidence_of_a_language_model_comes_first_apart_and_dated(
     path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
     main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
     text = " ".join(capsys.readouterr().out.split())
-    assert text.index("A language model (version 0.1.0), on reviews:") < text.index("Robots, on")
+    assert text.index("A small language model, on reviews:") < text.index("Robots, on")
     assert "come from version 0.1.0" in text
     assert text.count("mirrorpo align") == 1
     assert f'mirrorpo align RECIPE --set objective="{words.HELD_ON_TEXTS}"' in text
     found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
-    assert found["A language model (version 0.1.0)"]["tasks"] == ["reviews"]
+    assert found["A small language model"]["tasks"] == ["reviews"]
     assert found["Robots"]["tasks"] == ["hopper", "tla", "walker2d"]
     own = evidence_files.shipped("texts")
     main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
     text = " ".join(capsys.readouterr().out.split())
     assert "Your benches, on reviews:" in text
-    first = found["A language model (version 0.1.0)"]["ranking"][0]["text"]
+    first = found["A small language model"]["ranking"][0]["text"]
     assert f'mirrorpo align RECIPE --set objective="{first}"' in text
     again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
-    assert again == {"Your benches": found["A language model (version 0.1.0)"]}
+    assert again == {"Your benches": found["A small language model"]}
 
 
 @pytest.mark.parametrize("conversation", [False, True])

@@ -145,7 +145,7 @@ def test_what_is_recommended_fits_but_for_commands(kind, capsys):
     facts = conditions.Conditions(kind, 1024, 1024, rate, 0.2, 0.7, 1.04, 0.0, None)
     evidence = {"Robots": evidence_files.robots()}
     if kind == "texts":
-        evidence["A language model (version 0.1.0)"] = evidence_files.texts()
+        evidence["A small language model"] = evidence_files.texts()
     ranked = {name: advice.recommend(facts, given) for name, given in evidence.items()}
     lines = DatasetAdvice(facts, ranked, ("A note of the reader. " * 8,)).lines
     assert not [line for line in lines if cell_len(line) > WIDTH and not line.startswith("    ")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mirrorpo.advising.conditions import Conditions
     from mirrorpo.preference_texts.reading import PreferenceTexts
 
-ROBOTS, TEXTS, GIVEN = "Robots", "A language model (version 0.1.0)", "Your benches"
+ROBOTS, TEXTS, GIVEN = "Robots", "A small language model", "Your benches"
 _SCORED = 512
 # Reading, features, five preference models, and the evidence.
 _STEPS = 8
@@ -113,7 +113,7 @@ class DatasetAdvice:
 
     Attributes:
         facts: what the dataset is like: rate of wrong labels, near-equal pairs, lengths, coverage.
-        recommendations: by what was measured: "Robots", "A language model (version 0.1.0)", or
+        recommendations: by what was measured: "Robots", "A small language model", or
             "Your benches".
         notes: what the reader of texts says of them.
     """

@@ -54,7 +54,8 @@ class BenchSettings:
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
         protocol: "mirror" or "paper", the bundle of all settings that are not given; for texts
-            "mirror", or "smoke", a tiny random model to see that a set-up works.
+            "mirror"; "small", for the package's own small model, all openings of reviews and
+            seconds per agent; or "smoke", a tiny random model to see that a set-up works.
         seeds: number of trained agents per table cell.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
             takes those behind the shipped evidence (docs/recommend.md), where the task and variant
@@ -94,7 +95,8 @@ class BenchSettings:
         backend: physics engine; default: the task's own.
         better: the better source agent; default: the task's own.
         worse: the worse source agent; default: the task's own.
-        model: a hub's name, a folder, ``smollm2`` (default), or ``smoke`` for a tiny random model.
+        model: a hub's name, a folder, ``smollm2`` (default), ``reviews-small``, which comes with
+            the package and knows openings of reviews alone, or ``smoke``, which is random.
         prompts: for the task text, a file of prompts: texts, or conversations as messages,
             see `mirrorpo.preference_texts.prompts`. A fifth of them, drawn with `data_seed`, is
             kept to score on. Or ``reviews``, for the openings of reviews.

