@@ -1,4 +1,4 @@
-"""Make the package's small language model, `reviews-small`: a student of SmolLM2 on openings of reviews.
+"""Make the package's small language model, a student of SmolLM2 on openings of reviews.
 
     python benchmarks/make_small_model.py runs/small-model
 
@@ -120,7 +120,7 @@ def _make(out: Path, openings: list[str], settings: Settings, made: Path) -> Non
 
 
 def nats(model: Any, tokenizer: Any, begun: Sequence[str], texts: Sequence[str]) -> float:
-    """How unlikely a model finds texts: the mean over them of the SUM over their tokens, in nats."""
+    """How unlikely a model finds texts, in nats: the mean over them of the SUM over tokens."""
     return -float(log_probs.measure(model, tokenizer, begun, texts, teacher.BATCH).total.mean())
 
 

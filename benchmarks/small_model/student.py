@@ -1,4 +1,4 @@
-"""The student: a small model of the teacher's kind that learns its probabilities, place by place."""
+"""The student: a small Llama that learns the teacher's probabilities, place by place."""
 
 import math
 from collections.abc import Sequence

@@ -51,16 +51,24 @@ ROBOTS = {
 run's counts."""
 
 TEXTS = {
-    "Reviews (text)": (
+    "Reviews (small model)": (
+        "reviews-small-noisy",
+        "reviews-small-base",
+    ),
+    "Reviews (SmolLM2)": (
         "reviews-filtered",
         "reviews-gated",
         "reviews-found",
         "reviews-gated-reference",
-    )
+    ),
 }
-"""Published runs of a language model's bench: nothing tuned, and few agents."""
+"""Published runs of benches on language models."""
 
-UNTUNED = "<br>untuned, 3 agents"
+ON_TEXTS = {
+    "Reviews (small model)": "1.6 million parameters, tuned",
+    "Reviews (SmolLM2)": "135 million parameters, untuned",
+}
+"""What is said of each below its columns' heads."""
 
 VARIANTS = {
     "noisy:0.3": "3 in 10 labels wrong",
@@ -219,17 +227,16 @@ def notes(found: pd.DataFrame) -> str:
     at_edge = tuned[tuned["at_edge"] != ""]
     toward = at_edge["at_edge"].str.contains("toward SFT").sum()
     texts = " ".join(
-        f"{name}: a language model, nothing tuned, "
-        f"{found.loc[found['robot'] == name, 'agents'].min()} agents on one draw; its sources "
-        f"earn {' and '.join(source_means(runs[0]))} (± over texts), so the scale itself is rough. "
-        "They count when chosen."
+        f"{name}: a language model of {ON_TEXTS[name]}, "
+        f"{found.loc[found['robot'] == name, 'agents'].min()} agents or more per cell; its sources "
+        f"earn {' and '.join(source_means(runs[0]))} (± over texts), so the scale itself is rough."
         for name, runs in TEXTS.items()
     )
     return (
         f"{AT_EDGE} tuning ended within a tenth of an end of a range, at {len(at_edge)} of "
         f"{len(tuned)} optima, {toward} of them toward plain SFT, where ranges are not widened; "
         "point at a score for which. Kinds of data that few losses have appear when chosen. "
-        f"{texts}"
+        f"{texts} Texts count when chosen."
     )
 
 
@@ -245,9 +252,10 @@ def score_head(robot: str, variant: str) -> str:
     more = variant in MORE_VARIANTS
     kind = MORE_VARIANTS[variant] if more else VARIANTS[variant]
     only = ' data-only="robot"' if robot in TEXTS else ' data-only="variant"' if more else ""
+    said = f"<br>{ON_TEXTS[robot]}" if robot in TEXTS else ""
     return (
         f'<th data-robot="{robot}" data-variant="{kind}"{only} data-sort="number" '
-        f'title="{variant}">{robot}<br>{kind}{UNTUNED if robot in TEXTS else ""}</th>'
+        f'title="{variant}">{robot}<br>{kind}{said}</th>'
     )
 
 

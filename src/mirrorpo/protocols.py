@@ -97,9 +97,9 @@ TEXTS: Bundles = {
         "sample_batch": 8,
     },
 }
-"""Protocols of benches on language models. `mirror` is sized for SmolLM2 on a few cores, `small` for
-the package's own model, which takes seconds where that takes minutes; `smoke` shows that a set-up
-works, and its rewards mean nothing."""
+"""Protocols of benches on language models. `mirror` is sized for SmolLM2 on a few cores; `small` is
+for the package's own model, which takes seconds where SmolLM2 takes minutes; `smoke` shows that a
+set-up works, and its rewards mean nothing."""
 
 ALL_STEPS = 0
 """The value of `time_steps` that a user gives for all steps, whatever the protocol says."""

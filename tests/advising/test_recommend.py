@@ -249,26 +249,33 @@ def test_the_command_says_what_it_found(tmp_path, capsys, pool):
     assert document["recommendations"]["Robots"]["nearest"]["cell"]["variant"] in text
 
 
-def test_for_texts_the_evidence_of_a_language_model_comes_first_apart_and_dated(tmp_path, capsys):
+def test_for_texts_the_evidence_of_a_language_model_comes_first_and_apart(tmp_path, capsys):
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
     main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
     text = " ".join(capsys.readouterr().out.split())
     assert text.index("A small language model, on reviews:") < text.index("Robots, on")
-    assert "come from version 0.1.0" in text
+    assert "has 1.6 million parameters" in text
     assert text.count("mirrorpo align") == 1
     assert f'mirrorpo align RECIPE --set objective="{words.HELD_ON_TEXTS}"' in text
     found = json.loads((tmp_path / "found.json").read_text())["recommendations"]
     assert found["A small language model"]["tasks"] == ["reviews"]
     assert found["Robots"]["tasks"] == ["hopper", "tla", "walker2d"]
-    own = evidence_files.shipped("texts")
+
+
+def test_a_table_of_the_user_s_own_benches_counts_in_place_of_all_evidence(tmp_path, capsys):
+    path, own = tmp_path / "data.jsonl", tmp_path / "results.csv"
+    path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
+    rows = ["task,variant,algorithm,hyperparameters,agents,normalised,normalised_error,run"]
+    for name, values, score in (("slic", '"{""delta"": 5.0}"', 0.9), ("dpo", "{}", 0.2)):
+        rows.append(f"reviews,base,{name},{values},3,{score},0.1,mine")
+    own.write_text("\n".join(rows) + "\n")
     main(["recommend", str(path), "--results", str(own), "--out", str(tmp_path / "own.json")])
     text = " ".join(capsys.readouterr().out.split())
     assert "Your benches, on reviews:" in text
-    first = found["A small language model"]["ranking"][0]["text"]
-    assert f'mirrorpo align RECIPE --set objective="{first}"' in text
-    again = json.loads((tmp_path / "own.json").read_text())["recommendations"]
-    assert again == {"Your benches": found["A small language model"]}
+    assert 'mirrorpo align RECIPE --set objective="slic[delta=5' in text
+    found = json.loads((tmp_path / "own.json").read_text())["recommendations"]
+    assert [one["algorithm"] for one in found["Your benches"]["ranking"]] == ["slic", "dpo"]
 
 
 @pytest.mark.parametrize("conversation", [False, True])

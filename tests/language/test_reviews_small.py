@@ -23,8 +23,8 @@ def loaded():
 def test_the_card_says_what_the_model_is(loaded):
     card = files.read_json(reviews_small.folder() / "card.json", "a card")
     assert card["parameters"] == sum(weight.numel() for weight in loaded[0].parameters())
-    assert card["nats_per_piece_unseen"] < 1.05 * card["nats_per_piece_seen"]
-    assert card["nats_per_unseen_text"] < 1.25 * card["nats_per_unseen_text_of_the_teacher"]
+    assert 3 < card["nats_per_piece_seen"] < card["nats_per_piece_unseen"] < 4.6
+    assert card["nats_per_unseen_text_of_the_teacher"] < card["nats_per_unseen_text"] < 180
 
 
 @pytest.mark.parametrize("text", [*OPENINGS[::97], "Ω ≠ ω,\n\t naïve 漢字 🙂 2026!", ""])
@@ -44,17 +44,29 @@ def test_sentences_are_likelier_than_their_words_in_another_order(loaded):
     assert found[0] > found[1] + 5
 
 
-def test_with_true_labels_slic_earns_more_than_the_untouched_model(tmp_path):
+def bench(tmp_path, **settings):
     found = mpo.bench(
         task="reviews",
         protocol="small",
-        algorithms="slic[weight=1,delta=5]",
         variants="base",
-        seeds=2,
         data_draws=1,
         cache=tmp_path / "cache",
         out=tmp_path / "run",
+        **settings,
     )
-    table = found.table.set_index("algorithm")["mean"]
-    assert np.isfinite(table).all()
-    assert table["slic[weight=1,delta=5]"] > table["worse: original"] + 5
+    return found.agents, files.read_json(tmp_path / "run" / "sources.json", "source agents")
+
+
+def test_a_bench_on_it_needs_nothing_that_is_not_in_the_package(tmp_path):
+    small = {"rows": 24, "best_of": 2, "target_steps": 4, "test_prompts": 12, "episodes": 12}
+    agents, sources = bench(tmp_path, algorithms="sft,dpo", seeds=1, steps=4, **small)
+    assert np.isfinite(agents.return_mean).all()
+    assert [source["label"] for source in sources] == ["better: target", "worse: original"]
+
+
+@pytest.mark.slow
+def test_its_target_earns_more_than_the_original_and_true_labels_teach_it(tmp_path):
+    agents, sources = bench(tmp_path, algorithms="slic[weight=1,delta=5]", seeds=2)
+    target, original = (source["mean"] for source in sources)
+    assert target > original + 10
+    assert (agents.return_mean > original + 2).all()

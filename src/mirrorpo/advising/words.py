@@ -119,21 +119,20 @@ def on_texts(robots: Recommendation) -> list[str]:
     """What the evidence says for texts, where what wins on robots need not win."""
     first = robots.ranking[0].algorithm if robots.ranking else None
     lines = [
-        "The language-model results above come from version 0.1.0: one small model, few agents, "
-        "untuned. Robots are another kind of data: each is a first guess."
+        "The language model above has 1.6 million parameters and knows openings of reviews alone. "
+        "Robots are another kind of data: each is a first guess."
     ]
     if first in TRIED_ON_TEXTS:
         lines.append(
-            f"{first} won on robots, but does not carry over to texts: on the same model in later "
-            "runs, with three labels in ten wrong, it earned no more than plain SFT, within the "
-            "errors."
+            f"{first} won on robots, but does not carry over to texts: on a model of 135 million "
+            "parameters, with three labels in ten wrong, it earned no more than plain SFT, within "
+            "the errors."
         )
     lines.append(
-        f"Of the losses in those runs ({', '.join(TRIED_ON_TEXTS)}), only "
+        f"Of the losses that were tried on that model ({', '.join(TRIED_ON_TEXTS)}), only "
         f"{naming.parse(HELD_ON_TEXTS).name} held: it reached the model that was trained on the "
-        "best texts, and on four draws of the data it was ahead of SFT. That is one small model "
-        "and few agents; true labels were not tried. So try it first, beside what you use now, and "
-        "tune its values on your own data:"
+        "best texts, and on four draws of the data it was ahead of SFT. So try it first, beside "
+        "what you use now, and tune its values on your own data:"
     )
     return [*lines, *_commands(HELD_ON_TEXTS, "texts")]
 

@@ -1,4 +1,4 @@
-"""The small language model that comes with the package: a student of SmolLM2 on openings of reviews."""
+"""The package's own small language model: a student of SmolLM2 on openings of reviews."""
 
 from pathlib import Path
 
