@@ -236,6 +236,13 @@ def test_on_texts_the_robots_winner_is_named_and_another_loss_is_advised(first, 
 def test_what_is_said_of_texts_is_what_the_latest_published_runs_on_texts_show():
     agents = pd.read_parquet(ROOT / "results" / "agents.parquet")
     final = agents[agents.run.str.startswith("reviews-") & (agents.phase == "final")]
+    small = final.run.str.startswith("reviews-small")
+    by_draw = final[final.run == "reviews-small-draws"].pivot_table(
+        "return_mean", "data_draw", "algorithm"
+    )
+    assert len(by_draw) == 8
+    assert (by_draw[words.HELD_ON_TEXTS] > by_draw["sft"]).all()
+    final = final[~small]
     assert set(final.variant) == {"noisy:0.3"}
     draws = final[final.run.str.startswith("reviews-4draws-")]
     by_draw = draws[draws.seed < 4].pivot_table("return_mean", "data_draw", "algorithm")

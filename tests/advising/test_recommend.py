@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mirrorpo.advising import conditions, evidence_files, noise, pairs, reference, words
+from mirrorpo.advising import conditions, noise, pairs, reference, words
 from mirrorpo.agents import agent_files
 from mirrorpo.cli import main
 from mirrorpo.preference_texts.reading import from_rows
