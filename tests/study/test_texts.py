@@ -335,7 +335,7 @@ def test_from_python_a_bench_on_texts_is_a_result_like_any_other(model, cache, t
     ("given", "said"),
     [
         ({"task": "reviews", "epochs": 3, "std": "learned"}, "epochs, std: not for task reviews"),
-        ({"task": "reviews", "protocol": "paper"}, "Protocols: mirror, smoke"),
+        ({"task": "reviews", "protocol": "paper"}, "Protocols: mirror, small, smoke"),
         ({"task": "reviews", "curve_episodes": 3}, "curve_episodes: not for task reviews"),
         ({"task": "hopper", "lora_r": 4}, "lora_r: not for task hopper.*name reviews"),
         ({"task": "hopper", "bf16": False}, "bf16: not for task hopper"),
