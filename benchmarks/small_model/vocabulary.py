@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import models
 
@@ -21,9 +20,9 @@ class Vocabulary:
     """The tokens that stay.
 
     Attributes:
-        tokens: new number of each, rising by 1 from 0.
-        merges: of two tokens to one, in the teacher's order.
-        pieces: of each of the teacher's tokens, by its number: what it is made of here.
+        tokens: the new number of each token that stays, from 0.
+        merges: pairs of tokens that are joined to one, in the teacher's order.
+        pieces: for each token of the teacher, by its number, the new numbers that spell it.
     """
 
     tokens: dict[str, int]
@@ -39,7 +38,7 @@ def choose(teacher: Path, seen: Iterable[int], size: int) -> Vocabulary:
         seen: token ids, each as often as it is used.
         size: the most tokens.
     """
-    content = _content(teacher)
+    content = files.read_json(teacher / "tokenizer.json", "a tokenizer")["model"]
     numbers, merges = content["vocab"], [tuple(pair) for pair in content["merges"]]
     names = {number: name for name, number in numbers.items()}
     whole = models.BPE(vocab=numbers, merges=merges)
@@ -85,8 +84,3 @@ def _derivation(name: str, makers: dict[str, tuple[str, str]], whole: models.BPE
         return {name}
     first, second = makers[name]
     return {name} | _derivation(first, makers, whole) | _derivation(second, makers, whole)
-
-
-def _content(teacher: Path) -> dict[str, Any]:
-    found: dict[str, Any] = files.read_json(teacher / "tokenizer.json", "a tokenizer")["model"]
-    return found

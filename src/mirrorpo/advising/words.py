@@ -129,7 +129,7 @@ def on_texts(robots: Recommendation) -> list[str]:
             "the errors."
         )
     lines.append(
-        f"Of the losses that were tried on that model ({', '.join(TRIED_ON_TEXTS)}), only "
+        f"Of those tried on 135 million parameters ({', '.join(TRIED_ON_TEXTS)}), only "
         f"{naming.parse(HELD_ON_TEXTS).name} held: it reached the model that was trained on the "
         "best texts, and on four draws of the data it was ahead of SFT. So try it first, beside "
         "what you use now, and tune its values on your own data:"
