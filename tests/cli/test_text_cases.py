@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pytest
 
-from mirrorpo.advising import evidence_files
 from mirrorpo.cli import main
 
 FOLDER = Path(__file__).parents[1] / "data" / "texts"
@@ -185,9 +184,13 @@ def test_recommend(case, tmp_path, capsys):
     out = tmp_path / "found.json"
     align, own = CASES[case]
     wanted = align if own is None else own
-    # One table of results: which objectives won is not what is tested here.
-    results = ("--results", evidence_files.shipped("texts"))
-    code, said, error = run(capsys, "recommend", FOLDER / case, "--out", out, *results)
+    # One small table of results: which objectives won is not what is tested here.
+    results = tmp_path / "results.csv"
+    results.write_text(
+        "task,variant,algorithm,hyperparameters,agents,normalised,normalised_error,run\n"
+        "reviews,base,dpo,{},3,0.2,0.1,mine\n"
+    )
+    code, said, error = run(capsys, "recommend", FOLDER / case, "--out", out, "--results", results)
     hold(case, wanted, code, said, error)
     assert out.is_file() == isinstance(wanted, Used)
     if out.is_file():
