@@ -91,7 +91,7 @@ def test_each_generation_has_labels_of_its_own_and_a_validation_others(ordered, 
 def test_validation_s_trajectories_and_a_bench_s_are_none_of_the_generations(ordered, by_purpose):
     _, supplied, agents = ordered
     bench = BenchSettings(task=point_task.NAME, data_seed=DATA_SEED, data_draws=2)
-    of_bench = {bench.search_draw, *(bench.draw_of(seed) for seed in range(4))}
+    of_bench = {*bench.searched, *(bench.draw_of(seed) for seed in range(4))}
     assert len(of_bench) == 3
     task = tasks.load(point_task.NAME)
     known = {

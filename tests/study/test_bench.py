@@ -303,12 +303,22 @@ def test_agents_of_a_cell_are_spread_over_draws_that_the_search_has_not_seen(
     frame = bench.run(asked, tmp_path / "run", cache=cache)[0].frame()
     final, search = frame[frame.phase == "final"], frame[frame.phase == "search"]
     assert [set(final.data_draw[final.seed == seed]) for seed in range(3)] == [{0}, {1}, {0}]
-    assert set(search.data_draw) == {asked.search_draw}
+    assert set(search.data_draw) == {*asked.searched}
     assert not set(search.data_draw) & set(final.data_draw)
     # Each agent of a cell has its own episodes, the same as its namesake in another cell.
     assert final.groupby("seed").episodes_seed.nunique().tolist() == [1, 1, 1]
     assert final.episodes_seed.nunique() == 3
     assert not set(final.episodes_seed) & set(search.episodes_seed)
+
+
+def test_agents_of_a_trial_are_spread_over_draws_of_their_own(two_agents, tmp_path, cache):
+    asked = tiny(two_agents, variants=("noisy:0.3",), search_seeds=2, search_draws=2)
+    frame = bench.run(asked, tmp_path / "run", cache=cache)[0].frame()
+    search = frame[frame.phase == "search"]
+    assert len(search) > 2
+    of_trials = search.groupby(["algorithm", "hyperparameters"]).data_draw
+    assert {tuple(sorted(draws)) for _, draws in of_trials} == {tuple(asked.searched)}
+    assert not set(search.data_draw) & set(frame[frame.phase == "final"].data_draw)
 
 
 def test_data_of_robots_that_fall_at_once_are_refused(tmp_path, cache):

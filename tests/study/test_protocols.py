@@ -14,7 +14,7 @@ def test_the_papers_protocol_is_table_7_with_a_constant_rate_and_no_sft_stage_fo
     assert not training.reset_optimiser
     assert training.time_steps is None
     assert (scoring.seeds, scoring.episodes, scoring.data_draws) == (25, 100, 1)
-    assert settings.search_draw == settings.draw_of(0)
+    assert settings.searched == [settings.draw_of(0)]
 
 
 def test_what_is_given_wins_over_the_protocol():
@@ -29,7 +29,7 @@ def test_the_recommended_protocol_tunes_on_data_that_no_score_uses():
     settings = BenchSettings(seeds=5)
     scored = {settings.draw_of(seed) for seed in range(5)}
     assert len(scored) == 2
-    assert settings.search_draw not in scored
+    assert not scored & set(settings.searched)
 
 
 def test_the_paper_tunes_over_a_grid_and_the_recommended_protocol_by_equal_trials():
@@ -43,6 +43,14 @@ def test_a_run_records_how_it_tunes_by_trials_and_nothing_new_where_it_does_not(
     assert {"tune_by", "trials"} <= set(BenchSettings(search=True).recorded)
     for settings in (BenchSettings(), BenchSettings(search=True, tune_by="grid", trials=7)):
         assert not {"tune_by", "trials"} & set(settings.recorded)
+
+
+def test_the_agents_of_a_trial_are_spread_over_draws_that_no_score_uses():
+    settings = BenchSettings(task="reviews", protocol="small")
+    assert len(set(settings.searched)) == settings.search_seeds == 2
+    scored = [settings.draw_of(seed) for seed in range(8)]
+    assert len({*scored, *settings.searched}) == 10
+    assert len(BenchSettings(task="reviews", protocol="small", search_seeds=1).searched) == 1
 
 
 @pytest.mark.parametrize("kind", [BenchSettings, DiscoverySettings, protocols.Training])
@@ -60,6 +68,9 @@ def test_an_unknown_protocol_names_the_near_one(kind):
         ({"tune_on": "both"}, "tune_on must be own or score"),
         ({"tune_by": "hand"}, "tune_by must be grid or trials"),
         ({"trials": 0}, "trials must be at least 1"),
+        ({"search_draws": 0}, "search_draws must be between 1 and search_seeds"),
+        ({"search_draws": 3}, "search_draws must be between 1 and search_seeds"),
+        ({"data": "pool.safetensors", "search_draws": 2}, "search_draws must be 1 with data"),
     ],
 )
 def test_settings_out_of_range_are_refused(given, message):

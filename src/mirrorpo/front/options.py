@@ -42,6 +42,7 @@ class BenchOptions(TrainingOptions, total=False):
     seeds: int | None
     search: bool
     search_seeds: int
+    search_draws: int | None
     tune_by: str | None
     trials: int | None
     data_seed: int

@@ -96,17 +96,17 @@ def run(
     columns += [Column(str(fault), settings, base.episodes_seed, log, report) for fault in faults]
     report("source agents")
     source_agents = _source_agents(out, base, report)
-    # All of one draw at a time: a pool may fill much of the memory.
+    # Of final agents one draw at a time: a pool may fill much of the memory.
     finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]
-    for phase, number in [("search", settings.search_draw), *((FINAL, one) for one in finals)]:
-        left = [one for one in columns if not one.is_complete(phase, number, algorithms)]
+    for phase, draws in [("search", settings.searched), *((FINAL, [one]) for one in finals)]:
+        left = [one for one in columns if not one.is_complete(phase, draws, algorithms)]
         if not left:
             continue
-        with base.trainer(phase, number, report) as trainer:
+        with base.trainer(phase, draws, report) as trainer:
             for column in left:
-                if number == finals[0]:
+                if draws[0] == finals[0]:
                     facts.remember(out, trainer.facts(column.variant))
-                column.measure(phase, number, algorithms, trainer)
+                column.measure(phase, draws, algorithms, trainer)
     base.finish()
     frame = log.frame()
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))

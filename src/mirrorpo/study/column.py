@@ -52,28 +52,30 @@ class Column:
         self._planned[algorithm.text] = found.planned * len(seeds) if found else 0
         return found
 
-    def is_complete(self, phase: str, draw: int, algorithms: Sequence[Algorithm]) -> bool:
-        """Whether the log holds all agents of a phase and draw; the phases before are complete."""
+    def is_complete(
+        self, phase: str, draws: Sequence[int], algorithms: Sequence[Algorithm]
+    ) -> bool:
+        """Whether the log holds all agents of a phase and draws; the phases before are complete."""
         if phase == "search":
             found = [self.search(algorithm) for algorithm in algorithms]
             return not any(search and search.waiting for search in found)
         return all(
             job.key in self.log
             for algorithm in algorithms
-            for job in self._jobs(phase, draw, algorithm)
+            for job in self._jobs(phase, draws, algorithm)
         )
 
     def measure(
-        self, phase: str, draw: int, algorithms: Sequence[Algorithm], trainer: Trainer
+        self, phase: str, draws: Sequence[int], algorithms: Sequence[Algorithm], trainer: Trainer
     ) -> None:
-        """Train and score what the log lacks of a phase and draw: heaps of independent work, one
+        """Train and score what the log lacks of a phase and draws: heaps of independent work, one
         for each batch of trials that the searches ask for."""
         while True:
             batches = [
                 batch
                 for algorithm in algorithms
                 for batch in self._batches(
-                    self._jobs(phase, draw, algorithm), trainer.agents_at_once
+                    self._jobs(phase, draws, algorithm), trainer.agents_at_once
                 )
             ]
             if not batches:
@@ -84,11 +86,11 @@ class Column:
                     self._remember(job, outcome)
                 self._report(batches[position])
 
-    def _jobs(self, phase: str, draw: int, algorithm: Algorithm) -> list[Job]:
-        """All of a phase and draw; of a search, those of the trials that wait."""
+    def _jobs(self, phase: str, draws: Sequence[int], algorithm: Algorithm) -> list[Job]:
+        """All of a phase and draws; of a search, those of the trials that wait."""
         if phase == "search":
             return self._search_jobs(algorithm)
-        return [job for job in self._final_jobs(algorithm) if job.draw == draw]
+        return [job for job in self._final_jobs(algorithm) if job.draw in draws]
 
     @property
     def _search_seeds(self) -> range:
@@ -100,11 +102,11 @@ class Column:
             return []
         # One seed for all losses: those of equal number of hyper-parameters begin alike.
         points = proposals.propose(search, self.settings.data_seed)
-        draw = self.settings.search_draw
+        draws = self.settings.searched
         return [
-            self._job(algorithm, "search", point, seed, draw, number)
+            self._job(algorithm, "search", point, seed, draws[at % len(draws)], number)
             for number, point in points.items()
-            for seed in self._search_seeds
+            for at, seed in enumerate(self._search_seeds)
         ]
 
     def _final_jobs(self, algorithm: Algorithm) -> list[Job]:
@@ -143,10 +145,14 @@ class Column:
         return search.best.point
 
     def _batches(self, jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-        """Those jobs that the log lacks, `size` at a time."""
-        left = [job for job in jobs if job.key not in self.log]
-        for first in range(0, len(left), size):
-            yield left[first : first + size]
+        """Those jobs that the log lacks, `size` of one draw at a time."""
+        of_draws: dict[int, list[Job]] = {}
+        for job in jobs:
+            if job.key not in self.log:
+                of_draws.setdefault(job.draw, []).append(job)
+        for left in of_draws.values():
+            for first in range(0, len(left), size):
+                yield left[first : first + size]
 
     def _report(self, batch: Sequence[Job]) -> None:
         self.report(f"{self.variant}: {batch[0].algorithm} ({batch[0].phase})")

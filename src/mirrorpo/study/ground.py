@@ -43,9 +43,9 @@ class Ground(Protocol):
         ...
 
     def trainer(
-        self, phase: str, draw: int, report: JobProgress
+        self, phase: str, draws: Sequence[int], report: JobProgress
     ) -> AbstractContextManager[Trainer]:
-        """Trains agents of one phase on one draw of the data."""
+        """Trains agents of one phase on draws of the data, of which the first gives the facts."""
         ...
 
     def finish(self) -> None:

@@ -55,7 +55,7 @@ class Outcome:
 
 
 class Trainer(Protocol):
-    """Trains and scores agents on one draw of the data."""
+    """Trains and scores agents on draws of the data."""
 
     @property
     def agents_at_once(self) -> int:
@@ -63,10 +63,10 @@ class Trainer(Protocol):
         ...
 
     def facts(self, variant: str) -> Facts:
-        """Facts of a variant's dataset."""
+        """Facts of a variant's dataset, on the first draw."""
         ...
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
         """Each batch's position and its agents' outcomes, as soon as they are there, in any order.
-        The jobs of a batch are of one variant, algorithm and phase."""
+        The jobs of a batch are of one variant, algorithm, phase and draw."""
         ...

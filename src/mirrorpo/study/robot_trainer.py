@@ -25,7 +25,7 @@ from mirrorpo.study.settings import BenchSettings
 
 @dataclass(frozen=True)
 class RobotTrainer:
-    """Trains and scores agents on one draw of the data; a `jobs.Trainer`.
+    """Trains and scores agents on draws of the data; a `jobs.Trainer`.
 
     Attributes:
         settings: the settings of the bench.
@@ -48,7 +48,7 @@ class RobotTrainer:
         return self.workers.agents_at_once
 
     def facts(self, variant: str) -> Facts:
-        ((draw, source),) = self.supply.pools.items()
+        draw, source = next(iter(self.supply.pools.items()))
         return facts.describe(views.label(source, variant, draw, self.rows))
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:

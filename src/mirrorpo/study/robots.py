@@ -88,9 +88,11 @@ class RobotGround:
         return self.data.source_agents(self.settings, FINAL_EPISODES_SEED)
 
     @contextmanager
-    def trainer(self, phase: str, draw: int, report: JobProgress) -> Iterator[RobotTrainer]:
+    def trainer(
+        self, phase: str, draws: Sequence[int], report: JobProgress
+    ) -> Iterator[RobotTrainer]:
         report("trajectories")
-        supply = self.data.supply(phase, draw, report)
+        supply = self.data.supply(phase, draws, report)
         with at(self.place, Alone(supply)) as workers:
             yield RobotTrainer(
                 self.settings, workers, supply, self.data.rows, self.data.scene, self.keep
@@ -153,21 +155,23 @@ class Simulated:
             rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
         return rows
 
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
-        """The trajectories of one draw, simulated or from the cache."""
-        pool = pools.cached(
-            self.task,
-            self.own.rows,
-            number,
-            self.own.better,
-            self.own.worse,
-            self.cache,
-            pools.in_words(report),
-            pools.in_line(report),
-        )
-        if not self.allow_short:
-            data.refuse_short(pool)
-        return Supply(self.task, {number: pool}, self.start)
+    def supply(self, phase: str, draws: Sequence[int], report: Callable[[str], None]) -> Supply:
+        """The trajectories of draws, simulated or from the cache."""
+        found = {}
+        for number in draws:
+            found[number] = pools.cached(
+                self.task,
+                self.own.rows,
+                number,
+                self.own.better,
+                self.own.worse,
+                self.cache,
+                pools.in_words(report),
+                pools.in_line(report),
+            )
+            if not self.allow_short:
+                data.refuse_short(found[number])
+        return Supply(self.task, found, self.start, datasets=len(found))
 
 
 @dataclass(frozen=True)
@@ -246,9 +250,9 @@ class Recorded:
             rows.append(SourceAgent(f"{role}: {name} (episodes of the file)", mean, error))
         return rows
 
-    def supply(self, phase: str, number: int, report: Callable[[str], None]) -> Supply:
+    def supply(self, phase: str, draws: Sequence[int], report: Callable[[str], None]) -> Supply:
         source, pairs = self._part(phase)
-        return Supply(self.task, {number: source}, held_out=pairs)
+        return Supply(self.task, dict.fromkeys(draws, source), held_out=pairs)
 
     def _part(self, phase: str) -> tuple[Source, PreferenceDataset | None]:
         if self.split is None:

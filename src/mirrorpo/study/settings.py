@@ -6,7 +6,7 @@ from typing import Any
 
 from mirrorpo import protocols
 from mirrorpo.language.text_task.settings import TextSettings
-from mirrorpo.preferences.draws import check_data_seed, draw
+from mirrorpo.preferences.draws import Purpose, check_data_seed, draw
 from mirrorpo.text_tasks import REVIEWS, TEXT
 from mirrorpo.training_settings import TrainSettings
 
@@ -61,6 +61,8 @@ class BenchSettings:
             takes those behind the shipped evidence (docs/recommend.md), where the task and variant
             have them, else the middle of the grid.
         search_seeds: number of agents per trial of the search.
+        search_draws: number of draws of the data that they are spread over: the same for all
+            trials of all losses.
         tune_by: "trials" gives every loss the same number of trials over its declared ranges;
             "grid" tries the points of its grid, at most six. A loss without hyper-parameters
             takes none.
@@ -125,6 +127,7 @@ class BenchSettings:
     seeds: int | None = None
     search: bool = False
     search_seeds: int = 2
+    search_draws: int | None = None
     tune_by: str | None = None
     trials: int | None = None
     data_seed: int = 0
@@ -168,11 +171,25 @@ class BenchSettings:
                 raise ValueError(
                     f"data_draws must be 1 with data from a file, not {self.data_draws}."
                 )
+            if (self.search_draws or 1) > 1:
+                raise ValueError(
+                    f"search_draws must be 1 with data from a file, not {self.search_draws}."
+                )
             object.__setattr__(self, "data_draws", 1)
+            object.__setattr__(self, "search_draws", 1)
+        asked_draws = self.search_draws
         protocols.settle(self, protocols.TEXTS if self.is_of_texts else protocols.PROTOCOLS)
         for name in ("search_seeds", "search_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if asked_draws is None:  # the protocol's number is for its own number of agents
+            few = min(self.search_draws or 1, self.search_seeds)
+            object.__setattr__(self, "search_draws", few)
+        elif not 1 <= asked_draws <= self.search_seeds:
+            raise ValueError(
+                f"search_draws must be between 1 and search_seeds ({self.search_seeds}): a trial's "
+                f"agents are spread over them. It is {asked_draws}."
+            )
         for name in ("rows", "curve_episodes"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -234,8 +251,9 @@ class BenchSettings:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """The settings as a run records them: how it tunes by trials, and the data's file, only
-        where it has them, so that a run from before there were any can be resumed."""
+        """The settings as a run records them: how it tunes by trials, on several draws, and the
+        data's file, only where it has them, so that a run from before there were any can be
+        resumed."""
         values = asdict(self)
         for name in _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY:
             del values[name]
@@ -245,15 +263,17 @@ class BenchSettings:
             values |= asdict(self.texts)
         if not self.search or self.tune_by == "grid":
             del values["tune_by"], values["trials"]
+        if not self.search or self.search_draws == 1:
+            del values["search_draws"]
         if self.data is None:
             values.pop("data", None)  # of texts it is gone already
         return values
 
     @property
-    def search_draw(self) -> int:
-        """The draw that hyper-parameters are searched on."""
-        own = draw(self.data_seed, "search")
-        return own if self.scoring.tune_on == "own" else self.draw_of(0)
+    def searched(self) -> list[int]:
+        """The draws that hyper-parameters are searched on."""
+        purpose: Purpose = "search" if self.tune_on == "own" else "score"
+        return [draw(self.data_seed, purpose, index) for index in range(self.search_draws or 1)]
 
     def draw_of(self, seed: int) -> int:
         """The draw that a final agent is trained on."""

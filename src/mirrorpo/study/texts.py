@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,9 +125,10 @@ class TextGround:
         return rows
 
     @contextmanager
-    def trainer(self, phase: str, draw: int, report: JobProgress) -> Iterator[_Trainer]:
+    def trainer(self, phase: str, draws: Sequence[int], report: JobProgress) -> Iterator[_Trainer]:
         prepared = self._task(report)
-        yield _Trainer(self, prepared, prepared.pool(draw, _in_line(report)), draw, report)
+        pools = {draw: prepared.pool(draw, _in_line(report)) for draw in draws}
+        yield _Trainer(self, prepared, pools, report)
 
     def finish(self) -> None:
         """Remove what a kill has kept from being removed, too."""
@@ -196,17 +197,17 @@ class TextGround:
 
 @dataclass(frozen=True)
 class _Trainer:
-    """Trains and scores models on one pool, one after the other; a `jobs.Trainer`."""
+    """Trains and scores models on pools by draw, one after the other; a `jobs.Trainer`."""
 
     ground: TextGround
     prepared: PreparedTask
-    pool: ContinuationPool
-    draw: int
+    pools: Mapping[int, ContinuationPool]
     report: JobProgress
     agents_at_once: int = 1
 
     def facts(self, variant: str) -> Facts:
-        return of_pool(self.pool, self.ground.settings.task, variant, self.draw)
+        draw, pool = next(iter(self.pools.items()))
+        return of_pool(pool, self.ground.settings.task, variant, draw)
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
         for position, jobs in enumerate(batches):
@@ -224,7 +225,7 @@ class _Trainer:
         trained = fine_tuning.fine_tune(
             ground.settings.texts,
             job.objective,
-            self.pool.pairs(variants.parse(job.variant), job.draw),
+            self.pools[job.draw].pairs(variants.parse(job.variant), job.draw),
             job.seed,
             ground.out / "agents" / name,
             lambda done, of: self.report(
