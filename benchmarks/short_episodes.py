@@ -1,11 +1,13 @@
-"""How many episodes end within 50 steps, from brax's own start states and from the floor?
+"""How many episodes end within N steps, 50 by default, from brax's start states or the floor?
 
     python benchmarks/short_episodes.py --starts brax hopper=hopper-expert ant=ant-original
     python benchmarks/short_episodes.py --starts floor hopper=hopper-expert halfcheetah=zeros
+    python benchmarks/short_episodes.py --steps 1000 hopper=hopper-expert walker2d=walker2d-expert
 
 Each argument is a task and an agent of it, by name or file; `zeros` stands for motor commands of
-zero. Printed: the share of episodes that are shorter than 50 steps with its standard error, and
-the largest height above its start that a torso reaches in any episode, in metres.
+zero. Printed: the share of episodes that end within so many steps with its standard error, the mean
+number of steps, counted up to so many, and the largest height above its start that a torso reaches
+in any episode, in metres.
 """
 
 import argparse
@@ -24,9 +26,13 @@ ZEROS = "zeros"
 
 
 def measure(
-    task: tasks.Task, policy: Policy | None, episodes: int, seed: int
+    task: tasks.Task,
+    policy: Policy | None,
+    episodes: int,
+    seed: int,
+    steps: int = SHORT_EPISODE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of each episode, at most `SHORT_EPISODE`, and how far its torso rises in metres."""
+    """Steps of each episode, at most `steps`, and how far its torso rises in metres."""
 
     def one(start: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
         first = task.reset(start)
@@ -40,7 +46,7 @@ def measure(
             height = jnp.where(alive, state.pipeline_state.x.pos[0, 2], -jnp.inf)
             return (state, alive & (state.done < 0.5)), (alive, height)
 
-        _, (alive, height) = jax.lax.scan(step, (first, True), jnp.arange(SHORT_EPISODE))
+        _, (alive, height) = jax.lax.scan(step, (first, True), jnp.arange(steps))
         return alive.sum(), height.max() - first.pipeline_state.x.pos[0, 2]
 
     keys = rollout.episode_keys(jax.random.key(seed), episodes)
@@ -49,16 +55,17 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Share of episodes that end within 50 steps.")
+    parser = argparse.ArgumentParser(description="Share of episodes that end early.")
     parser.add_argument("who", nargs="+", metavar="TASK=AGENT")
     parser.add_argument("--starts", choices=("brax", "floor"), default="floor")
     parser.add_argument("--episodes", type=int, default=500)
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=SHORT_EPISODE)
     given = parser.parse_args()
     if given.starts == "brax":
         tasks.stand_on_floor = lambda env: env
-    print("| task | agent | starts | episodes under 50 steps | highest rise |")
-    print("| --- | --- | --- | ---: | ---: |")
+    print(f"| task | agent | starts | episodes under {given.steps} steps | steps | highest rise |")
+    print("| --- | --- | --- | ---: | ---: | ---: |")
     for text in given.who:
         name, _, agent = text.partition("=")
         try:
@@ -66,12 +73,12 @@ def main() -> None:
             policy = None if agent == ZEROS else agent_files.load(agent)[0]
         except ValueError as error:
             fail(str(error))
-        length, rise = measure(task, policy, given.episodes, given.seed)
-        share = np.mean(length < SHORT_EPISODE)
+        length, rise = measure(task, policy, given.episodes, given.seed, given.steps)
+        share = np.mean(length < given.steps)
         error = np.sqrt(share * (1 - share) / given.episodes)
         print(
             f"| {name} | {agent} | {given.starts} | {100 * share:.1f} ± {100 * error:.1f} % "
-            f"of {given.episodes} | {rise.max():.2f} m |",
+            f"of {given.episodes} | {length.mean():.0f} | {rise.max():.2f} m |",
             flush=True,
         )
 

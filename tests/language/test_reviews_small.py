@@ -9,7 +9,7 @@ pytest.importorskip("vaderSentiment")
 
 import mirrorpo as mpo
 from mirrorpo import files
-from mirrorpo.language.models import loading, log_probs, reviews_small
+from mirrorpo.language.models import loading, log_probs, model_files, reviews_small
 from mirrorpo.language.text_task.prompts import reviews
 
 OPENINGS = [str(prompt.said) for prompt in (*reviews.PROMPTS.training, *reviews.PROMPTS.tested)]
@@ -25,6 +25,20 @@ def test_the_card_says_what_the_model_is(loaded):
     assert card["parameters"] == sum(weight.numel() for weight in loaded[0].parameters())
     assert 3 < card["nats_per_piece_seen"] < card["nats_per_piece_unseen"] < 4.6
     assert card["nats_per_unseen_text_of_the_teacher"] < card["nats_per_unseen_text"] < 180
+
+
+def test_another_model_of_this_name_would_not_meet_its_pools(tmp_path, monkeypatch):
+    files_of = {path.name: files.checksum(path) for path in reviews_small.folder().iterdir()}
+    known = model_files.checksums(reviews_small.NAME)
+    assert known == {f"{reviews_small.NAME}/{name}": sum_ for name, sum_ in files_of.items()}
+    assert dict(model_files.stamps(reviews_small.NAME)) == files_of
+    for name in files_of:
+        (tmp_path / name).write_bytes((reviews_small.folder() / name).read_bytes())
+    monkeypatch.setattr(reviews_small, "folder", lambda: tmp_path)
+    assert model_files.checksums(reviews_small.NAME) == known, "wherever it is installed"
+    (tmp_path / "model.safetensors").write_bytes(b"another")
+    assert model_files.checksums(reviews_small.NAME) != known
+    assert dict(model_files.stamps(reviews_small.NAME)) != files_of
 
 
 @pytest.mark.parametrize("text", [*OPENINGS[::97], "Ω ≠ ω,\n\t naïve 漢字 🙂 2026!", ""])
