@@ -46,8 +46,11 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "judged-hopper",
         "noise-levels-tla",
         "gated-reference-tla",
+        "judged-tla",
     ),
     "texts": (
+        "reviews-small-8-noisy",
+        "reviews-small-8-mixed",
         "reviews-small-noisy",
         "reviews-small-base",
     ),

@@ -40,6 +40,7 @@ ROBOTS = {
         "tla-mirror-clean",
         "discovered-gated-tla",
         "discovered-tla",
+        "judged-tla",
         "fixed-tla",
         "fixed-tla-clean",
         "gated-reference-tla",
@@ -52,6 +53,8 @@ run's counts."""
 
 TEXTS = {
     "Reviews (small model)": (
+        "reviews-small-8-noisy",
+        "reviews-small-8-mixed",
         "reviews-small-noisy",
         "reviews-small-base",
     ),
