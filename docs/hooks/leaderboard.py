@@ -298,7 +298,7 @@ def picture(path: Path) -> None:
             axes[row, column].set_title(f"{robot}, {VARIANTS[variant]}", fontsize=10)
     figure.supxlabel(
         "true return of each trained agent: 0 the worse of the two agents that made the data, "
-        f"1 the better (below {LOWEST:g} drawn there); bars are means; orange: this library's own",
+        f"1 the better\n(below {LOWEST:g} drawn there); bars are means; orange: this library's own",
         fontsize=10,
     )
     save(figure, path)
