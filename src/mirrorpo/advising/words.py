@@ -133,8 +133,7 @@ def on_texts(robots: Recommendation) -> list[str]:
         f"{naming.parse(HELD_ON_TEXTS).name} held: it reached the model that was trained on the "
         "best texts, and on four draws of the data it was ahead of SFT. On the small model it was "
         "ahead of SFT on each of eight draws, and no other loss was, tuned or not. So try it "
-        "first, beside what you use now. Tune its values only on several draws or splits of your "
-        "data: tuned on two it earned less than with these:"
+        "first, beside what you use now, with these values. Tuned on two draws it earned no more:"
     )
     return [*lines, *_commands(HELD_ON_TEXTS, "texts")]
 

@@ -45,7 +45,7 @@ class Ground(Protocol):
     def trainer(
         self, phase: str, draws: Sequence[int], report: JobProgress
     ) -> AbstractContextManager[Trainer]:
-        """Trains agents of one phase on draws of the data, of which the first gives the facts."""
+        """Trains agents of one phase on draws of the data. Facts are those of the first draw."""
         ...
 
     def finish(self) -> None:

@@ -167,16 +167,12 @@ class BenchSettings:
     def __post_init__(self) -> None:
         self._refuse_those_of_others()
         if self.data is not None:
-            if (self.data_draws or 1) > 1:
-                raise ValueError(
-                    f"data_draws must be 1 with data from a file, not {self.data_draws}."
-                )
-            if (self.search_draws or 1) > 1:
-                raise ValueError(
-                    f"search_draws must be 1 with data from a file, not {self.search_draws}."
-                )
-            object.__setattr__(self, "data_draws", 1)
-            object.__setattr__(self, "search_draws", 1)
+            for name in ("data_draws", "search_draws"):
+                if (getattr(self, name) or 1) > 1:
+                    raise ValueError(
+                        f"{name} must be 1 with data from a file, not {getattr(self, name)}."
+                    )
+                object.__setattr__(self, name, 1)
         asked_draws = self.search_draws
         protocols.settle(self, protocols.TEXTS if self.is_of_texts else protocols.PROTOCOLS)
         for name in ("search_seeds", "search_episodes"):
