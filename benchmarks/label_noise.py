@@ -53,7 +53,7 @@ def main(path: Path) -> None:
 
 def trajectories(path: Path) -> Source:
     """Pairs of robots' trajectories from a pool."""
-    from mirrorpo.advising import pairs
+    from mirrorpo.advising import trajectory_pairs
     from mirrorpo.preferences import data
 
     pool = data.Pool.load(path)
@@ -65,7 +65,7 @@ def trajectories(path: Path) -> Source:
         dataset = data.label(pool, variant, seed, rows)
         returns = dataset.trajectories.returns
         difference = returns[dataset.chosen] - returns[dataset.rejected]
-        return pairs.from_trajectories(dataset.compact()), difference
+        return trajectory_pairs.from_trajectories(dataset.compact()), difference
 
     return draw
 
@@ -73,7 +73,7 @@ def trajectories(path: Path) -> Source:
 def reviews(path: Path) -> Source:
     """Pairs of continuations; a prompt's second copies make a pair of their own."""
     from mirrorpo import files, variants
-    from mirrorpo.advising import pairs
+    from mirrorpo.advising import text_pairs
     from mirrorpo.preference_texts import reading
 
     content = files.read_json(path, "a pool of continuations")
@@ -91,7 +91,7 @@ def reviews(path: Path) -> Source:
             {"prompt": prompt, "chosen": said[better], "rejected": said[other]}
             for prompt, better, other in zip(prompts, chosen, rejected, strict=False)
         ]
-        return pairs.from_texts(reading.from_rows(texts, str(path))), rewards[chosen] - rewards[
+        return text_pairs.from_texts(reading.from_rows(texts, str(path))), rewards[chosen] - rewards[
             rejected
         ]
 

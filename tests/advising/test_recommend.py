@@ -1,6 +1,8 @@
 """Estimates of a dataset against what is known of it, and what is made of them."""
 
 import json
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -8,9 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mirrorpo.advising import conditions, noise, pairs, reference, words
+from mirrorpo.advising import (
+    conditions,
+    noise,
+    pairs,
+    reference,
+    text_pairs,
+    trajectory_pairs,
+    words,
+)
 from mirrorpo.agents import agent_files
 from mirrorpo.cli import main
+from mirrorpo.preference_texts import reading
 from mirrorpo.preference_texts.reading import from_rows
 from mirrorpo.preferences import data
 from mirrorpo.simulation import tasks
@@ -62,7 +73,7 @@ def made_pool(steps=60):
 
 def labelled(pool, variant, seed=0):
     dataset = data.label(pool, variant, seed)
-    return dataset, conditions.estimate(pairs.from_trajectories(dataset), seed)
+    return dataset, conditions.estimate(trajectory_pairs.from_trajectories(dataset), seed)
 
 
 def test_estimated_noise_is_near_the_true_noise_and_in_its_order(pool):
@@ -113,8 +124,8 @@ def test_mixed_quality_is_seen_as_pairs_of_nearly_equal_quality(pool):
 def test_exchanging_chosen_and_rejected_changes_the_margins_sign_alone(pool):
     dataset = data.label(pool, "base", 0)
     turned = data.PreferenceDataset(dataset.trajectories, dataset.rejected, dataset.chosen)
-    there = noise.margins(pairs.from_trajectories(dataset))
-    back = noise.margins(pairs.from_trajectories(turned))
+    there = noise.margins(trajectory_pairs.from_trajectories(dataset))
+    back = noise.margins(trajectory_pairs.from_trajectories(turned))
     # The models that say so were trained on turned labels.
     np.testing.assert_allclose(there, back, rtol=1e-3, atol=1e-3)
 
@@ -151,7 +162,7 @@ def texts(count=200, rate=0.0, seed=0):
 
 
 def of_texts(rows):
-    return pairs.from_texts(from_rows(rows, "texts"))
+    return text_pairs.from_texts(from_rows(rows, "texts"))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])
@@ -197,6 +208,16 @@ def test_pairs_whose_sides_are_the_same_are_no_labels(tmp_path):
         conditions.estimate(of_texts([*rows[:20], *alike]))
 
 
+def test_advice_on_texts_starts_no_simulator(tmp_path):
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in texts(60)))
+    code = (
+        "import sys, mirrorpo as mpo; found = mpo.recommend(sys.argv[1]); "
+        "assert found.lines; assert not {'jax', 'brax', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(data)], check=True, timeout=300)
+
+
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "arrow", "messages"])
 def test_texts_are_read_alike_from_every_format(tmp_path, form):
     rows = texts(60)
@@ -228,7 +249,7 @@ def test_texts_are_read_alike_from_every_format(tmp_path, form):
     else:
         path = tmp_path / "data.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = pairs.read(path)
+    found = text_pairs.from_texts(reading.read(path, reference=True))
     assert abs(found.difference - expected.difference).max() == 0
     np.testing.assert_array_equal(found.group, expected.group)
 

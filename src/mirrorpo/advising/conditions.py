@@ -70,7 +70,7 @@ def estimate(
     """Estimate what can be estimated.
 
     Args:
-        pairs: the pairs of `pairs.read`.
+        pairs: the pairs.
         seed: the seed of folds and bootstrap.
         fitted: told how many of the preference models there are so far.
 

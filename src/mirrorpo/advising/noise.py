@@ -68,7 +68,7 @@ def margins(
     Pairs of one group are always in one fold.
 
     Args:
-        pairs: the pairs of `pairs.read`.
+        pairs: the pairs.
         seed: draws the folds.
         fitted: told how many models there are so far.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mirrorpo.advising.advice import Recommendation
     from mirrorpo.advising.conditions import Conditions
+    from mirrorpo.advising.pairs import Pairs
     from mirrorpo.preference_texts.reading import PreferenceTexts
 
 ROBOTS, TEXTS, GIVEN = "Robots", "A small language model", "Your benches"
@@ -78,11 +79,10 @@ def recommend(
     texts = None if file.suffix == ".safetensors" else _texts(file, split, format, columns)
     if texts is None and (columns or split or format != RecommendSettings.format):
         raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
-    start_jax()
-    from mirrorpo.advising import advice, conditions, evidence_files, pairs, words
+    from mirrorpo.advising import advice, conditions, evidence_files, words
 
     progress(1, _STEPS, "features")
-    found = pairs.read(file, seed) if texts is None else pairs.from_texts(texts, seed)
+    found = _as_pairs(file, texts, seed)
     progress(2, _STEPS, "preference models")
     if policy is not None:
         of_policy = _under_policy(file, os.fspath(policy), found.kind)
@@ -187,16 +187,28 @@ def _texts(data: Path, split: str | None, layout: str, columns: Columns) -> Pref
     )
 
 
-def _under_policy(data: Path, name: str, kind: str) -> np.ndarray:
-    from mirrorpo.advising import reference
-    from mirrorpo.agents import agent_files
+def _as_pairs(data: Path, texts: PreferenceTexts | None, seed: int) -> Pairs:
+    if texts is not None:  # needs no simulator, which takes seconds to start
+        from mirrorpo.advising import text_pairs
+
+        return text_pairs.from_texts(texts, seed)
+    start_jax()
+    from mirrorpo.advising import trajectory_pairs
     from mirrorpo.preferences.data import PreferenceDataset
 
+    return trajectory_pairs.from_trajectories(PreferenceDataset.load(data), seed)
+
+
+def _under_policy(data: Path, name: str, kind: str) -> np.ndarray:
     if kind != "trajectories":
         raise ValueError(
             "--policy is for robots' trajectories. Texts are scored by --model, or bring their "
             "reference's log-probs in the columns ref_chosen_logps and ref_rejected_logps."
         )
+    from mirrorpo.advising import reference
+    from mirrorpo.agents import agent_files
+    from mirrorpo.preferences.data import PreferenceDataset
+
     return reference.log_probs(PreferenceDataset.load(data), agent_files.load(name)[0])
 
 
