@@ -91,9 +91,8 @@ def reviews(path: Path) -> Source:
             {"prompt": prompt, "chosen": said[better], "rejected": said[other]}
             for prompt, better, other in zip(prompts, chosen, rejected, strict=False)
         ]
-        return text_pairs.from_texts(reading.from_rows(texts, str(path))), rewards[chosen] - rewards[
-            rejected
-        ]
+        pairs = text_pairs.from_texts(reading.from_rows(texts, str(path)))
+        return pairs, rewards[chosen] - rewards[rejected]
 
     return draw
 
