@@ -44,6 +44,7 @@ STEP = 1e-4
 LEAST = 2
 """How many losses must have a feature, and how many must lack it."""
 RESAMPLES = 20_000
+NONE = f"No feature that {LEAST} losses have and {LEAST} lack."
 
 
 def main(
@@ -69,7 +70,7 @@ def main(
         fail("These tables have no variant in common.")
     for variant, rows in found.items():
         print(f"{variant}:")
-        print(rows.round(3).to_string())
+        print(rows.round(3).to_string() if len(rows) else NONE)
     if out is not None:
         tables = {
             variant: rows.astype(object).where(rows.notna(), None).to_dict("index")
