@@ -52,6 +52,7 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "reviews-small-8-noisy",
         "reviews-small-8-mixed",
         "reviews-small-8-noisy01",
+        "reviews-small-8-base",
         "reviews-small-noisy",
         "reviews-small-base",
     ),

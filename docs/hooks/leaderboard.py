@@ -56,6 +56,7 @@ TEXTS = {
         "reviews-small-8-noisy",
         "reviews-small-8-mixed",
         "reviews-small-8-noisy01",
+        "reviews-small-8-base",
         "reviews-small-noisy",
         "reviews-small-base",
     ),
