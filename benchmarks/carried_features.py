@@ -1,6 +1,7 @@
 r"""Which feature of a loss moves it in the order of losses between two tables.
 
-    python benchmarks/carried_features.py results/leaderboard-hopper results/reviews-small-8-noisy
+    python -m benchmarks.carried_features \
+        results/leaderboard-hopper results/reviews-small-8-noisy
 
 The last table, or with `--last N` the last N taken together, is compared with all before it, as in
 carry_over.py. A loss's place is its rank among the losses that both sides have, from 0 (last) to 1
@@ -12,7 +13,7 @@ The features are computed from the loss with the values that it has in the last 
 
 - reference: it compares the policy with a reference policy.
 - sft: without a reference, it still raises the chosen log-prob where the pair is ordered by far.
-- flat: it leaves the rejected log-prob alone where the pair is ordered by far.
+- flat: it leaves the rejected log-prob alone where the pair is ordered by far, as SFT always does.
 - lets-go: it leaves the rejected log-prob alone where the pair looks mislabelled by far.
 - filter: pairs that a preference model takes for mislabelled are left out.
 - schedule: it changes in the course of training.
@@ -30,17 +31,18 @@ from scipy import stats
 from benchmarks import carry_over, which_losses
 from mirrorpo import files
 from mirrorpo.cli.console import fail
-from mirrorpo.objectives import Objective, PairLogProbs, naming
+from mirrorpo.objectives import Objective, naming
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study import algorithms
 from mirrorpo.study.statistics import holm
 
 FAR = 100.0
 """A margin, in log-probs per step, at which a loss shows what it does in the end."""
+MARGINS = (-FAR, -10.0, -1.0, -0.1, 0.0, 0.1, 1.0, 10.0, FAR)
 STILL = 0.01
 """The share of its largest pull below which a loss leaves a log-prob alone."""
-STEP = 1e-4
-"""The step of the numerical derivatives."""
+USUAL, BATCHES = 10.0, 200
+"""What a loss with a memory saw before: this margin, in so many batches."""
 LEAST = 2
 """How many losses must have a feature, and how many must lack it."""
 RESAMPLES = 20_000
@@ -59,11 +61,10 @@ def main(
         out: JSON file for what is printed.
         last: how many of the paths are the second side.
     """
-    if not 1 <= last < len(paths):
-        fail(f"--last is {last}, but must leave some of the {len(paths)} tables for the first.")
+    first, second = carry_over.split(paths, last)
     start_jax()
     try:
-        found = compare(paths[:-last], paths[-last:])
+        found = compare(first, second)
     except ValueError as error:
         fail(str(error))
     if not found:
@@ -85,7 +86,7 @@ def compare(first: Sequence[Path], last: Sequence[Path]) -> dict[str, pd.DataFra
 
     with unpacking.folders((*first, *last)) as found:
         sides = [carry_over.read(found[: len(first)]), carry_over.read(found[len(first) :])]
-    agents = which_losses.agents(last)
+        agents = which_losses.agents(found[len(first) :])
     return {
         variant: shifts(*(side[side["variant"] == variant] for side in sides), described)
         for variant in dict.fromkeys(sides[0]["variant"])
@@ -106,9 +107,8 @@ def features(agents: pd.DataFrame) -> pd.DataFrame:
 
 def describe(objective: Objective) -> dict[str, bool]:
     """Which of the features a loss has."""
-    margins = np.array([-FAR, -10.0, -1.0, -0.1, 0.0, 0.1, 1.0, 10.0, FAR])
-    chosen, rejected = pulls(objective, margins, 0.0)
-    late = np.stack(pulls(objective, margins, 1.0))
+    chosen, rejected = pulls(objective, progress=0.0)
+    late = pulls(objective, progress=1.0)
     return {
         "reference": objective.needs_reference,
         "sft": not objective.needs_reference and not _still(chosen)[-1],
@@ -119,22 +119,27 @@ def describe(objective: Objective) -> dict[str, bool]:
     }
 
 
-def pulls(objective: Objective, margins: np.ndarray, progress: float) -> tuple[np.ndarray, ...]:
-    """Derivatives of the loss in the chosen and in the rejected log-prob, `(margins,)` each.
+def pulls(objective: Objective, progress: float) -> np.ndarray:
+    """Derivatives of the loss in the chosen and in the rejected log-prob, `(2, margins)`.
 
-    Args:
-        objective: a loss whose value for a pair does not hang on the other pairs of its batch.
-        margins: the chosen log-prob less the rejected one, of sequences of one step.
-        progress: how much of training is done, in [0, 1].
+    Each of `MARGINS` is a batch of its own. Before it a loss with a memory saw batches whose pairs
+    all were in order, with the margin `USUAL`.
     """
-    middle = np.full(margins.shape, -1.0 - np.abs(margins).max())
-    sides = middle + margins / 2, middle - margins / 2
+    middle = -1.0 - FAR
 
-    def loss(step_chosen: float, step_rejected: float) -> np.ndarray:
-        moved = sides[0] + step_chosen, sides[1] + step_rejected
-        return np.asarray(objective(PairLogProbs(*moved, middle, middle), progress))
+    def sides(margin: float) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([middle + margin / 2]), np.array([middle - margin / 2])
 
-    return tuple((loss(*(STEP * side)) - loss(*(-STEP * side))) / (2 * STEP) for side in np.eye(2))
+    memory = None
+    if objective.memory_size:
+        before = which_losses.pairs_around(*sides(USUAL), middle)
+        for _ in range(BATCHES):
+            memory = np.asarray(objective.remember(before, memory))
+    found = [
+        which_losses.gradients(objective, *sides(margin), memory, middle, progress)
+        for margin in MARGINS
+    ]
+    return np.concatenate(found, axis=1)
 
 
 def _still(pull: np.ndarray) -> np.ndarray:

@@ -41,16 +41,13 @@ def main(
         out: JSON file for what is printed.
         last: how many of the paths are the second table.
     """
-    if len(paths) < 2:
-        fail("Name two tables or more.")
-    if not 1 <= last < len(paths):
-        fail(f"--last is {last}, but must leave some of the {len(paths)} tables for the first.")
+    one, other = split(paths, last)
     start_jax()
     from mirrorpo.reporting.published import unpacking
 
     try:
-        with unpacking.folders(paths) as found:
-            tables = [read(found[:-last]), read(found[-last:])]
+        with unpacking.folders((*one, *other)) as found:
+            tables = [read(found[: len(one)]), read(found[len(one) :])]
     except ValueError as error:
         fail(str(error))
     variants = [list(dict.fromkeys(table["variant"])) for table in tables]
@@ -72,6 +69,16 @@ def main(
         print(f"  {pairs.sentence}")
     if out is not None:
         files.write_json(out, {"tables": [str(path) for path in paths], "variants": compared})
+
+
+def split(paths: Sequence[Path], last: int) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The paths of the first table and of the second, which are the last so many; ends the command
+    where one of them would have none."""
+    if len(paths) < 2:
+        fail("Name two tables or more.")
+    if not 1 <= last < len(paths):
+        fail(f"--last is {last}, but must leave some of the {len(paths)} tables for the first.")
+    return paths[:-last], paths[-last:]
 
 
 def read(paths: Sequence[Path]) -> pd.DataFrame:

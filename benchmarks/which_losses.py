@@ -207,7 +207,7 @@ def _looks_at_more_than_the_margin(objective: Objective) -> bool:
         return False
     for size in (0.01, 0.1, 1.0):  # of the log-ratios: where one saturates another does not
         sides = np.array([size, -size]) / 2, np.array([-size, 0.7 * size])
-        chosen, rejected = _gradients(objective, *sides, None)
+        chosen, rejected = gradients(objective, *sides, None)
         if np.any(np.abs(chosen + rejected) > 1e-3 * np.abs(chosen)):
             return True
     return False
@@ -234,32 +234,43 @@ def grip(objective: Objective, chosen: float, rejected: float, seed: int = 0) ->
     sizes, memory = [], None
     for batch in margins:
         sides = middle + batch / 2, middle - batch / 2
-        sizes.append(np.hypot(*_gradients(objective, *sides, memory, middle)))
+        sizes.append(np.hypot(*gradients(objective, *sides, memory, middle)))
         if objective.memory_size:
-            memory = np.asarray(objective.remember(_pairs(*sides, middle), memory))
+            memory = np.asarray(objective.remember(pairs_around(*sides, middle), memory))
     late, late_wrong = np.array(sizes)[BATCHES // 2 :], wrong[BATCHES // 2 :]
     right = np.median(late[~late_wrong])
     pulled = np.median(late[late_wrong])
     return float(pulled / right) if right > 0 else float("inf" if pulled > 0 else "nan")
 
 
-def _pairs(chosen: np.ndarray, rejected: np.ndarray, middle: float) -> PairLogProbs:
+def pairs_around(chosen: np.ndarray, rejected: np.ndarray, middle: float) -> PairLogProbs:
+    """Pairs of sequences of one step, whose reference log-probs are all `middle`."""
     reference = np.full(len(chosen), middle)
     return PairLogProbs(chosen, rejected, reference, reference)
 
 
-def _gradients(
+def gradients(
     objective: Objective,
     chosen: np.ndarray,
     rejected: np.ndarray,
     memory: np.ndarray | None,
     middle: float = 0.0,
+    progress: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of the batch's loss in its chosen and rejected log-probs, each (batch,)."""
+    """Derivatives of the batch's summed loss in its chosen and rejected log-probs, each (batch,).
+
+    Args:
+        objective: a loss on means over steps.
+        chosen: log-probs per step, (batch,).
+        rejected: likewise.
+        memory: what the loss remembers of the batches before; None for nothing.
+        middle: the reference's log-prob of every trajectory.
+        progress: how much of training is done, in [0, 1].
+    """
     from mirrorpo.runtime.pytrees import as_pytree
 
     blank = np.full(objective.memory_size, np.nan) if memory is None else memory
-    found = _compiled()(as_pytree(objective), (chosen, rejected), middle, blank)
+    found = _compiled()(as_pytree(objective), (chosen, rejected), middle, blank, progress)
     return np.asarray(found[0], float), np.asarray(found[1], float)
 
 
@@ -267,10 +278,10 @@ def _gradients(
 def _compiled() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     import jax
 
-    def loss(sides, objective, middle, memory):
+    def loss(sides, objective, middle, memory, progress):
         reference = jax.numpy.full(len(sides[0]), middle)
         pairs = PairLogProbs(*sides, reference, reference)
-        return objective(pairs, 1.0, memory if objective.memory_size else None).sum()
+        return objective(pairs, progress, memory if objective.memory_size else None).sum()
 
     return jax.jit(lambda objective, sides, *rest: jax.grad(loss)(sides, objective, *rest))
 

@@ -244,6 +244,9 @@ def test_what_is_said_of_texts_is_what_the_latest_published_runs_on_texts_show()
     ahead = by_draw.gt(by_draw["sft"], axis=0).all()
     assert ahead[ahead].index.tolist() == [words.HELD_ON_TEXTS]
     assert by_draw["slic-filtered"].mean() < by_draw[words.HELD_ON_TEXTS].mean(), "tuned on two"
+    for run in ("noisy01", "mixed", "base"):
+        means = final[final.run == f"reviews-small-8-{run}"].groupby("algorithm").return_mean.mean()
+        assert means["slic-filtered"] > means[words.HELD_ON_TEXTS]
     final = final[~small]
     assert set(final.variant) == {"noisy:0.3"}
     draws = final[final.run.str.startswith("reviews-4draws-")]

@@ -24,6 +24,8 @@ def features_of(name):
         ("slic[delta=1,weight=1]", {"sft", "flat"}),
         ("slic-filtered[drop=0.4,weight=1]", {"sft", "flat", "filter"}),
         ("ropo[alpha=4,beta=3]", {"reference", "flat"}),
+        # Its gate is constant for the gradient, and closes on what its memory contradicts.
+        ("gated[weight=1,lower=0.5]", {"sft", "flat", "lets-go"}),
     ],
 )
 def test_features_are_those_of_the_formula(name, expected):

@@ -131,8 +131,10 @@ def test_a_user_who_may_not_write_is_told_so(tmp_path):
     if os.geteuid() == 0:
         as_another = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         begin = [*as_another, sys.executable, "-c", "import mirrorpo"]
-        if subprocess.run(begin, capture_output=True).returncode:
-            pytest.skip("Another user than root cannot read this installation.")
+        begun = subprocess.run(begin, capture_output=True, text=True, check=False)
+        if begun.returncode:
+            why = begun.stderr.strip().rpartition("\n")[2]
+            pytest.skip(f"Another user than root cannot run this installation: {why}")
     source = Path(__file__).parents[2] / "src"
     generate = ("data", "generate", "hopper", "--out", "x.safetensors")
     found = subprocess.run(

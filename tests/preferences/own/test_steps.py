@@ -220,6 +220,15 @@ def test_a_cut_archive_is_told(tmp_path, size):
         steps.read(path)
 
 
+def test_an_archive_of_a_newer_zip_than_python_reads_is_told(tmp_path):
+    path = write_npz(tmp_path / "a.npz")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 99  # the version that its directory asks for
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as a NumPy archive: zip file version"):
+        steps.read(path)
+
+
 def test_missing_and_unknown_files_are_told(tmp_path):
     with pytest.raises(ValueError, match="there is no such file"):
         steps.read(tmp_path / "none.npz")
