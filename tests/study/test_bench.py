@@ -77,6 +77,18 @@ def test_a_bench_has_one_row_an_agent_and_searches_with_other_seeds(two_agents, 
         assert (tmp_path / "run" / name).is_file()
 
 
+def test_a_source_agent_meets_the_start_states_of_all_agents_of_a_cell(two_agents, tmp_path, cache):
+    asked = tiny(two_agents, algorithms=("sft",), variants=("base",))
+    _, sources = bench.run(asked, tmp_path / "run", cache=cache)
+    policy, _ = agent_files.load(two_agents[0])
+    seeds = [robots.FINAL_EPISODES_SEED + seed for seed in range(asked.seeds)]
+    stacked = jax.tree.map(lambda x: np.stack([x] * asked.seeds), policy)
+    found = evaluation.returns(stacked, tasks.load(asked.task), asked.episodes, seeds, True)
+    assert sources[0].mean == pytest.approx(found.mean(), rel=1e-6)
+    error = found.std(ddof=1) / found.size**0.5
+    assert sources[0].standard_error == pytest.approx(error, rel=1e-5)
+
+
 def test_the_final_agents_use_the_best_point_of_the_search(two_agents, tmp_path, cache):
     log, _ = bench.run(tiny(two_agents), tmp_path / "run", cache=cache)
     frame = log.frame()

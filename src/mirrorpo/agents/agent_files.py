@@ -156,14 +156,19 @@ def evaluate(
     seed: int = 0,
     deterministic: bool = False,
 ) -> tuple[float, float]:
-    """Mean true return of one policy, and its standard error over episodes. A policy of the
+    """Mean true return of one policy, and its standard error over episodes; see `returns`."""
+    return standard_error.mean_and_error(returns(policy, task, episodes, seed, deterministic))
+
+
+def returns(
+    policy: Actor, task: tasks.AnyTask, episodes: int, seed: int, deterministic: bool
+) -> np.ndarray:
+    """True return of each episode of one policy, shape (episodes,), float32. A policy of the
     user's acts as it does, `deterministic` or not."""
     if isinstance(policy, OwnPolicy):
-        returns = evaluation.score_own(policy, task, episodes, seed).returns[0]
-        return standard_error.mean_and_error(returns)
+        return evaluation.score_own(policy, task, episodes, seed).returns[0]
     stacked = jax.tree.map(lambda x: x[None], policy)
-    returns = evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
-    return standard_error.mean_and_error(returns)
+    return evaluation.returns(stacked, task, episodes, seed, deterministic)[0]
 
 
 def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,9 @@ SEARCH_EPISODES_SEED = 7_001
 FINAL_EPISODES_SEED = 2_000_000
 """An agent's episodes have this seed plus the agent's: never those of another agent of its cell,
 nor the search's; agents of equal number in two cells meet the same start states."""
+
+SOURCE_EPISODES = 100
+"""A source agent is scored as one agent of a cell after the other, until it has so many."""
 
 
 def of(
@@ -146,12 +150,19 @@ class Simulated:
                 evaluation.check_sizes(policy, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
+        """Scored as the agents of a cell are, from the start states of the first of them, so that
+        the rows above a table are as sure as those in it."""
+        each = settings.scoring.episodes
+        agents = min(settings.scoring.seeds, math.ceil(SOURCE_EPISODES / each))
+        quiet = settings.actions == "mean"
         rows = []
         for role, name in (("better", self.own.better), ("worse", self.own.worse)):
             policy, _ = agent_files.load_source(name, f"--{role}")
-            mean, error = agent_files.evaluate(
-                policy, self.task, settings.scoring.episodes, seed, settings.actions == "mean"
-            )
+            found = [
+                agent_files.returns(policy, self.task, each, seed + agent, quiet)
+                for agent in range(agents)
+            ]
+            mean, error = mean_and_error(np.concatenate(found))
             rows.append(SourceAgent(f"{role}: {Path(name).stem}", mean, error))
         return rows
 
