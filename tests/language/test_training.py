@@ -44,7 +44,7 @@ def count_measured(monkeypatch):
     return steps
 
 
-REFUSED = {"tr-dpo", "mixdpo", "dpo-filtered", "slic-filtered", "mirror-robust"}
+REFUSED = {"tr-dpo", "mixdpo", "dpo-filtered", "slic-filtered", "slic-robust"}
 
 
 @pytest.mark.parametrize("name", [name for name in objectives.available() if name not in REFUSED])

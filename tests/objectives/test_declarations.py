@@ -26,7 +26,7 @@ def test_the_names_that_declare_something_are_these():
     assert declared(lambda o: o.uses_agreement) == {"wpo"}
     assert declared(lambda o: o.uses_ease) == {"mixdpo"}
     assert declared(lambda o: o.needs_ease) == {
-        *("mixdpo", "dpo-filtered", "slic-filtered", "mirror-robust")
+        *("mixdpo", "dpo-filtered", "slic-filtered", "slic-robust")
     }
     assert declared(lambda o: o.reference_update) == {"tr-dpo"}
 
@@ -35,12 +35,12 @@ def test_declarations_hold_the_hyperparameters():
     assert get("tr-dpo", alpha=0.3, tau=7).reference_update == ReferenceUpdate(rate=0.3, every=7)
     assert get("slic-filtered", drop=0.3).pair_plan == PairPlan(dropped=0.3)
     assert get("mixdpo").pair_plan == PairPlan(easy_first=True)
-    assert get("mirror-robust").pair_plan == PairPlan(dropped=0.4)
+    assert get("slic-robust").pair_plan == PairPlan(dropped=0.4)
 
 
-def test_mirror_robust_is_the_setting_of_filtered_slic_that_was_measured(pairs):
+def test_slic_robust_is_the_setting_of_filtered_slic_that_was_measured(pairs):
     alike = get("slic-filtered[drop=0.4,weight=1,delta=5]", aggregation="mean")
-    np.testing.assert_array_equal(get("mirror-robust")(pairs), alike(pairs))
+    np.testing.assert_array_equal(get("slic-robust")(pairs), alike(pairs))
 
 
 @pytest.fixture

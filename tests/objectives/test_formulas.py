@@ -370,7 +370,7 @@ FORMULAS = [
         {"weight": 0.4, "delta": 2.0},
         lambda c: -0.4 * c.w + np.maximum(0, 2 - c.d),
     ),
-    ("mirror-robust", {}, lambda c: -c.w + np.maximum(0, 5 - c.d)),
+    ("slic-robust", {}, lambda c: -c.w + np.maximum(0, 5 - c.d)),
     ("1s-mpo", {"weight": 0.4}, lambda c: -c.w + 0.4 * logistic(np.log(odds(c.w) / odds(c.l)))),
     (
         "2s-mpo",
@@ -420,7 +420,7 @@ def test_default_aggregation_is_the_published_one(every_name):
     means = {
         *("ipo", "orpo", "simpo", "rrhf", "dpo-norm", "alphapo"),
         *("simpo-smoothed", "simper", "alpha-dpo", "gamma-simpo", "gated", "gated-reference"),
-        "mirror-robust",
+        "slic-robust",
     }
     expected = "mean" if every_name in means else "sum"
     assert objectives.get(every_name).aggregation == expected

@@ -190,7 +190,7 @@ class FilteredSLiC(SLiC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirrorRobust(FilteredSLiC):
+class RobustSLiC(FilteredSLiC):
     """Filtered SLiC with one setting, for labels that may be wrong: ``drop`` 0.4, ``weight`` 1,
     ``delta`` 5, on log-probs that are means over steps or tokens. Nothing of it needs tuning.
 
@@ -200,7 +200,7 @@ class MirrorRobust(FilteredSLiC):
     docs/should-i-use-it.md has the figures.
     """
 
-    name: ClassVar[str] = "mirror-robust"
+    name: ClassVar[str] = "slic-robust"
     search_grid = grid()
     search_ranges = ranges()
 
