@@ -29,6 +29,7 @@ ROBOTS = {
         "discovered-gated-hopper",
         "discovered-hopper",
         "judged-hopper",
+        "hopper-delta",
     ),
     "Three-Legged Ant": (
         "leaderboard-tla",
@@ -41,12 +42,13 @@ ROBOTS = {
         "discovered-gated-tla",
         "discovered-tla",
         "judged-tla",
+        "judged-tla-delta",
         "fixed-tla",
         "fixed-tla-clean",
         "gated-reference-tla",
         "noise-levels-tla",
     ),
-    "Walker2d": ("leaderboard-walker2d",),
+    "Walker2d": ("walker2d-steady", "leaderboard-walker2d", "leaderboard-walker2d-rest"),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first
 run's counts."""
@@ -102,6 +104,7 @@ NAMES = {
     "gated[weight=1,lower=0.5]": "gated",
     "gated-reference[weight=1,lower=0.5]": "gated-reference",
     "mirror-robust": "hopper-gated",
+    "slic-filtered[drop=0.4,weight=1,delta=5]": "slic-robust",
     "ta-mpo[schedule=linear]": "ta-mpo",
 }
 """Names of today for those that the runs have."""

@@ -35,7 +35,7 @@ class Sources:
 
 SOURCES: dict[str, Sources] = {
     "hopper": Sources("hopper-expert", "hopper-bad", start=None, rows=5120),
-    "walker2d": Sources("walker2d-expert", "walker2d-bad", start=None, rows=5120),
+    "walker2d": Sources("walker2d-steady", "walker2d-bad", start=None, rows=5120),
     "tla": Sources("tla-target", "ant-original", start="ant-original", rows=1280),
 }
 

@@ -23,6 +23,10 @@ from mirrorpo.study.tables import FINAL_PHASE
 
 STAGE = "stage"
 
+CURVE_DIGITS = 5
+"""Significant digits of a published curve: more than a picture shows, in two thirds of the bytes
+that the six of a log take."""
+
 Line = tuple[AgentRecord, Mapping[str, Sequence[Any]]]
 """One line of a bench's log, see `records.read`."""
 
@@ -101,12 +105,22 @@ def agent_table(rows: Sequence[Row], settings: Mapping[str, Mapping[str, Any]]) 
 
 
 def curve_table(rows: Sequence[Row]) -> arrow.Table:
-    """The table of curves of all runs, by run and place in its log."""
+    """The table of curves of all runs, by run and place in its log, to `CURVE_DIGITS` digits."""
     known = set(CURVE_COLUMNS.names)
     names = sorted({name for row in rows for name in row if name not in known})
     numbers = arrow.list_(arrow.float64())
     fields = [*CURVE_COLUMNS, *(arrow.field(name, numbers) for name in names)]
-    return arrow.Table.from_pylist(_ordered(rows), arrow.schema(fields))
+    short = [
+        {name: values if name in known else _shortened(values) for name, values in row.items()}
+        for row in _ordered(rows)
+    ]
+    return arrow.Table.from_pylist(short, arrow.schema(fields))
+
+
+def _shortened(values: Sequence[float | None] | None) -> list[float | None] | None:
+    if values is None:
+        return None
+    return [None if value is None else float(f"{value:.{CURVE_DIGITS}g}") for value in values]
 
 
 def _ordered(rows: Sequence[Row]) -> list[Row]:
