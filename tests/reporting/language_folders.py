@@ -49,7 +49,9 @@ def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
                     if lost
                     else {name: of + 0.01 * float(draw.normal()) for name, of in MEASURES.items()},
                 )
-                log.add(record, {name: draw.normal(size=12).tolist() for name in CURVES})
+                # As many digits as are published.
+                curves = {name: draw.normal(size=12).round(3).tolist() for name in CURVES}
+                log.add(record, curves)
     files.write_json(
         folder / "sources.json",
         [

@@ -17,7 +17,7 @@ import mirrorpo as mpo
 from mirrorpo import files, runs, versions
 from mirrorpo.cli import main
 from mirrorpo.reporting.page import pictures, reading, render, run_rows
-from mirrorpo.reporting.published import store, unpacking
+from mirrorpo.reporting.published import agents, store, unpacking
 from mirrorpo.reporting.published.packing import ToPublish, pack
 from mirrorpo.study import records
 from tests.reporting.bench_folders import RESULTS, published
@@ -77,6 +77,11 @@ def test_agents_keep_every_digit_and_final_ones_their_drawn_curves(written, resu
     for (record, curves), (_, kept) in zip(read, again, strict=True):
         wanted = {name: curves[name] for name in drawn} if record.phase == "final" else {}
         assert kept == wanted
+
+
+def test_curves_are_published_to_five_digits():
+    table = agents.curve_table([{"run": "one", "agent": 0, "loss": [-12.345678, None, 0.0, 2e-9]}])
+    assert table["loss"].to_pylist() == [[-12.346, None, 0.0, 2e-9]]
 
 
 def test_a_picture_keeps_every_pixel(written, results, tmp_path):
