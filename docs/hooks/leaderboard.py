@@ -294,7 +294,7 @@ def picture(path: Path) -> None:
     order = [name for name in means.index if name in KNOWN or name in means.index[-BEST:]]
     figure = Figure(figsize=(11, 9), dpi=110, layout="constrained")
     axes = figure.subplots(
-        len(ON_THE_PICTURE), len(ROBOTS), sharex=True, sharey=True, squeeze=False
+        len(ON_THE_PICTURE), len(ROBOTS), sharex="col", sharey=True, squeeze=False
     )
     for row, variant in enumerate(ON_THE_PICTURE):
         for column, robot in enumerate(ROBOTS):
@@ -314,14 +314,15 @@ def panel(axis: Axes, found: pd.DataFrame, order: list[str]) -> None:
     for end in (0.0, 1.0):
         axis.axvline(end, color="0.8", linewidth=1, zorder=0)
     for height, name in enumerate(order):
-        scores = found.loc[found["loss"] == name, "score"].clip(lower=LOWEST)
-        if scores.empty:
+        exact = found.loc[found["loss"] == name, "score"]
+        if exact.empty:
             continue
+        scores, mean = exact.clip(lower=LOWEST), max(exact.mean(), LOWEST)
         colour = "tab:orange" if name in OURS else "tab:blue"
         axis.scatter(scores, [height] * len(scores), s=16, alpha=0.5, color=colour, linewidths=0)
-        axis.plot([scores.mean()] * 2, [height - 0.35, height + 0.35], color=colour, linewidth=2)
+        axis.plot([mean] * 2, [height - 0.35, height + 0.35], color=colour, linewidth=2)
     axis.set_yticks(range(len(order)), order, fontsize=8)
-    axis.set_xlim(LOWEST - 0.05, 1.12)
+    axis.set_xlim(LOWEST - 0.05, max(1.12, found["score"].max() + 0.05))
     axis.spines[["top", "right"]].set_visible(False)
 
 
