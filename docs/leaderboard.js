@@ -7,6 +7,7 @@ function setUpLeaderboard(board) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const chosen = { robot: "", variant: "", family: "" };
+  const missing = new Map();
   const place = (name) => heads.findIndex((head) => head.dataset.of === name);
   let sorted = place("worst");
   let falls = true;
@@ -30,6 +31,7 @@ function setUpLeaderboard(board) {
     const [scores, edges] = ["value", "edge"].map((name) =>
       shown.filter((cell) => cell.dataset[name] !== undefined).map((cell) => Number(cell.dataset[name]))
     );
+    missing.set(row, shown.length - scores.length);
     const found = {
       worst: [scores, Math.min(...scores)],
       mean: [scores, scores.reduce((sum, one) => sum + one, 0) / scores.length],
@@ -55,7 +57,11 @@ function setUpLeaderboard(board) {
       row.hidden = !measured || (chosen.family !== "" && row.dataset.family !== chosen.family);
     }
     const sign = falls ? -1 : 1;
+    // A worst or a mean over fewer columns says less: it stands below those over all of them.
+    const overall = ["worst", "mean"].includes(heads[sorted].dataset.of);
     rows.sort((one, other) => {
+      const fewer = overall ? missing.get(one) - missing.get(other) : 0;
+      if (fewer !== 0) return fewer;
       const [a, b] = [value(one, sorted), value(other, sorted)];
       if (a === null || b === null) return (a === null) - (b === null);
       return sign * (a < b ? -1 : a > b ? 1 : 0);

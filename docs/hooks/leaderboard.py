@@ -185,7 +185,10 @@ def table() -> str:
     ]
     by_cell = found.set_index(["robot", "variant", "loss"])
     kinds = {entry.name: entry.kind for entry in listing.entries()}
-    losses = found.groupby("loss")["mean"].min().sort_values(ascending=False).index
+    by_loss = found[found["robot"].isin(ROBOTS)].groupby("loss")["mean"]
+    order = pd.DataFrame({"columns": by_loss.size(), "worst": by_loss.min()})
+    every = order.reindex(found["loss"].unique())
+    losses = every.sort_values(["columns", "worst"], ascending=False).index
     robots = found[found["robot"].isin(ROBOTS)]
     head = [
         '<th data-sort="text">loss</th><th data-sort="text">family</th>',
@@ -216,7 +219,8 @@ def table() -> str:
             '<div class="leaderboard" markdown="0">',
             "<p>0 is the worse and 1 the better of the two agents that made the data; ± one "
             "standard error over agents and draws. Worst and mean are over the columns that are "
-            "shown and that a loss has. Click a head to sort, a loss for its formula and gradient "
+            "shown and that a loss has; sorted by them, a loss that lacks a column stands below "
+            "those that have it. Click a head to sort, a loss for its formula and gradient "
             "map.</p>",
             '<p><label>robot or text <select data-choose="robot"></select></label> '
             '<label>data <select data-choose="variant"></select></label> '
