@@ -9,12 +9,15 @@ LEAST_STD = 0.4
 """Least standard deviation of a policy's actions, in motor commands. It keeps the density of each
 action dimension below 0.998, so that odds and logit of pi(trajectory) are defined."""
 
+LARGEST_STD = 1000.0
+"""Motors take commands from -1 to 1: with more noise nothing of a policy's mean is left."""
+
 
 def fixed_std(text: str) -> float | None:
     """The value of a standard deviation that stays as it is; None for a learned one.
 
     Args:
-        text: "learned", or "fixed:VALUE" with a value of at least `LEAST_STD`.
+        text: "learned", or "fixed:VALUE" with a value from `LEAST_STD` to `LARGEST_STD`.
 
     Raises:
         ValueError: another text, or a value out of range.
@@ -26,10 +29,10 @@ def fixed_std(text: str) -> float | None:
         value = float(number) if kind == "fixed" else math.nan
     except ValueError:
         value = math.nan
-    if not (LEAST_STD <= value < math.inf):
+    if not (LEAST_STD <= value <= LARGEST_STD):
         raise ValueError(
-            f'std must be "learned" or "fixed:VALUE" with a value of at least {LEAST_STD} motor '
-            f"commands, as in fixed:0.65, not {text!r}."
+            f'std must be "learned" or "fixed:VALUE" with a value from {LEAST_STD} to '
+            f"{LARGEST_STD:g} motor commands, as in fixed:0.65, not {text!r}."
         )
     return value
 
@@ -83,8 +86,8 @@ class TrainSettings:
         if self.time_steps is not None and self.time_steps < 1:
             raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
         for name in ("learning_rate", "max_gradient_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,18 @@ class PPOSettings:
         for name in ("total_steps", "environments", "rollout_steps", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        positive = ("learning_rate", "clip", "max_gradient_norm", "initial_std", "reward_scale")
+        for name in positive:
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}.")
+        for name in ("final_learning_rate", "entropy_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be at least 0 and finite, not {getattr(self, name)}."
+                )
+        for name in ("discount", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
 
     @property
     def steps_an_iteration(self) -> int:

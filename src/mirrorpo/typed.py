@@ -1,10 +1,13 @@
 """Frozen dataclasses from JSON, with the type of every field checked where a file enters."""
 
 import dataclasses
+import numbers
+import os
 import types
 import typing
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 Built = TypeVar("Built")
@@ -37,6 +40,18 @@ def build(kind: type[Built], row: Any, unknown: bool = False) -> Built:
     return kind(
         **{name: check(row[name], hint, name) for name, hint in hints.items() if name in row}
     )
+
+
+def settle(instance: Any) -> None:
+    """Give each field of a frozen dataclass the value that `check` makes of it; for its
+    ``__post_init__``, where settings come from Python.
+
+    Raises:
+        WrongTypeError: as `check`.
+    """
+    hints, _ = _fields(cast(Hashable, type(instance)))
+    for name, hint in hints.items():
+        object.__setattr__(instance, name, check(getattr(instance, name), hint, name))
 
 
 @cache
@@ -86,11 +101,14 @@ def check(value: Any, hint: Any, name: str) -> Any:
         if value is None:
             return None
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return value if isinstance(value, int | float) else float(value)
     elif hint is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+            return int(value)
+    elif hint is Path:
+        if isinstance(value, str | os.PathLike):
+            return Path(value)
     elif isinstance(hint, type) and isinstance(value, hint):
         return value
     raise WrongTypeError(f"{name} is {value!r:.40}, but must be {_in_words(hint)}")
@@ -98,6 +116,7 @@ def check(value: Any, hint: Any, name: str) -> Any:
 
 def _in_words(hint: Any) -> str:
     names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    names[Path] = "a path"
     if hint in names:
         return names[hint]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)

@@ -114,6 +114,8 @@ def test_the_folder_that_align_writes_is_a_model(folder, capsys):
         (("good.json", "--baseline", "bad.json", "--judge", "gpt"), "Judge 'gpt': use vader"),
         (("good.json", "--baseline", "bad.json", "--top-p", "0"), "top_p must be above 0"),
         (("good.json", "--baseline", "bad.json", "--prompts", "x.json"), "file of instructions"),
+        (("good.json", "--baseline", "bad.json", "--difficulty", "x.csv"), "No file of difficult"),
+        (("good.json", "--baseline", "bad.json", "--adapter", "x"), "the adapter x belongs to a"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(

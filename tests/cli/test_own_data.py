@@ -146,11 +146,15 @@ def test_mistakes_are_one_line_and_write_nothing(files, tmp_path, capsys):
     steps = write_npz(tmp_path / "steps.npz")
     out = tmp_path / "out.safetensors"
     bad = write_npz(tmp_path / "bad.npz", rewards=np.full(576, np.nan))
+    huge = write_npz(tmp_path / "huge.npz", rewards=np.full(576, 1e39))
     for words, said in (
         ((bad,), "bad.npz: rewards at row 0 (episode 0, step 0) is nan"),
         ((tmp_path / "none.npz",), "no such file"),
         ((steps, "--task", "hopper-2"), "Unknown task 'hopper-2'"),
         ((steps, "--segment", 8), "--segment is of labels"),
+        ((steps, "--ties", "half"), "--ties is of labels"),
+        ((steps, "--sources", "policy", "--better-share", 0.3), "--better-share is of sources"),
+        ((huge,), "the rewards of trajectory 0 add up to"),
         ((steps, "--labels", tmp_path / "no.npz", "--segment", 8), "Cannot read labels at"),
         (
             (steps, "--labels", files / "labels.npz", "--sources", "policy"),

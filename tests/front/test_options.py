@@ -7,6 +7,7 @@ import os
 import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mirrorpo as mpo
@@ -130,6 +131,42 @@ def test_a_wrong_value_is_a_value_error_of_one_line(given, message):
     with pytest.raises(ValueError, match=message) as caught:
         mpo.bench(**given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: mpo.train("sft", "d.safetensors", seeds="2"), "seeds is '2', but must be a whole"),
+        (lambda: mpo.train("sft", "d.safetensors", seeds=True), "seeds is True"),
+        (lambda: mpo.train("sft", "d.safetensors", seed=1.5), "seed is 1.5"),
+        (lambda: mpo.train("sft", "d.safetensors", episodes=-4), "episodes must be at least 1"),
+        (lambda: mpo.train("sft", "d.safetensors", task=5), "task is 5, but must be a text"),
+        (lambda: mpo.train(mpo.objective("dpo"), "d.safetensors"), "objective is a DPO: pass its"),
+        (lambda: mpo.evaluate("hopper-expert", episodes="x"), "episodes is 'x'"),
+        (lambda: mpo.evaluate("hopper-expert", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.generate("hopper", rows=2.5), "rows is 2.5"),
+        (lambda: mpo.generate("hopper", variant=None), "variant is None, but must be a text"),
+        (lambda: mpo.generate("hopper", episode_length="5"), "episode_length is '5'"),
+        (lambda: mpo.label("pool.safetensors", variant=5), "variant is 5"),
+        (lambda: mpo.label("pool.safetensors", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.explain("dpo", low="x"), "low is 'x'"),
+        (lambda: mpo.explain("dpo", max_terms=1.5), "max_terms is 1.5"),
+        (lambda: mpo.explain("dpo", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.recommend("d.safetensors", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.report("a", rollouts="x"), "rollouts is 'x'"),
+        (lambda: mpo.report(5), "5 is not a run: name its folder"),
+        (lambda: mpo.bench({"data": "d"}), "The settings are a dict, not BenchSettings"),
+    ],
+)
+def test_a_wrong_argument_is_a_value_error_of_one_line(call, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    assert settings.TrainedAgents(seeds=np.int64(2)).seeds == 2
+    assert options.build(BenchSettings, None, {"seeds": np.int64(3)}).seeds == 3
 
 
 def test_an_option_that_there_is_not_is_a_type_error():

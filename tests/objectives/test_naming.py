@@ -1,7 +1,10 @@
 import ast
 import json
+import math
+import re
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -164,6 +167,15 @@ def test_a_taken_name_is_refused(write):
         assert f"the name {name!r} of PlainMargin is taken" in message
 
 
+def test_a_file_that_is_refused_changes_no_name(write, tmp_path):
+    before = objectives.available(), type(objectives.get("dpo"))
+    one_line_error(f"{write('dpo', file='taking.py')}:PlainMargin")
+    half = tmp_path / "half.py"
+    half.write_text(write("half-there", file="whole.py").read_text() + "\nraise RuntimeError\n")
+    one_line_error(f"{half}:PlainMargin")
+    assert (objectives.available(), type(objectives.get("dpo"))) == before
+
+
 def test_a_wrong_override_is_told(write):
     path = write()
     assert "slope" in one_line_error(f"{path}:PlainMargin", slope=-1.0)
@@ -242,6 +254,7 @@ SHAPE = "but must return the loss of each pair: an array of floating-point numbe
         ("return xp.sqrt(batch.chosen * 0)", "has a gradient of nan for ordinary log-probs"),
         ("return batch.nothing", "Tried.loss raises AttributeError: 'Batch' object has no"),
         ("raise RuntimeError('two\\nlines')", "Tried.loss raises RuntimeError: two lines"),
+        ("raise SystemExit(0)", "Tried.loss raises SystemExit: 0"),
     ],
 )
 def test_a_loss_that_cannot_be_trained_is_one_line(body, message, library, tmp_path):
@@ -268,6 +281,45 @@ def test_a_recipe_that_never_trains_the_loss_itself_is_refused(tmp_path):
     body = "return batch.chosen\n\n    stages = (('sft', 10), ('tired', 2))"
     with pytest.raises(ValueError, match="ends with 'tired', so the loss itself would never"):
         tried(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("stages = (('sft', -3), ('tried', 2))", "Tried.stages is"),
+        ("stages = (('sft', 10), ('tried', 0))", "Tried.stages is"),
+        ("stages = ()", "Tried.stages is"),
+        ("stages = 'tried'", "Tried.stages is"),
+        ("search_grid = {'nosuch': (1.0,)}", "Tried.search_grid is"),
+        ("search_grid = [1, 2]", "Tried.search_grid is"),
+        ("search_grid = {'aggregation': (float('nan'),)}", "Tried.search_grid is"),
+        ("name = 5", "is called 5: its name must be a text"),
+    ],
+)
+def test_what_a_loss_declares_is_seen_through_before_it_is_trained(declared, said, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        tried(tmp_path, f"return batch.chosen\n\n    {declared}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(np.array(-3.0), np.array(3.0), np.array([3.0, 4.0]), np.True_, True),
+        *(1 + 2j, object(), print, None, [1.0], "3", 10**400, math.inf, np.float32("nan")),
+    ],
+    ids=repr,
+)
+def test_a_hyper_parameter_that_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match=r"^dpo: beta "):
+        objectives.get("dpo", beta=value)
+
+
+def test_numbers_of_libraries_are_taken_and_a_list_is_no_aggregation():
+    for value in (np.float32(0.5), np.int64(2), jnp.float32(0.5)):
+        assert float(objectives.get("dpo", beta=value).beta) == float(value)
+    with pytest.raises(ValueError, match=r"aggregation is .* but must be a text"):
+        objectives.get("dpo", aggregation=["mean"])
 
 
 def test_objectives_of_the_zoo_pass_the_same_trial():

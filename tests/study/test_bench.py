@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import mirrorpo as mpo
 from mirrorpo import objectives
 from mirrorpo.agents import agent_files
 from mirrorpo.discovery import shapes
@@ -266,6 +267,13 @@ def test_lists_take_commas_and_spaces_but_not_inside_brackets():
         "simpo[beta=1,gamma=2]",
         "orpo",
     )
+
+
+@pytest.mark.parametrize("name", ["algorithms", "variants"])
+def test_what_is_named_twice_is_refused_before_anything_is_trained(name):
+    text = {"algorithms": "sft", "variants": "base"}[name]
+    with pytest.raises(ValueError, match=f"{name} names {text} twice"):
+        mpo.bench(**{name: [text, text]})
 
 
 @pytest.mark.parametrize("name", ["seeds", "rows", "episodes", "search_seeds", "trials"])

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -7,11 +8,12 @@ import optax
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.preferences import data
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training import inner_loop, learner
 from mirrorpo.training.inner_loop import train_agents
-from mirrorpo.training_settings import TrainSettings
+from mirrorpo.training_settings import PPOSettings, TrainSettings
 
 from .conftest import toy_dataset
 
@@ -210,6 +212,8 @@ def test_another_hyper_parameter_does_not_compile_again(toy):
         ({"seeds": [-1]}, "Seeds must be between 0"),
         ({"settings": TrainSettings(minibatch=1000)}, "fewer than a minibatch"),
         ({"settings": TrainSettings(epochs=1)}, "needs at least 2 epochs"),
+        ({"settings": TrainSettings(single_stage=("dpoo",))}, "Did you mean dpo"),
+        ({"settings": TrainSettings(single_stage=("dpo[beta=1]",))}, "Names stand without"),
     ],
 )
 def test_bad_calls_say_what_is_wrong(toy, change, message):
@@ -222,6 +226,28 @@ def test_a_start_policy_of_another_robot_is_refused(toy):
     start = new_policy(jax.random.key(0), 8, jnp.zeros(27), jnp.ones(27), (8,))
     with pytest.raises(ValueError, match="27 observations"):
         learner.train(objectives.get("sft"), toy, seeds=[0], settings=QUICK, start=start)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (TrainSettings, {"learning_rate": math.inf}),
+        (TrainSettings, {"max_gradient_norm": math.nan}),
+        (TrainSettings, {"std": "fixed:1e300"}),
+        (PPOSettings, {"learning_rate": math.nan}),
+        (PPOSettings, {"discount": 5.0}),
+        (PPOSettings, {"clip": -1.0}),
+        (PPOSettings, {"gae_lambda": math.nan}),
+        (PPOSettings, {"reward_scale": math.inf}),
+        (DiscoverySettings, {"sigma": math.inf}),
+        (DiscoverySettings, {"step_size": math.nan}),
+        (DiscoverySettings, {"validation_learning_rate": 0.0}),
+    ],
+)
+def test_numbers_that_no_training_can_have_are_refused(kind, changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=name.removeprefix("validation_")):
+        kind(**changes)
 
 
 @pytest.mark.parametrize("name", ["epochs", "minibatch", "learning_rate", "time_steps"])

@@ -1,5 +1,6 @@
 """What a discovery searches and how, typed and validated; light to import."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -179,7 +180,8 @@ class DiscoverySettings:
             _require(value is None or value >= 1, name, value, "at least 1")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
         for name in ("sigma", "step_size"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+            value = getattr(self, name)
+            _require(0 < value < math.inf, name, value, "positive and finite")
         for name in ("beta", "weight"):
             value = getattr(self, name)
             _require(value is None or value > 0, name, value, "positive")
@@ -267,7 +269,9 @@ class DiscoverySettings:
             self.fitness_training,
             epochs=TrainSettings.epochs,
             minibatch=self.validation_minibatch,
-            learning_rate=self.validation_learning_rate or self.fitness_training.learning_rate,
+            learning_rate=self.fitness_training.learning_rate
+            if self.validation_learning_rate is None
+            else self.validation_learning_rate,
             time_steps=self.validation_time_steps,
         )
 

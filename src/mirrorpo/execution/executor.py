@@ -88,6 +88,8 @@ def workplace(ray: str | None) -> Iterator[Workplace | None]:
     if ray is None:
         yield None
         return
+    if not isinstance(ray, str):
+        raise ValueError(f"ray is {ray!r:.40}, but must be a text such as local:2, or None.")
     name, _, rest = ray.partition(":")
     if name in _OPENERS:
         with _OPENERS[name](rest) as place:

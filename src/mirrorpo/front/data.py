@@ -66,6 +66,9 @@ def generate(
         ValueError: an unknown name, a number out of range, or a file that exists already.
     """
     _check_new(out)
+    asked = GenerateSettings(
+        variant, rows, seed, episode_length, backend, _text(better), _text(worse)
+    )
     from mirrorpo.runtime import cache
 
     cache.check()
@@ -75,25 +78,25 @@ def generate(
     from mirrorpo.preferences import data, pools
     from mirrorpo.simulation import tasks
 
-    parsed = variants.parse(variant)
-    loaded = tasks.load(UserText(task), backend, episode_length)
+    parsed = variants.parse(asked.variant)
+    loaded = tasks.load(UserText(task), asked.backend, asked.episode_length)
     own = sources.choose(
         task,
-        None if better is None else UserText(os.fspath(better)),
-        None if worse is None else UserText(os.fspath(worse)),
-        rows,
+        None if asked.better is None else UserText(asked.better),
+        None if asked.worse is None else UserText(asked.worse),
+        asked.rows,
     )
     pool = pools.cached(
         loaded,
         own.rows,
-        seed,
+        asked.seed,
         own.better,
         own.worse,
         progress=lambda done, of: progress(done, of, f"trajectories on {task}"),
         waiting=pools.in_line(lambda doing: progress(0, 1, doing)),
     )
-    name = files.file_name(f"{task}-{parsed}-seed{seed}")
-    return DataFile._written(data.label(pool, parsed, seed), out, name)
+    name = files.file_name(f"{task}-{parsed}-seed{asked.seed}")
+    return DataFile._written(data.label(pool, parsed, asked.seed), out, name)
 
 
 def import_data(
@@ -148,11 +151,12 @@ def label(
         ValueError: a file that is not a pool, an unknown variant, or a file that exists already.
     """
     _check_new(out)
+    asked = LabelSettings(variant, seed)
     start_jax()
     from mirrorpo.preferences import data
 
-    made = data.label(data.Pool.load(Path(pool)), variant, seed)
-    name = files.file_name(f"{Path(pool).stem}-{made.card['variant']}-seed{seed}")
+    made = data.label(data.Pool.load(Path(pool)), asked.variant, asked.seed)
+    name = files.file_name(f"{Path(pool).stem}-{made.card['variant']}-seed{asked.seed}")
     return DataFile._written(made, out, name)
 
 
@@ -299,6 +303,10 @@ class DataFile:
     def _repr_html_(self) -> str:
         html: str = self.table.to_html() if self.is_labelled else f"<p>{self._described}</p>"
         return html
+
+
+def _text(path: PathLike | None) -> str | None:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:

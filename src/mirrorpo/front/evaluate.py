@@ -72,7 +72,7 @@ def evaluate(
     Raises:
         ValueError: an unknown name, a number out of range, or an agent of another robot.
     """
-    EvaluateSettings(task, backend, episodes, seed, actions, penalty_coefficient)  # checks
+    asked = EvaluateSettings(task, backend, episodes, seed, actions, penalty_coefficient)
     start_jax()
     from mirrorpo.agents import agent_files
     from mirrorpo.simulation import tasks
@@ -80,12 +80,14 @@ def evaluate(
 
     text = os.fspath(agent)
     policy, card = agent_files.load_source(UserText(text), "agents evaluate")
-    name = UserText(task) if task else card.get("task")
+    name = UserText(asked.task) if asked.task else card.get("task")
     if name is None:
         raise ValueError(f"{text} names no task: give --task.")
-    backend = backend or (card["backend"] if name == card.get("task") else None)
-    loaded = tasks.load(name, backend, penalty_coefficient=penalty_coefficient)
-    mean, error = agent_files.evaluate(policy, loaded, episodes, seed, actions == "mean")
+    backend = asked.backend or (card["backend"] if name == card.get("task") else None)
+    loaded = tasks.load(name, backend, penalty_coefficient=asked.penalty_coefficient)
+    mean, error = agent_files.evaluate(
+        policy, loaded, asked.episodes, asked.seed, asked.actions == "mean"
+    )
     return Evaluation(
         card["name"],
         name,
@@ -93,6 +95,6 @@ def evaluate(
         loaded.penalty.coefficient if loaded.penalty else None,
         mean,
         error,
-        episodes,
-        "its own" if isinstance(policy, OwnPolicy) else actions,
+        asked.episodes,
+        "its own" if isinstance(policy, OwnPolicy) else asked.actions,
     )

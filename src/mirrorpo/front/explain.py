@@ -58,8 +58,8 @@ def explain(
     from mirrorpo.discovery.member_functions import MOMENTS, member_functions
     from mirrorpo.objectives import MirrorObjective
 
-    text, loaded = _load(objective)
     settings = ExplainSettings(max_terms, low, high, seed)
+    text, loaded = _load(objective)
     recorded = {"objective": text, **dataclasses.asdict(settings)}
     named = text.partition("[")[0]
     named = loaded.name if set(named) & set("./\\:") else named  # a file is called by what it holds
@@ -68,8 +68,8 @@ def explain(
         if not folder.is_temporary:
             runs.claim(path, recorded, kind="explain")
         discovery = _discovery(text)
-        visited = _visited(discovery, loaded.needs_reference, low, high)
-        fit = closed_form(loaded, visited, max_terms, seed)
+        visited = _visited(discovery, loaded.needs_reference, settings.low, settings.high)
+        fit = closed_form(loaded, visited, settings.max_terms, settings.seed)
         moments = MOMENTS if depends_on_progress(loaded, visited) else MOMENTS[:1]
         found = Explanation(
             text,

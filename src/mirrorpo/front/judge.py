@@ -100,8 +100,15 @@ def judge(
         "judge": chosen and run.description(chosen),
         "difficulty": _text(difficulty),
     }
+    if difficulty is not None and not Path(difficulty).is_file():
+        raise ValueError(f"No file of difficulties at {difficulty}.")
     for contestant in contestants:
         if contestant.is_file:
+            if contestant.adapter is not None:
+                raise ValueError(
+                    f"{contestant.name} is a file of answers: the adapter {contestant.adapter} "
+                    "belongs to a model."
+                )
             given = answers.read(Path(contestant.name))
             if instructions is not None:
                 answers.select(given, instructions, Path(contestant.name))

@@ -153,6 +153,11 @@ def build(
             raise ValueError(
                 f"Give {kind.__name__} or single options ({', '.join(options)}), not both."
             )
+        if not isinstance(settings, kind):
+            raise ValueError(
+                f"The settings are a {type(settings).__name__}, not {kind.__name__}: give single "
+                "options by name, as in rows=512."
+            )
         return settings
     hints = typing.get_type_hints(kind)
     checked = {

@@ -70,6 +70,7 @@ def recommend(
         ValueError: no such file, another format, a row that states no pair, too few pairs, or a
             file of results that is none.
     """
+    seed = RecommendSettings(seed=seed).seed
     file, target = Path(data), None if out is None else Path(out)
     if target is not None:
         if target.is_dir():

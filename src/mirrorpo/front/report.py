@@ -175,7 +175,14 @@ class Report:
 
 
 def _folder(run: Run) -> Path:
-    return Path(run) if isinstance(run, (str, os.PathLike)) else run.folder
+    if isinstance(run, (str, os.PathLike)):
+        return Path(run)
+    folder = getattr(run, "folder", None)
+    if not isinstance(folder, Path):
+        raise ValueError(
+            f"{run!r:.60} is not a run: name its folder, or pass what a command returned."
+        )
+    return folder
 
 
 def _read(shown: Sequence[Path], progress: Progress) -> Parts:

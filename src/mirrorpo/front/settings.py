@@ -6,7 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirrorpo import typed
 from mirrorpo.protocols import check_actions
+
+LARGEST_SEED = 2**31 - 1
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError for a seed that no random generator here takes."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"seed must be between 0 and 2**31 - 1, not {seed}.")
+
+
+def _at_least_one(settings: object, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
 
 
 @dataclass(frozen=True)
@@ -31,8 +47,9 @@ class TrainedAgents:
     task: str | None = None
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, not {self.seeds}.")
+        typed.settle(self)
+        _at_least_one(self, "seeds", "episodes")
+        check_seed(self.seed)
         if self.actions is not None:
             check_actions(self.actions)
 
@@ -59,6 +76,11 @@ class GenerateSettings:
     better: str | None = None
     worse: str | None = None
 
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        _at_least_one(self, "rows", "episode_length")
+        check_seed(self.seed)
+
 
 @dataclass(frozen=True)
 class LabelSettings:
@@ -71,6 +93,10 @@ class LabelSettings:
 
     variant: str = "base"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -94,9 +120,10 @@ class EvaluateSettings:
     penalty_coefficient: float | None = None
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         check_actions(self.actions)
-        if self.episodes < 1:
-            raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
+        _at_least_one(self, "episodes")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -115,6 +142,11 @@ class ExplainSettings:
     low: float | None = None
     high: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        _at_least_one(self, "max_terms")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -196,6 +228,10 @@ class RecommendSettings:
     split: str | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        check_seed(self.seed)
+
 
 @dataclass(frozen=True)
 class ReportSettings:
@@ -212,6 +248,7 @@ class ReportSettings:
     all_figures: bool = False
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         if self.rollouts < 0:
             raise ValueError(f"rollouts must be at least 0, not {self.rollouts}.")
 

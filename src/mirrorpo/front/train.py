@@ -73,6 +73,11 @@ def train(
 
     # `data` may be a result whose file goes with it, so it keeps its name until the end.
     pairs = Path(data)
+    if not isinstance(objective, (str, os.PathLike)):
+        raise ValueError(
+            f"objective is a {type(objective).__name__}: pass its name, as in 'dpo[beta=3]', or "
+            "the file that mirrorpo.objectives.save wrote."
+        )
     algorithm = algorithms.load(UserText(os.fspath(objective)))
     folder = choose(out, "train", f"{algorithm.objective.name}-{pairs.stem}-seed{seed}")
     with writing(folder) as path:

@@ -53,6 +53,17 @@ class Component:
                 _check_number(self.name, field.name, value, field.metadata)
 
 
+def kept() -> dict[tuple[str, str], type[Component]]:
+    """All that is registered, to be put back by `put_back`."""
+    return dict(_registry)
+
+
+def put_back(components: dict[tuple[str, str], type[Component]]) -> None:
+    """Register what `kept` gave, and nothing else: a file that is refused leaves nothing behind."""
+    _registry.clear()
+    _registry.update(components)
+
+
 def registered(family: str) -> dict[str, type[Component]]:
     """The components of a family, "objective" or "function", by name."""
     return {name: cls for (kind, name), cls in _registry.items() if kind == family}
@@ -155,8 +166,12 @@ def _check_number(owner: str, field: str, value: Any, bounds: Any) -> None:
     if not isinstance(value, Real):
         return
     above, at_least, below = (bounds.get(key) for key in ("above", "at_least", "below"))
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        raise ValueError(f"{owner}: {field} is beyond all floating-point numbers") from None
     wrong = (
-        not math.isfinite(value)
+        not finite
         or (above is not None and value <= above)
         or (at_least is not None and value < at_least)
         or (below is not None and value >= below)

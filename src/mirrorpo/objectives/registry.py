@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, cast
 
+import numpy as np
+
 from mirrorpo import near_names
 
 from . import losses
@@ -57,9 +59,21 @@ def check_fields(name: str, cls: type, given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
         if value is None:
             raise ValueError(f"{name}: {one} is None: give a value, or leave it out.")
-        is_number = isinstance(fields[one].default, Real)
-        if is_number and isinstance(value, (list, tuple, dict, set)):
-            raise ValueError(f"{name}: {one} is {value!r:.60}, but must be a number")
+        default = fields[one].default
+        wanted = {Real: "a number", str: "a text"}
+        for kind, said in wanted.items():
+            if isinstance(default, kind) and not _may_be(kind, value):
+                raise ValueError(f"{name}: {one} is {value!r:.60}, but must be {said}")
+
+
+def _may_be(kind: type, value: Any) -> bool:
+    """Whether a user's value may stand for a number or a text. Of arrays, those of a library may be
+    numbers that it traces; NumPy's are not."""
+    if kind is str:
+        return isinstance(value, str)
+    if isinstance(value, Real | str):  # with a message of its own if out of range
+        return True
+    return not isinstance(value, np.ndarray | np.generic) and getattr(value, "shape", None) == ()
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:

@@ -40,7 +40,7 @@ def load(text: UserText, overrides: Mapping[str, Any], trial: Tryout | None = No
         check_fields(text, cls, overrides)
     try:
         made = cls(**overrides)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{text} cannot be made: {user_files.one_line(error)}") from error
     if trial is not None:
         trial(made, text)
@@ -66,6 +66,8 @@ def _find_class(module: ModuleType, name: str, path: str) -> type[Objective]:
         )
     if "name" not in vars(found):
         raise ValueError(f"{name} in {path} has no name of its own: set the class attribute name.")
+    if not isinstance(found.name, str) or not found.name:
+        raise ValueError(f"{name} in {path} is called {found.name!r:.40}: its name must be a text.")
     unwritten = [
         key
         for key, value in inspect.getmembers_static(found)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from .component import registered
+from .component import kept, put_back, registered
 
 MODULE_PREFIX = "mirrorpo_user_file"
 
@@ -38,16 +38,18 @@ def run(path: Path, what: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up while they are made.
     sys.modules[name] = module
-    before = registered("objective")
+    before, everything = registered("objective"), kept()
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
+        put_back(everything)
         raise ValueError(f"{path} fails when imported: {one_line(error)}") from error
     for taken, cls in registered("objective").items():
         old = before.get(taken, cls)
         if old is not cls and not old.__module__.startswith(file_id):
             del sys.modules[name]
+            put_back(everything)
             raise ValueError(
                 f"{path}: the name {taken!r} of {cls.__name__} is taken by another objective; "
                 "choose another name."

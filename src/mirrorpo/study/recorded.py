@@ -69,6 +69,11 @@ def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | N
     name = str(card.get("task"))
     own = task_names.origin(name) is task_names.Origin.OWN
     if card.get("backend") is None or (own and name not in tasks.available()):
+        if named is not None:
+            raise ValueError(
+                f"The data's card names no task of MirrorPO's ({name:.40}), so agents cannot be "
+                f"scored on {named}: leave the task out, and labels that are held out score them."
+            )
         return None, f"the data's card names no task of MirrorPO's ({name:.40})"
     task = task_on(card, "the data", named)
     sizes = tuple(

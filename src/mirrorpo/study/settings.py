@@ -198,8 +198,12 @@ class BenchSettings:
         if not self.is_of_texts:
             protocols.check_actions(self.actions)
         for name in ("variants", "algorithms"):
-            if not getattr(self, name):
+            texts = getattr(self, name)
+            if not texts:
                 raise ValueError(f"{name} is empty: name at least one.")
+            twice = [text for at, text in enumerate(texts) if text in texts[:at]]
+            if twice:
+                raise ValueError(f"{name} names {twice[0]} twice: name each once.")
         _ = self.scoring, self.texts if self.is_of_texts else self.training  # check them
 
     def _refuse_those_of_others(self) -> None:

@@ -1,6 +1,9 @@
 """A user's objective on a few pairs, before hours are spent on it: does it give losses at all?"""
 
-from collections.abc import Callable
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +42,8 @@ def check(objective: Objective, text: str, library: Library) -> None:
             than a finite loss for each pair with finite gradients. The message is one line and
             names the class.
     """
+    _check_stages(objective, text)
+    _check_grid(objective, text)
     *_, (last, _) = objective.stages
     if last != objective.name:
         raise ValueError(
@@ -50,7 +55,7 @@ def check(objective: Objective, text: str, library: Library) -> None:
     for progress in _PROGRESS:
         try:
             losses, gradients = _IN[library](objective, progress)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = " ".join(str(error).split())
             # The base class has said it of the shape already.
             reason = (
@@ -67,6 +72,42 @@ def check(objective: Objective, text: str, library: Library) -> None:
                     f"{_LOG_PROBS['chosen']}, rejected {_LOG_PROBS['rejected']}, sums of "
                     f"{_LENGTH:g} steps): it must be finite."
                 )
+
+
+def _check_stages(objective: Objective, text: str) -> None:
+    """See that stages are names with shares of the epochs."""
+    stages = objective.stages
+    fits = isinstance(stages, tuple | list) and len(stages) > 0
+    for one in stages if fits else ():
+        pair = tuple(one) if isinstance(one, tuple | list) else ()
+        fits = fits and len(pair) == 2 and isinstance(pair[0], str) and _is_positive(pair[1])
+    if not fits:
+        raise ValueError(
+            f"{text}: {type(objective).__name__}.stages is {stages!r:.80}: give pairs of a name "
+            'and the epochs of its share, as in (("sft", 10), ("mine", 2)).'
+        )
+
+
+def _check_grid(objective: Objective, text: str) -> None:
+    """See that a grid names the class's own numbers, with values to try."""
+    numbers = {one.name for one in dataclasses.fields(objective)}
+    grid: Any = objective.search_grid
+    fits = isinstance(grid, Mapping) and set(grid) <= numbers
+    for values in grid.values() if fits else ():
+        fits = fits and isinstance(values, tuple | list) and all(map(_is_finite, values))
+    if not fits:
+        raise ValueError(
+            f"{text}: {type(objective).__name__}.search_grid is {grid!r:.80}: give the values to "
+            "try for each of its numbers, as in grid(beta=(0.1, 1.0))."
+        )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, Real) and math.isfinite(value))
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _in_jax(objective: Objective, progress: float) -> tuple[np.ndarray, np.ndarray]:

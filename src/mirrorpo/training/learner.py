@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mirrorpo import near_names, objectives
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import preference_model, validation
 from mirrorpo.preferences.data import PreferenceDataset
@@ -226,8 +227,15 @@ def stage_epochs(
         single_stage: names of objectives that skip their SFT stage.
 
     Raises:
-        ValueError: fewer epochs than stages.
+        ValueError: fewer epochs than stages, or a name in `single_stage` that no objective has.
     """
+    known = {*objectives.available(), objective.name}
+    for name in single_stage:
+        if name not in known:
+            raise ValueError(
+                f"single_stage names {name!r:.60}, which is the name of no objective."
+                f"{near_names.hint(name.partition('[')[0], known)} Names stand without values."
+            )
     stages = objective.stages[-1:] if objective.name in single_stage else objective.stages
     if epochs < len(stages):
         raise ValueError(

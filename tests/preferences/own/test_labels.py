@@ -26,6 +26,14 @@ def write(path, content):
     return path
 
 
+@pytest.mark.parametrize("row", ["0,10,1,0", "0,10,1,", "0,10"])
+def test_a_row_of_another_width_is_refused_with_its_line(row, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"indices_1,indices_2,label\n20,30,0\n{row}\n")
+    with pytest.raises(ValueError, match=r"labels.csv: line 3 has \d values, but .* names 3"):
+        label_files.read(path)
+
+
 @pytest.mark.parametrize("ending", [".npz", ".csv", ".parquet"])
 def test_a_label_of_1_prefers_the_second_segment(read, tmp_path, ending):
     content = segments(episodes())
@@ -174,7 +182,7 @@ def test_pickles_and_other_files_are_not_read(tmp_path, name):
 def test_a_broken_csv_is_told(tmp_path):
     for content in (b"", b"\xff\xfe\x00", b'a,b\n"1,2\n'):
         (tmp_path / "a.csv").write_bytes(content)
-        with pytest.raises(ValueError, match=r"a\.csv (cannot be read as CSV|has no indices_1)"):
+        with pytest.raises(ValueError, match=r"a\.csv(: line 2| cannot be read| has no indices_1)"):
             label_files.read(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("indices_1,indices_2,label\n0,x,1\n")
     with pytest.raises(ValueError, match="indices_2 at row 0 is 'x', but must be a whole number"):

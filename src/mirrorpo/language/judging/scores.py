@@ -58,7 +58,7 @@ def load(text: str) -> ScoreJudge:
         raise ValueError(f"No judge at {path}: the file does not exist.")
     try:
         found = runpy.run_path(str(path)).get(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} fails when run: {one_line(error)}") from error
     if not callable(found):
         raise ValueError(f"{path} has no function {name!r}.")
@@ -93,13 +93,13 @@ def _score(judge: ScoreJudge, instruction: str, output: str, store: Store) -> fl
         return known
     try:
         score = judge.score(instruction, output)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"Judge {judge.name} fails on the instruction {instruction!r:.60}: {one_line(error)}"
         ) from error
     try:
         number = float(score)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(

@@ -26,7 +26,7 @@ def cut(
         start: likewise.
 
     Raises:
-        ValueError: padded, they are beyond the limit of size.
+        ValueError: padded, they are beyond the limit of size, or a return is beyond float32.
     """
     longest = int(length.max())
     sizes = steps.observations.shape[1], steps.actions.shape[1]
@@ -40,7 +40,12 @@ def cut(
         observations[at, :count] = steps.observations[rows]
         actions[at, :count] = steps.actions[rows]
         if steps.rewards is not None:
-            returns[at] = steps.rewards[rows].sum()
+            returns[at] = steps.rewards[rows].sum(dtype=np.float64)
+            if not abs(returns[at]) <= np.finfo(np.float32).max:
+                raise ValueError(
+                    f"{steps.where}: the rewards of trajectory {at} add up to {returns[at]:.3g}, "
+                    "which is beyond 32-bit numbers: scale the rewards."
+                )
     return Trajectories(
         observations,
         actions,

@@ -7,6 +7,7 @@ of two segments, `label` is 0 (the first is preferred), 1 (the second) or equal,
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,8 +196,9 @@ def _shares(array: np.ndarray, called: str) -> np.ndarray:
 
 def _csv(path: Path) -> Columns:
     bounded.check_size(path, "a file of labels", MOST_TEXT)
+    _check_widths(path)
     try:
-        frame = pd.read_csv(path, keep_default_na=False, dtype=str)
+        frame = pd.read_csv(path, keep_default_na=False, dtype=str, index_col=False)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         said = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as CSV ({said:.160}).") from None
@@ -214,6 +216,24 @@ def _csv(path: Path) -> Columns:
             ) from None
 
     return Columns(str(path), list(frame.columns), read)
+
+
+def _check_widths(path: Path) -> None:
+    """See that each row has as many values as the first, which names the columns: pandas would
+    take one too many for a name of the row, and move all others by one."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            wanted = len(next(rows, []))
+            for row in rows:
+                if row and len(row) != wanted:
+                    raise ValueError(
+                        f"{path}: line {rows.line_num} has {len(row)} values, but the first line "
+                        f"names {wanted} columns."
+                    )
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read as CSV ({said:.160}).") from None
 
 
 def _is_number(text: str) -> bool:

@@ -147,5 +147,18 @@ class ImportSettings:
         given = [name for name in of_pools if getattr(self, name) is not None]
         if self.labels is not None and given:
             raise ValueError(f"--{given[0]} is of a pool, but --labels makes a labelled dataset.")
-        if self.labels is None and self.segment is not None:
-            raise ValueError("--segment is of labels: name their file by --labels.")
+        if self.labels is None:
+            for name in ("segment", "ties", "one", "minus_one", "index_into"):
+                if getattr(self, name) != getattr(ImportSettings, name):
+                    option = name.replace("_", "-")
+                    raise ValueError(f"--{option} is of labels: name their file by --labels.")
+        shares = [
+            name
+            for name in ("better_share", "worse_share")
+            if getattr(self, name) != getattr(ImportSettings, name)
+        ]
+        if shares and (self.sources is not None or self.labels is not None):
+            raise ValueError(
+                f"--{shares[0].replace('_', '-')} is of sources that are tiers by return: leave it "
+                "out where --sources or --labels says what is compared."
+            )
