@@ -181,6 +181,7 @@ def test_a_bench_says_what_a_file_cannot_do(files, tmp_path, capsys):
         ((labelled, "--variants", "base", "--rows", 4000), "rows must be between"),
         ((pool, "--better", "hopper-expert"), "better are of data that are simulated"),
         ((pool, "--data-draws", 2), "data_draws must be 1"),
+        ((pool, "--task", "ant"), "is of the task "),
         ((tmp_path / "none.safetensors",), "does not exist"),
     ):
         out = tmp_path / "run"

@@ -272,13 +272,21 @@ class Recorded:
 
 
 def settled(settings: BenchSettings) -> BenchSettings:
-    """The settings of a bench with the name of its data's task, where they come from a file."""
+    """The settings of a bench with the name of its data's task, where they come from a file.
+
+    Raises:
+        ValueError: another task is named than the data's.
+    """
     if settings.data is None:
         return settings
     path = Path(settings.data)
     # All steps, once settled, are None, which would be the protocol's again.
     steps = protocols.ALL_STEPS if settings.time_steps is None else settings.time_steps
     name = recorded.scene_on(source_files.card(path), path).name
+    if settings.task not in (BenchSettings.task, name):
+        raise ValueError(
+            f"{path} is of the task {name:.60}, not of {settings.task}: leave the task out."
+        )
     # A name of code stays the user's own, see `recorded.task_on`.
     name = settings.task if settings.task == name else name
     return replace(settings, time_steps=steps, task=name)
