@@ -65,6 +65,8 @@ def main(
         fail(str(error))
     print(in_markdown(rows, returns(every, edges)))
     print(in_words(rows, every, edges))
+    for line in unlike_data(paths):
+        print(line)
     if out is not None:
         files.write_json(out, json.loads(rows.reset_index().to_json(orient="records")))
 
@@ -88,6 +90,27 @@ def agents(paths: Sequence[Path]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(lines)
+
+
+def unlike_data(paths: Sequence[Path]) -> list[str]:
+    """One line per variant of which some benches have other trajectories than the first that has
+    the variant: draws of one number differ between processors."""
+    from mirrorpo.preferences import facts
+    from mirrorpo.reporting.published import unpacking
+
+    seen: dict[str, dict[tuple[float, ...], list[str]]] = {}
+    with unpacking.folders(paths) as found:
+        for path, folder in zip(paths, found, strict=True):
+            for one in facts.recall(folder):
+                alike = (*(one.chosen_return or ()), *(one.rejected_return or ()), one.flipped)
+                seen.setdefault(one.variant, {}).setdefault(alike, []).append(path.name)
+    lines = []
+    for variant, groups in seen.items():
+        (_, *first), *others = ((data, *names) for data, names in groups.items())
+        if others:
+            unlike = ", ".join(name for _, *names in others for name in names)
+            lines.append(f"{variant}: {unlike} have other trajectories than {', '.join(first)}.")
+    return lines
 
 
 def tuned(paths: Sequence[Path]) -> pd.DataFrame:

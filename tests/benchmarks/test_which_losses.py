@@ -1,6 +1,7 @@
 """Scores run from the worse source agent to the better one; a missing column stays missing."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -65,3 +66,14 @@ def test_a_loss_without_a_column_has_no_worst_case_and_a_dash_there():
 @pytest.mark.parametrize(("name", "kind"), [("sft", "SFT term"), ("dpo", "reference, margin")])
 def test_kinds_are_told_by_the_gradients(name, kind):
     assert which_losses.table(FRAME, EDGES, 11.0, 21.0).loc[name, "kind"] == kind
+
+
+def test_runs_of_one_draw_on_other_trajectories_are_named():
+    results = Path(__file__).parents[2] / "results"
+    apart = ["leaderboard-tla", "leaderboard-tla-specialists", "leaderboard-tla-noisy"]
+    assert which_losses.unlike_data([results / name for name in apart]) == [
+        "noisy:0.3: leaderboard-tla-noisy have other trajectories than leaderboard-tla, "
+        "leaderboard-tla-specialists."
+    ]
+    alike = ["walker2d-steady", "leaderboard-walker2d", "leaderboard-walker2d-rest"]
+    assert which_losses.unlike_data([results / name for name in alike]) == []
