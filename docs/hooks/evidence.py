@@ -57,6 +57,8 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "reviews-small-8-mixed",
         "reviews-small-8-noisy01",
         "reviews-small-8-base",
+        "plain-small-noisy",
+        "plain-small-mixed",
         "reviews-small-noisy",
         "reviews-small-base",
     ),
@@ -97,6 +99,9 @@ NAMES = {
     "ta-mpo[schedule=linear]": "ta-mpo",
 }
 """Names of today for those that the runs have."""
+
+TASKS = {"text": "plain-english"}
+"""What a bench with a reward in a file is called here: by its reward."""
 
 DIGITS = 4
 
@@ -144,7 +149,7 @@ def of_run(name: str, folder: Path, protocol: Mapping[str, Any]) -> pd.DataFrame
     score = np.where(rows["diverged"], np.nan, (rows["return_mean"] - worse) / (better - worse))
     return pd.DataFrame(
         {
-            "task": rows["task"],
+            "task": rows["task"].replace(TASKS),
             "variant": rows["variant"],
             "noise": [fault.noise for fault in faults],
             "near_equal": [evidence.MIXED_NEAR_EQUAL if fault.mixed else 0.0 for fault in faults],

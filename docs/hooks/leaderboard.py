@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mirrorpo import standard_error
+from mirrorpo import digits, standard_error
 from mirrorpo.discovery import listing
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.picture import save
@@ -62,6 +62,7 @@ TEXTS = {
         "reviews-small-noisy",
         "reviews-small-base",
     ),
+    "Plain English (small model)": ("plain-small-noisy", "plain-small-mixed"),
     "Reviews (SmolLM2)": (
         "reviews-filtered",
         "reviews-gated",
@@ -73,6 +74,7 @@ TEXTS = {
 
 ON_TEXTS = {
     "Reviews (small model)": "1.6 million parameters, tuned",
+    "Plain English (small model)": "1.6 million parameters, a second reward, tuned",
     "Reviews (SmolLM2)": "135 million parameters, untuned",
 }
 """What is said of each below its columns' heads."""
@@ -256,7 +258,8 @@ def source_means(run: str) -> list[str]:
     """What a published run's source agents earn, the worse first."""
     with unpacking.folders([ROOT / "results" / run]) as (folder,):
         sources = comparison.read(folder).table.sources
-    return [f"{one.mean:.1f} ± {one.standard_error:.1f}" for one in reversed(sources)]
+    places = digits.after_point(one.mean for one in sources)
+    return [f"{one.mean:.{places}f} ± {one.standard_error:.{places}f}" for one in reversed(sources)]
 
 
 def score_head(robot: str, variant: str) -> str:
