@@ -50,6 +50,10 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "gated-reference-tla",
         "judged-tla",
         "hopper-delta",
+        "leaderboard-hopper-noisy01",
+        "leaderboard-hopper-noisy02",
+        "leaderboard-hopper-mixed-quality-noisy02",
+        "leaderboard-hopper-bad-judge1000",
         "judged-tla-delta",
     ),
     "texts": (

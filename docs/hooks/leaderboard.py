@@ -30,6 +30,10 @@ ROBOTS = {
         "discovered-hopper",
         "judged-hopper",
         "hopper-delta",
+        "leaderboard-hopper-noisy01",
+        "leaderboard-hopper-noisy02",
+        "leaderboard-hopper-mixed-quality-noisy02",
+        "leaderboard-hopper-bad-judge1000",
     ),
     "Three-Legged Ant": (
         "leaderboard-tla",
