@@ -22,6 +22,11 @@ BENCHES = (
     "leaderboard-hopper-specialists",
     "leaderboard-hopper-rest",
     "discovered-hopper",
+    "hopper-delta",
+    "leaderboard-hopper-noisy01",
+    "leaderboard-hopper-noisy02",
+    "leaderboard-hopper-mixed-quality-noisy02",
+    "leaderboard-hopper-bad-judge1000",
     "leaderboard-tla",
     "leaderboard-tla-specialists",
     "leaderboard-tla-each-side",
@@ -30,9 +35,16 @@ BENCHES = (
     "tla-mirror-rest",
     "tla-mirror-clean",
     "discovered-tla",
+    "judged-tla-delta",
+    "walker2d-steady",
+    "leaderboard-walker2d",
+    "leaderboard-walker2d-rest",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""
+
+NAMES = {"slic-filtered[drop=0.4,weight=1,delta=5]": "slic-robust"}
+"""Names of today for those that the runs have."""
 
 HEAD = (
     "`chosen` and `rejected` are a pair's log-probs; `chosen_ratio` and `rejected_ratio` the same "
@@ -210,6 +222,7 @@ def bench_results() -> pd.DataFrame:
     with unpacking.folders([ROOT / "results" / name for name in BENCHES]) as found:
         parts = reading.read(found)
     together = pd.concat([export.results(benches.places(bench)) for bench in parts.benches])
+    together["algorithm"] = together["algorithm"].replace(NAMES)
     together = together.drop_duplicates(["task", "variant", "algorithm"])
     cells = together.groupby(["task", "variant"]).normalised
     together["place"] = cells.rank(ascending=False, method="min").astype(int)

@@ -275,7 +275,9 @@ def test_for_texts_the_evidence_of_a_language_model_comes_first_and_apart(tmp_pa
     path.write_text("".join(json.dumps(row) + "\n" for row in texts()))
     main(["recommend", str(path), "--out", str(tmp_path / "found.json")])
     text = " ".join(capsys.readouterr().out.split())
-    assert text.index("A small language model, on plain-english, reviews:") < text.index("Robots, on")
+    assert text.index("A small language model, on plain-english, reviews:") < text.index(
+        "Robots, on"
+    )
     assert "has 1.6 million parameters" in text
     assert text.count("mirrorpo align") == 1
     assert f'mirrorpo align RECIPE --set objective="{words.HELD_ON_TEXTS}"' in text

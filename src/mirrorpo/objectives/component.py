@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -50,7 +51,7 @@ class Component:
             elif "choices" in field.metadata:
                 _check_choice(self.name, field.name, value, field.metadata["choices"])
             else:
-                _check_number(self.name, field.name, value, field.metadata)
+                check_number(self.name, field.name, value, field.metadata)
 
 
 def kept() -> dict[tuple[str, str], type[Component]]:
@@ -115,6 +116,16 @@ def is_function(field: dataclasses.Field[Any]) -> bool:
     return _FUNCTION in field.metadata
 
 
+def is_choice(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field was made by `choice`, and holds one of a few texts."""
+    return isinstance(field.metadata.get("choices"), tuple)
+
+
+def is_number(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field was made by `number`."""
+    return "above" in field.metadata
+
+
 def may_lack(field: dataclasses.Field[Any]) -> bool:
     """Whether a saved file may lack a field, which then has its default."""
     return bool(field.metadata.get(_ADDED_LATER))
@@ -160,7 +171,9 @@ def _check_choice(owner: str, field: str, value: Any, choices: tuple[str, ...]) 
         raise ValueError(f"{owner}: {field} is {value!r}, but must be one of: {allowed}")
 
 
-def _check_number(owner: str, field: str, value: Any, bounds: Any) -> None:
+def check_number(owner: str, field: str, value: Any, bounds: Mapping[str, Any]) -> None:
+    """Raise ValueError for a value of a `number` field that is none, or out of its bounds. What is
+    no Python number passes, see above."""
     if isinstance(value, (str, bytes, bool)):
         raise ValueError(f"{owner}: {field} is {value!r}, but must be a number")
     if not isinstance(value, Real):

@@ -15,7 +15,7 @@ from mirrorpo import near_names
 
 from . import losses
 from .base import Objective
-from .component import registered
+from .component import check_number, is_choice, is_number, registered
 from .found import shipped
 
 # Importing the modules that define objectives registers them.
@@ -59,21 +59,23 @@ def check_fields(name: str, cls: type, given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
         if value is None:
             raise ValueError(f"{name}: {one} is None: give a value, or leave it out.")
-        default = fields[one].default
-        wanted = {Real: "a number", str: "a text"}
-        for kind, said in wanted.items():
-            if isinstance(default, kind) and not _may_be(kind, value):
-                raise ValueError(f"{name}: {one} is {value!r:.60}, but must be {said}")
+        if is_choice(fields[one]) or is_number(fields[one]):
+            _check_value(name, fields[one], value)
 
 
-def _may_be(kind: type, value: Any) -> bool:
-    """Whether a user's value may stand for a number or a text. Of arrays, those of a library may be
-    numbers that it traces; NumPy's are not."""
-    if kind is str:
-        return isinstance(value, str)
-    if isinstance(value, Real | str):  # with a message of its own if out of range
-        return True
-    return not isinstance(value, np.ndarray | np.generic) and getattr(value, "shape", None) == ()
+def _check_value(owner: str, field: dataclasses.Field[Any], value: Any) -> None:
+    """See that a user's value is a number, or for a choice a text."""
+    wanted = "a text" if is_choice(field) else "a number"
+    if isinstance(value, np.ndarray | np.generic) and value.shape == ():
+        value = value.item()
+    # Other arrays of one value may be numbers that a library traces.
+    fits = isinstance(value, str) or (
+        wanted == "a number" and (isinstance(value, Real) or getattr(value, "shape", None) == ())
+    )
+    if not fits:
+        raise ValueError(f"{owner}: {field.name} is {value!r:.60}, but must be {wanted}")
+    if wanted == "a number":
+        check_number(owner, field.name, value, field.metadata)
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
