@@ -67,7 +67,7 @@ def generate(
     """
     _check_new(out)
     asked = GenerateSettings(
-        variant, rows, seed, episode_length, backend, _text(better), _text(worse)
+        variant, rows, seed, episode_length, backend, given.text_of(better), given.text_of(worse)
     )
     from mirrorpo.runtime import cache
 
@@ -303,10 +303,6 @@ class DataFile:
     def _repr_html_(self) -> str:
         html: str = self.table.to_html() if self.is_labelled else f"<p>{self._described}</p>"
         return html
-
-
-def _text(path: PathLike | None) -> str | None:
-    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirrorpo import files, json_lines, runs
+from mirrorpo.front.options import text_of
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -90,15 +91,15 @@ def judge(
     decoding = generation.Decoding(max_new_tokens, temperature, top_p, batch_size, seed)
     chosen = run.load_judge(os.fspath(judge)) if baseline is not None else None
     instructions = None if prompts is None else answers.read_instructions(Path(prompts))
-    contestants = [run.Contestant(os.fspath(model), _text(adapter))]
+    contestants = [run.Contestant(os.fspath(model), text_of(adapter))]
     if baseline is not None:
-        contestants.append(run.Contestant(os.fspath(baseline), _text(baseline_adapter)))
+        contestants.append(run.Contestant(os.fspath(baseline), text_of(baseline_adapter)))
     settings = {
         "contestants": [_identity(contestant) for contestant in contestants],
         "instructions": instructions and hashlib.sha256(repr(instructions).encode()).hexdigest(),
         "decoding": dataclasses.asdict(decoding),
         "judge": chosen and run.description(chosen),
-        "difficulty": _text(difficulty),
+        "difficulty": text_of(difficulty),
     }
     if difficulty is not None and not Path(difficulty).is_file():
         raise ValueError(f"No file of difficulties at {difficulty}.")
@@ -209,10 +210,6 @@ def _identity(contestant: Contestant) -> dict[str, str | None]:
     if contestant.is_file and path.is_file():
         found["sha256"] = files.checksum(path)
     return found
-
-
-def _text(path: PathLike | None) -> str | None:
-    return None if path is None else os.fspath(path)
 
 
 def _path(path: PathLike | None) -> Path | None:

@@ -189,6 +189,11 @@ def paths(given: PathOrPaths) -> list[Path]:
 PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
+def text_of(path: str | os.PathLike[str] | None) -> str | None:
+    """A path as text; what is none stays as it is, for the check of its type."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
 def _plain(value: object, hint: object) -> object:
     """A value as the command line would give it: a path as text, one name as a list of one."""
     if isinstance(value, os.PathLike):
