@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker, agents_at_once
-from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
+from mirrorpo.runtime.devices import FEWEST_DEVICES, keep_compiled_programs, use_all_cores
 
 REACH_SECONDS = 10.0
 """How long a cluster's address may take to accept a connection."""
@@ -296,9 +296,8 @@ class _Actor:
         flags = re.sub(r"--xla_force_host_platform_device_count=\d+", "", flags)
         os.environ["XLA_FLAGS"] = flags.strip()
         os.environ.pop("NPROC", None)
-        # Two on its one core: XLA compiles a program for one device alone to other last digits
-        # than one for several, which is what the driver would have.
-        use_all_cores(devices=2)
+        # On its one core: the driver's digits are those of several devices.
+        use_all_cores(devices=FEWEST_DEVICES)
         if not ray.get_gpu_ids():
             jax.config.update("jax_platforms", "cpu")
         keep_compiled_programs()

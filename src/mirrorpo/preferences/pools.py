@@ -8,6 +8,7 @@ from mirrorpo import damage, files, locks, task_names, versions
 from mirrorpo.agents import agent_files
 from mirrorpo.preferences import data
 from mirrorpo.runtime import cache
+from mirrorpo.runtime.devices import PORTABLE_CODE
 from mirrorpo.simulation.tasks import AnyTask
 
 
@@ -36,8 +37,8 @@ def cached(
 ) -> data.Pool:
     """The pool of these settings from the cache, simulated first where it is not there yet.
 
-    The file's name is made from the task, the agents' checksums, rows, seed and the versions
-    of the simulator, so a pool is never taken for another. An interrupted simulation resumes; one
+    The file's name is made from the task, the agents' checksums, rows, seed, the versions of the
+    simulator and how its programs are compiled, so a pool is never taken for another. An interrupted simulation resumes; one
     that another process is at is waited for. A pool or a part that is damaged is said and made
     again. `folder` is one of pools, or a cache that has them in pools/; None for the user's cache.
     `progress` is called after each part of a simulation, `waiting` with who is waited for.
@@ -52,6 +53,7 @@ def cached(
         "rows": rows,
         "seed": seed,
         "simulator": simulator,
+        "code": PORTABLE_CODE,
     }
     digits = files.digest(identity)[:16]
     name = f"{files.file_name(task.name)}-{rows}-{digits}.safetensors"

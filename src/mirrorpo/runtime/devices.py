@@ -1,6 +1,7 @@
 """Every CPU core as a JAX device, and one map that spreads independent work over all devices."""
 
 import os
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -21,13 +22,24 @@ which takes a fifth less time on the Ant. NaN and infinities pass through arithm
 logarithms and comparisons, but ``x - x`` and ``0 * x`` become 0 whatever x is: that an agent has
 diverged is read off its parameters, on the host."""
 
+PORTABLE_CODE = {
+    "xla_cpu_max_isa": "AVX2",
+    "xla_cpu_enable_platform_dependent_math": "false",
+}
+"""What makes a program compute the same digits on every x86-64 processor that knows AVX2: wider
+vectors and a processor's own approximate roots and reciprocals each change the last ones, and a
+robot's fall makes another trajectory of them. It costs up to a twelfth of the speed of training."""
+FEWEST_DEVICES = 2
+"""XLA compiles for a single device to other last digits than for two and more."""
+
 
 def use_all_cores(devices: int | None = None) -> None:
-    """Make JAX show one CPU device a core. Call it before the first array is made.
+    """Make JAX show one CPU device a core, at least two. Call it before the first array is made.
 
     Rollouts of small robots do not fill several cores by themselves, but one device a core
     does. With a GPU this changes nothing. A count that the user has set, by
-    ``XLA_FLAGS=--xla_force_host_platform_device_count=N`` or ``JAX_NUM_CPU_DEVICES``, is kept.
+    ``XLA_FLAGS=--xla_force_host_platform_device_count=N`` or ``JAX_NUM_CPU_DEVICES``, is kept, and
+    so is any other flag of XLA.
 
     Args:
         devices: number of CPU devices; None for the cores that this process may use.
@@ -35,7 +47,7 @@ def use_all_cores(devices: int | None = None) -> None:
     Raises:
         RuntimeError: JAX has already started its back end.
     """
-    cores = available_cores()
+    cores = max(available_cores(), FEWEST_DEVICES)
     # The devices are the parallelism: splitting each small operation over threads besides halves
     # the speed of PPO on Ant.
     flags = os.environ.get("XLA_FLAGS", "")
@@ -45,6 +57,10 @@ def use_all_cores(devices: int | None = None) -> None:
     # and the program is slower. Releases that do not know the flag abort on it.
     if "xla_cpu_use_fusion_emitters" not in flags and jax.__version_info__ < (0, 11):
         flags = f"{flags} --xla_cpu_use_fusion_emitters=false"
+    if platform.machine() in ("x86_64", "AMD64"):
+        for flag, value in PORTABLE_CODE.items():
+            if flag not in flags:
+                flags = f"{flags} --{flag}={value}"
     os.environ["XLA_FLAGS"] = flags.strip()
     # XLA's pool has a thread a core unless NPROC says more. With so few, devices that wait for
     # each other in a collective can hold all of them and wait for ever, as PPO on Ant did once in
