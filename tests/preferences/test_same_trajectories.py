@@ -31,7 +31,7 @@ def _comparable() -> bool:
 
 
 @pytest.mark.skipif(not _comparable(), reason="the digest is of these versions, on x86-64")
-def test_a_draw_has_the_same_trajectories_as_on_the_processors_that_made_the_digest():
+def test_a_draw_has_the_same_trajectories_as_on_the_processors_that_made_the_digest(optimised):
     task = tasks.load("hopper", None, 20)
     chosen = sources.choose("hopper", None, None, 100)
     policies = [agent_files.load_source(n, "")[0] for n in (chosen.better, chosen.worse)]

@@ -38,9 +38,10 @@ def cached(
     """The pool of these settings from the cache, simulated first where it is not there yet.
 
     The file's name is made from the task, the agents' checksums, rows, seed, the versions of the
-    simulator and how its programs are compiled, so a pool is never taken for another. An interrupted simulation resumes; one
-    that another process is at is waited for. A pool or a part that is damaged is said and made
-    again. `folder` is one of pools, or a cache that has them in pools/; None for the user's cache.
+    simulator and how its programs are compiled, so a pool is never taken for another. An
+    interrupted simulation resumes; one that another process is at is waited for. A pool or a part
+    that is damaged is said and made again. `folder` is one of pools, or a cache that has them in
+    pools/; None for the user's cache.
     `progress` is called after each part of a simulation, `waiting` with who is waited for.
     """
     counted = ["jax", "jaxlib", "brax", "mujoco"]
