@@ -111,7 +111,7 @@ class PPOSettings:
         hidden: units of each hidden layer of the policy.
         value_hidden: units of each hidden layer of the value function.
         initial_std: standard deviation of a new policy's actions, in motor commands.
-        std: "learned" with a floor of `LEAST_STD`, or "fixed:VALUE".
+        std: "learned" with a floor of 0.4 motor commands, or "fixed:VALUE".
         reward_scale: factor on every reward, before the running normalisation.
     """
 

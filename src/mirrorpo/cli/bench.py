@@ -20,7 +20,7 @@ def bench(
     """Train every objective on every dataset variant and score it by true return.
 
     With --task reviews the agents are language models (extra `llm`), scored by a known reward of
-    what they write; --protocol smoke sees in a minute that it works. With --task text the model,
+    what they write; --protocol smoke checks in a minute that it works. With --task text the model,
     the prompts and the reward are yours, by --model, --prompts and --reward.
 
     With --data, agents are trained on the trajectories of a file, and scored by true return where

@@ -91,7 +91,8 @@ class DiscoverySettings:
         screen_epochs: train every agent for so many epochs first, and only the best share of
             them, `screen_keep`, in full; None for no screening.
         screen_keep: share of the population that survives the screening.
-        validate_every: generations between validations, of the mean and the best so far.
+        validate_every: generations between validations, of the search's centre and the best
+            candidate so far.
         validation_seeds: number of agents per validation.
         validation_rows: pairs that validation trains on; None for the paper's number.
         validation_time_steps: `time_steps` in validation.

@@ -56,7 +56,8 @@ class BenchSettings:
         protocol: "mirror" or "paper", the bundle of all settings that are not given; for texts
             "mirror"; "small", for the package's own small model, all openings of reviews and
             seconds per agent; or "smoke", a tiny random model to see that a set-up works.
-        seeds: number of trained agents per table cell.
+        seeds: number of trained agents per table cell; None for the protocol's: 24 of "mirror", 25
+            of "paper", for texts 8.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
             takes those behind the shipped evidence (docs/recommend.md), where the task and variant
             have them, else the middle of the grid.
@@ -66,11 +67,13 @@ class BenchSettings:
         tune_by: "trials" gives every loss the same number of trials over its declared ranges;
             "grid" tries the points of its grid, at most six. A loss without hyper-parameters
             takes none.
-        trials: number of trials per cell, with `tune_by` "trials". An optimum at the edge of its
-            range widens the range and adds half as many, at most twice.
+        trials: number of trials per cell, with `tune_by` "trials"; None for 24, for texts 12 (6
+            with "small"). An optimum at the edge of its range widens the range and adds half as
+            many, at most twice.
         data_seed: the seed of trajectories and labels. Hyper-parameters are searched on one draw
             and scored on others, see `mirrorpo.preferences.draws`.
-        data_draws: number of draws that a cell's agents are spread over.
+        data_draws: number of draws that a cell's agents are spread over; None for the protocol's:
+            2 of "mirror", 1 of "paper", for texts 2 (8 with "small").
         tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
             uses, or the first one of the "score", as the paper seems to.
         rows: pairs of each dataset; None for the paper's number, or for 256 prompts or as many as
@@ -82,12 +85,14 @@ class BenchSettings:
             or linear-overall, which falls to zero over all stages together.
         reset_optimiser: restart Adam at each stage, in place of one Adam for all stages.
         single_stage: names of objectives that skip their SFT stage.
-        time_steps: steps sampled from each trajectory and minibatch; 0 for all.
+        time_steps: steps sampled from each trajectory and minibatch, 0 for all; None for the
+            protocol's: 128 of "mirror", all of "paper".
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
             commands.
         episodes: evaluation episodes per agent for the final score, for texts continuations of
             test prompts; each agent of a cell has its own start states, agents of equal number in
-            two cells share theirs.
+            two cells share theirs. None for the protocol's: 16 of "mirror", 100 of "paper", for
+            texts 128 (264 with "small").
         search_episodes: evaluation episodes per agent in the search, for texts continuations of
             training prompts.
         curve_episodes: evaluation episodes per final agent after every epoch, for the curve of
