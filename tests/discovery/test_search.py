@@ -297,6 +297,14 @@ def test_tasks_that_cannot_be_searched_together_are_refused(given, message):
         DiscoverySettings(**given)
 
 
+@pytest.mark.parametrize("given", [{"epochs": 1}, {"epochs": 3, "screen_epochs": 1}])
+def test_a_family_of_two_stages_is_refused_one_epoch_before_it_simulates(given, tmp_path):
+    settings = DiscoverySettings(family="two-step", learn=("link",), **given)
+    with pytest.raises(ValueError, match="needs at least 2 epochs, not 1"):
+        search.discover(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_par_of_a_column_is_its_best_rivals_mean_and_at_least_the_worse_agents():
     bench = Fixed(DiscoverySettings(variants=("base",)), [])
     budget = Budget(8, None, 2)

@@ -89,7 +89,10 @@ def discover(
         ValueError: unknown names, settings out of range, or a folder of another run, or of one
             with other source agents.
     """
-    space.member(settings)  # checks the numbers before anything is computed
+    # Both check settings before anything is computed.
+    start = space.member(settings)
+    for training in (settings.screen_training, settings.fitness_training):
+        learner.stage_epochs(start, training.epochs, training.single_stage)
     sums: dict[str, str] = {}
     for task in settings.tasks:
         sums |= ground.choose(settings, task, settings.rows).checksums()
