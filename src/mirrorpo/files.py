@@ -21,6 +21,9 @@ Row = TypeVar("Row")
 
 _LONGEST_NAME = 150
 
+WITH_CARD = ".safetensors"
+"""How the names of files end that have a card beside them, of the same name with .json."""
+
 PART = ".part"
 """How the names of what is being written end."""
 
@@ -216,13 +219,39 @@ def write_with_card(path: Path, write: Callable[[Path], object], card: Mapping[s
         path: the path of the file; the card has the same name with the ending .json.
         write: writes the file, atomically.
         card: what the card says, as JSON.
+
+    Raises:
+        ValueError: at the card's path is a file that is no card.
     """
+    check_place_of_card(path)
     beside = path.with_suffix(".json")
     if beside.exists():
         beside.unlink()
         sync(beside.parent)
     write(path)
     write_json(beside, {**card, "sha256": checksum(path)})
+
+
+def check_place_of_card(path: Path) -> None:
+    """See that no file of another's is where the card of `path` belongs.
+
+    Where the file itself is there, what lies beside it is its card, sound or not.
+
+    Raises:
+        ValueError: there is one.
+    """
+    beside = path.with_suffix(".json")
+    if path.exists() or not os.path.lexists(beside):
+        return
+    try:
+        is_card = "sha256" in read_object(beside, "a card")
+    except ValueError:
+        is_card = False
+    if not is_card:
+        raise ValueError(
+            f"{beside} exists already, and is no card of MirrorPO: the card of {path.name} would "
+            "overwrite it. Name another file, or move that one."
+        )
 
 
 def check_card(path: Path, what: str) -> None:

@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from mirrorpo import files
+
 
 def check(path: Path | str, what: str) -> None:
     """See that a file or folder can be made at `path`, without making anything.
@@ -30,3 +32,46 @@ def check(path: Path | str, what: str) -> None:
     space = shutil.disk_usage(place)
     if space.free == 0 and space.total > 0:
         raise ValueError(f"{what}: the disk of {place} is full. Name another place.")
+
+
+def check_new(path: Path | str, what: str, *endings: str) -> None:
+    """See that a new file can be made at `path`, and its card beside it.
+
+    Args:
+        path: the path of the file.
+        what: how the user names it; the message begins with it.
+        endings: what its name may end in; anything where none is given.
+
+    Raises:
+        ValueError: another ending, something is there already, or nothing can be written there.
+    """
+    path = Path(path)
+    if endings and path.suffix not in endings:
+        raise ValueError(f"{what}: end the name in {' or '.join(endings)}.")
+    if os.path.lexists(path):
+        raise ValueError(f"{what} exists already: nothing is overwritten.")
+    if path.suffix == files.WITH_CARD:
+        files.check_place_of_card(path)
+    check(path, what)
+
+
+def check_replaceable(path: Path | str, what: str, mark: str) -> None:
+    """See that `path` is free, or holds an earlier file of the same kind, which may be replaced.
+
+    Args:
+        path: the path of the file.
+        what: how the user names it; the message begins with it.
+        mark: a text that every file of the kind holds.
+
+    Raises:
+        ValueError: another's file is there, a folder, or nothing can be written there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{what} is a folder: name a file.")
+    if path.is_file() and mark.encode() not in path.read_bytes():
+        raise ValueError(
+            f"{what} exists already, and is not what this command writes: it is not overwritten. "
+            "Name another file."
+        )
+    check(path, what)

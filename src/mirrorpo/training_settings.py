@@ -1,6 +1,7 @@
 """Settings of inner training and of PPO, typed and validated; light to import."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SCHEDULES = ("constant", "linear", "cosine", "linear-overall")
@@ -11,6 +12,12 @@ action dimension below 0.998, so that odds and logit of pi(trajectory) are defin
 
 LARGEST_STD = 1000.0
 """Motors take commands from -1 to 1: with more noise nothing of a policy's mean is left."""
+
+
+def check_hidden(name: str, units: Sequence[int]) -> None:
+    """Raise ValueError for hidden layers of which one has no unit; `name` is the setting's."""
+    if any(size < 1 for size in units):
+        raise ValueError(f"{name}: each layer has at least 1 unit, not {min(units)}.")
 
 
 def fixed_std(text: str) -> float | None:
@@ -83,6 +90,7 @@ class TrainSettings:
         for name in ("epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_hidden("hidden", self.hidden)
         if self.time_steps is not None and self.time_steps < 1:
             raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
         for name in ("learning_rate", "max_gradient_norm"):
@@ -138,6 +146,8 @@ class PPOSettings:
         for name in ("total_steps", "environments", "rollout_steps", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("hidden", "value_hidden"):
+            check_hidden(name, getattr(self, name))
         positive = ("learning_rate", "clip", "max_gradient_norm", "initial_std", "reward_scale")
         for name in positive:
             if not 0 < getattr(self, name) < math.inf:

@@ -9,6 +9,7 @@ import pytest
 
 from mirrorpo.agents import agent_files, ppo, training_run
 from mirrorpo.simulation import evaluation, tasks
+from mirrorpo.simulation.policy import new_policy
 from mirrorpo.training_settings import PPOSettings
 from tests import point_task
 
@@ -147,8 +148,46 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(point, tmp_path):
     assert picked.episodes == 6
     assert agent_files.load(tmp_path / "whole" / "chosen")[1] == picked
 
+    before = {path.name: path.read_bytes() for path in (tmp_path / "whole").glob("*.*")}
+    for name, message in (
+        ("config", r"config\.json exists already, and is no card"),
+        ("state", r"state\.safetensors exists already, and is no agent"),
+        ("../config", "is no file's name"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training_run.pick(tmp_path / "whole", point, 20.0, name, candidates=2, episodes=6)
+    with pytest.raises(ValueError, match="candidates must be at least 1"):
+        training_run.pick(tmp_path / "whole", point, 20.0, "chosen", candidates=0)
+    training_run.pick(tmp_path / "whole", point, 20.0, "chosen", candidates=2, episodes=6)
+    after = {path.name: path.read_bytes() for path in (tmp_path / "whole").glob("*.*")}
+    assert after == before, "an agent of the same name alone is replaced, here by itself"
+
     with pytest.raises(ValueError, match="other settings"):
         training_run.train(point, TINY, 1, tmp_path / "whole", **arguments)
+
+
+def test_an_agent_of_another_robot_and_numbers_out_of_range_are_refused_before_training(
+    point, tmp_path
+):
+    zeros, ones = np.zeros(5, "f4"), np.ones(5, "f4")
+    other = new_policy(jax.random.key(0), 3, zeros, ones, (8,))
+    for message, given in (
+        ("5 observations, but task 'point'", {"start": other}),
+        ("evaluate_every must be at least 1, not 0", {"evaluate_every": 0}),
+        ("seed must be between", {"seed": 2**40}),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training_run.train(point, TINY, **{"seed": 0, "out": tmp_path / "run", **given})
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="hidden: each layer has at least 1 unit, not 0"):
+        PPOSettings(hidden=(8, 0))
+
+
+@pytest.mark.parametrize("content", ["[1]", "{}", '{"settings": {"task": "hopper"}}'])
+def test_a_folder_that_is_no_run_of_training_names_no_task(content, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"no run of|JSON object"):
+        training_run.task_of(tmp_path)
 
 
 @pytest.mark.parametrize(

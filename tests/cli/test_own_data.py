@@ -165,9 +165,14 @@ def test_mistakes_are_one_line_and_write_nothing(files, tmp_path, capsys):
     ):
         assert said in refused(capsys, "data", "import", *words, "--out", out)
     assert not out.exists()
-    assert "end the name so" in refused(capsys, "data", "import", steps, "--out", "a.npz")
+    assert "end the name in" in refused(capsys, "data", "import", steps, "--out", "a.npz")
     taken = files / "pool.safetensors"
     assert "exists already" in refused(capsys, "data", "import", steps, "--out", taken)
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"my": "notes"}')
+    said = refused(capsys, "data", "import", steps, "--out", notes.with_suffix(".safetensors"))
+    assert "notes.json exists already, and is no card of MirrorPO" in said
+    assert notes.read_text() == '{"my": "notes"}'
     other = write_npz(tmp_path / "other.npz", actions=np.zeros((576, 3)))
     told = refused(capsys, "data", "import", other, "--task", "point", "--out", out)
     assert "--task point has 2 observations and 1 actions" in told

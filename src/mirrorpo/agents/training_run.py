@@ -9,11 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import json_lines, runs, typed, versions
+from mirrorpo import files, json_lines, runs, seeds, typed, versions
 from mirrorpo.agents import agent_files
 from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.divergence import Diverged
 from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.simulation.evaluation import check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask
 from mirrorpo.training_settings import PPOSettings
@@ -77,9 +78,15 @@ def train(
         The last policy's file.
 
     Raises:
-        ValueError: `out` holds another run, or the curve alone of this one.
+        ValueError: `out` holds another run, or the curve alone of this one; a number out of range;
+            or `start` is a policy for another robot.
         Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
+    seeds.check(seed)
+    if evaluate_every < 1:
+        raise ValueError(f"evaluate_every must be at least 1, not {evaluate_every}.")
+    if start is not None:
+        check_sizes(start, task)
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
     config = {
@@ -195,8 +202,13 @@ def pick(
         episodes: the number of episodes of each score; at least 1.
 
     Raises:
-        ValueError: the folder holds no checkpoints.
+        ValueError: the folder holds no checkpoints, a number below 1, or a name that is no file's
+            or that a file of the run has.
     """
+    for option, value in (("candidates", candidates), ("episodes", episodes)):
+        if value < 1:
+            raise ValueError(f"{option} must be at least 1, not {value}.")
+    chosen_file = _free_place(out, name)
     paths = sorted((out / CHECKPOINTS).glob("*.safetensors"))
     if not paths:
         raise ValueError(f"{out} holds no checkpoints of a PPO run.")
@@ -216,8 +228,43 @@ def pick(
         versions=versions.installed(),
     )
     chosen = agent_files.measured(policy, task, chosen)
-    agent_files.save(out / f"{name}.safetensors", policy, chosen)
+    agent_files.save(chosen_file, policy, chosen)
     return chosen
+
+
+def _free_place(out: Path, name: str) -> Path:
+    """The file of the chosen agent, which may replace another agent of the same name alone."""
+    path = out / f"{name}{files.WITH_CARD}"
+    if name != files.file_name(name):
+        raise ValueError(f"--name {name!r:.60} is no file's name: {files.file_name(name)} is.")
+    if path.is_file():
+        try:
+            agent_files.load(path)
+        except ValueError:
+            raise ValueError(
+                f"{path} exists already, and is no agent: it is not overwritten. Choose another "
+                "name."
+            ) from None
+    files.check_place_of_card(path)
+    return path
+
+
+def task_of(out: Path) -> tuple[str, str | None]:
+    """The name of the task of a run of `train`, and its physics engine.
+
+    Raises:
+        ValueError: the folder holds no such run.
+    """
+    config = files.read_object(out / runs.CONFIG, "a run's configuration")
+    settings = config.get("settings")
+    if not isinstance(settings, dict) or settings.get("command") != "agents train":
+        raise ValueError(f"{out} holds no run of `mirrorpo agents train`.")
+    where = f"{out / runs.CONFIG}: "
+    backend = settings.get("backend")
+    return (
+        typed.check(settings.get("task"), str, f"{where}task"),
+        None if backend is None else typed.check(backend, str, f"{where}backend"),
+    )
 
 
 def _policy_file(out: Path, steps: int) -> Path:

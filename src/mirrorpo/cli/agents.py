@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo import places
+from mirrorpo import files, places, seeds
 from mirrorpo.cli.console import console, new_table, progress
 from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
@@ -74,6 +74,7 @@ def train(
         until_return: stop when the mean of 100 episodes reaches this true return.
         evaluate_every: environment steps between evaluations.
     """
+    seeds.check(seed)
     start_jax()
     from mirrorpo import runs
     from mirrorpo.agents import agent_files, training_run
@@ -131,13 +132,12 @@ def pick(
         task: the run's, which must be named where it is a FILE.py:FUNCTION.
     """
     start_jax()
-    from mirrorpo import files, runs
     from mirrorpo.agents import training_run
     from mirrorpo.simulation import tasks
 
-    config = files.read_json(run / runs.CONFIG, "a run's configuration")["settings"]
-    name_of_task = UserText(task) if task else config["task"]
-    loaded = tasks.load(name_of_task, config["backend"] if task in (None, config["task"]) else None)
+    of_run, backend = training_run.task_of(run)
+    name_of_task = UserText(task) if task else of_run
+    loaded = tasks.load(name_of_task, backend if task in (None, of_run) else None)
     card = training_run.pick(run, loaded, near, name, candidates, episodes)
     console.print(
         f"{run / name}.safetensors: true return {card.return_mean:.0f} ± "
@@ -186,6 +186,7 @@ def calibrate(
     """
     if out is not None and out.exists() and (out.is_file() or any(out.iterdir())):
         raise ValueError(f"--out {out} is not a new folder: nothing is overwritten.")
+    seeds.check(seed)
     if out is not None:
         places.check(out, f"--out {out}")
     start_jax()
@@ -193,7 +194,7 @@ def calibrate(
 
     done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
     if out is not None:
-        done.write(out)
+        files.write_folder_atomically(out, done.write)
     heads = ("coefficient", "return", "s.e.")
     table = new_table(*heads, numbers=heads, title=f"{done.agent} on {task}")
     for row in done.curve.itertuples():
@@ -241,10 +242,10 @@ def limbs(
     if not agent:
         raise ValueError("Name at least one agent.")
     beside = out.with_suffix(".csv")
-    _check_new_file(out, ".png")
-    _check_new_file(beside, ".csv")
+    places.check_new(out, f"--out {out}", ".png")
+    places.check_new(beside, f"--out {beside}", ".csv")
+    seeds.check(seed)
     start_jax()
-    from mirrorpo import files
     from mirrorpo.agents import agent_files, limb_use
     from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
@@ -311,7 +312,8 @@ def render(
             second in an animation.
         backend: physics engine; the agent's own by default on its own task.
     """
-    _check_new_file(out, ".png", ".gif")
+    places.check_new(out, f"--out {out}", ".png", ".gif")
+    seeds.check(seed)
     for option, value in (("steps", steps), ("frames", frames)):
         if value is not None and value < 1:
             raise ValueError(f"--{option} must be at least 1, not {value}.")
@@ -344,12 +346,3 @@ def render(
 
 def _with_error(estimate: "Estimate", decimals: int) -> str:
     return f"{estimate.value:.{decimals}f} ± {estimate.standard_error:.{decimals}f}"
-
-
-def _check_new_file(path: Path, *endings: str) -> None:
-    """Raise ValueError unless `path` can be written as a new file with one of `endings`."""
-    if path.suffix not in endings:
-        raise ValueError(f"--out {path}: end the name in {' or '.join(endings)}.")
-    if path.exists():
-        raise ValueError(f"--out {path} exists already: nothing is overwritten.")
-    places.check(path, f"--out {path}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from mirrorpo import protocols
+from mirrorpo import protocols, seeds
 from mirrorpo.discovery import strategy
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
@@ -179,7 +179,7 @@ class DiscoverySettings:
         for name in ("rows", "validation_rows"):
             value = getattr(self, name)
             _require(value is None or value >= 1, name, value, "at least 1")
-        _require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
+        seeds.check(self.seed)
         for name in ("sigma", "step_size"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "positive and finite")

@@ -65,7 +65,8 @@ def generate(
     Raises:
         ValueError: an unknown name, a number out of range, or a file that exists already.
     """
-    _check_new(out)
+    if out is not None:
+        places.check_new(Path(out), f"--out {out}", ENDING)
     asked = GenerateSettings(
         variant, rows, seed, episode_length, backend, given.text_of(better), given.text_of(worse)
     )
@@ -150,7 +151,8 @@ def label(
     Raises:
         ValueError: a file that is not a pool, an unknown variant, or a file that exists already.
     """
-    _check_new(out)
+    if out is not None:
+        places.check_new(Path(out), f"--out {out}", ENDING)
     asked = LabelSettings(variant, seed)
     start_jax()
     from mirrorpo.preferences import data
@@ -269,7 +271,7 @@ class DataFile:
         Raises:
             ValueError: something is there already, or the place cannot be written.
         """
-        _check_new(file)
+        places.check_new(Path(file), f"--out {file}", ENDING)
         self._source.save(Path(file))
         return Path(file)
 
@@ -285,7 +287,7 @@ class DataFile:
         from mirrorpo.preferences.data import Pool
         from mirrorpo.preferences.own import exchange
 
-        _check_new(file, ending=None)
+        places.check_new(Path(file), f"--out {file}")
         if not isinstance(self._source, Pool):
             raise ValueError(f"{self.file} is a labelled dataset: only a pool is exported.")
         exchange.write(self._source, Path(file))
@@ -311,15 +313,3 @@ def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:
         return Path(out), None
     folder = RunFolder(Path(tempfile.mkdtemp(prefix="mirrorpo-data-")), is_temporary=True)
     return folder.path / f"{name}{ENDING}", folder
-
-
-def _check_new(out: PathLike | None, ending: str | None = ENDING) -> None:
-
-    if out is None:
-        return
-    out = Path(out)
-    if ending is not None and out.suffix != ending:
-        raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
-    if out.exists():
-        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
-    places.check(out, f"--out {out}")

@@ -73,9 +73,7 @@ def recommend(
     seed = RecommendSettings(seed=seed).seed
     file, target = Path(data), None if out is None else Path(out)
     if target is not None:
-        if target.is_dir():
-            raise ValueError(f"--out {target} is a folder: name a JSON file.")
-        places.check(target, f"--out {target}")
+        places.check_replaceable(target, f"--out {target}", '"recommendations"')
     progress(0, _STEPS, "reading")
     texts = None if file.suffix == ".safetensors" else _texts(file, split, format, columns)
     if texts is None and (columns or split or format != RecommendSettings.format):

@@ -84,7 +84,10 @@ def report(
     alone = file is not None and file.suffix == ".html"
     folder = choose(out, "report", _name(shown))
     page = folder.path if alone else folder.path / PAGE
-    places.check(page, f"--out {folder.path}")
+    if alone:
+        places.check_replaceable(page, f"--out {page}", "<title>MirrorPO: ")
+    else:
+        places.check(page, f"--out {folder.path}")
     start_jax()
     from mirrorpo.reporting.page import render
 
@@ -209,7 +212,7 @@ def _write_markdown(run: Path, out: Path) -> Report:
     from mirrorpo.reporting import comparison, written
     from mirrorpo.reporting.page import reading
 
-    places.check(out, f"--out {out}")
+    places.check_replaceable(out, f"--out {out}", "Interquartile mean [95 % interval]")
     try:
         found = comparison.read(run)
         tables = written.markdown(found)

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirrorpo import typed
+from mirrorpo import seeds, typed
 from mirrorpo.protocols import check_actions
-
-LARGEST_SEED = 2**31 - 1
-
-
-def check_seed(seed: int) -> None:
-    """Raise ValueError for a seed that no random generator here takes."""
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ValueError(f"seed must be between 0 and 2**31 - 1, not {seed}.")
 
 
 def _at_least_one(settings: object, *names: str) -> None:
@@ -49,7 +41,7 @@ class TrainedAgents:
     def __post_init__(self) -> None:
         typed.settle(self)
         _at_least_one(self, "seeds", "episodes")
-        check_seed(self.seed)
+        seeds.check(self.seed)
         if self.actions is not None:
             check_actions(self.actions)
 
@@ -79,7 +71,7 @@ class GenerateSettings:
     def __post_init__(self) -> None:
         typed.settle(self)
         _at_least_one(self, "rows", "episode_length")
-        check_seed(self.seed)
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)
@@ -96,7 +88,7 @@ class LabelSettings:
 
     def __post_init__(self) -> None:
         typed.settle(self)
-        check_seed(self.seed)
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)
@@ -123,7 +115,7 @@ class EvaluateSettings:
         typed.settle(self)
         check_actions(self.actions)
         _at_least_one(self, "episodes")
-        check_seed(self.seed)
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)
@@ -146,7 +138,7 @@ class ExplainSettings:
     def __post_init__(self) -> None:
         typed.settle(self)
         _at_least_one(self, "max_terms")
-        check_seed(self.seed)
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)
@@ -230,7 +222,7 @@ class RecommendSettings:
 
     def __post_init__(self) -> None:
         typed.settle(self)
-        check_seed(self.seed)
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo import array_files, damage, files, versions
+from mirrorpo import array_files, damage, files, seeds, versions
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.preferences import blocks, validation
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
@@ -216,8 +216,7 @@ def simulate(
     """
     if rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}.")
-    if not 0 <= seed < 2**31:
-        raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {seed}.")
+    seeds.check(seed)
     own = sources.choose(task.name, better, worse, rows)
     loaded = [
         agent_files.load_source(name, option)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, json_lines, typed
+from mirrorpo import files, json_lines, seeds, typed
 from mirrorpo.language.trl_names import torch, transformers
 
 
@@ -37,8 +37,7 @@ class Decoding:
             raise ValueError(f"temperature must be at least 0, not {self.temperature}.")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be between 0 and 2**31 - 1, not {self.seed}.")
+        seeds.check(self.seed)
 
 
 @dataclass(frozen=True)

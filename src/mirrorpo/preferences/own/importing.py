@@ -31,11 +31,7 @@ def run(file: Path, out: Path, settings: ImportSettings) -> list[str]:
         ValueError: a fault of a file or an option, in one line; nothing is written then.
         ModuleNotFoundError: the file takes a package that is not installed.
     """
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out {out}: data are written as safetensors; end the name so.")
-    if out.exists():
-        raise ValueError(f"--out {out} exists already: nothing is overwritten.")
-    places.check(out, f"--out {out}")
+    places.check_new(out, f"--out {out}", files.WITH_CARD)
     settings.check()
     made, read = _make(file, settings)
     made.save(out)

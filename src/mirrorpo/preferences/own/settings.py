@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mirrorpo import seeds
+
 Ties = Literal["drop", "half"]
 One = Literal["second", "first"]
 MinusOne = Literal["equal", "skipped"]
@@ -141,8 +143,7 @@ class ImportSettings:
             raise ValueError("--backend is a task's: name it by --task.")
         if self.episode_length is not None and self.episode_length < 1:
             raise ValueError(f"episode_length must be at least 1, not {self.episode_length}.")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"The seed must be between 0 and 2**31 - 1, not {self.seed}.")
+        seeds.check(self.seed)
         of_pools = ("sources", "better", "worse", "start", "rows")
         given = [name for name in of_pools if getattr(self, name) is not None]
         if self.labels is not None and given:
