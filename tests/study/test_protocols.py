@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mirrorpo import protocols
@@ -33,24 +35,24 @@ def test_the_recommended_protocol_tunes_on_data_that_no_score_uses():
 
 
 def test_the_paper_tunes_over_a_grid_and_the_recommended_protocol_by_equal_trials():
-    assert BenchSettings(protocol="paper").tune_by == "grid"
-    settings = BenchSettings()
+    assert BenchSettings(protocol="paper", search=True).tune_by == "grid"
+    settings = BenchSettings(search=True)
     assert (settings.tune_by, settings.trials, settings.search_seeds) == ("trials", 24, 2)
-    assert BenchSettings(protocol="paper", tune_by="trials").trials == 24
+    assert BenchSettings(protocol="paper", search=True, tune_by="trials").trials == 24
 
 
 def test_a_run_records_how_it_tunes_by_trials_and_nothing_new_where_it_does_not():
     assert {"tune_by", "trials"} <= set(BenchSettings(search=True).recorded)
-    for settings in (BenchSettings(), BenchSettings(search=True, tune_by="grid", trials=7)):
+    for settings in (BenchSettings(), BenchSettings(search=True, tune_by="grid")):
         assert not {"tune_by", "trials"} & set(settings.recorded)
 
 
 def test_the_agents_of_a_trial_are_spread_over_draws_that_no_score_uses():
-    settings = BenchSettings(task="reviews", protocol="small")
+    settings = BenchSettings(task="reviews", protocol="small", search=True)
     assert len(set(settings.searched)) == settings.search_seeds == 2
     scored = [settings.draw_of(seed) for seed in range(8)]
     assert len({*scored, *settings.searched}) == 10
-    assert len(BenchSettings(task="reviews", protocol="small", search_seeds=1).searched) == 1
+    assert len(replace(settings, search_draws=None, search_seeds=1).searched) == 1
 
 
 @pytest.mark.parametrize("kind", [BenchSettings, DiscoverySettings, protocols.Training])
@@ -67,7 +69,11 @@ def test_an_unknown_protocol_names_the_near_one(kind):
         ({"data_draws": 0}, "data_draws must be at least 1"),
         ({"tune_on": "both"}, "tune_on must be own or score"),
         ({"tune_by": "hand"}, "tune_by must be grid or trials"),
-        ({"trials": 0}, "trials must be at least 1"),
+        ({"search": True, "trials": 0}, "trials must be at least 1"),
+        ({"trials": 3}, "trials: only with --search"),
+        ({"tune_by": "grid", "search_draws": 2}, "tune_by, search_draws: only with --search"),
+        ({"search": True, "tune_by": "grid", "trials": 3}, "trials: only with --tune-by trials"),
+        ({"search": True, "protocol": "paper", "trials": 3}, "only with --tune-by trials"),
         ({"search_draws": 0}, "search_draws must be between 1 and search_seeds"),
         ({"search_draws": 3}, "search_draws must be between 1 and search_seeds"),
         ({"data": "pool.safetensors", "search_draws": 2}, "search_draws must be 1 with data"),

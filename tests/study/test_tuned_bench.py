@@ -181,7 +181,7 @@ def test_trials_that_diverge_are_recorded_and_never_chosen(folder, tmp_path):
 
 
 def test_a_search_of_a_grid_says_how_near_its_edge_the_choice_is(folder, tmp_path):
-    settings = asked(folder, tune_by="grid", algorithms=("dpo",))
+    settings = asked(folder, tune_by="grid", trials=None, algorithms=("dpo",))
     run(settings, tmp_path / "run", folder, Formula(peak=300.0))
     one = tuning.read(tmp_path / "run")["dpo", "base"]
     assert (one.by, one.trials, one.agents) == ("grid", 5, 10)
@@ -192,7 +192,7 @@ def test_a_search_of_a_grid_says_how_near_its_edge_the_choice_is(folder, tmp_pat
 
 def test_a_run_of_another_budget_is_refused(folder, tmp_path):
     run(asked(folder), tmp_path / "run", folder, Formula())
-    for change in ({"trials": 9}, {"tune_by": "grid"}):
+    for change in ({"trials": 9}, {"tune_by": "grid", "trials": None}):
         with pytest.raises(ValueError, match="other settings"):
             run(asked(folder, **change), tmp_path / "run", folder, Formula())
 

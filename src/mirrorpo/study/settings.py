@@ -1,6 +1,6 @@
 """What a bench measures, typed and validated; light to import."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,6 +19,7 @@ _TEXTS_ONLY = (
     *("best_of", "target_steps", "target_learning_rate", "sample_batch"),
 )
 _OF_THE_USERS = ("prompts", "reward")
+_HOW_TO_SEARCH = ("tune_by", "trials", "search_draws")
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         self._refuse_those_of_others()
+        asked = {name: getattr(self, name) for name in _HOW_TO_SEARCH}
         if self.data is not None:
             for name in ("data_draws", "search_draws"):
                 if (getattr(self, name) or 1) > 1:
@@ -178,18 +180,17 @@ class BenchSettings:
                         f"{name} must be 1 with data from a file, not {getattr(self, name)}."
                     )
                 object.__setattr__(self, name, 1)
-        asked_draws = self.search_draws
         protocols.settle(self, protocols.TEXTS if self.is_of_texts else protocols.PROTOCOLS)
         for name in ("search_seeds", "search_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if asked_draws is None:  # the protocol's number is for its own number of agents
+        if asked["search_draws"] is None:  # the protocol's number is for its own number of agents
             few = min(self.search_draws or 1, self.search_seeds)
             object.__setattr__(self, "search_draws", few)
-        elif not 1 <= asked_draws <= self.search_seeds:
+        elif not 1 <= asked["search_draws"] <= self.search_seeds:
             raise ValueError(
                 f"search_draws must be between 1 and search_seeds ({self.search_seeds}): a trial's "
-                f"agents are spread over them. It is {asked_draws}."
+                f"agents are spread over them. It is {asked['search_draws']}."
             )
         for name in ("rows", "curve_episodes"):
             value = getattr(self, name)
@@ -199,6 +200,7 @@ class BenchSettings:
             raise ValueError(f"tune_by must be grid or trials, not {self.tune_by!r}.")
         if self.trials is None or self.trials < 1:
             raise ValueError(f"trials must be at least 1, not {self.trials}.")
+        self._leave_out_those_of_a_search(asked)
         check_data_seed(self.data_seed)
         if not self.is_of_texts:
             protocols.check_actions(self.actions)
@@ -226,6 +228,20 @@ class BenchSettings:
                 f"{'it' if len(given) == 1 else 'them'} out, or name {self._fitting(given)} as the "
                 "task."
             )
+
+    def _leave_out_those_of_a_search(self, asked: Mapping[str, object]) -> None:
+        """See that what says how to search is not given where nothing is searched so."""
+        of_grid = ("trials",) if self.tune_by == "grid" else ()
+        unused: Sequence[str] = of_grid if self.search else _HOW_TO_SEARCH
+        given = [name for name in unused if asked[name] is not None]
+        if given:
+            wanted = "--tune-by trials" if self.search else "--search"
+            raise ValueError(
+                f"{', '.join(given)}: only with {wanted}. Add it, or leave "
+                f"{'it' if len(given) == 1 else 'them'} out."
+            )
+        for name in unused:
+            object.__setattr__(self, name, None)
 
     def _fitting(self, given: Sequence[str]) -> str:
         """A task that settings fit."""

@@ -64,8 +64,8 @@ def settings(robot: str, algorithms: Sequence[str], search: bool = True) -> Benc
         data_draws=2,
         search=search,
         tune_on="own",
-        tune_by="trials",
-        trials=6,
+        tune_by="trials" if search else None,
+        trials=6 if search else None,
         search_seeds=1,
         search_episodes=4,
     )

@@ -135,8 +135,10 @@ def told(error: Exception) -> str:
     if os.environ.get("MIRRORPO_TRACEBACK"):
         raise error
     line = " ".join(str(error).split()) or "no more is known"
-    # Of other errors the text alone says little: "KeyError: 'score'".
-    if not isinstance(error, (ValueError, OSError)):
+    if isinstance(error, KeyError):
+        line = f"a value is missing in one of its files: {error}."
+    elif not isinstance(error, (ValueError, OSError)):
+        # Of other errors the text alone says little.
         line = f"{type(error).__name__}: {line}"
     return line if len(line) <= _MOST_LETTERS else f"{line[: _MOST_LETTERS - 1]}…"
 
