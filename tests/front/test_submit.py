@@ -48,14 +48,15 @@ def light(light_robot, monkeypatch, tmp_path):
     whole = suite.settings
 
     def small(*given, **named):
+        settings = whole(*given, **named)
         return dataclasses.replace(
-            whole(*given, **named),
+            settings,
             rows=16,
             epochs=2,
             time_steps=4,
             seeds=2,
             episodes=2,
-            trials=2,
+            trials=2 if settings.search else None,
         )
 
     monkeypatch.setattr(suite, "settings", small)
