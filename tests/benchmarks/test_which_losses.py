@@ -70,10 +70,9 @@ def test_kinds_are_told_by_the_gradients(name, kind):
 
 def test_runs_of_one_draw_on_other_trajectories_are_named():
     results = Path(__file__).parents[2] / "results"
-    apart = ["leaderboard-tla", "leaderboard-tla-specialists", "leaderboard-tla-noisy"]
+    apart = ["leaderboard-tla", "leaderboard-tla-noisy"]
     assert which_losses.unlike_data([results / name for name in apart]) == [
-        "noisy:0.3: leaderboard-tla-noisy have other trajectories than leaderboard-tla, "
-        "leaderboard-tla-specialists."
+        "noisy:0.3: leaderboard-tla-noisy have other trajectories than leaderboard-tla."
     ]
     alike = ["walker2d-steady", "leaderboard-walker2d", "leaderboard-walker2d-rest"]
     assert which_losses.unlike_data([results / name for name in alike]) == []
