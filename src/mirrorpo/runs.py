@@ -84,7 +84,8 @@ def claim(
         )
         made_by = run_kinds.of(document)
         is_other = kind is not None and made_by not in (kind, "other")
-        if (names or is_other) and not _has_begun(out):
+        changed = [name for name, sum_ in contents.items() if before.get(name, sum_) != sum_]
+        if (names or is_other or changed) and not _has_begun(out):
             # What stopped it was a mistake that has been corrected.
             if lock:
                 _empty(out)
@@ -100,7 +101,6 @@ def claim(
                 f"{out} holds a run with other settings ({', '.join(names)} differ). Choose "
                 "another --out, or repeat that run's own command to continue it."
             )
-        changed = [name for name, sum_ in contents.items() if before.get(name, sum_) != sum_]
         if changed:
             raise ValueError(
                 f"{out} holds a run that began with another content of {', '.join(changed)}. "

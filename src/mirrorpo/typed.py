@@ -116,16 +116,21 @@ def check(value: Any, hint: Any, name: str) -> Any:
 
 def _in_words(hint: Any) -> str:
     names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
-    names[Path] = "a path"
+    names |= {Path: "a path", dict: "an object"}
     if hint in names:
         return names[hint]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_in_words(one) for one in inner)
+        words = dict.fromkeys(map(_in_words, inner))
+        named = [one for one in words if one != _OTHER] or [_OTHER]
+        return " or ".join(named)
     if origin is typing.Literal:
         return " or ".join(map(str, inner))
     if origin in (tuple, list, Sequence):
         return "a list"
     if origin in (dict, Mapping):
         return "an object"
-    return "null" if hint is type(None) else "of another kind"
+    return "null" if hint is type(None) else _OTHER
+
+
+_OTHER = "of another kind"

@@ -328,7 +328,7 @@ def test_a_local_file_of_difficulties_is_used(tmp_path, monkeypatch):
 def test_a_wrong_difficulty_file_is_one_line(tmp_path):
     pairs, preferences = lengths_only(10, 0)
     for path, message in (
-        (tmp_path / "none.csv", "No difficulty file"),
+        (tmp_path / "none.csv", "No file of difficulties"),
         (difficulty_file(tmp_path / "few.csv", 7), "has no instruction 7 .and 2 more"),
     ):
         with pytest.raises(ValueError, match=message):

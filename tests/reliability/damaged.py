@@ -339,8 +339,7 @@ def _language(folder: Path) -> list[Kind]:
     import torch
 
     from mirrorpo import files, json_lines
-    from mirrorpo.language.align import run
-    from mirrorpo.language.models import generation
+    from mirrorpo.language.training import checkpoints
     from mirrorpo.language.text_task import fine_tuning, kept
     from mirrorpo.language.text_task.pool import PoolContent
     from mirrorpo.language.training import memory, reference
@@ -388,5 +387,5 @@ def _language(folder: Path) -> list[Kind]:
             pool,
             lambda: kept.read(pool, "a pool of continuations", PoolContent),
         ),
-        Kind("a checkpoint's state", state, lambda: run.last_checkpoint(folder)),
+        Kind("a checkpoint's state", state, lambda: checkpoints.newest(folder)),
     ]

@@ -18,7 +18,7 @@ _ADVICE = {
 _NO_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out of memory|bad_alloc|can't allocate memory", re.I)
 _NOT_WRITTEN = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|StorageFull|FileTooLarge"
-    r"|PytorchStreamWriter failed writing|unexpected pos \d+ vs",
+    r"|PytorchStreamWriter failed writing|unexpected pos \d+ vs|basic_ios::clear|iostream error",
     re.I,
 )
 # The temporary name of a file that is written atomically.
@@ -47,8 +47,9 @@ def explain(error: BaseException) -> str | None:
             f"The text {error.object[error.start : error.end]!r:.40} cannot be written as "
             f"{error.encoding}: set PYTHONUTF8=1, or rename what holds it."
         )
-    written_by_others = isinstance(error, RuntimeError) or type(error).__name__ == "SafetensorError"
-    if written_by_others and _NOT_WRITTEN.search(text):
+    # Of safetensors, and of tokenizers, which raises what is an Exception and nothing more.
+    written_by_others = type(error) is Exception or type(error).__name__ == "SafetensorError"
+    if (written_by_others or isinstance(error, RuntimeError)) and _NOT_WRITTEN.search(text):
         return f"A file cannot be written ({text:.160}). {_ADVICE[errno.ENOSPC]}"
     return None
 

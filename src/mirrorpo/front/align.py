@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirrorpo import files, runs
+from mirrorpo import damage, files, runs, typed
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -70,22 +69,24 @@ def align(
     from mirrorpo import objectives
     from mirrorpo.language.align import recipe as recipes
     from mirrorpo.language.align import run, short_form
+    from mirrorpo.language.training import checkpoints
     from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
-    from mirrorpo.study import tryout
+    from mirrorpo.study import algorithms, tryout
 
     values = _values(set)
-    if seed is not None:
-        values["seed"] = seed
-    if format is not None:
-        values["dataset_format"] = format
-    file = Path(recipe)
+    given = AlignSettings(seed=seed, format=format, smoke=smoke)
+    if given.seed is not None:
+        values["seed"] = given.seed
+    if given.format is not None:
+        values["dataset_format"] = given.format
+    file = typed.check(recipe, Path, "recipe")
     wanted = recipes.load(file, values)
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
-    if smoke:
+    if given.smoke:
         wanted = short_form.shrink(wanted)
     datasets.disable_progress_bars()
-    folder = choose(out, "align", _name(file, wanted, smoke))
+    folder = choose(out, "align", _name(file, wanted, given.smoke))
     with writing(folder) as path:
         config = run.settings(wanted, path / "checkpoints")
         if config.world_size > 1 and folder.is_temporary:
@@ -97,14 +98,16 @@ def align(
         with config.main_process_first(local=False):
             trained = objectives.to_dict(objective)
             settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
-            runs.claim(path, settings, lock=is_first, kind="align")
+            code = algorithms.Algorithm(wanted.objective, objective).checksum
+            contents = {wanted.objective: code, **run.contents(wanted, data)}
+            runs.claim(path, settings, contents, lock=is_first, kind="align")
         if data is None:
-            found = files.read_json(results, "results")
-            return Alignment(found, (), True, is_first, folder)
+            return Alignment(_finished(results, path / _MODEL), (), True, is_first, folder)
         for note in data.notes if is_first else ():
             say(note)
         trainer = run.trainer(wanted, objective, config, data, path / runs.METRICS, progress)
-        trainer.train(run.last_checkpoint(path / "checkpoints"))
+        say_damage = damage.say if is_first else lambda line: None
+        trainer.train(checkpoints.newest(path / "checkpoints", say_damage))
         scores: dict[str, object] = {}
         if trainer.diverged():
             scores = {"diverged": True, "steps": trainer.lost_at or trainer.state.global_step}
@@ -120,6 +123,29 @@ def align(
 
 
 _MODEL = "model"
+
+
+def _finished(results: Path, model: Path) -> dict[str, object]:
+    """The scores of a finished run, whose model must be there."""
+    from mirrorpo.language.training import checkpoints
+
+    again = (
+        f"Restore it, or remove {results}: the same command then makes it again from the last "
+        "checkpoint."
+    )
+    scores = files.read_object(results, "an align run's results")
+    try:
+        typed.check(scores, dict[str, float | bool | None], "it")
+        if scores.get("diverged"):
+            typed.check(scores.get("steps"), int, "steps")
+            return scores
+    except typed.WrongTypeError as error:
+        raise ValueError(f"{results} is damaged: {error}. {again}") from None
+    if not [*model.glob("*.safetensors"), *model.glob("*model*.bin")]:
+        raise ValueError(f"{results.parent} is finished, but {model} holds no model. {again}")
+    if fault := checkpoints.fault_of(model):
+        raise ValueError(f"{model} is damaged ({fault}). {again}")
+    return scores
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,12 +220,12 @@ def _values(changes: Changes) -> dict[str, object]:
     if isinstance(changes, str):
         changes = (changes,)
     if isinstance(changes, Mapping):
-        values = {
-            key: os.fspath(value) if isinstance(value, os.PathLike) else value
-            for key, value in changes.items()
-        }
+        if strange := [key for key in changes if not isinstance(key, str)]:
+            raise ValueError(f"set has the name {strange[0]!r:.40}, but names must be texts.")
+        values = {key: yaml_settings.plain(value, key) for key, value in changes.items()}
     else:
-        texts = assignments(changes, "--set", "write key=value, as in learning_rate=1e-5.")
+        given = typed.check(changes, tuple[str, ...], "set")
+        texts = assignments(given, "--set", "write key=value, as in learning_rate=1e-5.")
         values = {
             key: text.strip() if key == "objective" else yaml_settings.parse(text)
             for key, text in texts.items()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirrorpo import files, json_lines, runs
+from mirrorpo import files, json_lines, runs, typed
 from mirrorpo.front.options import text_of
 from mirrorpo.front.run_folder import (
     Out,
@@ -82,27 +81,49 @@ def judge(
         ImportError: the extra `llm` is not installed.
     """
     from mirrorpo.language.judging import answers, run
-    from mirrorpo.language.models import generation
+    from mirrorpo.language.judging import difficulty as difficulties
+    from mirrorpo.language.models import generation, model_files
     from mirrorpo.runtime import cache as caches
 
-    kept = _path(cache)
-    if baseline is not None:
+    named = typed.check(text_of(model), str, "model")
+    given = JudgeSettings(
+        baseline=text_of(baseline),
+        prompts=_path(prompts, "prompts"),
+        judge=typed.check(text_of(judge), str, "judge"),
+        adapter=text_of(adapter),
+        baseline_adapter=text_of(baseline_adapter),
+        difficulty=_path(difficulty, "difficulty"),
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    kept = _path(cache, "cache")
+    if given.baseline is not None:
         caches.check(kept)
-    decoding = generation.Decoding(max_new_tokens, temperature, top_p, batch_size, seed)
-    chosen = run.load_judge(os.fspath(judge)) if baseline is not None else None
-    instructions = None if prompts is None else answers.read_instructions(Path(prompts))
-    contestants = [run.Contestant(os.fspath(model), text_of(adapter))]
-    if baseline is not None:
-        contestants.append(run.Contestant(os.fspath(baseline), text_of(baseline_adapter)))
+    decoding = generation.Decoding(
+        given.max_new_tokens, given.temperature, given.top_p, given.batch_size, given.seed
+    )
+    chosen = run.load_judge(given.judge) if given.baseline is not None else None
+    instructions = None if given.prompts is None else answers.read_instructions(given.prompts)
+    contestants = [run.Contestant(named, given.adapter)]
+    if given.baseline is not None:
+        contestants.append(run.Contestant(given.baseline, given.baseline_adapter))
+    contents: dict[str, str] = {}
+    for contestant in contestants:
+        if not contestant.is_file:
+            contents |= model_files.contents(contestant.name, contestant.adapter)
+    if given.difficulty is not None:
+        difficulties.check(given.difficulty)
+        contents[str(given.difficulty)] = files.checksum(given.difficulty)
     settings = {
         "contestants": [_identity(contestant) for contestant in contestants],
         "instructions": instructions and hashlib.sha256(repr(instructions).encode()).hexdigest(),
         "decoding": dataclasses.asdict(decoding),
         "judge": chosen and run.description(chosen),
-        "difficulty": text_of(difficulty),
+        "difficulty": text_of(given.difficulty),
     }
-    if difficulty is not None and not Path(difficulty).is_file():
-        raise ValueError(f"No file of difficulties at {difficulty}.")
     for contestant in contestants:
         if contestant.is_file:
             if contestant.adapter is not None:
@@ -110,14 +131,16 @@ def judge(
                     f"{contestant.name} is a file of answers: the adapter {contestant.adapter} "
                     "belongs to a model."
                 )
-            given = answers.read(Path(contestant.name))
+            own = answers.read(Path(contestant.name))
             if instructions is not None:
-                answers.select(given, instructions, Path(contestant.name))
+                answers.select(own, instructions, Path(contestant.name))
         elif instructions is None:
             raise ValueError(f"{contestant.name} is a model: name what it answers by --prompts.")
-    folder = choose(out, "judge", f"{Path(model).stem}-{files.digest(settings)[:8]}")
+    # Another content is another default folder; where there is none, the name is as of old.
+    identity = {**settings, "contents": contents} if contents else settings
+    folder = choose(out, "judge", f"{Path(named).stem}-{files.digest(identity)[:8]}")
     with writing(folder) as path:
-        runs.claim(path, settings, kind="judge")
+        runs.claim(path, settings, contents, kind="judge")
         _without_bars()
         prepared = [
             run.prepare(contestant, instructions, decoding, path, role, progress)
@@ -126,9 +149,16 @@ def judge(
         results = None
         if chosen is not None:
             results = run.compare(
-                prepared[0], prepared[1], chosen, path, _path(difficulty), seed, kept, progress
+                prepared[0],
+                prepared[1],
+                chosen,
+                path,
+                given.difficulty,
+                given.seed,
+                kept,
+                progress,
             )
-    return Judgement(os.fspath(model), prepared[0], results, folder)
+    return Judgement(named, prepared[0], results, folder)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,8 +242,9 @@ def _identity(contestant: Contestant) -> dict[str, str | None]:
     return found
 
 
-def _path(path: PathLike | None) -> Path | None:
-    return None if path is None else Path(path)
+def _path(path: PathLike | None, name: str) -> Path | None:
+    found: Path | None = typed.check(path, Path | None, name)
+    return found
 
 
 def _without_bars() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mirrorpo import files, locks, places, runs
+from mirrorpo import files, locks, places, runs, typed
 from mirrorpo.progress import Progress as Progress
 
 PathLike = str | os.PathLike[str]
@@ -96,7 +96,9 @@ def choose(out: Out, command: str, name: str) -> RunFolder:
     """
     if out is None:
         return RunFolder(Path(tempfile.mkdtemp(prefix=f"mirrorpo-{command}-")), True)
-    return RunFolder(runs.default_out(command, name) if isinstance(out, ByName) else Path(out))
+    if isinstance(out, ByName):
+        return RunFolder(runs.default_out(command, name))
+    return RunFolder(typed.check(out, Path, "out"))
 
 
 def opened(folder: PathLike) -> RunFolder:

@@ -159,6 +159,11 @@ class AlignSettings:
     format: str | None = None
     smoke: bool = False
 
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        if self.seed is not None:
+            check_seed(self.seed)
+
 
 @dataclass(frozen=True)
 class JudgeSettings:
@@ -193,6 +198,9 @@ class JudgeSettings:
     top_p: float = 1.0
     batch_size: int = 8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        typed.settle(self)
 
 
 @dataclass(frozen=True)

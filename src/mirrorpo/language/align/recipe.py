@@ -94,6 +94,12 @@ class AlignRecipe:
             raise ValueError(f"seed is {seed!r}, but must be a whole number.")
         self._check_columns()
         self._check_layers()
+        if not 0 <= self.lora_dropout < 1:
+            raise ValueError(
+                f"lora_dropout is {self.lora_dropout}, but must be at least 0 and below 1."
+            )
+        if self.lora_alpha < 1:
+            raise ValueError(f"lora_alpha is {self.lora_alpha}, but must be at least 1.")
         if self.lora_r < 0:
             raise ValueError(f"lora_r is {self.lora_r}, but must be at least 0.")
         if self.lora_r and not self.lora_target_modules:

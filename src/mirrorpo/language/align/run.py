@@ -1,13 +1,14 @@
 """What a recipe asks for: its settings, pairs, model and tokenizer, and the trainer of them."""
 
 import dataclasses
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, yaml_settings
-from mirrorpo.language.models import chat, loading, stand_ins
+from mirrorpo import yaml_settings
+from mirrorpo.language.models import chat, loading, model_files, stand_ins
 from mirrorpo.language.training import rows
 from mirrorpo.language.training.record import Record
 from mirrorpo.language.training.settings import PreferenceConfig
@@ -28,6 +29,8 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
         ValueError: an unknown setting, or a wrong value.
     """
     known = [item.name for item in dataclasses.fields(PreferenceConfig) if item.init]
+    for name in _NOT_OF_A_RECIPE.keys() & recipe.training.keys():
+        raise ValueError(f"{name} is not a setting of a recipe: {_NOT_OF_A_RECIPE[name]}")
     yaml_settings.check_names(recipe.training, known, "A recipe")
     values = {
         "report_to": [],
@@ -36,7 +39,20 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
         **recipe.training,
         "output_dir": str(folder),
     }
-    return PreferenceConfig(**values)
+    try:
+        return PreferenceConfig(**values)
+    except (TypeError, AttributeError, LookupError, ArithmeticError, ImportError) as error:
+        # What transformers says of values that only it knows, such as those of a dictionary.
+        said = " ".join(str(error).split())
+        raise ValueError(f"The settings of the training cannot be used: {said:.300}") from error
+
+
+_NOT_OF_A_RECIPE = {
+    "output_dir": "name the run folder by --out (from Python, out=).",
+    "resume_from_checkpoint": "the same command with the same --out resumes by itself; to train a "
+    "model further, name its folder as model_name_or_path.",
+}
+"""Settings of `transformers` that a run folder decides, and what to use in their place."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +65,20 @@ class RecipePairs:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader says of them, each sentence once."""
-        parts = [self.train] + ([] if self.test is None else [self.test])
-        return tuple(dict.fromkeys(note for part in parts for note in part.notes))
+        return tuple(dict.fromkeys(note for part in self._parts for note in part.notes))
+
+    @property
+    def checksum(self) -> str:
+        """Of all that is trained on and tested with, wherever it was read from."""
+        told = [
+            [(row.prompt, row.chosen, row.rejected, row.tools) for row in part.rows]
+            for part in self._parts
+        ]
+        return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def _parts(self) -> list[PreferenceTexts]:
+        return [self.train] + ([] if self.test is None else [self.test])
 
 
 def pairs(recipe: AlignRecipe) -> RecipePairs:
@@ -63,6 +91,25 @@ def pairs(recipe: AlignRecipe) -> RecipePairs:
     return RecipePairs(
         split(recipe, recipe.dataset_train_split), None if test is None else split(recipe, test)
     )
+
+
+def contents(recipe: AlignRecipe, data: RecipePairs | None) -> dict[str, str]:
+    """Checksums of what a recipe names: its files may change while its text stays the same.
+
+    Args:
+        recipe: model and data.
+        data: the data that `pairs` gives; None to read them, where they are on disk, and leave
+            them out where they are not.
+
+    Raises:
+        ValueError: as `pairs`, or an adapter that does not name its base model.
+    """
+    if data is None and _on_disk(recipe.dataset_name):
+        data = pairs(recipe)
+    return {
+        **model_files.contents(recipe.model_name_or_path),
+        **({} if data is None else {recipe.dataset_name: data.checksum}),
+    }
 
 
 def trainer(
@@ -114,35 +161,20 @@ def split(recipe: AlignRecipe, name: str) -> PreferenceTexts:
     )
     if given == stand_ins.NAME:
         return rows.checked(stand_ins.pairs(name), f"{given}, split {name}", 1)
-    path = Path(os.path.expanduser(given))
-    if path.exists() or _is_path(given):
-        return reading.read(path, name, how)
+    if _on_disk(given) or _is_path(given):
+        return reading.read(Path(os.path.expanduser(given)), name, how)
     found = loading.loaded("dataset", given, lambda: datasets.load_dataset(given, split=name))
     return rows.checked(found, f"{given}, split {name}", 1, how)
+
+
+def _on_disk(name: str) -> bool:
+    return Path(os.path.expanduser(name)).exists()
 
 
 def _is_path(name: str) -> bool:
     """Whether a name can only be a file's or a folder's: a hub's is NAME or OWNER/NAME."""
     begins = name.startswith((".", "~", os.sep))
     return begins or formats.kind(Path(name)) is not None or name.count("/") > 1 or "\\" in name
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end, or None."""
-    # The state is the last file of a checkpoint to be written, but not whole or not at all.
-    states = [*folder.glob("checkpoint-*/trainer_state.json")]
-    for path in sorted(states, key=_steps, reverse=True):
-        try:
-            files.read_object(path, "a checkpoint's state")
-        except ValueError:
-            continue
-        return str(path.parent)
-    return None
-
-
-def _steps(state: Path) -> int:
-    number = state.parent.name.removeprefix("checkpoint-")
-    return int(number) if number.isdecimal() else -1
 
 
 def _adapters(recipe: AlignRecipe) -> Any:

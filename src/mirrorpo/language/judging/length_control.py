@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirrorpo import bounded
-
 from .alpaca_names import length_controlled, silence
 from .answers import Pair
+from .difficulty import COLUMNS
+from .difficulty import check as check_difficulties
 from .rates import Rate, bootstrap
 
 RELIABLE_PAIRS = 805
@@ -24,14 +24,6 @@ RELIABLE_PAIRS = 805
 
 RESAMPLES = 200
 _FOLDS = 5  # of the regression's cross-validation
-COLUMNS = (
-    "index",
-    "model",
-    "preference",
-    "std_delta_len",
-    "instruction_difficulty",
-    "not_gamed_baseline",
-)
 
 
 @dataclass(frozen=True)
@@ -61,15 +53,15 @@ def win_rate(
     Args:
         pairs: the answers.
         preferences: for the candidate, each in [0, 1]; a pair with None is left out.
-        difficulty: a file with the columns `COLUMNS`, alpaca_eval's ``df_gamed.csv``, whose index
-            numbers the instructions in the order of `pairs`: the regression is then
+        difficulty: a file that `difficulty.check` takes, alpaca_eval's ``df_gamed.csv``, whose
+            index numbers the instructions in the order of `pairs`: the regression is then
             ``length_controlled_v1``. None for instructions of unknown difficulty:
             ``length_controlled_minimal``, which has a term for length and one for the model.
         seed: the seed of the bootstrap.
         report: called with (regressions done, all regressions).
 
     Raises:
-        ValueError: the file is missing, lacks a column, or does not have every instruction.
+        ValueError: as `difficulty.check`.
     """
     frame = pd.DataFrame(
         {
@@ -90,7 +82,7 @@ def win_rate(
         path = Path(folder) / "difficulty.csv"
         if difficulty is not None:
             model, path = "length_controlled_v1", difficulty
-            _check(path, len(pairs))
+            check_difficulties(path, len(pairs))
         else:
             _constant(len(pairs)).to_csv(path, index=False)
         done = 0
@@ -112,24 +104,5 @@ def win_rate(
 
 
 def _constant(pairs: int) -> pd.DataFrame:
-    rows = [(number, "none", 1.0, 0.0, 0.0, False) for number in range(pairs)]
+    rows = [(number, 1.0, 0.0, 0.0, "none", False) for number in range(pairs)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _check(path: Path, pairs: int) -> None:
-    try:
-        bounded.check_size(path, "a difficulty file", bounded.TABLE)
-        found = pd.read_csv(path)
-    except FileNotFoundError:
-        raise ValueError(f"No difficulty file at {path}: the file does not exist.") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a difficulty file: {error}") from None
-    missing = [name for name in COLUMNS if name not in found.columns]
-    if missing:
-        raise ValueError(f"{path} is not a difficulty file: it has no column {', '.join(missing)}.")
-    lost = set(range(pairs)) - set(found["index"])
-    if lost:
-        raise ValueError(
-            f"{path} has no instruction {min(lost)} (and {len(lost) - 1} more): it belongs to "
-            f"other instructions than these {pairs}, or they are in another order."
-        )

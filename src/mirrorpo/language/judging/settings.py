@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from mirrorpo import bounded, yaml_settings
+from mirrorpo import bounded, typed, yaml_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +36,32 @@ class ModelJudge:
     workers: int = 8
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         for name in ("model", "endpoint", "annotator", "api_key_variable"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+            if not getattr(self, name):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must be a text.")
         if not self.endpoint.startswith(("http://", "https://")):
             raise ValueError(f"endpoint is {self.endpoint!r}, but must start with http(s)://.")
+        if not _is_address(self.endpoint):
+            raise ValueError(
+                f"endpoint is {self.endpoint!r}, but must be an address such as "
+                "http://localhost:8000/v1, with a port between 1 and 65535."
+            )
         for name, least in (("retries", 0), ("workers", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if value < least:
                 raise ValueError(f"{name} is {value!r}, but must be at least {least}.")
-        timeout = self.timeout
-        if not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
-            raise ValueError(f"timeout is {timeout!r}, but must be positive and finite.")
+        if not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout is {self.timeout!r}, but must be positive and finite.")
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        found = urlsplit(endpoint)
+        host, port = found.hostname, found.port
+    except ValueError:  # no number, or none of a port
+        return False
+    return bool(host) and port != 0 and not re.search(r"[\s\x00-\x1f]", endpoint)
 
 
 def load(path: Path) -> ModelJudge:

@@ -30,6 +30,7 @@ class Decoding:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         for name in ("max_new_tokens", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")

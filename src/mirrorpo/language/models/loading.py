@@ -2,16 +2,15 @@
 package."""
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files
 from mirrorpo.language.trl_names import peft, torch, transformers
 
-from . import reviews_small, smollm2, stand_ins
+from . import model_files, reviews_small, smollm2, stand_ins
 
-ADAPTER = "adapter_config.json"
 _FOLDERS = {smollm2.NAME: smollm2.folder, reviews_small.NAME: reviews_small.folder}
 
 
@@ -31,14 +30,7 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
         ValueError: one that cannot be loaded, or an adapter that does not name its base model.
         ModuleNotFoundError: ``smollm2`` without its package.
     """
-    if adapter is None and (Path(name) / ADAPTER).is_file():
-        card = files.read_json(Path(name) / ADAPTER, "an adapter's settings")
-        base = card.get("base_model_name_or_path")
-        if not base:
-            raise ValueError(
-                f"{name} holds an adapter that does not name its base model: name the model, and "
-                "give the folder as its adapter."
-            )
+    if adapter is None and (base := model_files.base_of(name)) is not None:
         return load(base, name, dtype)
     model, tokenizer = _load(name, dtype)
     if adapter is not None:
@@ -102,6 +94,33 @@ def tokenizer_of(model: Any, trust_remote_code: bool = False) -> Any:
     read = transformers.AutoTokenizer.from_pretrained
     found = loaded("tokenizer", name, lambda: read(name, trust_remote_code=trust_remote_code))
     return with_padding(found)
+
+
+def check_given(model: Any, reference: Any = None) -> Any:
+    """The model that a program gives to train: as an object, or its folder or hub's name as text.
+
+    Args:
+        model: see above.
+        reference: a loaded model, or None.
+
+    Raises:
+        ValueError: something else, or not a causal language model.
+    """
+    if reference is not None and not isinstance(reference, torch.nn.Module):
+        raise ValueError(
+            f"ref_model is {reference!r:.40}, but must be a loaded model, or None for the policy "
+            "itself."
+        )
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model)
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(
+            f"model is {model!r:.40}, but must be a causal language model, or its folder or hub's "
+            "name."
+        )
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ValueError(f"{type(model).__name__} is not a causal language model.")
+    return model
 
 
 def on_device(model: Any) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 from mirrorpo import files
 from mirrorpo.language.models import reviews_small
 
+ADAPTER = "adapter_config.json"
+
 
 def checksums(model: str) -> dict[str, str]:
     """Checksums of a model's files by path; none for a model of another place."""
@@ -15,6 +17,41 @@ def checksums(model: str) -> dict[str, str]:
     return {
         str(path): files.checksum(path) for path in _files(model) if not path.name.startswith(".")
     }
+
+
+def contents(model: str, adapter: str | None = None) -> dict[str, str]:
+    """One checksum for each folder that a model is loaded from: its own, its adapter's, and that of
+    the base model that an adapter names; none for what is of another place.
+
+    Raises:
+        ValueError: an adapter that does not name its base model.
+    """
+    found = {}
+    for name in (model, adapter):
+        if name is not None and (sums := checksums(name)):
+            # By all files at once: one that is added or removed tells, too.
+            found[name] = files.digest({Path(path).name: sum_ for path, sum_ in sums.items()})
+    base = base_of(model) if adapter is None else None
+    return found if base is None or base in found else {**contents(base), **found}
+
+
+def base_of(model: str) -> str | None:
+    """The model that an adapter in a folder belongs to; None for what is no adapter.
+
+    Raises:
+        ValueError: an adapter that does not name it.
+    """
+    if not (Path(model) / ADAPTER).is_file():
+        return None
+    base = files.read_object(Path(model) / ADAPTER, "an adapter's settings").get(
+        "base_model_name_or_path"
+    )
+    if not isinstance(base, str) or not base:
+        raise ValueError(
+            f"{model} holds an adapter that does not name its base model: name the model, and "
+            "give the folder as its adapter."
+        )
+    return base
 
 
 def stamps(model: str) -> Sequence[tuple[str | int, ...]]:

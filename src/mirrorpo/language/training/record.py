@@ -9,18 +9,25 @@ from mirrorpo.divergence import finite_or_none
 from mirrorpo.language.trl_names import transformers
 from mirrorpo.progress import Progress
 
+# transformers counts these from the last resume on, and so they are not of the whole training.
+_SINCE_RESUME = (
+    *("train_loss", "train_runtime"),
+    *("train_samples_per_second", "train_steps_per_second"),
+)
+
 
 def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """A line of the log; JSON has no NaN, and null is not a number either."""
     return {
         name: finite_or_none(value) if isinstance(value, float) else value
         for name, value in row.items()
+        if name not in _SINCE_RESUME
     }
 
 
 class Record(transformers.TrainerCallback):
     """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
-    that is not finite is null there."""
+    that is not finite is null there, and what is not of the whole training is left out."""
 
     def __init__(self, path: Path, report: Progress):
         self._path = path

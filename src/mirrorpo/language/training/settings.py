@@ -6,6 +6,8 @@ from typing import Any
 
 from mirrorpo.language.trl_names import CPOConfig, torch
 
+from .setting_checks import check_packages, check_values
+
 AGGREGATIONS = ("objective", "sum", "mean")
 LONG_PROMPTS = ("error", "drop")
 
@@ -51,7 +53,8 @@ class PreferenceConfig(CPOConfig):
             computed; None for `per_device_train_batch_size`.
 
     Raises:
-        ValueError: a hyper-parameter of a loss, or a value that is none of the above.
+        ValueError: a hyper-parameter of a loss, a value of another kind or out of its range, or a
+            package that is not installed.
     """
 
     aggregation: str = setting("objective", "Log-prob of a completion: objective, sum or mean.")
@@ -73,6 +76,8 @@ class PreferenceConfig(CPOConfig):
                 f"PreferenceConfig does not take {', '.join(given)}: hyper-parameters belong to "
                 "the objective, as in objective=objectives.get('cpo', beta=0.05)."
             )
+        check_values(self)
+        check_packages(self)
         _one_of("aggregation", self.aggregation, AGGREGATIONS)
         _one_of("long_prompts", self.long_prompts, LONG_PROMPTS)
         if self.sft_learning_rate is not None and not self.learning_rate > 0:

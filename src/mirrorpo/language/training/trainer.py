@@ -17,7 +17,7 @@ from mirrorpo.language.trl_names import (
 )
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
-from . import ranking
+from . import checkpoints, ranking
 from .batches import Side, ask, both_sides, completion_lengths, of_chosen
 from .breakdown import breakdown
 from .declarations import check_declarations
@@ -104,8 +104,7 @@ class PreferenceTrainer(CPOTrainer):
         if chosen is None:
             raise ValueError("No objective: pass one, such as objective='ta-mpo'.")
         check_declarations(chosen)
-        if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-            raise ValueError(f"{type(model).__name__} is not a causal language model.")
+        model = loading.check_given(model, ref_model)
         given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
         self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
         for name, texts in self._texts.items():
@@ -151,6 +150,7 @@ class PreferenceTrainer(CPOTrainer):
             if checkpoint is None:
                 raise ValueError(f"{folder} holds no checkpoint to resume from.")
         if checkpoint:
+            checkpoints.check(Path(checkpoint))
             self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
             self._memory = Memory.load(Path(checkpoint))
         elif self.state.global_step:

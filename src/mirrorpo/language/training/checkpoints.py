@@ -1,0 +1,101 @@
+"""Checkpoints on disk, and folders of weights: whether they are whole."""
+
+import functools
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mirrorpo import bounded, damage, files
+
+STATE = "trainer_state.json"
+_PICKLED = (".pt", ".pth", ".bin")  # which PyTorch writes as zip files
+_HEADER = 8
+
+
+def newest(folder: Path, say: Callable[[str], None] = damage.say) -> str | None:
+    """The newest checkpoint of a folder that is whole; None where there is none.
+
+    Args:
+        folder: that holds checkpoint-STEP.
+        say: told of each newer one that is damaged.
+    """
+    # The state is the last file of a checkpoint to be written, but not whole or not at all.
+    written = sorted((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_steps)
+    lost = []
+    while written and (fault := fault_of(written[-1])) is not None:
+        lost.append(f"{written.pop()} is damaged ({fault})")
+    if lost:
+        on = f"goes on from {written[-1]}" if written else "starts over: there is no other one"
+        say(f"{'; '.join(lost)}. The training {on}.")
+    return str(written[-1]) if written else None
+
+
+def check(folder: Path) -> None:
+    """See that a checkpoint is whole.
+
+    Raises:
+        ValueError: it is damaged; the message says which file.
+    """
+    if folder.is_dir() and (fault := fault_of(folder)) is not None:
+        raise ValueError(
+            f"The checkpoint {folder} is damaged ({fault}): restore it, or resume from another one."
+        )
+
+
+def fault_of(folder: Path) -> str | None:
+    """The first file of a folder that is cut or damaged, and how; None where all are whole."""
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or path.name.startswith("."):
+            continue
+        about = path.stat()
+        fault = _fault(path, about.st_size, about.st_mtime_ns)
+        if fault is not None:
+            return f"{path.name} {fault}"
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _fault(path: Path, size: int, changed: int) -> str | None:
+    """What is wrong with a file; of an unchanged one known already, for it is read as a whole."""
+    if path.suffix == ".safetensors":
+        return _fault_of_arrays(path, size)
+    if path.suffix in _PICKLED:
+        return _fault_of_zip(path)
+    if path.suffix == ".json":
+        try:
+            files.read_json(path, "JSON")
+        except ValueError:
+            return "is not valid JSON"
+    return None
+
+
+def _fault_of_arrays(path: Path, size: int) -> str | None:
+    bounded.check_header(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_HEADER), "little")
+        if _HEADER + length > size:
+            return "is cut"
+        try:
+            header = json.loads(file.read(length))
+            ends = [
+                one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"
+            ]
+            whole = _HEADER + length + max(ends, default=0)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return "has no header that can be read"
+    return None if whole == size else "is cut" if whole > size else "is longer than it says"
+
+
+def _fault_of_zip(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            broken = packed.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError):
+        return "is cut, or is no file of PyTorch's"
+    return None if broken is None else "does not match its checksum"
+
+
+def _steps(checkpoint: Path) -> int:
+    number = checkpoint.name.removeprefix("checkpoint-")
+    return int(number) if number.isdecimal() else -1

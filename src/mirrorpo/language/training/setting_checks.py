@@ -1,0 +1,105 @@
+"""The kinds and ranges of a training's settings, checked where they enter: transformers takes most
+of them as they are, and fails later, somewhere else."""
+
+import dataclasses
+import importlib.util
+import math
+import os
+import typing
+from typing import Any
+
+from mirrorpo import typed
+from mirrorpo.language.trl_names import transformers
+
+_LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which transformers seeds as well
+
+_LEAST = {
+    **dict.fromkeys(
+        (
+            *("per_device_train_batch_size", "per_device_eval_batch_size", "reference_batch_size"),
+            *("gradient_accumulation_steps", "eval_accumulation_steps", "torch_empty_cache_steps"),
+            *("max_length", "max_completion_length", "save_total_limit", "dataset_num_proc"),
+            *("dataloader_prefetch_factor", "ddp_timeout"),
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            *("learning_rate", "sft_learning_rate", "weight_decay", "warmup_steps", "warmup_ratio"),
+            *("adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "logging_steps"),
+            *("save_steps", "eval_steps", "eval_delay", "dataloader_num_workers", "seed"),
+            *("data_seed", "neftune_noise_alpha"),
+        ),
+        0,
+    ),
+}
+_MOST = {"seed": _LARGEST_SEED, "data_seed": _LARGEST_SEED}
+_BELOW = {"adam_beta1": 1, "adam_beta2": 1}
+_MAY_BE_INFINITE = ("max_grad_norm",)  # which clips nothing, and logs the norm
+
+_UNTOLD = ("flyte", "azure_ml")  # transformers does not say whether their packages are there
+
+
+def check_values(config: Any) -> None:
+    """See that each setting is of the kind that its annotation says, and in its range.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    hints = typing.get_type_hints(type(config))
+    for item in dataclasses.fields(config):
+        if not item.init:
+            continue
+        name, value = item.name, getattr(config, item.name)
+        if value is item.default or hasattr(value, "to_dict"):  # of Accelerate's settings, made
+            continue
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        value = typed.check(value, hints[name], name)
+        setattr(config, name, value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            _check_range(name, value)
+    if not config.num_train_epochs > 0:
+        raise ValueError(f"num_train_epochs is {config.num_train_epochs}, but must be above 0.")
+    if config.max_steps < 1 and config.max_steps != -1:
+        raise ValueError(
+            f"max_steps is {config.max_steps}, but must be at least 1, or -1 to train for "
+            "num_train_epochs."
+        )
+
+
+def _check_range(name: str, value: float) -> None:
+    if not math.isfinite(value) and not (value == math.inf and name in _MAY_BE_INFINITE):
+        raise ValueError(f"{name} is {value}, but must be finite.")
+    least, most, below = _LEAST.get(name), _MOST.get(name), _BELOW.get(name)
+    if least is not None and value < least:
+        raise ValueError(f"{name} is {value}, but must be at least {least}.")
+    if most is not None and value > most:
+        raise ValueError(f"{name} is {value}, but must be at most {most}.")
+    if below is not None and value >= below:
+        raise ValueError(f"{name} is {value}, but must be below {below}.")
+
+
+def check_packages(config: Any) -> None:
+    """See that what the settings need beside the extra `llm` is installed.
+
+    Raises:
+        ValueError: it is not, or `report_to` names what there is not.
+    """
+    if config.deepspeed and importlib.util.find_spec("deepspeed") is None:
+        raise ValueError(
+            "deepspeed is set, but the package deepspeed is not installed: pip install deepspeed, "
+            "or leave the setting out."
+        )
+    wanted = config.report_to or []
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    wanted = [name for name in wanted if name not in ("all", "none")]
+    try:
+        transformers.integrations.get_reporting_integration_callbacks(wanted)
+    except ValueError as error:
+        raise ValueError(f"report_to is {', '.join(wanted)}: {error}") from None
+    there = (*transformers.integrations.get_available_reporting_integrations(), *_UNTOLD)
+    if missing := [name for name in wanted if name not in there]:
+        raise ValueError(
+            f"report_to is {missing[0]}, but the package that it needs is not installed: install "
+            "it, or leave the setting out."
+        )
