@@ -60,6 +60,8 @@ class SafetensorError(Exception):
             RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed"),
             "A file cannot be written",
         ),
+        (RuntimeError("basic_ios::clear: iostream error"), "A file cannot be written"),
+        (Exception("No space left on device (os error 28)"), "A file cannot be written"),
         (RecursionError("maximum recursion depth exceeded"), "The input is nested too deeply"),
         (
             UnicodeEncodeError("ascii", "a\udcff", 1, 2, "ordinal not in range"),

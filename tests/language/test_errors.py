@@ -1,5 +1,8 @@
 """One clear line for each mistake."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from . import tiny
@@ -184,3 +187,33 @@ def test_an_encoder_decoder_model(tmp_path):
     )
     with pytest.raises(ValueError, match="is not a causal language model"):
         tiny.trainer("dpo", tmp_path, policy=transformers.T5ForConditionalGeneration(config))
+
+
+@pytest.mark.parametrize("model", [None, 5, ["name"], {}])
+def test_something_else_than_a_model(model, tmp_path):
+    given = {"args": PreferenceConfig(**tiny.arguments(tmp_path)), "train_dataset": tiny.dataset()}
+    with pytest.raises(ValueError, match="model is .*, but must be a causal language model"):
+        PreferenceTrainer(model, "dpo", **given)
+    if model is not None:
+        with pytest.raises(ValueError, match="ref_model is .*, but must be a loaded model"):
+            PreferenceTrainer(tiny.model(), "dpo", ref_model=model, **given)
+
+
+def test_settings_can_be_settled_again(tmp_path):
+    """transformers makes other kinds of some values; a copy of the settings takes those."""
+    settings = PreferenceConfig(
+        **tiny.arguments(tmp_path, report_to="none", save_steps=np.int64(2))
+    )
+    assert type(settings.save_steps) is int
+    again = dataclasses.replace(settings, learning_rate=0.5)
+    assert again.learning_rate == 0.5
+    with pytest.raises(ValueError, match="learning_rate is 'abc', but must be a number"):
+        dataclasses.replace(settings, learning_rate="abc")
+
+
+def test_resuming_from_a_damaged_checkpoint(tmp_path):
+    tiny.trainer("dpo", tmp_path, save_strategy="steps", save_steps=2).train()
+    path = tmp_path / "checkpoint-2" / "optimizer.pt"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"checkpoint-2 is damaged .optimizer\.pt is cut"):
+        tiny.trainer("dpo", tmp_path).train(str(tmp_path / "checkpoint-2"))

@@ -339,10 +339,10 @@ def _language(folder: Path) -> list[Kind]:
     import torch
 
     from mirrorpo import files, json_lines
-    from mirrorpo.language.training import checkpoints
+    from mirrorpo.language.models import generation
     from mirrorpo.language.text_task import fine_tuning, kept
     from mirrorpo.language.text_task.pool import PoolContent
-    from mirrorpo.language.training import memory, reference
+    from mirrorpo.language.training import checkpoints, memory, reference
 
     decoding = generation.Decoding(batch_size=2)
     prompts = ["a", "b", "c", "d"]
