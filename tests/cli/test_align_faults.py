@@ -190,7 +190,7 @@ def test_a_finished_run_without_its_model_is_not_called_finished(whole, finished
     ("change", "message"),
     [
         *(
-            (f"{name}=abc", f"{name} is 'abc', but must be a")
+            (f"{name}=abc", f"{name} is 'abc', but must be ")
             for name in (
                 *("learning_rate", "max_steps", "weight_decay", "warmup_steps", "max_grad_norm"),
                 *("save_steps", "logging_steps", "num_train_epochs", "save_total_limit"),
@@ -223,9 +223,7 @@ def test_a_wrong_setting_is_named_and_nothing_is_written(change, message, tmp_pa
 
 
 def test_a_reporter_whose_package_is_missing_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        "transformers.integrations.get_available_reporting_integrations", lambda: []
-    )
+    monkeypatch.setattr("transformers.integrations.get_available_reporting_integrations", list)
     line = failed(capsys, write_recipe(tmp_path), tmp_path / "run", "--set", "report_to=wandb")
     assert "report_to is wandb, but the package that it needs is not installed" in line
 

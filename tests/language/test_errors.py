@@ -192,10 +192,10 @@ def test_an_encoder_decoder_model(tmp_path):
 @pytest.mark.parametrize("model", [None, 5, ["name"], {}])
 def test_something_else_than_a_model(model, tmp_path):
     given = {"args": PreferenceConfig(**tiny.arguments(tmp_path)), "train_dataset": tiny.dataset()}
-    with pytest.raises(ValueError, match="model is .*, but must be a causal language model"):
+    with pytest.raises(ValueError, match=r"model is .*, but must be a causal language model"):
         PreferenceTrainer(model, "dpo", **given)
     if model is not None:
-        with pytest.raises(ValueError, match="ref_model is .*, but must be a loaded model"):
+        with pytest.raises(ValueError, match=r"ref_model is .*, but must be a loaded model"):
             PreferenceTrainer(tiny.model(), "dpo", ref_model=model, **given)
 
 

@@ -17,10 +17,11 @@ _SINCE_RESUME = (
 
 
 def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log; JSON has no NaN, and null is not a number either."""
+    """A line of the log; JSON has no NaN, and null is not a number either. In the order in which a
+    checkpoint gives the line back."""
     return {
         name: finite_or_none(value) if isinstance(value, float) else value
-        for name, value in row.items()
+        for name, value in sorted(row.items())
         if name not in _SINCE_RESUME
     }
 
