@@ -111,7 +111,7 @@ def test_numbers_with_an_exponent_are_numbers(tmp_path):
         ("objective: dpo\n", r"not a complete recipe: it has no model_name_or_path, dataset_name"),
         ("- a\n- b\n", "must hold lines of the form key: value"),
         ("a: [1, 2\n", "is not a YAML value"),
-        (f"{WHOLE}lora_r: many\n", "lora_r is 'many', but must be a int"),
+        (f"{WHOLE}lora_r: many\n", "lora_r is 'many', but must be a whole number"),
         (f"{WHOLE}lora_r: 8\n", "lora_target_modules names no layers"),
         (f"{WHOLE}dtype: int8\n", "dtype is 'int8'"),
         (f"{WHOLE}include: base.yaml\n", "include must be a list"),

@@ -95,11 +95,11 @@ def align(
         # Before anything is written: a row that states no pair leaves no folder behind.
         data = None if results.is_file() else run.pairs(wanted)
         is_first = config.process_index == 0
+        code = algorithms.Algorithm(wanted.objective, objective).checksum
+        contents = {wanted.objective: code, **run.contents(wanted, data)}
         with config.main_process_first(local=False):
             trained = objectives.to_dict(objective)
             settings = {**dataclasses.asdict(wanted), "trained_objective": trained}
-            code = algorithms.Algorithm(wanted.objective, objective).checksum
-            contents = {wanted.objective: code, **run.contents(wanted, data)}
             runs.claim(path, settings, contents, lock=is_first, kind="align")
         if data is None:
             return Alignment(_finished(results, path / _MODEL), (), True, is_first, folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import bounded, yaml_settings
+from mirrorpo import bounded, typed, yaml_settings
 
 INCLUDE = "include"
 _MOST_FILES = 100
@@ -67,33 +67,15 @@ class AlignRecipe:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kinds: dict[str, tuple[type, ...]] = {
-            "model_name_or_path": (str,),
-            "dataset_name": (str,),
-            "objective": (str,),
-            "objective_parameters": (Mapping,),
-            "dtype": (str,),
-            "chat_template": (str, type(None)),
-            "dataset_train_split": (str,),
-            "dataset_test_split": (str, type(None)),
-            "dataset_format": (str,),
-            "dataset_columns": (Mapping,),
-            "lora_r": (int,),
-            "lora_alpha": (int,),
-            "lora_dropout": (int, float),
-        }
-        for name, allowed in kinds.items():
-            value = getattr(self, name)
-            if not isinstance(value, allowed) or isinstance(value, bool):
-                wanted = " or ".join(kind.__name__ for kind in allowed)
-                raise ValueError(f"{name} is {value!r}, but must be a {wanted}.")
+        self._check_layers()
+        if isinstance(self.dataset_columns, Mapping):
+            self._check_columns()
+        typed.settle(self)
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"dtype is {self.dtype!r}, but must be float32, bfloat16 or float16.")
         seed = self.training.get("seed", 0)
         if not isinstance(seed, int) or isinstance(seed, bool):
             raise ValueError(f"seed is {seed!r}, but must be a whole number.")
-        self._check_columns()
-        self._check_layers()
         if not 0 <= self.lora_dropout < 1:
             raise ValueError(
                 f"lora_dropout is {self.lora_dropout}, but must be at least 0 and below 1."

@@ -9,7 +9,7 @@ import typing
 from typing import Any
 
 from mirrorpo import typed
-from mirrorpo.language.trl_names import transformers
+from mirrorpo.language.trl_names import torch, transformers
 
 _LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which transformers seeds as well
 
@@ -56,6 +56,11 @@ def check_values(config: Any) -> None:
         value = os.fspath(value) if isinstance(value, os.PathLike) else value
         value = typed.check(value, hints[name], name)
         setattr(config, name, value)
+        choices = item.metadata.get("choices")
+        if choices and value not in choices:
+            raise ValueError(
+                f"{name} is {value!r:.40}, but must be {' or '.join(map(str, choices))}."
+            )
         if isinstance(value, int | float) and not isinstance(value, bool):
             _check_range(name, value)
     if not config.num_train_epochs > 0:
@@ -77,6 +82,30 @@ def _check_range(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}, but must be at most {most}.")
     if below is not None and value >= below:
         raise ValueError(f"{name} is {value}, but must be below {below}.")
+
+
+def check_schedule(config: Any) -> None:
+    """See that the schedule takes what it is given, by making one.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not config.lr_scheduler_kwargs:
+        return
+    nothing = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    try:
+        transformers.get_scheduler(
+            config.lr_scheduler_type,
+            nothing,
+            num_warmup_steps=0,
+            num_training_steps=1,
+            scheduler_specific_kwargs=config.lr_scheduler_kwargs,
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"lr_scheduler_kwargs is {config.lr_scheduler_kwargs!r:.60}, which the schedule "
+            f"{config.lr_scheduler_type.value} does not take: {error}"
+        ) from None
 
 
 def check_packages(config: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mirrorpo.language.trl_names import CPOConfig, torch
 
-from .setting_checks import check_packages, check_values
+from .setting_checks import check_packages, check_schedule, check_values
 
 AGGREGATIONS = ("objective", "sum", "mean")
 LONG_PROMPTS = ("error", "drop")
@@ -88,6 +88,7 @@ class PreferenceConfig(CPOConfig):
             gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
             self.bf16 = gpu and not self.fp16 and not self.use_cpu
         super().__post_init__()
+        check_schedule(self)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
