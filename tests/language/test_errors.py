@@ -202,9 +202,9 @@ def test_something_else_than_a_model(model, tmp_path):
 def test_settings_can_be_settled_again(tmp_path):
     """transformers makes other kinds of some values; a copy of the settings takes those."""
     settings = PreferenceConfig(
-        **tiny.arguments(tmp_path, report_to="none", save_steps=np.int64(2))
+        **tiny.arguments(tmp_path, report_to="none", save_total_limit=np.int64(2))
     )
-    assert type(settings.save_steps) is int
+    assert type(settings.save_total_limit) is int
     again = dataclasses.replace(settings, learning_rate=0.5)
     assert again.learning_rate == 0.5
     with pytest.raises(ValueError, match="learning_rate is 'abc', but must be a number"):
@@ -212,8 +212,8 @@ def test_settings_can_be_settled_again(tmp_path):
 
 
 def test_resuming_from_a_damaged_checkpoint(tmp_path):
-    tiny.trainer("dpo", tmp_path, save_strategy="steps", save_steps=2).train()
+    tiny.trainer("dpo", tmp_path, sft_stage=False, save_strategy="steps", save_steps=2).train()
     path = tmp_path / "checkpoint-2" / "optimizer.pt"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match=r"checkpoint-2 is damaged .optimizer\.pt is cut"):
-        tiny.trainer("dpo", tmp_path).train(str(tmp_path / "checkpoint-2"))
+        tiny.trainer("dpo", tmp_path, sft_stage=False).train(str(tmp_path / "checkpoint-2"))

@@ -37,6 +37,8 @@ _MOST = {"seed": _LARGEST_SEED, "data_seed": _LARGEST_SEED}
 _BELOW = {"adam_beta1": 1, "adam_beta2": 1}
 _MAY_BE_INFINITE = ("max_grad_norm",)  # which clips nothing, and logs the norm
 
+_MAY_BE_NONE = ("debug", "gradient_checkpointing")  # for transformers, whatever it annotates
+
 _UNTOLD = ("flyte", "azure_ml")  # transformers does not say whether their packages are there
 
 
@@ -51,7 +53,9 @@ def check_values(config: Any) -> None:
         if not item.init:
             continue
         name, value = item.name, getattr(config, item.name)
-        if value is item.default or hasattr(value, "to_dict"):  # of Accelerate's settings, made
+        if value is item.default or (value is None and name in _MAY_BE_NONE):
+            continue
+        if hasattr(value, "to_dict"):  # Accelerate's own settings, which transformers has made
             continue
         value = os.fspath(value) if isinstance(value, os.PathLike) else value
         value = typed.check(value, hints[name], name)
