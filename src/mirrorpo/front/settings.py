@@ -162,7 +162,7 @@ class AlignSettings:
     def __post_init__(self) -> None:
         typed.settle(self)
         if self.seed is not None:
-            check_seed(self.seed)
+            seeds.check(self.seed)
 
 
 @dataclass(frozen=True)
