@@ -67,6 +67,10 @@ def check_values(config: Any) -> None:
             )
         if isinstance(value, int | float) and not isinstance(value, bool):
             _check_range(name, value)
+    if config.optim_args and not all("=" in one for one in config.optim_args.split(",")):
+        raise ValueError(
+            f"optim_args is {config.optim_args!r:.60}, but must be of the form key=value,key=value."
+        )
     if not config.num_train_epochs > 0:
         raise ValueError(f"num_train_epochs is {config.num_train_epochs}, but must be above 0.")
     if config.max_steps < 1 and config.max_steps != -1:
