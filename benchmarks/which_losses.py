@@ -314,7 +314,10 @@ def in_words(rows: pd.DataFrame, frame: pd.DataFrame, edges: pd.DataFrame) -> st
     training, with the score; how many optima lie at an edge; and the means by kind, with the
     median cost."""
     known = rows.dropna(subset=["grip"])
-    said = [f"A looser grip and the score on {NOISY}: {_correlation(-known['grip'], known[NOISY])}"]
+    said = []
+    if NOISY in known:
+        found = _correlation(-known["grip"], known[NOISY])
+        said.append(f"A looser grip and the score on {NOISY}: {found}")
     final = frame[frame["phase"] == "final"]
     for variant, column in final.groupby("variant", sort=False):
         chosen = column.groupby("algorithm")["chosen"].mean().dropna()

@@ -23,8 +23,8 @@ from mirrorpo.study.tables import FINAL_PHASE
 
 STAGE = "stage"
 
-CURVE_DIGITS = 5
-"""Significant digits of a published curve: more than a picture shows, in two thirds of the bytes
+CURVE_DIGITS = 4
+"""Significant digits of a published curve: more than a picture shows, in half of the bytes
 that the six of a log take."""
 
 Line = tuple[AgentRecord, Mapping[str, Sequence[Any]]]
