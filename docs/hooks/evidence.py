@@ -35,7 +35,7 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "leaderboard-tla-noisy",
         "leaderboard-tla-mixed",
         "leaderboard-tla-base",
-        "tla-mirror-clean",
+        "leaderboard-tla-less-noise",
         "discovered-gated-tla",
         "walker2d-steady",
         "leaderboard-walker2d",

@@ -39,7 +39,7 @@ ROBOTS = {
         "leaderboard-tla-noisy",
         "leaderboard-tla-mixed",
         "leaderboard-tla-base",
-        "tla-mirror-clean",
+        "leaderboard-tla-less-noise",
         "discovered-gated-tla",
         "noise-levels-tla",
     ),

@@ -30,7 +30,7 @@ BENCHES = (
     "leaderboard-tla-noisy",
     "leaderboard-tla-mixed",
     "leaderboard-tla-base",
-    "tla-mirror-clean",
+    "leaderboard-tla-less-noise",
     "walker2d-steady",
     "leaderboard-walker2d",
     "leaderboard-walker2d-rest",
