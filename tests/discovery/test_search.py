@@ -184,6 +184,7 @@ def test_a_search_does_not_go_on_with_another_source_agent_of_the_same_name(
     config = json.loads((whole[0] / "config.json").read_text())
     config["contents"][str(two_agents[0])] = "another"
     (out / "config.json").write_text(json.dumps(config))
+    shutil.copy(whole[0] / "metrics.jsonl", out)  # it has begun
     with pytest.raises(ValueError, match=r"another content of .*first"):
         search.discover(tiny(two_agents, better), out)
 

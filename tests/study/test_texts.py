@@ -284,8 +284,11 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
     for _ in range(2):
         with pytest.raises(Killed):
             run(1.0)
+    with pytest.raises(Killed):
+        run(2.0)  # nothing is there yet: what was wrong has been corrected
+    (tmp_path / "run" / "metrics.jsonl").write_text("{}\n")
     with pytest.raises(ValueError, match=r"another content of .*mine"):
-        run(2.0)
+        run(1.0)
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
