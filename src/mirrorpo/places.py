@@ -4,7 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
-from mirrorpo import files
+from mirrorpo import bounded, files
+
+_PART = bounded.MEBIBYTE
 
 
 def check(path: Path | str, what: str) -> None:
@@ -69,9 +71,20 @@ def check_replaceable(path: Path | str, what: str, mark: str) -> None:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{what} is a folder: name a file.")
-    if path.is_file() and mark.encode() not in path.read_bytes():
+    if path.is_file() and not _holds(path, mark.encode()):
         raise ValueError(
             f"{what} exists already, and is not what this command writes: it is not overwritten. "
             "Name another file."
         )
     check(path, what)
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    """Whether a file holds a text; it is read in parts."""
+    with path.open("rb") as file:
+        before = b""
+        while part := file.read(_PART):
+            if text in before + part:
+                return True
+            before = part[-len(text) :]
+    return False

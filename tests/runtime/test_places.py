@@ -13,6 +13,8 @@ def test_a_file_is_replaced_only_by_one_of_its_kind(tmp_path):
         places.check_replaceable(path, f"--out {path}", "<title>MirrorPO: ")
     with pytest.raises(ValueError, match="is not what this command writes"):
         places.check_replaceable(another, f"--out {another}", "<title>MirrorPO: ")
+    ours.write_text("x" * (2**20 - 3) + "<title>MirrorPO: across two parts")
+    places.check_replaceable(ours, f"--out {ours}", "<title>MirrorPO: ")
     with pytest.raises(ValueError, match="is a folder"):
         places.check_replaceable(tmp_path, "--out it", "")
 
