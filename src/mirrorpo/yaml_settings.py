@@ -37,7 +37,7 @@ def plain(value: Any, name: str, is_text: bool = False) -> Any:
 
     Args:
         value: from YAML, or from Python.
-        name: of the setting, for the message.
+        name: the name of the setting, for messages.
         is_text: whether a text may stand for a number, such as 5e-5.
 
     Raises:

@@ -142,7 +142,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_resumed_from(name, w
     align(recipe, out)
     said = " ".join(capsys.readouterr().err.split())
     assert f"checkpoint-2 is damaged ({name} is cut" in said
-    assert "goes on from" in said
+    assert "resumes from" in said
     assert "checkpoint-1" in said
     assert same_run(whole[1], out)
 

@@ -69,7 +69,7 @@ class RecipePairs:
 
     @property
     def checksum(self) -> str:
-        """Of all that is trained on and tested with, wherever it was read from."""
+        """The checksum of all pairs for training and testing, wherever they were read from."""
         told = [
             [(row.prompt, row.chosen, row.rejected, row.tools) for row in part.rows]
             for part in self._parts

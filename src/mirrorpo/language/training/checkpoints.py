@@ -26,7 +26,7 @@ def newest(folder: Path, say: Callable[[str], None] = damage.say) -> str | None:
     while written and (fault := fault_of(written[-1])) is not None:
         lost.append(f"{written.pop()} is damaged ({fault})")
     if lost:
-        on = f"goes on from {written[-1]}" if written else "starts over: there is no other one"
+        on = f"resumes from {written[-1]}" if written else "starts over: there is no other one"
         say(f"{'; '.join(lost)}. The training {on}.")
     return str(written[-1]) if written else None
 
