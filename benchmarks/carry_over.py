@@ -5,9 +5,9 @@
 The last one, or with `--last N` the last N taken together, is compared with all before it, taken
 together. For every variant that both have: both scores of every objective that both have;
 Spearman's and Kendall's rank correlation with 95 % intervals that redraw objectives and agents; and
-how many of the pairs that both tell apart by two standard errors are ordered alike. An objective
-that a table has more than once, with other hyper-parameters, counts with its best mean; one with a
-diverged agent is last.
+how many of the pairs that both tell apart by two standard errors are ordered alike. An objective of
+several paths counts with the first path's result; one that a path has more than once, with other
+hyper-parameters, counts with its best mean; one with a diverged agent is last.
 """
 
 from collections.abc import Sequence
@@ -84,12 +84,14 @@ def split(paths: Sequence[Path], last: int) -> tuple[Sequence[Path], Sequence[Pa
 def read(paths: Sequence[Path]) -> pd.DataFrame:
     """Columns variant, algorithm, mean and standard_error of some tables together; an algorithm
     has one row per variant."""
-    frame = pd.concat([_rows(path) for path in paths], ignore_index=True)
+    frame = pd.concat([_rows(path).assign(path=at) for at, path in enumerate(paths)])
     frame["algorithm"] = frame["algorithm"].str.replace(DEFAULT_SCHEDULE, "", regex=False)
     lowest = frame.groupby("variant")["mean"].transform("min").fillna(0.0)
     frame["mean"] = frame["mean"].fillna(lowest - FAR_BELOW)
-    best = frame.sort_values("mean").groupby(["variant", "algorithm"]).tail(1).sort_index()
-    return best[["variant", "algorithm", "mean", "standard_error"]].reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    order = frame.sort_values(["path", "mean"], ascending=[True, False])
+    counted = order.groupby(["variant", "algorithm"]).head(1).sort_index()
+    return counted[["variant", "algorithm", "mean", "standard_error"]].reset_index(drop=True)
 
 
 def _rows(path: Path) -> pd.DataFrame:

@@ -152,8 +152,7 @@ def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float)
     rows = scores.assign(worst=scores.min(**over), mean=scores.mean(**over), tuning=gained)
     rows["edge"] = edges.groupby("algorithm")["edge_distance"].min()
     rows["cost"] = cost(final)
-    noisy = final[final["variant"] == NOISY].groupby("algorithm")
-    known = {name: _kind_and_grip(name, cell) for name, cell in noisy}
+    known = {name: _kind_and_grip(name, agents) for name, agents in final.groupby("algorithm")}
     rows["kind"] = pd.Series({name: kind for name, (kind, _) in known.items()})
     rows["grip"] = pd.Series({name: pull for name, (_, pull) in known.items()})
     return rows.sort_values("worst", ascending=False)
@@ -209,19 +208,21 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else NOT_RUN
 
 
-def _kind_and_grip(name: str, cell: pd.DataFrame) -> tuple[str, float]:
-    """What is known of a loss beside its scores, from its agents on noisy data."""
+def _kind_and_grip(name: str, agents: pd.DataFrame) -> tuple[str, float]:
+    """What is known of a loss beside its scores; its grip is NaN where no agents have noisy data."""
     from mirrorpo.objectives import naming
     from mirrorpo.study import algorithms
 
-    given = json.loads(cell["hyperparameters"].iloc[0])
+    noisy = agents[agents["variant"] == NOISY]
+    first = (agents if noisy.empty else noisy).iloc[0]
+    given = json.loads(first["hyperparameters"])
     objective = algorithms.load(naming.with_values(name, given)).objective
     more = _looks_at_more_than_the_margin(objective)
     if objective.needs_reference:
         kind = "reference, each side" if more else "reference, margin"
     else:
         kind = "SFT term" if more else "margin alone"
-    return kind, grip(objective, cell["chosen"].mean(), cell["rejected"].mean())
+    return kind, grip(objective, noisy["chosen"].mean(), noisy["rejected"].mean())
 
 
 def _looks_at_more_than_the_margin(objective: Objective) -> bool:

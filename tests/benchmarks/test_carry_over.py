@@ -68,6 +68,13 @@ def test_tables_before_the_last_count_together_and_the_default_schedule_need_not
     assert carry_over.read([one, two])["algorithm"].tolist() == ["sft", "ta-mpo", "hopper-noisy"]
 
 
+def test_of_several_tables_the_first_one_s_result_counts(tmp_path):
+    first = table(tmp_path / "first.csv", [("sft", 1.0), ("dpo", 2.0)])
+    again = table(tmp_path / "again.csv", [("sft", 5.0), ("cpo", 3.0)])
+    means = carry_over.read([first, again]).set_index("algorithm")["mean"]
+    assert means.to_dict() == {"sft": 1.0, "dpo": 2.0, "cpo": 3.0}
+
+
 def test_an_objective_with_a_diverged_agent_is_last(tmp_path):
     fell = [("sft", 1.0), ("dpo", 2.0), ("cpo", 3.0), ("orpo", None)]
     # 1 - 6 * (1 + 1 + 1 + 9) / 60 of four ranks.

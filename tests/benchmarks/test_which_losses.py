@@ -68,6 +68,13 @@ def test_kinds_are_told_by_the_gradients(name, kind):
     assert which_losses.table(FRAME, EDGES, 11.0, 21.0).loc[name, "kind"] == kind
 
 
+def test_kinds_are_told_without_noisy_data_too():
+    clean = FRAME.assign(variant="noisy:0.1")
+    rows = which_losses.table(clean, EDGES, 11.0, 21.0)
+    assert rows["kind"].to_dict() == {"sft": "SFT term", "dpo": "reference, margin"}
+    assert rows["grip"].isna().all()
+
+
 def test_runs_of_one_draw_on_other_trajectories_are_named():
     results = Path(__file__).parents[2] / "results"
     apart = ["leaderboard-tla", "leaderboard-tla-noisy"]
