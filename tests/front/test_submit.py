@@ -13,6 +13,9 @@ from mirrorpo.reporting.published import unpacking
 from mirrorpo.study import submissions, suite
 from tests import point_task
 
+OF_A_RUN = ("variants", "better", "worse", "start")
+"""One column of the suite's; and the task's own agents by their names."""
+
 ROOT = Path(__file__).parents[2]
 
 MINE = '''
@@ -143,12 +146,14 @@ def test_a_file_that_is_no_submission_is_one_line(tmp_path, change, said):
     assert "\n" not in str(error.value)
 
 
-def test_the_published_leaderboard_of_hopper_is_of_this_suite():
-    with unpacking.folders([ROOT / "results" / "leaderboard-hopper"]) as (folder,):
+@pytest.mark.parametrize("robot", ["hopper", "tla"])
+@pytest.mark.parametrize("column", ["noisy", "mixed", "base"])
+def test_the_published_leaderboards_are_of_this_suite(robot, column):
+    with unpacking.folders([ROOT / "results" / f"leaderboard-{robot}-{column}"]) as (folder,):
         recorded = files.read_object(folder / "config.json", "a run's settings")["settings"]
-    here = files.as_json(suite.settings("hopper", recorded["algorithms"]).recorded)
-    agents = {"better": "hopper-expert", "worse": "hopper-bad", "start": None}
-    assert here | agents == recorded
+    here = files.as_json(suite.settings(robot, recorded["algorithms"]).recorded)
+    assert {**here, **{name: recorded[name] for name in OF_A_RUN}} == recorded
+    assert set(recorded["variants"]) < set(suite.VARIANTS)
 
 
 def test_what_cannot_be_asked_is_refused_before_anything_is_computed(tmp_path):
