@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -95,7 +96,9 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
         name: how the names of the files begin whose leftovers are meant, in the folder itself;
             None for all files.
     """
-    found = folder.rglob(f".*{PART}") if name is None else folder.glob(f".{name}*{PART}")
+    found = (
+        folder.rglob(f".*{PART}") if name is None else folder.glob(f".{glob.escape(name)}*{PART}")
+    )
     for part in [*found]:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
@@ -212,8 +215,9 @@ def read_rows(path: Path | str, what: str, kind: type[Row]) -> list[Row]:
 def write_with_card(path: Path, write: Callable[[Path], object], card: Mapping[str, Any]) -> None:
     """Write a file that says all about itself, and beside it a readable card with its checksum.
 
-    The old card goes first and the new one comes last: whenever this is killed, the file is whole,
-    and a card that is there is that of the file.
+    Whenever this is killed, the file is whole, and a card that is there beside it is that of the
+    file. A new file comes after its card, so that it is never without one. To replace a file, the
+    old card goes first and the new one comes last.
 
     Args:
         path: the path of the file; the card has the same name with the ending .json.
@@ -225,11 +229,19 @@ def write_with_card(path: Path, write: Callable[[Path], object], card: Mapping[s
     """
     check_place_of_card(path)
     beside = path.with_suffix(".json")
-    if beside.exists():
-        beside.unlink()
-        sync(beside.parent)
-    write(path)
-    write_json(beside, {**card, "sha256": checksum(path)})
+    if os.path.lexists(path):
+        if beside.exists():
+            beside.unlink()
+            sync(beside.parent)
+        write(path)
+        write_json(beside, {**card, "sha256": checksum(path)})
+        return
+
+    def write_both(part: Path) -> None:
+        write(part)
+        write_json(beside, {**card, "sha256": checksum(part)})
+
+    write_atomically(path, write_both)
 
 
 def check_place_of_card(path: Path) -> None:

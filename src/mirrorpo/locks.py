@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
-from mirrorpo import bounded, versions
+from mirrorpo import bounded, files, versions
 
 if sys.platform != "win32":
     import fcntl
@@ -62,13 +62,33 @@ def hold(folder: Path) -> None:
     Raises:
         ValueError: another process holds it; the message names the process and its machine.
     """
-    path = folder.resolve() / NAME
+    _hold(folder.resolve() / NAME, folder)
+
+
+def hold_beside(path: Path) -> None:
+    """Be the only process that makes a file, or a folder that is made whole, as `hold` a folder.
+
+    The lock lies beside it. Folders above it that do not exist are made, and removed with the lock
+    where they are still empty.
+
+    Raises:
+        ValueError: as `hold`.
+    """
+    above = [folder for folder in path.absolute().parents if not folder.exists()]
+    files.make_folder(path.parent)
+    stack = _at_the_end.get()
+    if stack is not None:
+        stack.callback(_remove_empty, above)
+    _hold(_beside(path), path)
+
+
+def _hold(path: Path, what: Path) -> None:
     stack = _at_the_end.get()
     if path in _held:
         owner = _held[path].stack
         if owner is None or owner is stack:
             return
-        raise ValueError(_refusal(folder, "another thread of this process"))
+        raise ValueError(_refusal(what, "another thread of this process"))
     try:
         lock = _take(path)
     except OSError as error:
@@ -76,7 +96,7 @@ def hold(folder: Path) -> None:
             return
         raise
     if lock is None:
-        raise ValueError(_refusal(folder, holder(path)))
+        raise ValueError(_refusal(what, holder(path)))
     _held[path] = dataclasses.replace(lock, stack=stack)
     if stack is not None:
         stack.callback(_let_go, path)
@@ -90,7 +110,7 @@ def alone(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         path: what is made; the lock lies beside it.
         waiting: called every few moments with the holder that this process waits for.
     """
-    beside = path.resolve().with_name(f".{path.name}{NAME}")
+    beside = _beside(path)
     while (lock := _take(beside)) is None:
         waiting(holder(beside))
         time.sleep(_POLL_SECONDS)
@@ -129,10 +149,19 @@ def holder(path: Path) -> str:
     return f"process {found['pid']} on {found['host']}{command}, since {found['since']}"
 
 
-def _refusal(folder: Path, who: str) -> str:
-    return (
-        f"{folder} is in use by {who}. Wait until it has ended, stop it, or choose another --out."
-    )
+def _beside(path: Path) -> Path:
+    """The lock of what is made whole: in its folder, whatever links lead there."""
+    return path.parent.resolve() / f".{path.name}{NAME}"
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # something is in it, or another has removed it
+            folder.rmdir()
+
+
+def _refusal(what: Path, who: str) -> str:
+    return f"{what} is in use by {who}. Wait until it has ended, stop it, or choose another --out."
 
 
 @dataclasses.dataclass(frozen=True)

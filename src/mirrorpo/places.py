@@ -57,6 +57,22 @@ def check_new(path: Path | str, what: str, *endings: str) -> None:
     check(path, what)
 
 
+def check_new_folder(path: Path | str, what: str) -> None:
+    """See that a new folder can be made at `path`, which may be an empty one.
+
+    Args:
+        path: the path of the folder.
+        what: how the user names it; the message begins with it.
+
+    Raises:
+        ValueError: something is there already, or nothing can be written there.
+    """
+    path = Path(path)
+    if os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"{what} is not a new folder: nothing is overwritten.")
+    check(path, what)
+
+
 def check_replaceable(path: Path | str, what: str, mark: str) -> None:
     """See that `path` is free, or holds an earlier file of the same kind, which may be replaced.
 

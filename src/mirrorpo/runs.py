@@ -17,6 +17,9 @@ __all__ = [
     "CONFIG",
     "METRICS",
     "claim",
+    "claim_file",
+    "claim_folder",
+    "claim_replaceable",
     "default_out",
     "forget_unstarted",
     "holding",
@@ -127,6 +130,50 @@ def claim(
         },
     )
     _claimed.add(out.absolute())
+
+
+def claim_file(out: Path, *endings: str) -> None:
+    """Make the place of a new file, and of its card, this command's own until `holding` ends.
+
+    Args:
+        out: the path of the file, as the user named it by --out.
+        endings: as of `places.check_new`.
+
+    Raises:
+        ValueError: as `places.check_new`; or another process is making the file.
+    """
+    places.check_new(out, f"--out {out}", *endings)
+    locks.hold_beside(out)
+    places.check_new(out, f"--out {out}", *endings)  # the last holder may have made it
+    for path in (out, out.with_suffix(".json")):
+        files.remove_leftovers(out.parent, f"{path.name}.")
+
+
+def claim_replaceable(out: Path, mark: str) -> None:
+    """Make the place of a file that may replace an earlier one of its kind this command's own.
+
+    Args:
+        out: as of `claim_file`.
+        mark: as of `places.check_replaceable`.
+
+    Raises:
+        ValueError: as `places.check_replaceable`; or another process is making the file.
+    """
+    places.check_replaceable(out, f"--out {out}", mark)
+    locks.hold_beside(out)
+    files.remove_leftovers(out.parent, f"{out.name}.")
+
+
+def claim_folder(out: Path) -> None:
+    """Make the place of a new folder that is written whole this command's own, as `claim_file`.
+
+    Raises:
+        ValueError: as `places.check_new_folder`; or another process is making the folder.
+    """
+    places.check_new_folder(out, f"--out {out}")
+    locks.hold_beside(out)
+    places.check_new_folder(out, f"--out {out}")  # the last holder may have made it
+    files.remove_leftovers(out.parent, f"{out.name}.")
 
 
 def forget_unstarted(alone: Path | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, json_lines, runs, seeds, typed, versions
+from mirrorpo import files, json_lines, locks, runs, seeds, typed, versions
 from mirrorpo.agents import agent_files
 from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.divergence import Diverged
@@ -179,6 +179,7 @@ def _reached(policy: Policy, task: AnyTask, until_return: float | None) -> bool:
     return agent_files.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
 
 
+@runs.holding()
 def pick(
     out: Path,
     task: AnyTask,
@@ -212,6 +213,7 @@ def pick(
     paths = sorted((out / CHECKPOINTS).glob("*.safetensors"))
     if not paths:
         raise ValueError(f"{out} holds no checkpoints of a PPO run.")
+    locks.hold_beside(chosen_file)
     scored = [(agent_files.load(path)[1].return_mean, path) for path in paths]
     near = sorted(scored, key=lambda pair: abs(pair[0] - target))[:candidates]
     again = []

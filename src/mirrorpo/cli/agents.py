@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo import files, places, seeds
+from mirrorpo import files, places, runs, seeds
 from mirrorpo.cli.console import console, new_table, progress
 from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
@@ -76,7 +76,6 @@ def train(
     """
     seeds.check(seed)
     start_jax()
-    from mirrorpo import runs
     from mirrorpo.agents import agent_files, training_run
     from mirrorpo.simulation import tasks
 
@@ -184,14 +183,14 @@ def calibrate(
         out: new folder for calibration.csv, calibration.json and calibration.png; nothing is
             written by default.
     """
-    if out is not None and out.exists() and (out.is_file() or any(out.iterdir())):
-        raise ValueError(f"--out {out} is not a new folder: nothing is overwritten.")
-    seeds.check(seed)
     if out is not None:
-        places.check(out, f"--out {out}")
+        places.check_new_folder(out, f"--out {out}")
+    seeds.check(seed)
     start_jax()
     from mirrorpo.reporting.robots import calibration_run
 
+    if out is not None:
+        runs.claim_folder(out)
     done = calibration_run.calibrate(agent, task, target, episodes, seed, backend)
     if out is not None:
         files.write_folder_atomically(out, done.write)
@@ -252,6 +251,8 @@ def limbs(
 
     loaded = tasks.robot(UserText(task), "taken apart into limbs", backend)
     found = [agent_files.load(name) for name in agent]
+    for path in (out, beside):
+        runs.claim_file(path)
     names = [card.name for _, card in found]
     # Checkpoints of different runs share their names; their files do not.
     labels = names if len(set(names)) == len(names) else agent
@@ -326,6 +327,7 @@ def render(
     name = UserText(task) if task else card.task
     backend = backend or (card.backend if name == card.task else None)
     loaded = tasks.robot(name, "drawn", backend, episode_length=steps)
+    runs.claim_file(out, ".png", ".gif")
     episode = poses.record(policy, loaded, seed)
     limb = loaded.penalty.limb if loaded.penalty else None
     done = f"{len(episode)} steps of {card.name} on {name}: true return {episode.total:.1f}"

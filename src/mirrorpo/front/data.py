@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files, places
+from mirrorpo import files, places, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import ImportOptions
 from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ENDING = ".safetensors"
 
 
+@runs.holding()
 def generate(
     task: str,
     *,
@@ -87,6 +88,8 @@ def generate(
         None if asked.worse is None else UserText(asked.worse),
         asked.rows,
     )
+    if out is not None:
+        runs.claim_file(Path(out), ENDING)
     pool = pools.cached(
         loaded,
         own.rows,
@@ -100,6 +103,7 @@ def generate(
     return DataFile._written(data.label(pool, parsed, asked.seed), out, name)
 
 
+@runs.holding()
 def import_data(
     file: PathLike,
     settings: ImportSettings | None = None,
@@ -132,6 +136,7 @@ def import_data(
     return DataFile._read(path, folder, tuple(lines))
 
 
+@runs.holding()
 def label(
     pool: PathLike,
     *,
@@ -205,10 +210,9 @@ class DataFile:
 
     @classmethod
     def _written(cls, made: Source, out: PathLike | None, name: str) -> DataFile:
-
         path, folder = _place(out, name)
-        for part in (path.name, path.with_suffix(".json").name):
-            files.remove_leftovers(path.parent, f"{part}.")
+        if folder is None:
+            runs.claim_file(path, ENDING)
         made.save(path)
         return cls(path, made, folder)
 
@@ -265,16 +269,18 @@ class DataFile:
 
         return pd.DataFrame(self.facts.sides, columns=["", "chosen", "rejected"]).set_index("")
 
+    @runs.holding()
     def save(self, file: PathLike) -> Path:
         """Copy the data to a new file, ending in .safetensors, with its card.
 
         Raises:
             ValueError: something is there already, or the place cannot be written.
         """
-        places.check_new(Path(file), f"--out {file}", ENDING)
+        runs.claim_file(Path(file), ENDING)
         self._source.save(Path(file))
         return Path(file)
 
+    @runs.holding()
     def export(self, file: PathLike) -> Path:
         """Write a pool's trajectories as a NumPy archive laid out as D4RL's, for other tools.
 
@@ -290,6 +296,7 @@ class DataFile:
         places.check_new(Path(file), f"--out {file}")
         if not isinstance(self._source, Pool):
             raise ValueError(f"{self.file} is a labelled dataset: only a pool is exported.")
+        runs.claim_file(Path(file))
         exchange.write(self._source, Path(file))
         return Path(file)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mirrorpo import files, places
+from mirrorpo import files, places, runs
 from mirrorpo.front.options import PathOrPaths, paths
 from mirrorpo.front.run_folder import PathLike, Progress, silent
 from mirrorpo.front.settings import RecommendSettings, assignments
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mirrorpo.preference_texts.reading import PreferenceTexts
 
 ROBOTS, TEXTS, GIVEN = "Robots", "A small language model", "Your benches"
+_MARK = '"recommendations"'
 _SCORED = 512
 # Reading, features, five preference models, and the evidence.
 _STEPS = 8
@@ -34,6 +35,7 @@ Columns = Mapping[str, str | None] | Sequence[str]
 """A dataset's own names of prompt, chosen and rejected, or texts such as ``prompt=question``."""
 
 
+@runs.holding()
 def recommend(
     data: PathLike,
     *,
@@ -73,13 +75,15 @@ def recommend(
     seed = RecommendSettings(seed=seed).seed
     file, target = Path(data), None if out is None else Path(out)
     if target is not None:
-        places.check_replaceable(target, f"--out {target}", '"recommendations"')
+        places.check_replaceable(target, f"--out {target}", _MARK)
     progress(0, _STEPS, "reading")
     texts = None if file.suffix == ".safetensors" else _texts(file, split, format, columns)
     if texts is None and (columns or split or format != RecommendSettings.format):
         raise ValueError("--format, --columns and --split are for texts, not for trajectories.")
     from mirrorpo.advising import advice, conditions, evidence_files, words
 
+    if target is not None:
+        runs.claim_replaceable(target, _MARK)
     progress(1, _STEPS, "features")
     found = _as_pairs(file, texts, seed)
     progress(2, _STEPS, "preference models")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mirrorpo.reporting.page.reading import Parts
 
 PAGE = "report.html"
+_MARK = "<title>MirrorPO: "
 _MOST_DRAWN = 12
 
 Run = PathLike | BenchResult | DiscoveryResult | TrainResult
@@ -85,7 +86,7 @@ def report(
     folder = choose(out, "report", _name(shown))
     page = folder.path if alone else folder.path / PAGE
     if alone:
-        places.check_replaceable(page, f"--out {page}", "<title>MirrorPO: ")
+        places.check_replaceable(page, f"--out {page}", _MARK)
     else:
         places.check(page, f"--out {folder.path}")
     start_jax()
@@ -97,7 +98,9 @@ def report(
             say(f"{damaged.path} is damaged, and left out: {damaged.damage}")
         command = shlex.join(["mirrorpo", "report", *map(str, shown), "--out", str(folder.path)])
         with writing(folder):
-            if not alone:
+            if alone:
+                runs.claim_replaceable(page, _MARK)
+            else:
                 claimed = {"command": "report", "runs": [str(path) for path in shown]}
                 runs.claim(folder.path, claimed, kind="report")
             files.write_text(page, render.render(parts, command, settings.rollouts, progress))
@@ -208,11 +211,12 @@ def _name(paths: Sequence[Path]) -> str:
     return first if len(paths) == 1 else f"{first}-and-{len(paths) - 1}-more"
 
 
+@runs.holding()
 def _write_markdown(run: Path, out: Path) -> Report:
     from mirrorpo.reporting import comparison, written
     from mirrorpo.reporting.page import reading
 
-    places.check_replaceable(out, f"--out {out}", "Interquartile mean [95 % interval]")
+    runs.claim_replaceable(out, "Interquartile mean [95 % interval]")
     try:
         found = comparison.read(run)
         tables = written.markdown(found)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirrorpo import locks, places, runs
 from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, choose, silent
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mirrorpo.study.submissions import Comparison, Submission
 
 
+@runs.holding()
 def submit(
     objective: PathLike,
     *,
@@ -60,6 +62,19 @@ def submit(
     algorithm = algorithms.load(text)
     label = submissions.label(text)
     folder = choose(out, "submit", f"suite-{suite.CURRENT}-{tier}-{algorithm.objective.name}")
+    file = folder.path / submissions.FILE
+    submitted = submissions.Submission(
+        format=submissions.FORMAT,
+        suite=suite.CURRENT,
+        tier=tier,
+        objective=label,
+        content=algorithm.checksum,
+        agents=[],
+        versions=versions.installed(),
+    )
+    places.check(file, f"--out {folder.path}")
+    locks.hold_beside(folder.path)
+    submissions.refuse_another(file, submitted)
     agents = []
     for robot in suite.TIERS[tier]:
         result = bench(
@@ -70,18 +85,7 @@ def submit(
             progress=_of(robot, progress),
         )
         agents += submissions.agents_of(result.agents, {str(text): label})
-    written = submissions.write(
-        folder.path / submissions.FILE,
-        submissions.Submission(
-            format=submissions.FORMAT,
-            suite=suite.CURRENT,
-            tier=tier,
-            objective=label,
-            content=algorithm.checksum,
-            agents=agents,
-            versions=versions.installed(),
-        ),
-    )
+    written = submissions.write(file, dataclasses.replace(submitted, agents=agents))
     return SubmissionResult(written, folder)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -101,6 +102,27 @@ def read(path: Path) -> Submission:
     if not found.cells():
         raise ValueError(f"{path} has no reported agent of {found.objective!r:.60}.")
     return found
+
+
+def refuse_another(path: Path, submission: Submission) -> None:
+    """See that a submission may be written to `path`: nothing is there, or the same one.
+
+    Raises:
+        ValueError: a file that is no submission, or one of another loss, tier or suite.
+    """
+    if not os.path.lexists(path):
+        return
+    found = read(path)
+    differing = [
+        name
+        for name in ("suite", "tier", "objective", "content")
+        if getattr(found, name) != getattr(submission, name)
+    ]
+    if differing:
+        raise ValueError(
+            f"{path} is another submission ({' and '.join(differing)} differ): it is not "
+            "overwritten. Choose another --out."
+        )
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, places, versions
+from mirrorpo import files, places, runs, versions
 from mirrorpo.preferences.data import FORMAT_VERSION, Pool, PreferenceDataset
 from mirrorpo.preferences.own import exchange, label_files, labelling, minari, pooling, steps
 from mirrorpo.preferences.own.columns import parse_names
@@ -34,6 +34,7 @@ def run(file: Path, out: Path, settings: ImportSettings) -> list[str]:
     places.check_new(out, f"--out {out}", files.WITH_CARD)
     settings.check()
     made, read = _make(file, settings)
+    runs.claim_file(out, files.WITH_CARD)
     made.save(out)
     lines = [f"{out}: {made.rows} pairs, {len(made.trajectories)} trajectories of {read.where}."]
     return [*lines, *_told(made), *filter(None, [beyond_motors(read)])]
