@@ -107,7 +107,8 @@ def align(
             say(note)
         trainer = run.trainer(wanted, objective, config, data, path / runs.METRICS, progress)
         say_damage = damage.say if is_first else lambda line: None
-        trainer.train(checkpoints.newest(path / "checkpoints", say_damage))
+        saved = path / "checkpoints"
+        trainer.train(checkpoints.newest(saved, say_damage, config.world_size))
         scores: dict[str, object] = {}
         if trainer.diverged():
             scores = {"diverged": True, "steps": trainer.lost_at or trainer.state.global_step}

@@ -11,19 +11,21 @@ from mirrorpo import bounded, damage, files
 STATE = "trainer_state.json"
 _PICKLED = (".pt", ".pth", ".bin")  # which PyTorch writes as zip files
 _HEADER = 8
+_DEEPSPEED = "global_step"
 
 
-def newest(folder: Path, say: Callable[[str], None] = damage.say) -> str | None:
+def newest(folder: Path, say: Callable[[str], None] = damage.say, processes: int = 1) -> str | None:
     """The newest checkpoint of a folder that is whole; None where there is none.
 
     Args:
         folder: that holds checkpoint-STEP.
         say: told of each newer one that is damaged.
+        processes: that train.
     """
     # The state is the last file of a checkpoint to be written, but not whole or not at all.
     written = sorted((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_steps)
     lost = []
-    while written and (fault := fault_of(written[-1])) is not None:
+    while written and (fault := _fault_of_checkpoint(written[-1], processes)) is not None:
         lost.append(f"{written.pop()} is damaged ({fault})")
     if lost:
         on = f"resumes from {written[-1]}" if written else "starts over: there is no other one"
@@ -31,13 +33,17 @@ def newest(folder: Path, say: Callable[[str], None] = damage.say) -> str | None:
     return str(written[-1]) if written else None
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, processes: int = 1) -> None:
     """See that a checkpoint is whole.
+
+    Args:
+        folder: the checkpoint.
+        processes: that train.
 
     Raises:
         ValueError: it is damaged; the message says which file.
     """
-    if folder.is_dir() and (fault := fault_of(folder)) is not None:
+    if folder.is_dir() and (fault := _fault_of_checkpoint(folder, processes)) is not None:
         raise ValueError(
             f"The checkpoint {folder} is damaged ({fault}): restore it, or resume from another one."
         )
@@ -53,6 +59,25 @@ def fault_of(folder: Path) -> str | None:
         if fault is not None:
             return f"{path.name} {fault}"
     return None
+
+
+def _fault_of_checkpoint(folder: Path, processes: int) -> str | None:
+    """As `fault_of`, and what is not there, of which transformers would say nothing: it would go on
+    with a new optimiser, a new schedule or other random numbers."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if any(name.startswith(_DEEPSPEED) for name in names):  # has a layout of its own
+        return fault_of(folder)
+    if not any("optimizer" in name for name in names):
+        return "it has no optimizer.pt: lost, or left out by save_only_model"
+    if "scheduler.pt" not in names:
+        return "it has no scheduler.pt"
+    drawn = {name for name in names if name.startswith("rng_state")}
+    wanted = ["rng_state.pth"]
+    if processes > 1:
+        wanted = [f"rng_state_{process}.pth" for process in range(processes)]
+    lost = [name for name in wanted if name not in drawn]
+    # Those of another number of processes are another's; training goes on without them.
+    return f"it has no {lost[0]}" if lost and drawn <= {*wanted} else fault_of(folder)
 
 
 @functools.lru_cache(maxsize=1024)

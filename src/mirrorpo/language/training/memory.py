@@ -7,6 +7,8 @@ from typing import Any
 from mirrorpo import array_files
 from mirrorpo.language.trl_names import torch
 
+from .stages import Stage
+
 FORMAT = "mirrorpo-objective-memory"
 FILE = "objective_memory.safetensors"
 
@@ -45,3 +47,18 @@ class Memory:
         what, fields = "a file of an objective's memory", {"stage": int}
         card, found = array_files.load_checked(path, FORMAT, what, fields, ("values",))
         return cls(torch.from_numpy(found["values"]), card["stage"])
+
+
+def recalled(memory: Memory | None, stage: Stage, step: int, device: Any) -> torch.Tensor | None:
+    """What a stage's objective remembers at a step; None where it has seen no batch yet.
+
+    Raises:
+        ValueError: it has seen some, and the checkpoint that training resumed from lacks them.
+    """
+    found = None if memory is None else memory.of(stage.start, device)
+    if found is None and stage.objective.memory_size and step > stage.start:
+        raise ValueError(
+            f"{stage.objective.name} remembers earlier batches, but training resumes at step "
+            f"{step} and the checkpoint has no {FILE}: resume from another checkpoint."
+        )
+    return found

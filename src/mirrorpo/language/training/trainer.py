@@ -23,7 +23,7 @@ from .breakdown import breakdown
 from .declarations import check_declarations
 from .dpo_config import converted
 from .learning_rates import forget, schedule
-from .memory import Memory
+from .memory import Memory, recalled
 from .record import is_logged
 from .reference import ReferenceLogProbs, measure, prepared
 from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
@@ -150,7 +150,7 @@ class PreferenceTrainer(CPOTrainer):
             if checkpoint is None:
                 raise ValueError(f"{folder} holds no checkpoint to resume from.")
         if checkpoint:
-            checkpoints.check(Path(checkpoint))
+            checkpoints.check(Path(checkpoint), self.args.world_size)
             self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
             self._memory = Memory.load(Path(checkpoint))
         elif self.state.global_step:
@@ -192,9 +192,7 @@ class PreferenceTrainer(CPOTrainer):
             chosen_agreement=chosen.agreement,
             rejected_agreement=None if rejected is None else rejected.agreement,
         )
-        memory = (
-            None if self._memory is None else self._memory.of(stage.start, chosen.log_probs.device)
-        )
+        memory = recalled(self._memory, stage, self.state.global_step, chosen.log_probs.device)
         losses = stage.objective(pairs, progress, memory)
         if stage.objective.memory_size and train_eval == "train":
             remembered = stage.objective.remember(pairs, memory)

@@ -1,0 +1,83 @@
+"""A checkpoint that lacks a part of the training's state is not resumed from in silence."""
+
+import json
+import zipfile
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import torch
+
+from mirrorpo import objectives
+from mirrorpo.language.training import checkpoints, memory
+from mirrorpo.language.training.stages import Stage
+
+STATE = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
+
+
+def checkpoint(folder, step, *names):
+    """A whole checkpoint, as far as can be seen without loading it."""
+    place = folder / f"checkpoint-{step}"
+    place.mkdir(parents=True)
+    for name in names or STATE:
+        with zipfile.ZipFile(place / name, "w") as packed:
+            packed.writestr("data", "x")
+    (place / checkpoints.STATE).write_text(json.dumps({"global_step": step}))
+    return place
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_the_one_before_is_taken_and_a_line_says_what_is_missing(name, tmp_path):
+    for step in (1, 2):
+        checkpoint(tmp_path, step)
+    said = []
+    assert checkpoints.newest(tmp_path, said.append) == str(tmp_path / "checkpoint-2")
+    assert said == []
+    (tmp_path / "checkpoint-2" / name).unlink()
+    assert checkpoints.newest(tmp_path, said.append) == str(tmp_path / "checkpoint-1")
+    (line,) = said
+    assert f"checkpoint-2 is damaged (it has no {name}" in line
+    assert "resumes from" in line
+    with pytest.raises(ValueError, match=f"it has no {name}"):
+        checkpoints.check(tmp_path / "checkpoint-2")
+
+
+def test_without_another_one_training_starts_over(tmp_path):
+    (checkpoint(tmp_path, 1) / "optimizer.pt").unlink()
+    said = []
+    assert checkpoints.newest(tmp_path, said.append) is None
+    assert "lost, or left out by save_only_model" in said[0]
+    assert "starts over" in said[0]
+
+
+def test_every_process_needs_its_random_state(tmp_path):
+    names = ("optimizer.pt", "scheduler.pt", "rng_state_0.pth", "rng_state_1.pth")
+    place = checkpoint(tmp_path, 1, *names)
+    checkpoints.check(place, processes=2)
+    checkpoints.check(place, processes=1)  # transformers says itself that the order is another
+    (place / "rng_state_1.pth").unlink()
+    with pytest.raises(ValueError, match=r"it has no rng_state_1\.pth"):
+        checkpoints.check(place, processes=2)
+
+
+def test_layouts_of_sharded_trainings_are_whole(tmp_path):
+    sharded = checkpoint(tmp_path, 1, "scheduler.pt", "rng_state.pth")
+    (sharded / "optimizer_0").mkdir()
+    checkpoints.check(sharded)
+    deepspeed = checkpoint(tmp_path, 2, "rng_state.pth")
+    (deepspeed / "global_step2").mkdir()
+    checkpoints.check(deepspeed)
+
+
+def test_an_objective_that_remembers_does_not_begin_again_in_the_middle():
+    stage = Stage(objectives.get("gamma-dpo"), 4, 8)
+    assert memory.recalled(None, stage, 4, "cpu") is None
+    kept = memory.Memory(torch.ones(2), 4)
+    assert torch.equal(memory.recalled(kept, stage, 6, "cpu"), torch.ones(2))
+    with pytest.raises(
+        ValueError, match=f"resumes at step 6 and the checkpoint has no {memory.FILE}"
+    ):
+        memory.recalled(None, stage, 6, "cpu")
+    assert memory.recalled(None, Stage(objectives.get("dpo"), 4, 8), 6, "cpu") is None
