@@ -27,16 +27,16 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
             float32.
 
     Raises:
-        ValueError: one that cannot be loaded, or an adapter that does not name its base model.
+        ValueError: one that cannot be loaded, an adapter that does not name its base model, or
+            adapters that name each other.
         ModuleNotFoundError: ``smollm2`` without its package.
     """
-    if adapter is None and (base := model_files.base_of(name)) is not None:
-        return load(base, name, dtype)
-    model, tokenizer = _load(name, dtype)
-    if adapter is not None:
-        model = merged(model, adapter)
-        if (Path(adapter) / "tokenizer_config.json").is_file():
-            tokenizer = _tokenizer(adapter)  # with the chat template that it was trained on
+    *adapters, base = name, *model_files.bases(name)
+    model, tokenizer = _load(base, dtype)
+    for one in (*reversed(adapters), *([] if adapter is None else [adapter])):
+        model = merged(model, one)
+        if (Path(one) / "tokenizer_config.json").is_file():
+            tokenizer = _tokenizer(one)  # with the chat template that it was trained on
     return model, tokenizer
 
 

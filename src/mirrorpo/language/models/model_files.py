@@ -20,22 +20,42 @@ def checksums(model: str) -> dict[str, str]:
 
 
 def contents(model: str, adapter: str | None = None) -> dict[str, str]:
-    """One checksum for each folder that a model is loaded from: its own, its adapter's, and that of
-    the base model that an adapter names; none for what is of another place.
+    """One checksum for each folder that a model is loaded from: its own, its adapter's, and those
+    of the base models that adapters name; none for what is of another place.
 
     Raises:
-        ValueError: an adapter that does not name its base model.
+        ValueError: as `bases`.
     """
     found = {}
-    for name in (model, adapter):
+    for name in (*reversed(bases(model)), model, adapter):
         if name is not None and (sums := checksums(name)):
             # By all files at once: one that is added or removed tells, too.
             found[name] = files.digest({Path(path).name: sum_ for path, sum_ in sums.items()})
-    base = base_of(model) if adapter is None else None
-    return found if base is None or base in found else {**contents(base), **found}
+    return found
 
 
-def base_of(model: str) -> str | None:
+def bases(model: str) -> list[str]:
+    """The base model that an adapter in a folder names, the one that this names if it is an adapter
+    too, and so on to a whole model; empty for what is no adapter.
+
+    Raises:
+        ValueError: an adapter that does not name its base model, or adapters that name each other.
+    """
+    found: list[str] = []
+    seen = {Path(model).resolve()}
+    while (base := _base_of(found[-1] if found else model)) is not None:
+        if Path(base).resolve() in seen:
+            circle = " -> ".join((model, *found, base))
+            raise ValueError(
+                f"{model} holds an adapter that leads to no base model: the adapters name each "
+                f"other ({circle:.200}). Correct base_model_name_or_path in {ADAPTER}."
+            )
+        seen.add(Path(base).resolve())
+        found.append(base)
+    return found
+
+
+def _base_of(model: str) -> str | None:
     """The model that an adapter in a folder belongs to; None for what is no adapter.
 
     Raises:
