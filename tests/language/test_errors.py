@@ -132,6 +132,12 @@ def test_a_reference_of_data_that_the_trainer_has_not_seen(tmp_path):
         ({"beta": 0.05}, r"does not take beta: .*objectives\.get\('cpo', beta=0\.05\)"),
         ({"loss_type": "simpo", "simpo_gamma": 1.0}, "does not take loss_type, simpo_gamma"),
         ({"learning_rate": 0.0, "sft_learning_rate": 1e-5}, "needs a learning_rate above 0"),
+        (
+            {"seed": 2**31},
+            r"seed must be between 0 and 2\*\*31 - 1 = 2,147,483,647, not 2147483648",
+        ),
+        ({"data_seed": 2**32 - 1}, "data_seed must be between 0 and"),
+        ({"seed": -1}, "seed must be between 0 and"),
     ],
 )
 def test_wrong_settings(settings, message, tmp_path):

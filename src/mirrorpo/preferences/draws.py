@@ -6,11 +6,13 @@ A draw is one number, the seed of both the trajectories and the labels.
 
 from typing import Literal
 
+from mirrorpo.seeds import LARGEST_SEED
+
 Purpose = Literal["score", "search", "fitness", "validation"]
 
 _FIRST: dict[Purpose, int] = {"score": 0, "search": 10_000, "fitness": 20_000, "validation": 80_000}
 _SEEDS_PER_DATA_SEED = 100_000
-LARGEST_DATA_SEED = 2**31 // _SEEDS_PER_DATA_SEED - 1
+LARGEST_DATA_SEED = (LARGEST_SEED + 1) // _SEEDS_PER_DATA_SEED - 1
 
 
 def draw(data_seed: int, purpose: Purpose, index: int = 0) -> int:

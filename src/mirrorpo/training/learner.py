@@ -19,6 +19,7 @@ from mirrorpo.preferences import preference_model, validation
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import gathered, replicate
 from mirrorpo.runtime.pytrees import stack
+from mirrorpo.seeds import check_derived
 from mirrorpo.simulation.policy import Policy, finite_agents, new_policy
 from mirrorpo.training.inner_loop import Curves, PairedData, train_agents
 from mirrorpo.training_settings import TrainSettings
@@ -144,8 +145,7 @@ def train(
             f"train needs at least one seed and one objective for each seed: got {len(seeds)} "
             f"seeds and {len(one_each)} objectives."
         )
-    if not all(0 <= seed < 2**32 for seed in seeds):
-        raise ValueError(f"Seeds must be between 0 and 2**32 - 1, not {list(seeds)}.")
+    check_derived(seeds)
     stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
     ready = dataset if isinstance(dataset, PreparedData) else prepare(dataset, settings, start)
     trained = train_agents(

@@ -8,10 +8,8 @@ import os
 import typing
 from typing import Any
 
-from mirrorpo import typed
+from mirrorpo import seeds, typed
 from mirrorpo.language.trl_names import torch, transformers
-
-_LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which transformers seeds as well
 
 _LEAST = {
     **dict.fromkeys(
@@ -27,13 +25,13 @@ _LEAST = {
         (
             *("learning_rate", "sft_learning_rate", "weight_decay", "warmup_steps", "warmup_ratio"),
             *("adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "logging_steps"),
-            *("save_steps", "eval_steps", "eval_delay", "dataloader_num_workers", "seed"),
-            *("data_seed", "neftune_noise_alpha"),
+            *("save_steps", "eval_steps", "eval_delay", "dataloader_num_workers"),
+            "neftune_noise_alpha",
         ),
         0,
     ),
 }
-_MOST = {"seed": _LARGEST_SEED, "data_seed": _LARGEST_SEED}
+_SEEDS = ("seed", "data_seed")
 _BELOW = {"adam_beta1": 1, "adam_beta2": 1}
 _MAY_BE_INFINITE = ("max_grad_norm",)  # which clips nothing, and logs the norm
 
@@ -83,11 +81,11 @@ def check_values(config: Any) -> None:
 def _check_range(name: str, value: float) -> None:
     if not math.isfinite(value) and not (value == math.inf and name in _MAY_BE_INFINITE):
         raise ValueError(f"{name} is {value}, but must be finite.")
-    least, most, below = _LEAST.get(name), _MOST.get(name), _BELOW.get(name)
+    if name in _SEEDS:
+        seeds.check(int(value), name)
+    least, below = _LEAST.get(name), _BELOW.get(name)
     if least is not None and value < least:
         raise ValueError(f"{name} is {value}, but must be at least {least}.")
-    if most is not None and value > most:
-        raise ValueError(f"{name} is {value}, but must be at most {most}.")
     if below is not None and value >= below:
         raise ValueError(f"{name} is {value}, but must be below {below}.")
 
