@@ -127,6 +127,9 @@ def test_a_missing_file_is_named(tmp_path):
         ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
         ("def broken(:", "SyntaxError: invalid syntax"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError:"),
+        ("raise BaseException('neither')", "BaseException: neither"),
+        ("\0", "SyntaxError: source code string cannot contain null bytes"),
     ],
 )
 def test_a_file_that_fails_tells_its_exception_each_time(tmp_path, content, told):

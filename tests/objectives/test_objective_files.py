@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mirrorpo import objectives
+from mirrorpo.objectives import found
 
 
 @pytest.fixture
@@ -173,3 +174,26 @@ def test_a_binary_file_is_refused(path):
 def test_a_missing_file_is_a_missing_file(path):
     with pytest.raises(FileNotFoundError):
         objectives.load(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *({"function": ["a"], "parameters": {}}, {"function": {}, "parameters": {}}),
+        *({"tensor": ["x"]}, {"tensor": {}}, [10**400], 10**400, [1e300], [[1], [2, 3]]),
+    ],
+)
+@pytest.mark.parametrize("at", ["function", "array", "number"])
+def test_a_value_of_any_other_kind_is_one_line_that_names_the_file(at, value, tmp_path):
+    document = objectives.to_dict(objectives.load(found.find("hopper-all")))
+    parameters = document["hyperparameters"]
+    if at == "function":
+        parameters["link"] = value
+    else:
+        inner = parameters["inverse_potential"]["parameters"]["function"]["parameters"]
+        inner["kernel" if at == "array" else "width"] = value
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"other\.json: ") as caught:
+        objectives.load(path)
+    assert "\n" not in str(caught.value)

@@ -149,8 +149,9 @@ def _as_array(owner: str, field: str, value: Any, shape: tuple[int | None, ...])
     if not isinstance(value, (np.ndarray, np.generic, list, Real, str)):
         return value
     try:
-        copied = np.array(value, np.float32)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+            copied = np.array(value, np.float32)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{owner}: {field} is not an array of numbers: {value!r:.60}") from None
     found = copied.shape[max(copied.ndim - len(shape), 0) :]
     fits = len(found) == len(shape) and all(

@@ -223,8 +223,8 @@ def _read_array(key: str, value: Any, tensors: _Tensors) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{key} is {value!r}, but must be an array")
     name = value.get("tensor")
-    if name not in tensors:
-        raise ValueError(f"{key}: the file has no array {name!r}")
+    if not isinstance(name, str) or name not in tensors:
+        raise ValueError(f"{key}: the file has no array {name!r:.60}")
     found = tensors.pop(name)
     if found.dtype != np.float32:
         raise ValueError(f"{key}: array {name!r} is {found.dtype}, but must be float32")
@@ -238,8 +238,8 @@ def _read(key: str, value: Any, tensors: _Tensors) -> Any:
         raise ValueError(f"{key} is {value!r}, but must be a number, a string or a function")
     functions = registered("function")
     name, parameters = value.get("function"), value.get("parameters")
-    if name not in functions or not isinstance(parameters, dict):
-        raise ValueError(f"{key}: unknown or incomplete function {name!r}")
+    if not isinstance(name, str) or name not in functions or not isinstance(parameters, dict):
+        raise ValueError(f"{key}: unknown or incomplete function {name!r:.60}")
     values = _read_all(functions[name], parameters, f"{key}.", tensors)
     try:
         built = functions[name](**values)

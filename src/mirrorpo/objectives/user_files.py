@@ -41,9 +41,11 @@ def run(path: Path, what: str) -> ModuleType:
     before, everything = registered("objective"), kept()
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
         put_back(everything)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise ValueError(f"{path} fails when imported: {one_line(error)}") from error
     for taken, cls in registered("objective").items():
         old = before.get(taken, cls)
@@ -75,5 +77,6 @@ def digest(content: bytes) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Kind and text of an error, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Kind and text of an error, in one line that is not too long."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text:.400}"

@@ -58,7 +58,9 @@ def load(text: str) -> ScoreJudge:
         raise ValueError(f"No judge at {path}: the file does not exist.")
     try:
         found = runpy.run_path(str(path)).get(name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(f"{path} fails when run: {one_line(error)}") from error
     if not callable(found):
         raise ValueError(f"{path} has no function {name!r}.")
