@@ -3,6 +3,7 @@
 import dataclasses
 import numbers
 import os
+import sys
 import types
 import typing
 from collections.abc import Hashable, Mapping, Sequence
@@ -101,7 +102,7 @@ def check(value: Any, hint: Any, name: str) -> Any:
         if value is None:
             return None
     elif hint is float:
-        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if isinstance(value, numbers.Real) and not isinstance(value, bool) and _fits(value):
             return value if isinstance(value, int | float) else float(value)
     elif hint is int:
         if isinstance(value, numbers.Integral) and not isinstance(value, bool):
@@ -112,6 +113,11 @@ def check(value: Any, hint: Any, name: str) -> Any:
     elif isinstance(hint, type) and isinstance(value, hint):
         return value
     raise WrongTypeError(f"{name} is {value!r:.40}, but must be {_in_words(hint)}")
+
+
+def _fits(value: Any) -> bool:
+    """Whether a number is no whole one beyond all floating-point numbers."""
+    return not isinstance(value, int) or abs(value) <= sys.float_info.max
 
 
 def _in_words(hint: Any) -> str:

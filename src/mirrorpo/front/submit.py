@@ -163,26 +163,46 @@ def verify(
         raise ValueError(f"{text} is not the loss whose rows {file} holds: its content differs.")
     everything = given.cells()
     drawn = random.Random(seed).sample(everything, min(cells, len(everything)))
+    named = {cell: _tuned(given, text, *cell) for cell in everything}
     return Verification(
-        [_measured_again(given, text, *cell, cache, progress) for cell in sorted(drawn)]
+        [_measured_again(given, named[cell], *cell, cache, progress) for cell in sorted(drawn)]
     )
+
+
+def _tuned(given: Submission, text: str, task: str, variant: str) -> str:
+    """The text of a cell's loss with the hyper-parameters that tuning found.
+
+    Raises:
+        ValueError: no cell of the suite, or one that cannot be measured again.
+    """
+    from mirrorpo.objectives import naming
+    from mirrorpo.study import algorithms, submissions, suite
+
+    settings = suite.settings(task, (suite.ANCHOR,), search=False)
+    if variant not in settings.variants:
+        raise ValueError(
+            f"Suite {suite.CURRENT} has no variant {variant!r:.40}: its variants are "
+            f"{', '.join(settings.variants)}."
+        )
+    submissions.check_cell(given, task, variant, settings.scoring.seeds)
+    named = naming.with_values(text, submissions.values_of(given.of_cell(task, variant)[0]))
+    algorithms.load(named)
+    return named
 
 
 def _measured_again(
     given: Submission,
-    text: str,
+    named: str,
     task: str,
     variant: str,
     cache: PathLike | None,
     progress: Progress,
 ) -> Comparison:
-    """One cell beside its agents trained again, with the hyper-parameters that tuning found."""
+    """One cell beside its agents, trained again."""
     from mirrorpo.front.bench import bench
-    from mirrorpo.objectives import naming
     from mirrorpo.study import submissions, suite
 
     before = given.of_cell(task, variant)
-    named = naming.with_values(text, submissions.values_of(before[0]))
     settings = suite.settings(task, (named,), search=False)
     result = bench(
         dataclasses.replace(settings, variants=(variant,)),

@@ -101,7 +101,28 @@ def read(path: Path) -> Submission:
         )
     if not found.cells():
         raise ValueError(f"{path} has no reported agent of {found.objective!r:.60}.")
+    for one in agents:
+        if one.return_mean is not None and not math.isfinite(one.return_mean):
+            raise ValueError(f"{path} is not {KIND_OF_FILE}: return_mean is {one.return_mean}.")
     return found
+
+
+def check_cell(submission: Submission, task: str, variant: str, seeds: int) -> None:
+    """See that a cell's agents can be trained again: one of each seed, all in one way.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    agents = submission.of_cell(task, variant)
+    if [one.seed for one in agents] != [*range(seeds)]:
+        raise ValueError(
+            f"The submission's cell {task}, {variant} must have one agent of each seed from 0 to "
+            f"{seeds - 1}, and has {len(agents)} agents."
+        )
+    if len({one.hyperparameters for one in agents}) > 1:
+        raise ValueError(
+            f"The submission's cell {task}, {variant} has agents of different hyper-parameters."
+        )
 
 
 def refuse_another(path: Path, submission: Submission) -> None:
@@ -170,7 +191,7 @@ class Comparison:
 def compare(submitted: Sequence[AgentRecord], measured: Sequence[AgentRecord]) -> Comparison:
     """Agents of one cell, by seed, beside those that were trained again."""
     before, again = _returns(submitted), _returns(measured)
-    draws = [one.data_draw for one in submitted]
+    draws = [one.data_draw for one in measured]
     return Comparison(
         submitted[0].task,
         submitted[0].variant,
@@ -205,6 +226,12 @@ def values_of(agent: AgentRecord) -> Mapping[str, float]:
         found: Mapping[str, float] = typed.check(content, Mapping[str, float], "hyperparameters")
     except ValueError as error:
         raise ValueError(f"The submission's hyper-parameters are damaged: {error}.") from None
+    for name, value in found.items():
+        # They become part of a text that may name a file of code.
+        if not name.isidentifier() or not math.isfinite(value):
+            raise ValueError(
+                f"The submission's hyper-parameters are damaged: {name!r:.40} is {value!r:.40}."
+            )
     return found
 
 
