@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+RESULTS = Path(__file__).parents[2] / "results"
+
 _CLOCK = (
     *("seconds", "train_seconds", "evaluate_seconds"),
     *("machine", "versions", "git_commit", "sha256"),
@@ -212,6 +214,17 @@ def _reviews(out: Path) -> dict:
     }
 
 
+def _written(out: Path) -> dict:
+    """Every file that a command writes whole, by name, but for the folder's own name in it."""
+    run = out / "run"
+    found = {
+        str(path.relative_to(run)): path.read_bytes().replace(str(out).encode(), b"OUT")
+        for path in run.rglob("*")
+        if path.is_file() and path.name != "config.json"
+    }
+    return {**found, "config": document(run / "config.json")["settings"]}
+
+
 COMMANDS = {
     "judge": Command(
         lambda given, out: [
@@ -260,6 +273,19 @@ COMMANDS = {
             *("--variant", "noisy:0.3", "--episode-length", 60, *_agents(given)),
         ],
         lambda out: arrays(out, "data.safetensors"),
+    ),
+    "report": Command(
+        lambda given, out: [
+            *("report", RESULTS / "demo-bench", RESULTS / "demo-discovery"),
+            *("--out", out / "run"),
+        ],
+        _written,
+        share=1,
+    ),
+    "explain": Command(
+        lambda given, out: ["explain", "ta-mpo", "--max-terms", 2, "--out", out / "run"],
+        _written,
+        share=1,
     ),
     "discover": Command(
         lambda given, out: [

@@ -160,6 +160,22 @@ class Pair(Operation):
         assert files.read_object(place / "pair.json", "a card")["number"] == 2
 
 
+class NewPair(Pair):
+    """A file and its card, where there were none: no kill leaves a file without its card."""
+
+    def before(self, place): ...
+
+    def look(self, place):
+        if (place / "pair.safetensors").exists():
+            assert (place / "pair.json").exists()
+            super().look(place)
+
+    def run(self, place):
+        if not (place / "pair.safetensors").exists():
+            super().run(place)
+        files.remove_leftovers(place)
+
+
 class Folder(Operation):
     """A folder that is there only when complete."""
 
@@ -202,6 +218,7 @@ OPERATIONS = {
     "claim": Claim(),
     "grow": Grow(),
     "pair": Pair(),
+    "new pair": NewPair(),
     "folder": Folder(),
     "log": Log(),
 }

@@ -31,7 +31,11 @@ PART = 4
 _ROBOTS = (
     "agents.training_run",
     "discovery.search",
+    "discovery.explained",
     "execution.executor",
+    "reporting.explain_plots",
+    "reporting.export_figures",
+    "reporting.written",
     "study.bench",
     "study.single_run",
     "study.tables",
@@ -218,7 +222,9 @@ class Campaign:
         from mirrorpo.cli import main
 
         # A finished dataset is not overwritten: a kill after it was a kill of nothing.
-        (place / "data.safetensors").unlink(missing_ok=True)
+        data = place / "data.safetensors"
+        assert not data.exists() or data.with_suffix(".json").exists(), f"{data} has no card"
+        data.unlink(missing_ok=True)
         main([str(word) for word in command.words(self.given, place)])
 
     def _child(

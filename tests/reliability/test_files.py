@@ -18,7 +18,7 @@ from mirrorpo.study.records import AgentRecord
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("operation", ["claim", "grow", "pair", "folder", "log"])
+@pytest.mark.parametrize("operation", ["claim", "grow", "pair", "new pair", "folder", "log"])
 def test_killed_before_every_change_of_a_file_the_next_run_ends_well(operation, tmp_path):
     done = subprocess.run(
         [sys.executable, str(HERE / "crash_points.py"), operation, str(tmp_path)],
