@@ -86,5 +86,9 @@ def number():
     return 3
 
 
+def leaving():
+    raise SystemExit(0)
+
+
 def failing():
     raise OSError("no such robot")

@@ -286,7 +286,7 @@ def check_card(path: Path, what: str) -> None:
 def check_version(path: Path | str, card: Mapping[str, Any], newest: int) -> None:
     """Raise ValueError where a card's format version is newer than `newest`, or is not a number."""
     found = card.get("format_version", 0)
-    if not isinstance(found, int):
+    if not isinstance(found, int) or isinstance(found, bool):
         raise ValueError(f"{path} is damaged: its format version is {found!r:.40}.")
     if found > newest:
         raise ValueError(

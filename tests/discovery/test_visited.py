@@ -107,6 +107,7 @@ def test_a_wrong_stand_in_is_refused(arguments, message):
     "document",
     [
         *(None, [], {}, {"points": [[0] * 5]}, {"points": "no", "measured": True}),
+        {"points": [[10**400] * 5], "measured": True},
         *({"points": [[0, 0]], "measured": True}, {"points": [[0] * 5], "measured": 1}),
     ],
 )

@@ -134,6 +134,7 @@ class TestSubmissions:
         ({"suite": 1}, "suite is 1, but must be a text"),
         ({"format": 99}, "newer MirrorPO"),
         ({"format": "1"}, "format version is '1'"),
+        ({"format": True}, "format version is True"),
         ({"more": 1}, "unknown more"),
     ],
 )

@@ -138,6 +138,7 @@ def written(path, objective, arrays, changes):
         ({"psi.bias": np.full((9, 14), np.inf, np.float32)}, {}, "psi: .*bias .* not finite"),
         ({"other": np.ones(3, np.float32)}, {}, "does not mention its arrays other"),
         ({}, {"version": 2}, "version 2 is newer than 1"),
+        ({}, {"version": True}, "version is True"),
         ({}, {"format": "mirrorpo-dataset"}, "its format is 'mirrorpo-dataset'"),
         ({}, {"objective": "ta-mmpo"}, "unknown objective 'ta-mmpo'"),
         ({}, {"hyperparameters": None}, "incomplete"),

@@ -137,6 +137,7 @@ def test_the_environments_own_limit_cuts_episodes_and_only_less_can_be_asked_for
         ("gym:some.module:Mass-v0", "may not name code"),
         (user("number"), "returns int: it must return an environment of Gymnasium"),
         (user("failing"), "fails: OSError: no such robot"),
+        (user("leaving"), "fails: SystemExit: 0"),
         (user("same"), "same environment again"),
         (user("mak"), "no function 'mak'.* Did you mean make"),
         (UserText("nowhere.py:make"), "No task file at nowhere.py"),
@@ -328,6 +329,9 @@ def lost(observations):
 
 def raises(observations):
     raise KeyError("gain")
+
+def leaves(observations):
+    raise SystemExit(0)
 """
 
 
@@ -364,6 +368,7 @@ def test_a_policy_of_the_users_is_scored_and_is_a_source_on_each_task(tmp_path, 
         ("wide", r"actions of shape \(\d+, 2\) .* must give \(\d+, 1\)"),
         ("lost", "an action that is not finite"),
         ("raises", "fails: KeyError: 'gain'"),
+        ("leaves", "fails: SystemExit: 0"),
         ("nothing", "has no function 'nothing'"),
     ],
 )

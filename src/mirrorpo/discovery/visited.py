@@ -40,7 +40,7 @@ class Visited:
     def __post_init__(self) -> None:
         try:
             points = np.array(self.points, np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("Visited: points must be an array of numbers.") from None
         if points.ndim != 2 or points.shape[1] != len(COLUMNS) or not len(points):
             raise ValueError(
@@ -110,7 +110,7 @@ class Visited:
             raise ValueError(f"Visited: measured is {measured!r}, but must be true or false.")
         try:
             points = np.array(rows, np.float64)  # None becomes NaN
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("Visited: points must be rows of five numbers.") from None
         return cls(points, measured)
 

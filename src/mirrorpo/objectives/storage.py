@@ -188,7 +188,7 @@ def _objective(document: Any, tensors: _Tensors) -> Objective:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"not a saved objective: no format {FORMAT!r}")
     version = document.get("version")
-    if not isinstance(version, int) or version < 1:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version is {version!r}, but must be a positive whole number")
     if version > VERSION:
         raise ValueError(
@@ -243,7 +243,7 @@ def _read(key: str, value: Any, tensors: _Tensors) -> Any:
     values = _read_all(functions[name], parameters, f"{key}.", tensors)
     try:
         built = functions[name](**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{key}: {error}") from error
     _require_all(built, parameters)
     return built

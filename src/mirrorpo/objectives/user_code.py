@@ -40,7 +40,9 @@ def load(text: UserText, overrides: Mapping[str, Any], trial: Tryout | None = No
         check_fields(text, cls, overrides)
     try:
         made = cls(**overrides)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(f"{text} cannot be made: {user_files.one_line(error)}") from error
     if trial is not None:
         trial(made, text)

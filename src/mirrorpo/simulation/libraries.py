@@ -46,7 +46,9 @@ def gym_task(name: str, episode_length: int | None) -> GymTask:
             env: gymnasium.Env = gym.make(asked, disable_env_checker=True)
         except ImportError as error:
             raise _missing(name, "gym", error) from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ValueError(
                 f"Task {name} cannot be made: {user_files.one_line(error):.300}"
             ) from error
@@ -80,7 +82,9 @@ def playground(name: str) -> tuple[Any, int]:
     overrides = {"impl": "jax"} if "impl" in config else {}
     try:
         env = registry.load(asked, config_overrides=overrides)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(
             f"Task {name} cannot be made: {user_files.one_line(error):.300}. Tasks of robots "
             "need MuJoCo Menagerie, which Playground downloads with git at first use."
@@ -99,7 +103,9 @@ def made(name: str) -> Any:
     function = user_functions.load(name, "task", "--task")
     try:
         env = function()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(f"{name} fails: {user_files.one_line(error):.300}") from error
     if is_gym(env) or all(hasattr(env, one) for one in ("reset", "step", "action_size")):
         return env
@@ -150,7 +156,9 @@ def check(name: str, env: Any) -> None:
     try:
         state = jax.eval_shape(env.reset, jax.random.key(0))
         state = jax.eval_shape(env.step, state, jax.ShapeDtypeStruct((env.action_size,), "float32"))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(
             f"Task {name} cannot be compiled by JAX: {user_files.one_line(error):.300}"
         ) from error

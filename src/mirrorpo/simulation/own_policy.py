@@ -42,7 +42,9 @@ class OwnPolicy:
         """
         try:
             actions = np.asarray(self._act(observations), np.float32)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ValueError(f"{self.name} fails: {user_files.one_line(error):.300}") from error
         wanted = (len(observations), action_size)
         if actions.shape == wanted[:1] and action_size == 1:

@@ -97,14 +97,18 @@ class GymSlots:
         options = None if which.all() else {"reset_mask": np.asarray(which, bool)}
         try:
             seen, _ = self._vector.reset(seed=numbers, options=options)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._failed("reset", error) from error
         self._see(seen, which)
 
     def step(self, actions: np.ndarray) -> Stepped:
         try:
             seen, reward, fell, cut, _ = self._vector.step(self._task.scaled(actions))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._failed("step", error) from error
         self._see(seen, np.ones(self._count, bool))
         reward = np.asarray(reward, np.float32)
@@ -127,7 +131,7 @@ class GymSlots:
                 f"is {self._observations[slot, place]}."
             )
 
-    def _failed(self, what: str, error: Exception) -> Exception:
+    def _failed(self, what: str, error: BaseException) -> BaseException:
         if isinstance(error, (MemoryError, OSError)):
             return error
         return ValueError(

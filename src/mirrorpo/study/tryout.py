@@ -55,7 +55,9 @@ def check(objective: Objective, text: str, library: Library) -> None:
     for progress in _PROGRESS:
         try:
             losses, gradients = _IN[library](objective, progress)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             said = " ".join(str(error).split())
             # The base class has said it of the shape already.
             reason = (

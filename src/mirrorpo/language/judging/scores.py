@@ -95,7 +95,9 @@ def _score(judge: ScoreJudge, instruction: str, output: str, store: Store) -> fl
         return known
     try:
         score = judge.score(instruction, output)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(
             f"Judge {judge.name} fails on the instruction {instruction!r:.60}: {one_line(error)}"
         ) from error

@@ -59,7 +59,9 @@ class FunctionReward:
     ) -> np.ndarray:
         try:
             values = function([prompt.plain for prompt in prompts], list(texts))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ValueError(
                 f"{self.name} fails on {len(texts)} completions, beginning with "
                 f"{quoted(texts[0])}: {user_files.one_line(error):.300}"
