@@ -21,7 +21,7 @@ def checkpoint(folder, step, *names):
     """A whole checkpoint, as far as can be seen without loading it."""
     place = folder / f"checkpoint-{step}"
     place.mkdir(parents=True)
-    for name in names or STATE:
+    for name in ("pytorch_model.bin", *(names or STATE)):
         with zipfile.ZipFile(place / name, "w") as packed:
             packed.writestr("data", "x")
     (place / checkpoints.STATE).write_text(json.dumps({"global_step": step}))
@@ -42,6 +42,15 @@ def test_the_one_before_is_taken_and_a_line_says_what_is_missing(name, tmp_path)
     assert "resumes from" in line
     with pytest.raises(ValueError, match=f"it has no {name}"):
         checkpoints.check(tmp_path / "checkpoint-2")
+
+
+def test_a_checkpoint_without_its_model_is_passed_over(tmp_path):
+    for step in (1, 2):
+        checkpoint(tmp_path, step)
+    (tmp_path / "checkpoint-2" / "pytorch_model.bin").unlink()
+    said = []
+    assert checkpoints.newest(tmp_path, said.append) == str(tmp_path / "checkpoint-1")
+    assert "checkpoint-2 is damaged (it has no model)" in said[0]
 
 
 def test_without_another_one_training_starts_over(tmp_path):

@@ -1,7 +1,6 @@
 """What is made whole, a file or a folder, has one maker at a time."""
 
 import contextlib
-import fcntl
 import json
 import os
 import threading
@@ -15,6 +14,8 @@ from mirrorpo.cli import main
 from tests.preferences.own.recordings import episodes, write_npz
 
 RESULTS = Path(__file__).parents[2] / "results"
+fcntl = pytest.importorskip("fcntl")
+
 OWNER = {"pid": 77, "host": "elsewhere", "command": "mirrorpo x", "since": "today"}
 
 

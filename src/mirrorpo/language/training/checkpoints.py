@@ -67,6 +67,8 @@ def _fault_of_checkpoint(folder: Path, processes: int) -> str | None:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if any(name.startswith(_DEEPSPEED) for name in names):  # has a layout of its own
         return fault_of(folder)
+    if not any("model" in name for name in names):
+        return "it has no model"
     if not any("optimizer" in name for name in names):
         return "it has no optimizer.pt: lost, or left out by save_only_model"
     if "scheduler.pt" not in names:
