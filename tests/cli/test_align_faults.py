@@ -147,6 +147,20 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_resumed_from(name, w
     assert same_run(whole[1], out)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth"])
+def test_a_checkpoint_that_lacks_a_file_is_told_and_the_one_before_resumed(
+    name, whole, cut, capsys
+):
+    recipe, out = cut
+    (out / "checkpoints" / "checkpoint-2" / name).unlink()
+    capsys.readouterr()
+    align(recipe, out)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "checkpoint-2 is damaged (it has no " in said
+    assert "resumes from" in said
+    assert same_run(whole[1], out)
+
+
 def test_without_a_whole_checkpoint_training_starts_over_and_says_so(whole, cut, capsys):
     recipe, out = cut
     for step in (1, 2):
