@@ -1,7 +1,7 @@
 r"""Which feature of a loss moves it in the order of losses between two tables.
 
     python -m benchmarks.carried_features \
-        results/leaderboard-hopper results/reviews-small-8-noisy
+        results/leaderboard-hopper-noisy results/reviews-small-8-noisy
 
 The last table, or with `--last N` the last N taken together, is compared with all before it, as in
 carry_over.py. A loss's place is its rank among the losses that both sides have, from 0 (last) to 1

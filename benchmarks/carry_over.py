@@ -1,6 +1,6 @@
 """Whether two tables rank objectives alike, such as a robot's and a language model's.
 
-    python benchmarks/carry_over.py results/leaderboard-hopper results/sentiment-smollm2
+    python benchmarks/carry_over.py results/leaderboard-hopper-noisy results/sentiment-smollm2
 
 The last one, or with `--last N` the last N taken together, is compared with all before it, taken
 together. For every variant that both have: both scores of every objective that both have;

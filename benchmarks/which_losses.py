@@ -1,7 +1,7 @@
 r"""What the leaderboard says: losses by kind, by worst case, and by their grip on wrong labels.
 
     python benchmarks/which_losses.py \
-        results/leaderboard-hopper results/leaderboard-hopper-specialists
+        results/leaderboard-hopper-noisy results/leaderboard-hopper-mixed
 
 Losses with a reference are of two kinds: those that look at the margin between a pair's log-ratios,
 and those that ask something of each side by itself. A score is 0 at the worse source agent's return
@@ -209,7 +209,7 @@ def _short(value: float) -> str:
 
 
 def _kind_and_grip(name: str, agents: pd.DataFrame) -> tuple[str, float]:
-    """What is known of a loss beside its scores; its grip is NaN where no agents have noisy data."""
+    """What is known of a loss beside its scores; its grip is NaN where it has no noisy data."""
     from mirrorpo.objectives import naming
     from mirrorpo.study import algorithms
 
