@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mirrorpo import limits
+
 SCHEDULES = ("constant", "linear", "cosine", "linear-overall")
 
 LEAST_STD = 0.4
@@ -87,15 +89,11 @@ class TrainSettings:
                 f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}."
             )
         fixed_std(self.std)
-        for name in ("epochs", "minibatch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        limits.at_least(1, epochs=self.epochs, minibatch=self.minibatch)
         check_hidden("hidden", self.hidden)
         if self.time_steps is not None and self.time_steps < 1:
             raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
-        for name in ("learning_rate", "max_gradient_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}.")
+        limits.positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
 
 
 @dataclass(frozen=True)
@@ -143,15 +141,12 @@ class PPOSettings:
 
     def __post_init__(self) -> None:
         fixed_std(self.std)
-        for name in ("total_steps", "environments", "rollout_steps", "epochs", "minibatches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        counts = ("total_steps", "environments", "rollout_steps", "epochs", "minibatches")
+        limits.at_least(1, **{name: getattr(self, name) for name in counts})
         for name in ("hidden", "value_hidden"):
             check_hidden(name, getattr(self, name))
         positive = ("learning_rate", "clip", "max_gradient_norm", "initial_std", "reward_scale")
-        for name in positive:
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}.")
+        limits.positive(**{name: getattr(self, name) for name in positive})
         for name in ("final_learning_rate", "entropy_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import files, json_lines, locks, runs, seeds, typed, versions
+from mirrorpo import files, json_lines, limits, locks, runs, seeds, typed, versions
 from mirrorpo.agents import agent_files
 from mirrorpo.agents.ppo_trainer import PPOTrainer
 from mirrorpo.divergence import Diverged
@@ -83,8 +83,7 @@ def train(
         Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
     seeds.check(seed)
-    if evaluate_every < 1:
-        raise ValueError(f"evaluate_every must be at least 1, not {evaluate_every}.")
+    limits.at_least(1, evaluate_every=evaluate_every)
     if start is not None:
         check_sizes(start, task)
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
@@ -206,9 +205,7 @@ def pick(
         ValueError: the folder holds no checkpoints, a number below 1, or a name that is no file's
             or that a file of the run has.
     """
-    for option, value in (("candidates", candidates), ("episodes", episodes)):
-        if value < 1:
-            raise ValueError(f"{option} must be at least 1, not {value}.")
+    limits.at_least(1, candidates=candidates, episodes=episodes)
     chosen_file = _free_place(out, name)
     paths = sorted((out / CHECKPOINTS).glob("*.safetensors"))
     if not paths:

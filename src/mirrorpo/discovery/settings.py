@@ -1,12 +1,11 @@
 """What a discovery searches and how, typed and validated; light to import."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import tyro
 
-from mirrorpo import protocols, seeds
+from mirrorpo import limits, protocols, seeds
 from mirrorpo.discovery import strategy
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
@@ -26,13 +25,9 @@ STARTS = {
     "temporal": ("simpo",),
     "gated": ("gated",),
 }
-AT_LEAST_ONE = (
-    "generations",
-    "population",
-    "episodes",
-    "validate_every",
-    "validation_seeds",
-    "validation_episodes",
+_COUNTS = (
+    *("generations", "population", "episodes", "rows", "validation_rows"),
+    *("validate_every", "validation_seeds", "validation_episodes"),
 )
 
 
@@ -173,16 +168,10 @@ class DiscoverySettings:
         learned = ",".join(own if self.learn is None else self.learn).split(",")
         names = [name.strip().replace("-", "_") for name in learned if name.strip()]
         object.__setattr__(self, "learn", tuple(SYMBOLS.get(name, name) for name in names))
-        for name in AT_LEAST_ONE:
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        limits.at_least(1, **{name: getattr(self, name) for name in _COUNTS})
         _require(self.population % 2 == 0, "population", self.population, "even: pairs")
-        for name in ("rows", "validation_rows"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, name, value, "at least 1")
         seeds.check(self.seed)
-        for name in ("sigma", "step_size"):
-            value = getattr(self, name)
-            _require(0 < value < math.inf, name, value, "positive and finite")
+        limits.positive(sigma=self.sigma, step_size=self.step_size)
         for name in ("beta", "weight"):
             value = getattr(self, name)
             _require(value is None or value > 0, name, value, "positive")

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from mirrorpo import seeds, typed
+from mirrorpo import limits, seeds, typed
 from mirrorpo.protocols import check_actions
 
 
-def _at_least_one(settings: object, *names: str) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
+class _Checked:
+    """Sees that values are of their kinds, counts at least 1, and a seed and actions known ones."""
+
+    _counts: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        typed.settle(self)
+        limits.at_least(1, **{name: getattr(self, name) for name in self._counts})
+        if (seed := getattr(self, "seed", None)) is not None:
+            seeds.check(seed)
+        if (actions := getattr(self, "actions", None)) is not None:
+            check_actions(actions)
 
 
 @dataclass(frozen=True)
-class TrainedAgents:
+class TrainedAgents(_Checked):
     """Which agents `train` trains, and how they are scored.
 
     Attributes:
@@ -38,16 +46,11 @@ class TrainedAgents:
     actions: str | None = None
     task: str | None = None
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        _at_least_one(self, "seeds", "episodes")
-        seeds.check(self.seed)
-        if self.actions is not None:
-            check_actions(self.actions)
+    _counts = ("seeds", "episodes")
 
 
 @dataclass(frozen=True)
-class GenerateSettings:
+class GenerateSettings(_Checked):
     """Which trajectories `generate` simulates, and how it labels their pairs.
 
     Attributes:
@@ -68,14 +71,11 @@ class GenerateSettings:
     better: str | None = None
     worse: str | None = None
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        _at_least_one(self, "rows", "episode_length")
-        seeds.check(self.seed)
+    _counts = ("rows", "episode_length")
 
 
 @dataclass(frozen=True)
-class LabelSettings:
+class LabelSettings(_Checked):
     """How `label` labels the pairs of a pool.
 
     Attributes:
@@ -86,13 +86,9 @@ class LabelSettings:
     variant: str = "base"
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        seeds.check(self.seed)
-
 
 @dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(_Checked):
     """Where an agent acts, and for how many episodes.
 
     Attributes:
@@ -111,15 +107,11 @@ class EvaluateSettings:
     actions: str = "sampled"
     penalty_coefficient: float | None = None
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        check_actions(self.actions)
-        _at_least_one(self, "episodes")
-        seeds.check(self.seed)
+    _counts = ("episodes",)
 
 
 @dataclass(frozen=True)
-class ExplainSettings:
+class ExplainSettings(_Checked):
     """What `explain` looks at.
 
     Attributes:
@@ -135,14 +127,11 @@ class ExplainSettings:
     high: float | None = None
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        _at_least_one(self, "max_terms")
-        seeds.check(self.seed)
+    _counts = ("max_terms",)
 
 
 @dataclass(frozen=True)
-class AlignSettings:
+class AlignSettings(_Checked):
     """What `align` changes of a recipe.
 
     Attributes:
@@ -159,14 +148,9 @@ class AlignSettings:
     format: str | None = None
     smoke: bool = False
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        if self.seed is not None:
-            seeds.check(self.seed)
-
 
 @dataclass(frozen=True)
-class JudgeSettings:
+class JudgeSettings(_Checked):
     """What `judge` compares, and how.
 
     Attributes:
@@ -199,12 +183,9 @@ class JudgeSettings:
     batch_size: int = 8
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-
 
 @dataclass(frozen=True)
-class RecommendSettings:
+class RecommendSettings(_Checked):
     """How `recommend` reads a dataset, and what it compares with.
 
     Attributes:
@@ -228,13 +209,9 @@ class RecommendSettings:
     split: str | None = None
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        typed.settle(self)
-        seeds.check(self.seed)
-
 
 @dataclass(frozen=True)
-class ReportSettings:
+class ReportSettings(_Checked):
     """What `report` draws.
 
     Attributes:
@@ -248,9 +225,8 @@ class ReportSettings:
     all_figures: bool = False
 
     def __post_init__(self) -> None:
-        typed.settle(self)
-        if self.rollouts < 0:
-            raise ValueError(f"rollouts must be at least 0, not {self.rollouts}.")
+        super().__post_init__()
+        limits.at_least(0, rollouts=self.rollouts)
 
 
 def assignments(texts: Sequence[str], option: str, example: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo import array_files, damage, files, seeds, versions
+from mirrorpo import array_files, damage, files, limits, seeds, versions
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.preferences import blocks, validation
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
@@ -214,8 +214,7 @@ def simulate(
         ValueError: rows below 1, a seed out of range, no such agent, or an agent of another
             robot.
     """
-    if rows < 1:
-        raise ValueError(f"rows must be at least 1, not {rows}.")
+    limits.at_least(1, rows=rows)
     seeds.check(seed)
     own = sources.choose(task.name, better, worse, rows)
     loaded = [

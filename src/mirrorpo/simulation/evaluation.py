@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mirrorpo import limits
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.runtime.kept_traces import kept
 from mirrorpo.simulation import host_rollout, rollout, tasks
@@ -71,8 +72,7 @@ def score(
         ValueError: episodes below 1, another number of seeds than policies, or a policy for
             another robot.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, not {episodes}.")
+    limits.at_least(1, episodes=episodes)
     check_sizes(policies, task)
     count = policies.observation_mean.shape[0]
     seeds = [seed] * count if isinstance(seed, int) else list(seed)
@@ -118,8 +118,7 @@ def score_own(
     Raises:
         ValueError: episodes below 1, or a policy that fails.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, not {episodes}.")
+    limits.at_least(1, episodes=episodes)
     batches = -(-episodes // EPISODES_A_BATCH)
     size = min(episodes, EPISODES_A_BATCH)
     keys = batches * size if isinstance(task, Task) else episodes

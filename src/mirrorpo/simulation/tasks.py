@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from brax import envs
 from brax.envs.base import Env, State
 
-from mirrorpo import near_names, task_names, user_functions
+from mirrorpo import limits, near_names, task_names, user_functions
 from mirrorpo.simulation import libraries
 from mirrorpo.simulation.gym_task import GymTask
 from mirrorpo.simulation.start_states import stand_on_floor
@@ -83,8 +83,7 @@ class Task:
                 f"Task {self.name!r}: unknown backend {self.backend!r}; use one of "
                 f"{', '.join(BACKENDS)}."
             )
-        if self.episode_length < 1:
-            raise ValueError(f"episode_length must be at least 1, not {self.episode_length}.")
+        limits.at_least(1, episode_length=self.episode_length)
         if self.penalty is not None:
             limbs = LIMB_ACTIONS.get(self.robot, {})
             if self.penalty.limb not in limbs:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mirrorpo import protocols
+from mirrorpo import limits, protocols
 from mirrorpo.language.text_task.settings import TextSettings
 from mirrorpo.preferences.draws import Purpose, check_data_seed, draw
 from mirrorpo.text_tasks import REVIEWS, TEXT
@@ -32,9 +32,7 @@ class Scoring:
     tune_on: str
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "episodes", "data_draws"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        limits.at_least(1, seeds=self.seeds, episodes=self.episodes, data_draws=self.data_draws)
         if self.tune_on not in ("own", "score"):
             raise ValueError(f"tune_on must be own or score, not {self.tune_on!r}.")
 
@@ -181,9 +179,7 @@ class BenchSettings:
                     )
                 object.__setattr__(self, name, 1)
         protocols.settle(self, protocols.TEXTS if self.is_of_texts else protocols.PROTOCOLS)
-        for name in ("search_seeds", "search_episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        limits.at_least(1, search_seeds=self.search_seeds, search_episodes=self.search_episodes)
         if asked["search_draws"] is None:  # the protocol's number is for its own number of agents
             few = min(self.search_draws or 1, self.search_seeds)
             object.__setattr__(self, "search_draws", few)
@@ -192,14 +188,10 @@ class BenchSettings:
                 f"search_draws must be between 1 and search_seeds ({self.search_seeds}): a trial's "
                 f"agents are spread over them. It is {asked['search_draws']}."
             )
-        for name in ("rows", "curve_episodes"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}.")
+        limits.at_least(1, rows=self.rows, curve_episodes=self.curve_episodes)
         if self.tune_by not in ("grid", "trials"):
             raise ValueError(f"tune_by must be grid or trials, not {self.tune_by!r}.")
-        if self.trials is None or self.trials < 1:
-            raise ValueError(f"trials must be at least 1, not {self.trials}.")
+        limits.at_least(1, trials=self.trials)
         self._leave_out_those_of_a_search(asked)
         check_data_seed(self.data_seed)
         if not self.is_of_texts:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import files, json_lines, seeds, typed
+from mirrorpo import files, json_lines, limits, seeds, typed
 from mirrorpo.language.trl_names import torch, transformers
 
 
@@ -31,9 +31,7 @@ class Decoding:
 
     def __post_init__(self) -> None:
         typed.settle(self)
-        for name in ("max_new_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        limits.at_least(1, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size)
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"temperature must be at least 0, not {self.temperature}.")
         if not 0 < self.top_p <= 1:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mirrorpo import limits
+
 _LOGS = 12
 
 
@@ -57,15 +59,12 @@ class TextSettings:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            *((name, 1) for name in ("rows", "test_prompts", "minibatch", "lora_r")),
-            ("sample_batch", 1),
-            *((name, 2) for name in ("max_new_tokens", "best_of", "steps", "target_steps")),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}.")
-        for name in ("learning_rate", "target_learning_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
+        ones = ("rows", "test_prompts", "minibatch", "lora_r", "sample_batch")
+        twos = ("max_new_tokens", "best_of", "steps", "target_steps")
+        limits.at_least(1, **{name: getattr(self, name) for name in ones})
+        limits.at_least(2, **{name: getattr(self, name) for name in twos})
+        limits.positive(
+            learning_rate=self.learning_rate, target_learning_rate=self.target_learning_rate
+        )
         if self.aggregation not in ("mean", "sum"):
             raise ValueError(f"aggregation must be mean or sum, not {self.aggregation!r}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mirrorpo import seeds
+from mirrorpo import limits, seeds
 
 Ties = Literal["drop", "half"]
 One = Literal["second", "first"]
@@ -69,8 +69,7 @@ class LabelRules:
     index_into: RowCount = "steps"
 
     def __post_init__(self) -> None:
-        if self.segment is not None and self.segment < 1:
-            raise ValueError(f"segment must be at least 1, not {self.segment}.")
+        limits.at_least(1, segment=self.segment)
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,7 @@ class ImportSettings:
         """Raise ValueError for options that contradict each other."""
         if self.task is None and self.backend is not None:
             raise ValueError("--backend is a task's: name it by --task.")
-        if self.episode_length is not None and self.episode_length < 1:
-            raise ValueError(f"episode_length must be at least 1, not {self.episode_length}.")
+        limits.at_least(1, episode_length=self.episode_length)
         seeds.check(self.seed)
         of_pools = ("sources", "better", "worse", "start", "rows")
         given = [name for name in of_pools if getattr(self, name) is not None]

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from mirrorpo import files
+from mirrorpo import files, limits
 from mirrorpo.reporting.robots.poses import Poses
 
 BODY_COLOUR = (0.45, 0.55, 0.68)
@@ -183,8 +183,7 @@ def spread(count: int, wanted: int) -> list[int]:
     Raises:
         ValueError: wanted below 1.
     """
-    if wanted < 1:
-        raise ValueError(f"frames must be at least 1, not {wanted}.")
+    limits.at_least(1, frames=wanted)
     return sorted({round(i) for i in np.linspace(0, count - 1, min(wanted, count))})
 
 
