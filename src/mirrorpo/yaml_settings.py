@@ -3,6 +3,7 @@
 import numbers
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mirrorpo import bounded, near_names, typed
@@ -18,6 +19,23 @@ def parse(text: str) -> Any:
         return plain(bounded.parse_yaml(text), "a value", is_text=True)
     except ValueError as error:
         raise ValueError(f"{text!r:.60} is not a YAML value: {error}") from None
+
+
+def read(path: Path, what: str) -> dict[str, Any]:
+    """The settings in a file, which `what` calls a recipe or the like.
+
+    Raises:
+        ValueError: no such file, too large a one, not YAML, or not lines of the form key: value.
+    """
+    try:
+        content = parse(bounded.read_text(path, f"a {what}", bounded.YAML_DOCUMENT))
+    except OSError as error:
+        raise ValueError(f"No {what} at {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not a {what}: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ValueError(f"{path} is not a {what}: it must hold lines of the form key: value.")
+    return content
 
 
 def check_names(given: Mapping[str, Any], known: list[str], what: str) -> None:

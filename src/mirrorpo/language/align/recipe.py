@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import bounded, typed, yaml_settings
+from mirrorpo import limits, typed, yaml_settings
 
 INCLUDE = "include"
 _MOST_FILES = 100
@@ -80,10 +80,8 @@ class AlignRecipe:
             raise ValueError(
                 f"lora_dropout is {self.lora_dropout}, but must be at least 0 and below 1."
             )
-        if self.lora_alpha < 1:
-            raise ValueError(f"lora_alpha is {self.lora_alpha}, but must be at least 1.")
-        if self.lora_r < 0:
-            raise ValueError(f"lora_r is {self.lora_r}, but must be at least 0.")
+        limits.at_least(1, lora_alpha=self.lora_alpha)
+        limits.at_least(0, lora_r=self.lora_r)
         if self.lora_r and not self.lora_target_modules:
             raise ValueError("lora_r is set, but lora_target_modules names no layers to adapt.")
 
@@ -148,14 +146,7 @@ def _read(path: Path, above: tuple[Path, ...], count: Iterator[int]) -> dict[str
         raise ValueError(f"{above[0]} includes more than {_MOST_FILES} files.")
     if path.resolve() in above:
         raise ValueError(f"{path} includes itself.")
-    try:
-        content = yaml_settings.parse(bounded.read_text(path, "a recipe", bounded.YAML_DOCUMENT))
-    except OSError as error:
-        raise ValueError(f"No recipe at {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not a recipe: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ValueError(f"{path} is not a recipe: it must hold lines of the form key: value.")
+    content = yaml_settings.read(path, "recipe")
     names = content.pop(INCLUDE, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path}: {INCLUDE} must be a list of files.")

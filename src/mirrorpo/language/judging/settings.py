@@ -1,13 +1,12 @@
 """A language model as a judge, as a YAML file names it."""
 
 import dataclasses
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mirrorpo import bounded, typed, yaml_settings
+from mirrorpo import limits, typed, yaml_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +46,9 @@ class ModelJudge:
                 f"endpoint is {self.endpoint!r}, but must be an address such as "
                 "http://localhost:8000/v1, with a port between 1 and 65535."
             )
-        for name, least in (("retries", 0), ("workers", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"{name} is {value!r}, but must be at least {least}.")
-        if not 0 < self.timeout < math.inf:
-            raise ValueError(f"timeout is {self.timeout!r}, but must be positive and finite.")
+        limits.at_least(0, retries=self.retries)
+        limits.at_least(1, workers=self.workers)
+        limits.positive(timeout=self.timeout)
 
 
 def _is_address(endpoint: str) -> bool:
@@ -71,14 +67,7 @@ def load(path: Path) -> ModelJudge:
         ValueError: no such file, not YAML, a missing or unknown key, or a wrong value. The message
             names the file.
     """
-    try:
-        content = yaml_settings.parse(bounded.read_text(path, "a judge", bounded.YAML_DOCUMENT))
-    except OSError as error:
-        raise ValueError(f"No judge at {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not a judge: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is not a judge: it must hold lines of the form key: value.")
+    content = yaml_settings.read(path, "judge")
     fields = dataclasses.fields(ModelJudge)
     yaml_settings.check_names(content, [item.name for item in fields], str(path))
     missing = [name for name in ("model", "endpoint") if name not in content]
