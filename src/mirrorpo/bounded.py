@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -89,28 +88,14 @@ def read_text(path: Path, what: str, limit: int = DOCUMENT) -> str:
     return read_bytes(path, what, limit).decode("utf-8")
 
 
-def lines(path: Path, limit: int = LINE) -> Iterator[str]:
-    """A file's lines with their ends, one at a time, however many there are.
-
-    Raises:
-        ValueError: a line is longer than `limit`, or not UTF-8.
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as file:
-        while line := file.readline(limit + 1):
-            if len(line) > limit:
-                raise ValueError(f"{path} has a line longer than {_size(limit)}.")
-            yield line.decode("utf-8")
-
-
-def unpack(content: bytes, what: str, limit: int = DATASET) -> bytes:
+def unpack(content: bytes, what: str) -> bytes:
     """What a gzip file's content unpacks to; of a bomb no more than a little is unpacked.
 
     Raises:
-        ValueError: more than `limit`, or than `DOCUMENT` and `GROWTH` times the content.
+        ValueError: more than `DATASET`, or than `DOCUMENT` and `GROWTH` times the content.
         EOFError, zlib.error, gzip.BadGzipFile: it is damaged.
     """
-    limit = min(limit, max(DOCUMENT, GROWTH * len(content)))
+    limit = min(DATASET, max(DOCUMENT, GROWTH * len(content)))
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
         return read_at_most(file, limit, f"{what}, unpacked,")
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def of_mean(values: ArrayLike, draws: ArrayLike | None = None) -> float:
-    """Standard error of the mean of `values`; see `mean_and_error`."""
-    return mean_and_error(values, draws)[1]
+def of_mean(values: ArrayLike) -> float:
+    """Standard error of the mean of independent values; see `mean_and_error`."""
+    return mean_and_error(values)[1]
 
 
 def mean_and_error(values: ArrayLike, draws: ArrayLike | None = None) -> tuple[float, float]:

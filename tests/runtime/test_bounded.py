@@ -59,14 +59,12 @@ def test_a_number_of_thousands_of_digits_is_no_traceback(tmp_path):
         files.read_json(path, "a run's configuration")
 
 
-def test_a_document_and_a_line_have_a_largest_size(tmp_path, monkeypatch):
+def test_a_document_has_a_largest_size(tmp_path, monkeypatch):
     path = tmp_path / "card.json"
     path.write_text(json.dumps({"notes": "x" * 5000}))
     monkeypatch.setattr(bounded, "read_text", lambda path, what: old(path, what, 4000))
     with pytest.raises(ValueError, match="longer than 3 KiB"):
         files.read_json(path, "a card")
-    with pytest.raises(ValueError, match="has a line longer than 3 KiB"):
-        list(bounded.lines(path, 4000))
 
 
 old = bounded.read_text

@@ -48,7 +48,7 @@ def test_every_draw_weighs_alike_however_many_agents_it_has():
 def test_draws_that_happen_to_agree_do_not_hide_the_spread_of_agents():
     # Both draws have mean 0; what agents leave: variance 4/3 over 4.
     scores, draws = [-1.0, 1.0, 1.0, -1.0], [0, 0, 1, 1]
-    assert of_mean(scores, draws) == pytest.approx(math.sqrt(2.0 / 4))
+    assert mean_and_error(scores, draws)[1] == pytest.approx(math.sqrt(2.0 / 4))
 
 
 def test_a_value_that_is_not_known_leaves_no_number():
