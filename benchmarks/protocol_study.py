@@ -103,8 +103,8 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
     )
     out = folder / f"{task}-{arm.name}".replace(" ", "-")
 
-    def tell(at: bench.BenchProgress) -> None:
-        print(f"{out.name}: {at.done} of {at.total} agents, {at.doing}", flush=True)
+    def tell(done: float, total: float, doing: str) -> None:
+        print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
 
     bench.run(settings, out, tell, cache)
 

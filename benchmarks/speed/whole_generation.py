@@ -48,8 +48,8 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
 def _until(generations: int, settings: DiscoverySettings, out: Path) -> Iterator[dict[str, Any]]:
     """Begin the search, or resume it in the same process, until so many generations are done."""
 
-    def stop(progress: Any) -> None:
-        if progress.done >= generations:
+    def stop(done: float, total: float, doing: str) -> None:
+        if done >= generations:
             raise _Enough
 
     try:

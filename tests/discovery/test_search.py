@@ -120,8 +120,8 @@ def test_an_interrupted_search_ends_with_the_same_parameters_bit_by_bit(
     class Killed(Exception):
         pass
 
-    def kill(point):
-        if point.done >= stop_at:
+    def kill(done, total, doing):
+        if done >= stop_at:
             raise Killed
 
     settings = tiny(two_agents, better)

@@ -151,8 +151,8 @@ def test_an_interrupted_bench_goes_on_to_the_same_results(two_agents, tmp_path, 
     whole, _ = bench.run(tiny(two_agents), tmp_path / "whole", cache=cache)
     for stop_at in (1, 7):
 
-        def kill(point, stop_at=stop_at):
-            if point.done >= stop_at:
+        def kill(done, total, doing, stop_at=stop_at):
+            if done >= stop_at:
                 raise Killed
 
         out = tmp_path / f"cut-{stop_at}"

@@ -142,8 +142,8 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop_at, whole, model, tmp
     class Killed(Exception):
         pass
 
-    def kill(point):
-        if point.done >= stop_at:
+    def kill(done, total, doing):
+        if done >= stop_at:
             raise Killed
 
     out, cache = tmp_path / "cut", tmp_path / "cache"
@@ -259,7 +259,7 @@ def test_a_run_does_not_go_on_with_another_objective_of_the_same_name(suffix, mo
     class Killed(Exception):
         pass
 
-    def kill(point):
+    def kill(done, total, doing):
         raise Killed
 
     path = tmp_path / f"mine.{suffix}"

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from mirrorpo.execution.batch import ScoredAgents
+from mirrorpo.progress import silent
 from mirrorpo.study import bench, tables, tuning
 from mirrorpo.study.settings import BenchSettings
 from tests import point_task
@@ -78,7 +79,7 @@ class Formula:
             yield position, ScoredAgents(returns, diverged, {}, ("sft",), None, 0.0, 0.0)
 
 
-def run(settings, out, folder, place=None, progress=lambda point: None):
+def run(settings, out, folder, place=None, progress=silent):
     return bench.run(settings, out, progress, folder / "cache", place)
 
 
@@ -132,18 +133,22 @@ def test_the_result_does_not_depend_on_how_many_agents_are_trained_together(fold
 
 def test_an_optimum_at_an_edge_widens_and_the_count_stays_right(folder, tmp_path):
     points = []
+
+    def tell(*point):
+        points.append(point)
+
     settings = asked(folder, algorithms=("dpo",), seeds=1)
-    log, sources = run(settings, tmp_path / "run", folder, Formula(peak=0.3), points.append)
+    log, sources = run(settings, tmp_path / "run", folder, Formula(peak=0.3), tell)
     one = tuning.read(tmp_path / "run")["dpo", "base"]
     assert one.widenings >= 1
     assert one.trials == 8 + 4 * one.widenings
     assert one.optimum["beta"].low < 1.0
     assert len(log) == 2 * one.trials + 1
-    totals = [point.total for point in points]
+    totals = [total for _, total, _ in points]
     assert totals == sorted(totals)
     assert totals[0] == 2 * 8 + 1
-    assert (points[-1].done, points[-1].total) == (len(log), len(log))
-    assert all(point.done <= point.total for point in points)
+    assert points[-1][:2] == (len(log), len(log))
+    assert all(done <= total for done, total, _ in points)
     table = tables.build(log.frame(), point_task.NAME, ("dpo",), ("base",), sources)
     summary = tuning.with_columns(tables.to_frame(table), tuning.read(tmp_path / "run"))
     assert summary.loc[0, ["trials", "tuning_agents"]].tolist() == [one.trials, one.agents]
@@ -208,8 +213,8 @@ def test_a_tuned_bench_killed_again_and_again_ends_the_same(folder, tmp_path, st
     out = tmp_path / "cut"
     for stop in stops:
 
-        def kill(point, stop=stop):
-            if point.done >= stop:
+        def kill(done, total, doing, stop=stop):
+            if done >= stop:
                 raise Killed
 
         with pytest.raises(Killed):
@@ -257,8 +262,8 @@ def test_a_tuned_bench_killed_by_sigkill_ends_the_same(folder, tmp_path):
     run(settings, tmp_path / "whole", folder, Formula(1))
     out = tmp_path / "cut"
 
-    def stop_before_the_first_agent(point):
-        if point.doing == "trajectories":
+    def stop_before_the_first_agent(done, total, doing):
+        if doing == "trajectories":
             raise Killed
 
     # The source agents are scored here, which saves the other process to compile that.

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mirrorpo.discovery.visited import Visited
 from mirrorpo.divergence import short_or_none
 from mirrorpo.execution.executor import Workplace
 from mirrorpo.objectives import Objective, naming
+from mirrorpo.progress import Progress, silent
 from mirrorpo.runtime.pytrees import load_tree, save_tree
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.training import learner
@@ -48,26 +49,11 @@ _SAVED = {
 }
 
 
-@dataclass(frozen=True)
-class SearchProgress:
-    """Where a search stands, given to its `progress` callback.
-
-    Attributes:
-        done: generations finished, earlier runs of the same command included.
-        total: the total of the search.
-        doing: what is being computed, with the last fitness.
-    """
-
-    done: int
-    total: int
-    doing: str
-
-
 @runs.holding()
 def discover(
     settings: DiscoverySettings,
     out: Path,
-    progress: Callable[[SearchProgress], None] = lambda point: None,
+    progress: Progress = silent,
     place: Workplace | None = None,
 ) -> Discovery:
     """Search an objective whose trained agents earn the most true return.
@@ -77,7 +63,8 @@ def discover(
         out: run folder, new or of the same settings. After a kill the same call continues, and
             ends with the same parameters as it would have without. With more generations a
             search continues, ended or not.
-        progress: called after each step of the search.
+        progress: told, after each step, the generations finished, earlier runs of the same command
+            included, all of them, and what is being computed, with the last fitness.
         place: where agents are trained and scored; None for this process.
 
     Returns:
@@ -113,9 +100,7 @@ def discover(
 class _Search:
     """One search while it runs."""
 
-    def __init__(
-        self, settings: DiscoverySettings, out: Path, progress: Callable[[SearchProgress], None]
-    ):
+    def __init__(self, settings: DiscoverySettings, out: Path, progress: Progress):
         self.settings = settings
         self.out = out
         self._progress = progress
@@ -146,7 +131,7 @@ class _Search:
         self._resume()
 
     def report(self, doing: str) -> None:
-        self._progress(SearchProgress(self.done, self.settings.generations, doing))
+        self._progress(self.done, self.settings.generations, doing)
 
     def run(self) -> None:
         """All generations that are left."""

@@ -89,14 +89,7 @@ def bench(
     settings = ground.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{files.digest(settings.recorded)[:8]}")
     with writing(folder) as path, executor.workplace(ray) as place:
-        log, source_agents = benches.run(
-            settings,
-            path,
-            lambda point: progress(point.done, point.total, point.doing),
-            kept,
-            place,
-            keep_agents,
-        )
+        log, source_agents = benches.run(settings, path, progress, kept, place, keep_agents)
         frame = log.frame()
         table = tables.build(
             frame, settings.task, settings.algorithms, settings.variants, source_agents

@@ -79,9 +79,7 @@ def discover(
     digits = files.digest(dataclasses.asdict(settings))[:8]
     folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digits}")
     with writing(folder) as path, executor.workplace(ray) as place:
-        found = search.discover(
-            settings, path, lambda point: progress(point.done, point.total, point.doing), place
-        )
+        found = search.discover(settings, path, progress, place)
         with contextlib.suppress(ValueError):  # of a gradient that no formula has
             kept_formula.remember(path / search_log.RESULT, found)
     return DiscoveryResult._read(folder)

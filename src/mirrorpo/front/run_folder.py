@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mirrorpo import files, locks, places, runs, typed
 from mirrorpo.progress import Progress as Progress
+from mirrorpo.progress import silent as silent
 
 PathLike = str | os.PathLike[str]
 """A path, as Python's own functions take it."""
@@ -128,7 +129,3 @@ def writing(folder: RunFolder) -> Iterator[Path]:
         except BaseException:
             runs.forget_unstarted(folder.path)
             raise
-
-
-def silent(done: float, total: float, doing: str) -> None:
-    """The progress that nobody wants to know."""

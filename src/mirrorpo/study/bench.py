@@ -8,8 +8,6 @@ Every agent is logged as it is finished; the same command resumes after a kill a
 same table.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mirrorpo import files, plain_text, runs, variants
@@ -17,6 +15,7 @@ from mirrorpo.discovery import shapes
 from mirrorpo.execution.executor import Workplace
 from mirrorpo.preferences import facts
 from mirrorpo.preferences.draws import draw
+from mirrorpo.progress import Progress, silent
 from mirrorpo.study import ground, tryout, tuned, tuning
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.column import Column
@@ -26,28 +25,11 @@ from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
 
 
-@dataclass(frozen=True)
-class BenchProgress:
-    """Where a bench stands, given to its `progress` callback.
-
-    Attributes:
-        done: agents finished, earlier runs of the same command and the share that is done of the
-            one at work included.
-        total: agents of the whole bench, as far as is known by now: a search may widen a range
-            and add trials.
-        doing: what is being computed.
-    """
-
-    done: float
-    total: int
-    doing: str
-
-
 @runs.holding()
 def run(
     settings: BenchSettings,
     out: Path,
-    progress: Callable[[BenchProgress], None] = lambda point: None,
+    progress: Progress = silent,
     cache: Path | None = None,
     place: Workplace | None = None,
     keep_agents: bool = False,
@@ -57,7 +39,10 @@ def run(
     Args:
         settings: see `BenchSettings`.
         out: run folder, new or of the same settings.
-        progress: called after each batch of agents.
+        progress: told, after each batch, the agents finished, earlier runs of the same command and
+            the share that is done of the one at work included; the agents of the whole bench as
+            far as is known by now, as a search may widen a range and add trials; and what is
+            being computed.
         cache: folder for simulated trajectories, or sampled texts; None for the user's cache.
         place: where agents are trained and scored; None for this process.
         keep_agents: write the agent of each cell's first seed, a policy or an adapter, to
@@ -91,7 +76,7 @@ def run(
 
     def report(doing: str, part: float = 0.0) -> None:
         total = sum(column.planned(one) for column in columns for one in algorithms)
-        progress(BenchProgress(min(len(log) + part, total), total, doing))
+        progress(min(len(log) + part, total), total, doing)
 
     columns += [Column(str(fault), settings, base.episodes_seed, log, report) for fault in faults]
     report("source agents")
