@@ -117,9 +117,6 @@ class BenchLog:
     def __len__(self) -> int:
         return len(self._records)
 
-    def get(self, key: tuple[Any, ...]) -> AgentRecord:
-        return self._records[key]
-
     def of(self, variant: str, algorithm: str, phase: str) -> list[AgentRecord]:
         """The agents of one phase of one cell, in the order they were logged."""
         return self._cells.get((variant, algorithm, phase), [])

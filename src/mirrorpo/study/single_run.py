@@ -11,12 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from mirrorpo import array_files, files, json_lines, runs
+from mirrorpo import files, json_lines, runs
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.execution.batch import Order, Supply, Worker
-from mirrorpo.preferences import data, source_files, validation
+from mirrorpo.preferences import source_files, validation
 from mirrorpo.preferences.own import holding
 from mirrorpo.preferences.own.holding import Held
 from mirrorpo.preferences.views import Source
@@ -30,15 +30,6 @@ from mirrorpo.training_settings import TrainSettings
 
 LABEL_SEED = 0
 """The seed of a pool's labels, and of what is held out."""
-
-
-def task_of(path: Path) -> tasks.AnyTask:
-    """The task that a dataset file's trajectories are of.
-
-    Raises:
-        ValueError: no such file, another kind of file, or one whose card does not say.
-    """
-    return recorded.task_on(array_files.load_card(path, data.FORMAT, "a preference dataset"), path)
 
 
 def _task_or_pairs(

@@ -132,7 +132,6 @@ def build(
     algorithms: Sequence[str],
     variants: Sequence[str],
     sources: Iterable[tuple[str, float, float]] = (),
-    seed: int = 0,
 ) -> ResultTable:
     """The table of one task.
 
@@ -145,7 +144,6 @@ def build(
         algorithms: the rows, in order; results of others are left out.
         variants: the columns, in order; results of others are left out.
         sources: (label, mean true return, its standard error) of each source agent.
-        seed: the seed of the bootstrap intervals.
 
     Raises:
         ValueError: a column is missing; a cell holds a seed of one data draw twice, or agents of
@@ -171,9 +169,11 @@ def build(
         fewest = min(len(groups[name]) for name in ran)
         of_iqm &= statistics.can_find_worse(fewest, len(ran) - 1)
         for name in ran:
-            line = tests.loc[name]
+            line, agents = tests.loc[name], groups[name]
             cells[name, variant] = Cell(
-                _summary(groups[name], seed),
+                statistics.summarise(
+                    agents["score"], agents["diverged"], draws=agents["data_draw"]
+                ),
                 settings[name],
                 float(line["behind"]),
                 float(line["standard_error"]),
@@ -287,17 +287,17 @@ def to_markdown(table: ResultTable, measure: Measure = "mean", decimals: int = 0
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def to_html(table: ResultTable, measure: Measure = "mean", decimals: int = 0) -> str:
-    """The table for a notebook, bold as in `to_rich`. Arguments as of `to_rich`."""
+def to_html(table: ResultTable, decimals: int = 0) -> str:
+    """The table of means for a notebook, bold and with digits as in `to_rich`."""
     heads = "".join(f"<th>{html.escape(text)}</th>" for text in ("algorithm", *table.variants))
     lines = []
-    for label, cells in _rows(table, measure, decimals):
+    for label, cells in _rows(table, "mean", decimals):
         shown = "".join(
             f"<td>{f'<b>{html.escape(text)}</b>' if bold else html.escape(text)}</td>"
             for text, bold in cells
         )
         lines.append(f"<tr><th>{html.escape(label)}</th>{shown}</tr>")
-    title = html.escape(f"{table.task}: {_title(table, measure)}")
+    title = html.escape(f"{table.task}: {_title(table, 'mean')}")
     caption = f"<caption>{title}</caption>"
     return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
@@ -346,10 +346,6 @@ def _one_setting(agents: pd.DataFrame, variant: str) -> str:
             f"{draw}."
         )
     return str(settings[0])
-
-
-def _summary(agents: pd.DataFrame, seed: int) -> Summary:
-    return statistics.summarise(agents["score"], agents["diverged"], seed, agents["data_draw"])
 
 
 def mean_text(mean: float, error: float, decimals: int) -> str:

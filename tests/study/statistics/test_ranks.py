@@ -9,36 +9,6 @@ from mirrorpo.study.statistics import ranks
 from tests.study.statistics.frames import agents, table
 
 
-def test_rank_correlation_sees_order_only():
-    ours = {"orpo": 2000.0, "cpo": 1900.0, "dpo": 1000.0, "sft": 10.0}
-    theirs = {"dpo": 3.0, "sft": 1.0, "orpo": 1e6, "cpo": 4.0}
-    assert statistics.rank_correlation(ours, theirs) == pytest.approx(1.0)
-    backwards = {name: -score for name, score in theirs.items()}
-    assert statistics.rank_correlation(ours, backwards) == pytest.approx(-1.0)
-
-
-def test_rank_correlation_shares_the_rank_of_ties():
-    first = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 4.0}
-    second = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
-    ranks = np.corrcoef([1, 2.5, 2.5, 4], [1, 2, 3, 4])[0, 1]
-    assert statistics.rank_correlation(first, second) == pytest.approx(ranks)
-
-
-def test_rank_correlation_leaves_out_names_without_a_score_on_both_sides():
-    first = {"a": 1.0, "b": 2.0, "c": 3.0, "only here": 0.0, "diverged": math.nan}
-    second = {"a": 1.0, "b": 2.0, "c": 3.0, "only there": 9.0, "diverged": -5.0}
-    assert statistics.rank_correlation(first, second) == pytest.approx(1.0)
-
-
-def test_rank_correlation_of_a_constant_is_undefined():
-    assert math.isnan(statistics.rank_correlation({"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 2.0}))
-
-
-def test_rank_correlation_needs_two_common_names():
-    with pytest.raises(ValueError, match=r"at least two names .* got a"):
-        statistics.rank_correlation({"a": 1.0, "b": math.nan}, {"a": 1.0, "b": 2.0})
-
-
 def test_both_correlations_are_scipys_with_ties_and_without():
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 5, 9))

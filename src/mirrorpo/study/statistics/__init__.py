@@ -12,7 +12,7 @@ from mirrorpo.study.statistics.best import (
 from mirrorpo.study.statistics.concordance import Concordance, concordance
 from mirrorpo.study.statistics.normalised import normalised_error, normalised_score
 from mirrorpo.study.statistics.paired import PairedDifference, paired_difference
-from mirrorpo.study.statistics.ranks import RankAgreement, rank_agreement, rank_correlation
+from mirrorpo.study.statistics.ranks import RankAgreement, rank_agreement
 from mirrorpo.study.statistics.row_means import row_means
 from mirrorpo.study.statistics.summary import (
     Summary,
@@ -40,7 +40,6 @@ __all__ = [
     "normalised_score",
     "paired_difference",
     "rank_agreement",
-    "rank_correlation",
     "row_means",
     "summarise",
 ]

@@ -85,7 +85,7 @@ def differences_to_best(
     return found.rename_axis("algorithm").reset_index()
 
 
-def can_find_worse(pairs: int, compared: int, level: float = LEVEL) -> bool:
+def can_find_worse(pairs: int, compared: int) -> bool:
     """Whether a corrected permutation test can find any row worse than the best.
 
     Its smallest p value, two-sided, is that of one sign in all differences: two of the
@@ -94,9 +94,8 @@ def can_find_worse(pairs: int, compared: int, level: float = LEVEL) -> bool:
     Args:
         pairs: differences of agents per row.
         compared: rows that are compared with the best.
-        level: significance level after correction.
     """
-    return 2.0 ** (1 - pairs) * compared < level
+    return 2.0 ** (1 - pairs) * compared < LEVEL
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Whether two tables rank the same objectives alike."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,28 +89,6 @@ def rank_agreement(
         value = float(correlation(ours, theirs)[0])
         found += [value, _interval(value, correlation(one, two))]
     return RankAgreement(tuple(names), *found)
-
-
-def rank_correlation(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """Spearman's rank correlation of two scores of the same things, in [-1, 1].
-
-    Only names that have a finite score in both count. NaN where one of the two is constant.
-
-    Raises:
-        ValueError: fewer than two such names.
-    """
-    names = [
-        name
-        for name in first
-        if name in second and math.isfinite(first[name]) and math.isfinite(second[name])
-    ]
-    if len(names) < 2:
-        raise ValueError(
-            "A rank correlation needs at least two names with a finite score on both sides: got "
-            f"{', '.join(names) or 'none'}."
-        )
-    pairs = np.array([(first[name], second[name]) for name in names], dtype=np.float64)
-    return float(spearman(pairs[:, 0][None], pairs[:, 1][None])[0])
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
