@@ -46,11 +46,11 @@ def report(
 
 
 def _print(found: comparison.Run) -> None:
-    from mirrorpo.reporting import comparison, written
+    from mirrorpo.reporting import comparison
     from mirrorpo.study.terminal_table import TerminalTable
 
     console.print(TerminalTable(found.table, found.table.decimals))
     console.print(comparison.cost(found))
-    for column in written.columns(found):
+    for column in found.columns:
         if column.common:
             console.print(f"{column.variant}, beside the paper: {column.agreement}.", markup=False)

@@ -44,8 +44,12 @@ class Run:
 
     @cached_property
     def columns(self) -> list["ComparedVariant"]:
-        """See `columns`; ranks and their intervals take a second."""
-        variants = RESULTS[self.settings["task"]].scores
+        """The comparison of each variant that the paper has too, which takes a second; none where
+        the paper has no such task or the run no source agents yet."""
+        published = RESULTS.get(self.settings["task"])
+        if published is None or len(self.table.sources) != 2:
+            return []
+        variants = published.scores
         return [_column(self, variant) for variant in self.table.variants if variant in variants]
 
 
@@ -141,23 +145,6 @@ class ComparedVariant:
         return f"{self.ranks.sentence}. Concordance: {self.pairs.sentence}"
 
 
-def columns(run: Run) -> list[ComparedVariant]:
-    """The comparison of each variant that the paper has too.
-
-    Raises:
-        ValueError: the paper has no results on the run's task, or the run has not yet scored
-            its source agents.
-    """
-    task = run.settings["task"]
-    if task not in RESULTS:
-        raise ValueError(
-            f"The paper has no results on {task!r}; it has {', '.join(sorted(RESULTS))}."
-        )
-    if len(run.table.sources) != 2:
-        raise ValueError("The run has not scored its source agents yet; resume it first.")
-    return run.columns
-
-
 def _column(run: Run, variant: str) -> ComparedVariant:
     task = run.settings["task"]
     published = RESULTS[task]
@@ -209,7 +196,7 @@ def _normalised(mean: float, error: float, better: SourceAgent, worse: SourceAge
 def to_markdown(run: Run) -> str:
     """The comparison as Markdown: one table per variant."""
     parts = []
-    for column in columns(run):
+    for column in run.columns:
         where = RESULTS[run.settings["task"]].table
         parts.append(
             f"### {plain_text.in_markdown(column.variant)}\n\n"

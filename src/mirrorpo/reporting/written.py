@@ -5,7 +5,6 @@ from __future__ import annotations
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import render
 from mirrorpo.reporting.page.reading import Parts
-from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import table_notes, tables
 
 
@@ -28,13 +27,6 @@ def markdown(found: comparison.Run) -> str:
         f"Interquartile mean [95 % interval]{bold}:\n\n{iqm}",
         comparison.cost(found) + "\n",
     ]
-    if columns(found):
+    if found.columns:
         parts.append(comparison.to_markdown(found))
     return "\n".join(parts)
-
-
-def columns(found: comparison.Run) -> list[comparison.ComparedVariant]:
-    """Beside the paper; none where the paper has no such task or the run no source agents yet."""
-    if found.settings["task"] not in RESULTS or len(found.table.sources) != 2:
-        return []
-    return comparison.columns(found)

@@ -191,9 +191,7 @@ class BenchPart:
 
     def compared(self) -> list[comparison.ComparedVariant]:
         """The variants where both have an algorithm; none before the source agents are scored."""
-        if self.task not in RESULTS or len(self.run.table.sources) != 2:
-            return []
-        return [column for column in comparison.columns(self.run) if column.common]
+        return [column for column in self.run.columns if column.common]
 
 
 def read(folder: Folder) -> BenchPart:
