@@ -86,7 +86,7 @@ def main(
     """
     from mirrorpo.language.text_task import preparation, task
     from mirrorpo.language.text_task.agents import score
-    from mirrorpo.language.text_task.fine_tuning import fine_tune
+    from mirrorpo.language.text_task.fine_tuning import ADAPTER, fine_tune
     from mirrorpo.language.text_task.settings import TextSettings
 
     settings = TextSettings(
@@ -121,7 +121,7 @@ def main(
                 prompts = ready.task.prompts.test(settings.test_prompts)
                 at = own / "samples.jsonl"
                 found = score(
-                    trained.folder, ready, prompts, EPISODES, FINAL_SAMPLES_SEED, at
+                    own / ADAPTER, ready, prompts, EPISODES, FINAL_SAMPLES_SEED, at
                 ).measures
                 measured = (found.reward, found.reward_standard_error, found.kl)
             wrong = float((lead[kept] < 0).mean())

@@ -11,7 +11,7 @@ from mirrorpo import objectives, variants
 from mirrorpo.language.models import smollm2
 from mirrorpo.language.text_task import task as tasks
 from mirrorpo.language.text_task.agents import score
-from mirrorpo.language.text_task.fine_tuning import fine_tune
+from mirrorpo.language.text_task.fine_tuning import ADAPTER, fine_tune
 from mirrorpo.language.text_task.preparation import prepare
 from mirrorpo.language.text_task.settings import TextSettings
 
@@ -57,13 +57,13 @@ def measure(small: bool) -> Iterator[dict[str, Any]]:
         )
         for objective in OBJECTIVES:
             began = time.perf_counter()
-            trained = fine_tune(
+            fine_tune(
                 *(settings, objectives.get(objective), pairs, 0, folder / objective),
                 original=original,
             )
             middle = time.perf_counter()
             score(
-                trained.folder,
+                folder / objective / ADAPTER,
                 prepared,
                 task.prompts.test(settings.test_prompts),
                 2 if small else _EPISODES,

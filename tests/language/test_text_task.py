@@ -17,7 +17,7 @@ from mirrorpo import objectives, variants
 from mirrorpo.language.models import loading, log_probs, smollm2
 from mirrorpo.language.models.log_probs import LogProbs
 from mirrorpo.language.text_task import measures, task, texts
-from mirrorpo.language.text_task.fine_tuning import fine_tune
+from mirrorpo.language.text_task.fine_tuning import ADAPTER, fine_tune
 from mirrorpo.language.text_task.preparation import PreparedTask, prepare
 from mirrorpo.language.text_task.prompts import reviews
 from mirrorpo.language.text_task.rewards.reviews import ReviewReward
@@ -258,14 +258,13 @@ def test_a_finished_training_is_read_back_and_another_seed_differs(model_folder,
     assert fine_tune(settings, objective, pairs, 0, tmp_path / "first") == first
     assert not first.diverged
     assert len(first.curves["loss"]) == 4
-    weights = {
-        seed: (
-            fine_tune(settings, objective, pairs, seed, tmp_path / f"seed{seed}").folder
-            / "adapter_model.safetensors"
-        ).read_bytes()
-        for seed in (0, 1)
-    }
-    assert weights[0] == (first.folder / "adapter_model.safetensors").read_bytes()
+    for seed in (0, 1):
+        fine_tune(settings, objective, pairs, seed, tmp_path / f"seed{seed}")
+    first_weights, *weights = (
+        (tmp_path / name / ADAPTER / "adapter_model.safetensors").read_bytes()
+        for name in ("first", "seed0", "seed1")
+    )
+    assert weights[0] == first_weights
     assert weights[0] != weights[1]
     assert not list(tmp_path.glob(".part*"))
 
@@ -278,14 +277,10 @@ def test_an_agent_of_the_model_in_memory_is_that_of_a_model_read_again(
     original, tokenizer = loading.load(model_folder)
     tokenizer.chat_template = "{{ messages }}"  # of the task, and not of the training
     before = {name: value.clone() for name, value in original.state_dict().items()}
-    folders = [
-        fine_tune(settings, objectives.get("cpo"), pairs, 0, tmp_path / name, original=given).folder
-        for name, given in {
-            "read": None,
-            "first": (original, tokenizer),
-            "again": (original, tokenizer),
-        }.items()
-    ]
+    loaded = {"read": None, "first": (original, tokenizer), "again": (original, tokenizer)}
+    for name, given in loaded.items():
+        fine_tune(settings, objectives.get("cpo"), pairs, 0, tmp_path / name, original=given)
+    folders = [tmp_path / name / ADAPTER for name in loaded]
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         contents = {(folder / name).read_bytes() for folder in folders}
         assert len(contents) == 1, name
@@ -348,8 +343,8 @@ def test_smollm2_is_converted_once_trains_two_steps_and_changes(tmp_path):
     settings = TextSettings(steps=2, minibatch=2, learning_rate=1e-3, lora_r=4)
     trained = fine_tune(settings, objectives.get("ta-mpo"), pairs, 0, tmp_path / "agent")
     assert not trained.diverged
-    after, _ = loading.load("smollm2", str(trained.folder))
+    after, _ = loading.load("smollm2", str(tmp_path / "agent" / ADAPTER))
     asked, said = ["The film was"] * 2, [" great.", " awful."]
     before, now = (log_probs.measure(each, tokenizer, asked, said) for each in (model, after))
     assert (now.total - before.total)[0] > (now.total - before.total)[1]
-    assert json.loads((trained.folder / "adapter_config.json").read_text())["r"] == 4
+    assert json.loads((tmp_path / "agent" / ADAPTER / "adapter_config.json").read_text())["r"] == 4

@@ -261,11 +261,12 @@ def _without_card(folder: Path, name: str, path: Path, read: Callable[[Path], An
 def _robots(folder: Path) -> list[Kind]:
     import jax
 
+    from mirrorpo import array_files
     from mirrorpo.agents import agent_files
     from mirrorpo.preferences import data
     from mirrorpo.runtime import pytrees
     from mirrorpo.simulation.policy import new_policy
-    from mirrorpo.study import single_run
+    from mirrorpo.study import recorded
 
     agent = folder / "agent.safetensors"
     policy = new_policy(jax.random.key(0), 3, np.zeros(11, "f4"), np.ones(11, "f4"), (8,))
@@ -297,7 +298,9 @@ def _robots(folder: Path) -> list[Kind]:
 
     def made() -> None:
         data.PreferenceDataset.load(dataset)
-        single_run.task_of(dataset)
+        recorded.task_on(
+            array_files.load_card(dataset, data.FORMAT, "a preference dataset"), dataset
+        )
 
     def saved() -> None:
         pytrees.load_tree(state, tree, "state", "a state")
@@ -355,7 +358,7 @@ def _language(folder: Path) -> list[Kind]:
     log_probs.save(folder)
     memory.Memory(torch.ones(3), 2).save(folder)
     card = folder / "training.json"
-    files.write_json(card, asdict(fine_tuning._Card(False, 1.0, {"loss": [1.0, None]})))
+    files.write_json(card, asdict(fine_tuning.FineTuning(False, 1.0, {"loss": [1.0, None]})))
     pool = folder / "continuations.json"
     content = PoolContent(["a"], ["b"] * 4, [0.5] * 4)
     files.write_json(pool, asdict(content))
@@ -380,7 +383,7 @@ def _language(folder: Path) -> list[Kind]:
         Kind(
             "a training's card",
             card,
-            lambda: files.read_as(card, "a training's card", fine_tuning._Card),
+            lambda: files.read_as(card, "a training's card", fine_tuning.FineTuning),
         ),
         Kind(
             "a pool of continuations",

@@ -117,13 +117,18 @@ def _moments(of: tuple[float, float] | None, decimals: int) -> str:
     return "not known" if of is None else f"{of[0]:.{decimals}f} ± {of[1]:.{decimals}f}"
 
 
+def pairings(chosen: np.ndarray, rejected: np.ndarray) -> tuple[float, float, float]:
+    """See `Facts`, of whether each side of each pair is the better agent's; bool, shape (n,)."""
+    of_better = chosen.astype(int) + rejected
+    both, mixed, neither = (float((of_better == count).mean()) for count in (2, 1, 0))
+    return both, mixed, neither
+
+
 def describe(dataset: PreferenceDataset) -> Facts:
     """The facts of a dataset."""
     trajectories = dataset.trajectories
     chosen_agent = trajectories.agent[dataset.chosen] == BETTER
     rejected_agent = trajectories.agent[dataset.rejected] == BETTER
-    of_better = chosen_agent.astype(int) + rejected_agent
-
     card = dataset.card
     known = card.get("returns") != "unknown"
 
@@ -139,11 +144,7 @@ def describe(dataset: PreferenceDataset) -> Facts:
         rows=dataset.rows,
         flipped=float(dataset.flipped.mean()) if known else None,
         chosen_better=float(chosen_agent.mean()),
-        pairings=(
-            float((of_better == 2).mean()),
-            float((of_better == 1).mean()),
-            float((of_better == 0).mean()),
-        ),
+        pairings=pairings(chosen_agent, rejected_agent),
         chosen_return=moments(dataset.chosen),
         rejected_return=moments(dataset.rejected),
         chosen_length=float(trajectories.length[dataset.chosen].mean()),

@@ -22,7 +22,7 @@ from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
 from mirrorpo.language.training.declarations import check_declarations
 from mirrorpo.language.training.stages import TrainingStages
-from mirrorpo.preferences.facts import Facts
+from mirrorpo.preferences.facts import Facts, pairings
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome
 from mirrorpo.study.samples import ORIGINAL, TARGET, agent_name
@@ -222,12 +222,13 @@ class _Trainer:
         from mirrorpo.language.text_task import fine_tuning, measures
 
         ground, name = self.ground, agent_name(job.key)
+        folder = ground.out / "agents" / name
         trained = fine_tuning.fine_tune(
             ground.settings.texts,
             job.objective,
             self.pools[job.draw].pairs(variants.parse(job.variant), job.draw),
             job.seed,
-            ground.out / "agents" / name,
+            folder,
             lambda done, of: self.report(
                 f"{job.variant}: {job.algorithm} ({job.phase})", _TRAINING * done / of
             ),
@@ -244,7 +245,8 @@ class _Trainer:
             "evaluate_seconds": 0.0,
         }
         if not trained.diverged:
-            found = ground._score(self.prepared, trained.folder, job.phase, name, self.report)
+            adapter = folder / fine_tuning.ADAPTER
+            found = ground._score(self.prepared, adapter, job.phase, name, self.report)
             others = found.measures.others
             if final:
                 others |= measures.win_rate(found.rewards, ground._rewards_of_original())
@@ -263,7 +265,6 @@ def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts
     rewards = pool.rewards.reshape(-1)
     chosen, rejected = pool.draw(variants.parse(variant), seed)
     better = [which // variants.COPIES % 2 == variants.BETTER for which in (chosen, rejected)]
-    of_better = better[0].astype(int) + better[1]
     words = np.array([len(text.split()) for text in pool.texts])
     return Facts(
         task=task,
@@ -271,11 +272,7 @@ def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts
         rows=len(chosen),
         flipped=float((rewards[chosen] < rewards[rejected]).mean()),
         chosen_better=float(better[0].mean()),
-        pairings=(
-            float((of_better == 2).mean()),
-            float((of_better == 1).mean()),
-            float((of_better == 0).mean()),
-        ),
+        pairings=pairings(*better),
         chosen_return=(float(rewards[chosen].mean()), float(rewards[chosen].std())),
         rejected_return=(float(rewards[rejected].mean()), float(rewards[rejected].std())),
         chosen_length=float(words[chosen].mean()),

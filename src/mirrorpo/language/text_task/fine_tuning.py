@@ -29,24 +29,13 @@ _CURVES = ("loss", "margin", "accuracy", "logps/chosen", "logps/rejected")
 
 @dataclass(frozen=True)
 class FineTuning:
-    """A finished fine-tuning.
+    """A finished fine-tuning, as the card beside its adapter says.
 
     Attributes:
-        folder: the folder of the adapter.
         diverged: whether a parameter is not finite, or the log-probs that it gives.
         seconds: wall time of the training.
         curves: logged values over training, by name.
     """
-
-    folder: Path
-    diverged: bool
-    seconds: float
-    curves: Mapping[str, Sequence[float | None]]
-
-
-@dataclass(frozen=True)
-class _Card:
-    """What is written beside an adapter; see `FineTuning`."""
 
     diverged: bool
     seconds: float
@@ -69,7 +58,8 @@ def fine_tune(
         objective: its stages share the steps.
         pairs: with the texts prompt, chosen and rejected.
         seed: the seed of the adapters' start, and of the order of the pairs.
-        folder: the folder of the result. An interrupted training starts over.
+        folder: the folder of the result, the adapter in its folder `ADAPTER`. An interrupted
+            training starts over.
         report: called with (steps done, all steps).
         original: the original and its tokenizer, which stay as they are; None to load them.
     """
@@ -77,12 +67,11 @@ def fine_tune(
         shutil.rmtree(folder, ignore_errors=True)  # half of what a kill has let be dropped
 
         def write(part: Path) -> None:
-            card = _train(settings, objective, pairs, seed, part, report, original)
-            files.write_json(part / CARD, asdict(card))
+            done = _train(settings, objective, pairs, seed, part, report, original)
+            files.write_json(part / CARD, asdict(done))
 
         files.write_folder_atomically(folder, write)
-    card = files.read_as(folder / CARD, "a training's card", _Card)
-    return FineTuning(folder / ADAPTER, card.diverged, card.seconds, card.curves)
+    return files.read_as(folder / CARD, "a training's card", FineTuning)
 
 
 def _train(
@@ -93,7 +82,7 @@ def _train(
     folder: Path,
     report: Callable[[float, float], None],
     original: tuple[Any, Any] | None,
-) -> _Card:
+) -> FineTuning:
     began = time.perf_counter()
     transformers.set_seed(seed)
     if original is None:
@@ -140,4 +129,4 @@ def _train(
     log = trainer.state.log_history
     curves = {name: [short_or_none(row[name]) for row in log if name in row] for name in _CURVES}
     seconds = round(time.perf_counter() - began, 3)
-    return _Card(trainer.diverged(), seconds, curves)
+    return FineTuning(trainer.diverged(), seconds, curves)
