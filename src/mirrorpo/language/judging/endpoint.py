@@ -61,6 +61,9 @@ class Caller:
             thread than the caller's.
 
     Attributes:
+        judge: as it was given.
+        at: its name and its place, as the subject of messages.
+        report: as it was given.
         refusals: the questions that the judge refused. They count as without a verdict.
     """
 
@@ -71,10 +74,11 @@ class Caller:
         is_readable: Callable[[dict[str, Any]], bool],
         report: Callable[[int, int], None] = lambda done, of: None,
     ):
-        self._judge = judge
+        self.judge = judge
+        self.at = f"The judge {judge.model} at {judge.endpoint}"
         self._store = store
         self._is_readable = is_readable
-        self._report = report
+        self.report = report
         self._key = _key(judge.api_key_variable)
         self.refusals: list[Refusal] = []
 
@@ -92,7 +96,7 @@ class Caller:
         """
         if any(settings.get(name) for name in ("tokens_to_favor", "tokens_to_avoid")):
             raise ValueError(
-                f"The annotator {self._judge.annotator} favours tokens of OpenAI's tokenizer: "
+                f"The annotator {self.judge.annotator} favours tokens of OpenAI's tokenizer: "
                 "choose another."
             )
         own = {
@@ -101,7 +105,7 @@ class Caller:
             **{key: value for key, value in settings.items() if key not in _ITS_OWN},
         }
         requests = [
-            {"model": self._judge.model, "messages": prompt_to_messages(prompt), **own}
+            {"model": self.judge.model, "messages": prompt_to_messages(prompt), **own}
             for prompt in prompts
         ]
         answers: list[dict[str, Any] | None] = [self._known(request) for request in requests]
@@ -118,7 +122,7 @@ class Caller:
 
     def client(self) -> Any:
         """A client for one event loop."""
-        judge = self._judge
+        judge = self.judge
         return openai.AsyncOpenAI(
             base_url=judge.endpoint,
             api_key=self._key,
@@ -126,15 +130,6 @@ class Caller:
             timeout=judge.timeout,
             http_client=calls.BoundedClient(judge.timeout, timeout=judge.timeout),
         )
-
-    @property
-    def workers(self) -> int:
-        """Calls at once."""
-        return self._judge.workers
-
-    def report(self, done: int, of: int) -> None:
-        """Tell how far it is."""
-        self._report(done, of)
 
     def check_verdicts(self, answers: Sequence[dict[str, Any]], most: int) -> None:
         """See that the judge can judge.
@@ -145,8 +140,8 @@ class Caller:
         bad = [answer for answer in answers if not self._is_readable(answer)]
         if len(bad) > most:
             raise ValueError(
-                f"{len(bad)} of {len(answers)} answers of the judge {self._judge.model} hold no "
-                f"verdict that the annotator {self._judge.annotator} can read, such as "
+                f"{len(bad)} of {len(answers)} answers of the judge {self.judge.model} hold no "
+                f"verdict that the annotator {self.judge.annotator} can read, such as "
                 f"{bad[0]['text']!r:.60}: choose a stronger model or another annotator."
             )
 
@@ -157,7 +152,7 @@ class Caller:
         return found if is_whole and self._is_readable(found) else None
 
     def _question(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"endpoint": self._judge.endpoint, "request": request}
+        return {"endpoint": self.judge.endpoint, "request": request}
 
     async def ask(self, client: Any, request: dict[str, Any]) -> dict[str, Any] | str:
         """One answer, written down if it holds a verdict; or why the judge refuses, in a line.
@@ -165,30 +160,25 @@ class Caller:
         Raises:
             ValueError: the judge is down, lets nobody in, or sends something else.
         """
-        at = f"The judge {self._judge.model} at {self._judge.endpoint}"
         try:
             reply = await client.chat.completions.create(**request)
             answer = _read(reply)
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             raise ValueError(
-                f"{at} does not answer ({_short(str(cause))}): is it running? The same "
+                f"{self.at} does not answer ({_short(str(cause))}): is it running? The same "
                 "command resumes after the calls that were answered."
             ) from error
         except openai.APIStatusError as error:
             reason = f"refuses, with status {error.status_code}: {_short(error.message)}"
             if error.status_code in _ABOUT_THE_QUESTION:
                 return reason
-            raise ValueError(f"{at} {reason}") from error
+            raise ValueError(f"{self.at} {reason}") from error
         except (openai.OpenAIError, *_MALFORMED) as error:
-            raise ValueError(f"{at} sends no chat completion: {_short(str(error))}") from error
+            raise ValueError(f"{self.at} sends no chat completion: {_short(str(error))}") from error
         if self._is_readable(answer):
             self._store.add(self._question(request), answer)
         return answer
-
-    def all_refused(self, reason: str) -> ValueError:
-        """The error of a judge that refuses whatever it is asked."""
-        return ValueError(f"The judge {self._judge.model} at {self._judge.endpoint} {reason}")
 
 
 class _Asking:
@@ -220,7 +210,7 @@ class _Asking:
         async with self._caller.client() as client:
             workers = [
                 asyncio.create_task(self._work(client, questions))
-                for _ in range(min(self._caller.workers, len(self._left)))
+                for _ in range(min(self._caller.judge.workers, len(self._left)))
             ]
             try:
                 ended = await asyncio.gather(*workers, return_exceptions=True)
@@ -264,7 +254,7 @@ class _Asking:
         known = [number for number, answer in enumerate(self._answers) if answer is not None]
         sure = min(known or self._left, key=lambda number: len(self._prompts[number]))
         if isinstance(await self._caller.ask(client, self._requests[sure]), str):
-            raise self._caller.all_refused(reason)
+            raise ValueError(f"{self._caller.at} {reason}")
         self._refused_in_a_row = 0
 
     def _tell(self) -> None:

@@ -121,11 +121,6 @@ def select_pairs(
     return tokenised
 
 
-def number_rows(tokenised: Any, first: int) -> Any:
-    """The dataset with its rows numbered from `first` in the column `ROW`."""
-    return tokenised.add_column(ROW, list(range(first, first + tokenised.num_rows)))
-
-
 def digest(tokenised: Any) -> str:
     """A checksum of all token ids, in order."""
     total = hashlib.sha256()

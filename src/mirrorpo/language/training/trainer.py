@@ -26,7 +26,7 @@ from .learning_rates import forget, schedule
 from .memory import Memory, recalled
 from .record import is_logged
 from .reference import ReferenceLogProbs, measure, prepared
-from .rows import PLACE, ROW, checked, digest, number_rows, rendered, say_notes, select_pairs
+from .rows import PLACE, ROW, checked, digest, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
 
@@ -345,7 +345,7 @@ class PreferenceTrainer(CPOTrainer):
             size = self.args.reference_batch_size or self.args.per_device_train_batch_size
             asked = self.stages.objectives[-1], self.model, self.data_collator, size
             pairs = ranking.trusted(pairs, *asked, self._texts[which].source, self.accelerator)
-        return number_rows(pairs, first)
+        return pairs.add_column(ROW, list(range(first, first + pairs.num_rows)))
 
     def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:
         if not stage.objective.needs_reference:
