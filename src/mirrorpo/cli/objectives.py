@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json as json_module
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from mirrorpo.cli.console import console
@@ -33,20 +33,20 @@ def show(name: str | None = None, json: bool = False) -> None:
     if name is None:
         entries = listing.entries()
         if json:
-            _print_json([entry.as_json() for entry in entries])
+            _print_json([asdict(entry) for entry in entries])
         else:
             _list(entries)
         return
     if name in artefact.shipped():
         found = artefact.load(name)
         if json:
-            _print_json(next(e for e in listing.entries() if e.name == name).as_json())
+            _print_json(asdict(next(e for e in listing.entries() if e.name == name)))
         else:
             _show_discovery(name, found)
         return
     objective = naming.resolve(UserText(name))
     if json:
-        _print_json(listing.entry(name, objective).as_json())
+        _print_json(asdict(listing.entry(name, objective)))
     else:
         _show(name, objective)
 

@@ -54,10 +54,6 @@ class ListedObjective:
         """The epochs of its stages, as "12" or "10+2"."""
         return "+".join(str(epochs) for _, epochs in self.stages)
 
-    def as_json(self) -> dict[str, Any]:
-        """All of it for programs."""
-        return asdict(self)
-
 
 def entries() -> list[ListedObjective]:
     """All objectives by kind, and by name within a kind."""

@@ -78,6 +78,14 @@ def expm1(x: Array) -> Array:
     return xp.expm1(inside) + xp.exp(inside) * (x - inside)
 
 
+def count(x: Array) -> int:
+    """Pairs of a batch; 1 for a pair without batch axis."""
+    size = 1
+    for length in x.shape:
+        size *= length
+    return size
+
+
 def mean(x: Array) -> Array:
     """The batch mean, a scalar."""
     return namespace(x).mean(x)
@@ -87,10 +95,7 @@ def variance(x: Array) -> Array:
     """The unbiased batch variance, a scalar; 0 for a batch of one."""
     xp = namespace(x)
     deviation = x - xp.mean(x)
-    size = 1
-    for length in x.shape:
-        size *= length
-    return xp.sum(deviation * deviation) / max(size - 1, 1)
+    return xp.sum(deviation * deviation) / max(count(x) - 1, 1)
 
 
 def standard_deviation(x: Array) -> Array:

@@ -123,9 +123,9 @@ def scale(
     return Range(low, high, start, least=least, sft_end="high")
 
 
-def smoothing(high: float = 0.4, sft_end: str = "high") -> Range:
+def smoothing(sft_end: str = "high") -> Range:
     """The range of an assumed share of wrong labels: at one half no label says anything."""
-    return Range(0.01, high, 0.1, log=False, least=0.0, sft_end=sft_end)
+    return Range(0.01, 0.4, 0.1, log=False, least=0.0, sft_end=sft_end)
 
 
 def of(kind: type) -> dict[str, Range]:

@@ -8,9 +8,6 @@ from flax import linen as nn
 
 from mirrorpo.training_settings import LEAST_STD
 
-LOG_PROB_LIMIT_PER_DIMENSION = -0.5 * math.log(2 * math.pi) - math.log(LEAST_STD)
-"""Largest log-density of one action dimension, about -0.0027: just below zero."""
-
 
 class GaussianActor(nn.Module):
     """MLP with tanh units, a mean for each action and a state-independent standard deviation.

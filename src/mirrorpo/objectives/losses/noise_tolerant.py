@@ -186,7 +186,7 @@ class WinsorizedDPO(Objective):
         # What turning a label gains: the loss as labelled minus the loss turned around is -x.
         wanted = numerics.relu(-x)
         share = numerics.sparsemax(wanted)
-        budget = self.flip_share * _count(x)
+        budget = self.flip_share * numerics.count(x)
         first = xp.clip(budget * share, max=1.0)
         # What full labels leave over goes to the others, once.
         open_share = xp.where(first < 1.0, share, xp.zeros_like(share))
@@ -207,7 +207,7 @@ class WinsorizedDPO(Objective):
         cap = numerics.quantile(mixed, self.tail)
         excess = numerics.relu(mixed - cap)
         share = excess / xp.clip(xp.sum(excess), min=1e-12)
-        return xp.clip(budget * _count(mixed) * share, max=1.0), cap
+        return xp.clip(budget * numerics.count(mixed) * share, max=1.0), cap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,11 +286,3 @@ def log_ratio_margin(batch: Batch) -> Array:
 def scaled_margin(beta: Number, batch: Batch) -> Array:
     """DPO's reward margin, ``(batch,)``."""
     return beta * log_ratio_margin(batch)
-
-
-def _count(x: Array) -> int:
-    """Pairs of a batch; 1 for a pair without batch axis."""
-    size = 1
-    for length in x.shape:
-        size *= length
-    return size
