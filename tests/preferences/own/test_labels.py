@@ -6,10 +6,10 @@ import pytest
 
 from mirrorpo.preferences import facts
 from mirrorpo.preferences.own import label_files, labelling, steps
-from mirrorpo.preferences.own.settings import LabelRules
+from mirrorpo.preferences.own.settings import ImportSettings
 from tests.preferences.own.recordings import LENGTH, episodes, segments, write_npz
 
-SEGMENT = LabelRules(segment=8)
+SEGMENT = ImportSettings(segment=8)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_ties_are_dropped_and_counted_or_stand_in_both_orders(read, tmp_path):
     assert dropped.rows == 77
     counts = {"pairs": 80, "preferred": 77, "equal": 2, "skipped": 1}
     assert counts.items() <= dropped.card["labels"].items()
-    half = labelling.make(read, labels, LabelRules(segment=8, ties="half"))
+    half = labelling.make(read, labels, ImportSettings(segment=8, ties="half"))
     assert half.rows == 81
     pairs = list(zip(half.chosen.tolist(), half.rejected.tolist(), strict=True))
     assert sum((b, a) in pairs for a, b in pairs) == 4
@@ -99,7 +99,7 @@ def test_segments_of_unequal_lengths_are_padded_and_their_lengths_kept(read, tmp
     content = {"indices_1": [0, 14], "indices_2": [24, 36], "label": [0, 1]}
     content |= {"length_1": [3, 10], "length_2": [12, 1]}
     dataset = labelling.make(
-        read, label_files.read(write(tmp_path / "a.csv", content)), LabelRules()
+        read, label_files.read(write(tmp_path / "a.csv", content)), ImportSettings()
     )
     held = dataset.trajectories
     np.testing.assert_array_equal(held.length[dataset.chosen], [3, 1])
@@ -119,7 +119,7 @@ def test_indices_of_d4rl_s_qlearning_dataset_leave_out_the_steps_at_which_time_w
 ):
     content = {"indices_1": [LENGTH - 1], "indices_2": [0], "label": [0]}
     labels = label_files.read(write(tmp_path / "a.csv", content))
-    rules = LabelRules(segment=4, index_into="qlearning")
+    rules = ImportSettings(segment=4, index_into="qlearning")
     dataset = labelling.make(read, labels, rules)
     chosen = dataset.trajectories.observations[dataset.chosen[0]]
     # Of each episode's steps the last one is not counted.
@@ -158,11 +158,11 @@ def test_a_fault_of_a_label_file_is_told_with_its_row(tmp_path, changes, said):
 @pytest.mark.parametrize(
     ("changes", "rules", "said"),
     [
-        ({}, LabelRules(), "does not say how long its segments are"),
+        ({}, ImportSettings(), "does not say how long its segments are"),
         ({"indices_1": [0, 572]}, SEGMENT, "indices_1 at row 1 is 572: a segment of 8 steps"),
         ({"indices_2": [-1, 0]}, SEGMENT, "indices_2 at row 0 is -1: a segment"),
         ({"indices_1": [6, 12]}, SEGMENT, "indices_1 at row 0 is 6: its 8 steps begin at row 6"),
-        ({}, LabelRules(segment=10**9), "a segment of 1000000000 steps from there is outside"),
+        ({}, ImportSettings(segment=10**9), "a segment of 1000000000 steps from there is outside"),
         ({"label": [0.5, np.nan]}, SEGMENT, "prefers nothing: of 2 pairs 1 are equal, 1 skipped"),
     ],
 )

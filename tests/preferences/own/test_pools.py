@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mirrorpo.preferences import data, views
 from mirrorpo.preferences.data import Pool, Trajectories
 from mirrorpo.preferences.own import exchange, holding, importing, pooling, steps
-from mirrorpo.preferences.own.settings import EpisodeSources, ImportSettings
+from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.variants import BETTER, WORSE
 from tests.preferences.own.recordings import LENGTH, episodes, write_npz
 
@@ -22,23 +22,23 @@ def read(tmp_path_factory):
 
 
 def test_an_episode_s_return_is_the_sum_of_its_rewards(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"))
+    pool = pooling.make(read, ImportSettings(sources="policy"))
     rewards = episodes()["rewards"].reshape(-1, LENGTH).sum(axis=1)
     np.testing.assert_allclose(pool.trajectories.returns, rewards[pool.trajectories.start], 1e-6)
 
 
 def test_sources_are_the_values_of_a_column_the_better_the_one_of_the_higher_return(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"))
+    pool = pooling.make(read, ImportSettings(sources="policy"))
     held = pool.trajectories
     assert (held.start[held.agent == BETTER] % 2 == 0).all()
     assert (held.start[held.agent == WORSE] % 2 == 1).all()
     assert pool.card["better"]["name"] == "0"
-    turned = pooling.make(read, EpisodeSources(column="policy", better="1", worse="0"))
+    turned = pooling.make(read, ImportSettings(sources="policy", better="1", worse="0"))
     assert turned.card["better"]["return_mean"] < turned.card["worse"]["return_mean"]
 
 
 def test_without_a_column_sources_are_tiers_by_return(read):
-    pool = pooling.make(read, EpisodeSources(better_share=0.25, worse_share=0.5))
+    pool = pooling.make(read, ImportSettings(better_share=0.25, worse_share=0.5))
     held = pool.trajectories
     assert pool.card["better"]["episodes"] == 12
     assert pool.card["worse"]["episodes"] == 24
@@ -48,7 +48,7 @@ def test_without_a_column_sources_are_tiers_by_return(read):
 
 
 def test_by_default_each_episode_is_in_one_pair_of_one_episode_of_each_source(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"))
+    pool = pooling.make(read, ImportSettings(sources="policy"))
     dataset = data.label(pool, "bad-judge:0.001", seed=0)  # who is never wrong
     used = np.concatenate([dataset.chosen, dataset.rejected])
     np.testing.assert_array_equal(np.sort(used), np.arange(48))
@@ -57,15 +57,15 @@ def test_by_default_each_episode_is_in_one_pair_of_one_episode_of_each_source(re
 
 
 def test_twice_as_many_rows_are_pairs_that_were_not_there_yet(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"), rows=48)
+    pool = pooling.make(read, ImportSettings(sources="policy", rows=48))
     pairs = {tuple(row) for row in pool.of_rows[:, :, 0]}
     assert len(pairs) == 48
     with pytest.raises(ValueError, match="rows must be between 1 and 48, not 49"):
-        pooling.make(read, EpisodeSources(column="policy"), rows=49)
+        pooling.make(read, ImportSettings(sources="policy", rows=49))
 
 
 def test_variants_of_an_imported_pool_have_their_faults(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"), rows=48)
+    pool = pooling.make(read, ImportSettings(sources="policy", rows=48))
     noisy = data.label(pool, "noisy:0.3", seed=1)
     assert 0.1 < noisy.flipped.mean() < 0.5
     mixed = data.label(pool, "mixed-quality", seed=1)
@@ -78,24 +78,24 @@ def test_variants_of_an_imported_pool_have_their_faults(read):
 def test_episodes_of_one_start_state_meet_where_a_column_tells_them(read):
     states = np.repeat(np.arange(12), 4)
     told = dataclasses.replace(read, values={**read.values, "state": states})
-    pool = pooling.make(told, EpisodeSources(column="policy"), start="state")
+    pool = pooling.make(told, ImportSettings(sources="policy", start="state"))
     start = pool.trajectories.start
     assert (start[pool.of_rows[:, 0, 0]] == start[pool.of_rows[:, 1, 1]]).all()
     assert pool.card["same_start"]
-    assert not pooling.make(read, EpisodeSources(column="policy")).card["same_start"]
+    assert not pooling.make(read, ImportSettings(sources="policy")).card["same_start"]
 
 
 @pytest.mark.parametrize(
     ("sources", "said"),
     [
         (
-            EpisodeSources(column="policy", better="2", worse="0"),
+            ImportSettings(sources="policy", better="2", worse="0"),
             "no value '2' for the better source",
         ),
-        (EpisodeSources(column="policy", better="0"), "no value None for the worse source"),
-        (EpisodeSources(column="policy", better="0", worse="0"), "both '0': name two sources"),
-        (EpisodeSources(column="episode"), r"episode has 48 values \(0, 1,"),
-        (EpisodeSources(better_share=0.02, worse_share=0.5), "1 episodes of the better source"),
+        (ImportSettings(sources="policy", better="0"), "no value None for the worse source"),
+        (ImportSettings(sources="policy", better="0", worse="0"), "both '0': name two sources"),
+        (ImportSettings(sources="episode"), r"episode has 48 values \(0, 1,"),
+        (ImportSettings(better_share=0.02, worse_share=0.5), "1 episodes of the better source"),
     ],
 )
 def test_sources_that_are_not_told_are_refused(read, sources, said):
@@ -111,28 +111,28 @@ def test_sources_that_are_not_told_are_refused(read, sources, said):
         ({"better": "1"}, "name the column by --sources"),
     ],
 )
-def test_sources_that_contradict_themselves_are_refused(given, said):
+def test_sources_that_contradict_themselves_are_refused(read, given, said):
     with pytest.raises(ValueError, match=said):
-        EpisodeSources(**given)
+        pooling.make(read, ImportSettings(**given))
 
 
 def test_a_pool_needs_rewards(tmp_path):
     bare = steps.read(write_npz(tmp_path / "a.npz", rewards=None))
     with pytest.raises(ValueError, match="has no rewards"):
-        pooling.make(bare, EpisodeSources())
+        pooling.make(bare, ImportSettings())
 
 
 def test_padding_beyond_the_limit_is_refused(read):
     longest = 10**8
     long = dataclasses.replace(read, length=np.append(read.length[:-1], longest))
     with pytest.raises(ValueError, match="padded to the longest: observations of shape"):
-        pooling.make(long, EpisodeSources(column="policy"))
+        pooling.make(long, ImportSettings(sources="policy"))
 
 
 def test_an_unfinished_episode_is_in_no_pair(tmp_path):
     arrays = {name: values[:-3] for name, values in episodes().items()}
     path = write_npz(tmp_path / "a.npz", arrays, episode=None)
-    pool = pooling.make(steps.read(path), EpisodeSources())
+    pool = pooling.make(steps.read(path), ImportSettings())
     assert pool.card["episodes"]["without an end"] == 1
     assert 47 not in pool.trajectories.start
 
@@ -180,7 +180,7 @@ def test_an_exported_pool_is_imported_as_it_was(pool, tmp_path_factory):
 
 
 def test_a_changed_export_is_refused(read, tmp_path):
-    pool = pooling.make(read, EpisodeSources(column="policy"))
+    pool = pooling.make(read, ImportSettings(sources="policy"))
     exchange.write(pool, tmp_path / "pool.npz")
     arrays = dict(np.load(tmp_path / "pool.npz"))
     for name, value, said in (
@@ -197,7 +197,7 @@ def test_a_changed_export_is_refused(read, tmp_path):
 
 
 def test_held_out_pairs_share_no_episode_with_what_is_trained_on(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"), rows=48)
+    pool = pooling.make(read, ImportSettings(sources="policy", rows=48))
     search, score = holding.split(pool, seed=0)
 
     def used(source):
@@ -212,7 +212,7 @@ def test_held_out_pairs_share_no_episode_with_what_is_trained_on(read):
 
 
 def test_labelled_data_hold_out_all_labels_of_a_pair_and_no_ties(read):
-    pool = pooling.make(read, EpisodeSources(column="policy"))
+    pool = pooling.make(read, ImportSettings(sources="policy"))
     pairs = data.label(pool, "base", 0)
     both = [
         np.concatenate([a, b, b[:2]])
@@ -237,14 +237,14 @@ def test_labelled_data_hold_out_all_labels_of_a_pair_and_no_ties(read):
 
 def test_too_few_pairs_cannot_be_held_out(tmp_path):
     pool = pooling.make(
-        steps.read(write_npz(tmp_path / "a.npz", episodes(count=8))), EpisodeSources()
+        steps.read(write_npz(tmp_path / "a.npz", episodes(count=8))), ImportSettings()
     )
     with pytest.raises(ValueError, match="2 groups of pairs that can be held out, but at least 10"):
         holding.split(pool, 0)
 
 
 def test_noise_flips_given_labels_and_other_variants_need_a_pool(read):
-    dataset = data.label(pooling.make(read, EpisodeSources(column="policy"), rows=48), "base", 0)
+    dataset = data.label(pooling.make(read, ImportSettings(sources="policy", rows=48)), "base", 0)
     same = views.label(dataset, "base", seed=4)
     np.testing.assert_array_equal(same.chosen, dataset.chosen)
     noisy = views.label(dataset, "noisy:0.3", seed=4)

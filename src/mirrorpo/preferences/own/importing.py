@@ -1,7 +1,5 @@
 """From a file of trajectories, and one of labels where there is one, to a pool or a dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,11 +50,11 @@ def _make(file: Path, settings: ImportSettings) -> tuple[Pool | PreferenceDatase
         read = steps.from_columns(columns, renamed, others)
     made: Pool | PreferenceDataset
     if settings.labels is None:
-        made = pooling.make(read, settings.of_pool, settings.rows, settings.seed, settings.start)
+        made = pooling.make(read, settings)
         card = _card(file, read, made, settings)
         return Pool(made.trajectories, card, made.members), read
     labels = label_files.read(settings.labels, settings.one, settings.minus_one)
-    made = labelling.make(read, labels, settings.of_labels)
+    made = labelling.make(read, labels, settings)
     card = _card(file, read, made, settings)
     card["labels"] |= {"file": settings.labels.name, "sha256": files.checksum(settings.labels)}
     return PreferenceDataset(made.trajectories, made.chosen, made.rejected, card), read

@@ -1,13 +1,12 @@
 """Preference datasets from labels that people gave to segments of recorded episodes."""
 
-from __future__ import annotations
-
 import numpy as np
 
+from mirrorpo import limits
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.preferences.own.cutting import cut
 from mirrorpo.preferences.own.label_files import EQUAL, FIRST, SECOND, SKIPPED, Labels
-from mirrorpo.preferences.own.settings import LabelRules, RowCount
+from mirrorpo.preferences.own.settings import ImportSettings, RowCount
 from mirrorpo.preferences.own.steps import Steps
 from mirrorpo.variants import BETTER
 
@@ -18,18 +17,19 @@ UNKNOWN = "unknown"
 """On a card, the returns of trajectories whose file has no rewards."""
 
 
-def make(steps: Steps, labels: Labels, rules: LabelRules) -> PreferenceDataset:
+def make(steps: Steps, labels: Labels, settings: ImportSettings) -> PreferenceDataset:
     """The pairs that have a preference, each of two runs of steps of one episode each.
 
     Skipped pairs and those of one segment with itself are left out, and counted on the card. What
-    becomes of ties, the rules say.
+    becomes of ties, the settings say.
 
     Raises:
         ValueError: no length of the segments, one that begins or ends outside the steps or crosses
             an episode's end, or no pair that is left. The message names file, column and row.
     """
-    if rules.segment is not None:
-        length = np.full((2, len(labels)), rules.segment)
+    limits.at_least(1, segment=settings.segment)
+    if settings.segment is not None:
+        length = np.full((2, len(labels)), settings.segment)
     elif labels.length is not None:
         length = labels.length
     else:
@@ -38,11 +38,11 @@ def make(steps: Steps, labels: Labels, rules: LabelRules) -> PreferenceDataset:
             "columns length_1 and length_2."
         )
     begin = np.stack([labels.first, labels.second])
-    at, episode = _places(steps, labels.where, begin, length, rules.index_into)
+    at, episode = _places(steps, labels.where, begin, length, settings.index_into)
     same = (at[0] == at[1]) & (length[0] == length[1])
     tied = (labels.verdict == EQUAL) & ~same
     told = np.isin(labels.verdict, (FIRST, SECOND)) & ~same
-    doubled = tied if rules.ties == "half" else np.zeros_like(tied)
+    doubled = tied if settings.ties == "half" else np.zeros_like(tied)
     chosen_side = np.where(labels.verdict == SECOND, 1, 0)
     row = np.concatenate([np.flatnonzero(told), np.flatnonzero(doubled), np.flatnonzero(doubled)])
     side = np.concatenate(
@@ -73,7 +73,7 @@ def make(steps: Steps, labels: Labels, rules: LabelRules) -> PreferenceDataset:
             "equal": int(tied.sum()),
             "skipped": int((labels.verdict == SKIPPED).sum()),
             "of one segment": int(same.sum()),
-            "ties": rules.ties,
+            "ties": settings.ties,
         },
     }
     return PreferenceDataset(trajectories, chosen, rejected, card)

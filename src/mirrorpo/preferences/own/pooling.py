@@ -4,15 +4,13 @@ Episodes stand in blocks of four, two of each source, and no episode is in two b
 be split into parts that share none (see `holding`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 
 from mirrorpo.preferences.data import Pool
 from mirrorpo.preferences.own.cutting import cut
-from mirrorpo.preferences.own.settings import EpisodeSources
+from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.preferences.own.steps import Steps
 from mirrorpo.variants import BETTER, COPIES, WORSE
 
@@ -24,27 +22,19 @@ _ARRANGED = np.array([[[0, 1], [2, 3]], [[1, 0], [3, 2]], [[0, 1], [3, 2]], [[1,
 each source take (`variants.draw_pairs`): after two ways each episode was there once."""
 
 
-def make(
-    steps: Steps,
-    sources: EpisodeSources,
-    rows: int | None = None,
-    seed: int = 0,
-    start: str | None = None,
-) -> Pool:
+def make(steps: Steps, settings: ImportSettings) -> Pool:
     """A pool of a file's finished episodes.
 
     Args:
         steps: the steps of the file, with rewards.
-        sources: the source of each episode.
-        rows: number of pairs; None for each episode once in the pairs of one from each source.
-        seed: seed of the draw of episodes that form a pair.
-        start: column of `steps.values` that numbers start states: only episodes of one start state
-            meet then. None where start states differ.
+        settings: of them count those of sources, `rows`, `seed` and `start`, a column of
+            `steps.values`.
 
     Raises:
-        ValueError: no rewards, a source that is not told, too few episodes, or more rows than
-            there are ways to pair them.
+        ValueError: no rewards, sources that contradict themselves or are not told, too few
+            episodes, or more rows than there are ways to pair them.
     """
+    _check_sources(settings)
     if steps.rewards is None:
         raise ValueError(
             f"{steps.where} has no rewards: a pool's judge compares returns. Name the column by "
@@ -52,8 +42,9 @@ def make(
         )
     whole = np.flatnonzero(steps.finished)
     ends = np.add.reduceat(steps.rewards, steps.first)[whole]
-    agent, names = _agents(steps, whole, ends, sources)
-    draw = np.random.default_rng(seed)
+    agent, names = _agents(steps, whole, ends, settings)
+    draw = np.random.default_rng(settings.seed)
+    start = settings.start
     groups = _groups(steps, whole, start)
     blocks = [
         block
@@ -67,7 +58,7 @@ def make(
             f"worse{' share no start state' if start else ''}: a pair takes two of each."
         )
     most = ROWS_A_BLOCK * len(blocks)
-    rows = COPIES * len(blocks) if rows is None else rows
+    rows = COPIES * len(blocks) if settings.rows is None else settings.rows
     if not 1 <= rows <= most:
         raise ValueError(
             f"rows must be between 1 and {most}, not {rows}: {len(blocks)} times two better and "
@@ -93,7 +84,7 @@ def make(
     ]
     card = {
         "rows": rows,
-        "pool_seed": seed,
+        "pool_seed": settings.seed,
         "same_start": start is not None,
         "better": about[BETTER],
         "worse": about[WORSE],
@@ -108,28 +99,41 @@ def make(
     return Pool(trajectories, card, members)
 
 
+def _check_sources(settings: ImportSettings) -> None:
+    for name in ("better_share", "worse_share"):
+        if not 0.0 < getattr(settings, name) < 1.0:
+            raise ValueError(f"{name} must be between 0 and 1, not {getattr(settings, name)}.")
+    if settings.better_share + settings.worse_share > 1.0 + 1e-9:
+        raise ValueError(
+            f"better_share {settings.better_share:g} and worse_share {settings.worse_share:g} are "
+            "more than all episodes: no episode can be of both."
+        )
+    if settings.sources is None and (settings.better is not None or settings.worse is not None):
+        raise ValueError("better and worse name values of a column: name the column by --sources.")
+
+
 def _agents(
-    steps: Steps, whole: np.ndarray, returns: np.ndarray, sources: EpisodeSources
+    steps: Steps, whole: np.ndarray, returns: np.ndarray, settings: ImportSettings
 ) -> tuple[np.ndarray, tuple[str, str]]:
     """Source of each whole episode, -1 for neither, and the sources' names."""
     agent = np.full(len(whole), -1)
-    if sources.column is None:
+    if settings.sources is None:
         order = np.argsort(returns, kind="stable")
-        better = round(sources.better_share * len(whole))
-        worse = min(round(sources.worse_share * len(whole)), len(whole) - better)
+        better = round(settings.better_share * len(whole))
+        worse = min(round(settings.worse_share * len(whole)), len(whole) - better)
         agent[order[:worse]] = WORSE
         agent[order[len(order) - better :]] = BETTER
         return agent, (
-            f"best {100 * sources.better_share:g} %",
-            f"worst {100 * sources.worse_share:g} %",
+            f"best {100 * settings.better_share:g} %",
+            f"worst {100 * settings.worse_share:g} %",
         )
-    values = np.array([str(value) for value in steps.values[sources.column][whole]])
+    values = np.array([str(value) for value in steps.values[settings.sources][whole]])
     found = list(dict.fromkeys(values))
-    chosen = [sources.better, sources.worse]
+    chosen = [settings.better, settings.worse]
     if chosen == [None, None]:
         if len(found) != 2:
             raise ValueError(
-                f"{steps.where}: {sources.column} has {len(found)} values "
+                f"{steps.where}: {settings.sources} has {len(found)} values "
                 f"({', '.join(found[:8])}): name two of them by --better and --worse."
             )
         means = {value: returns[values == value].mean() for value in found}
@@ -137,8 +141,8 @@ def _agents(
     for role, value in zip(("better", "worse"), chosen, strict=True):
         if value not in found:
             raise ValueError(
-                f"{steps.where}: {sources.column} has no value {value!r} for the {role} source; it "
-                f"has {', '.join(found[:8])}."
+                f"{steps.where}: {settings.sources} has no value {value!r} for the {role} source; "
+                f"it has {', '.join(found[:8])}."
             )
     if chosen[0] == chosen[1]:
         raise ValueError(f"better and worse are both {chosen[0]!r}: name two sources.")

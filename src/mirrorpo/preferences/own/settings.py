@@ -1,7 +1,5 @@
 """How files of trajectories and labels are read, typed and validated; light to import."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,64 +10,6 @@ Ties = Literal["drop", "half"]
 One = Literal["second", "first"]
 MinusOne = Literal["equal", "skipped"]
 RowCount = Literal["steps", "qlearning"]
-
-
-@dataclass(frozen=True)
-class EpisodeSources:
-    """Which episodes are the better and the worse source's.
-
-    Attributes:
-        column: whose values are sources; None for tiers by return.
-        better: value of the better source; None where the column has two, and their mean returns
-            tell.
-        worse: value of the worse source, likewise.
-        better_share: share of all episodes, those of the highest returns, without a column.
-        worse_share: share of those of the lowest returns, likewise.
-    """
-
-    column: str | None = None
-    better: str | None = None
-    worse: str | None = None
-    better_share: float = 0.5
-    worse_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name in ("better_share", "worse_share"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
-        if self.better_share + self.worse_share > 1.0 + 1e-9:
-            raise ValueError(
-                f"better_share {self.better_share:g} and worse_share {self.worse_share:g} are more "
-                "than all episodes: no episode can be of both."
-            )
-        if self.column is None and (self.better is not None or self.worse is not None):
-            raise ValueError(
-                "better and worse name values of a column: name the column by --sources."
-            )
-
-
-@dataclass(frozen=True)
-class LabelRules:
-    """How a file of labels is read.
-
-    Attributes:
-        segment: steps of every segment; None where the file has their lengths.
-        ties: what becomes of pairs that are labelled as equal: "drop" them, or "half": such a pair
-            stands in the dataset twice, in both orders.
-        one: which segment a label of 1 prefers, the "second", or the "first".
-        minus_one: what a label of -1 means, "equal", or "skipped".
-        index_into: what indices count: the file's "steps", or those that D4RL's `qlearning_dataset`
-            keeps, "qlearning": all but the last one and those at which time was up.
-    """
-
-    segment: int | None = None
-    ties: Ties = "drop"
-    one: One = "second"
-    minus_one: MinusOne = "equal"
-    index_into: RowCount = "steps"
-
-    def __post_init__(self) -> None:
-        limits.at_least(1, segment=self.segment)
 
 
 @dataclass(frozen=True)
@@ -123,18 +63,6 @@ class ImportSettings:
     one: One = "second"
     minus_one: MinusOne = "equal"
     index_into: RowCount = "steps"
-
-    @property
-    def of_pool(self) -> EpisodeSources:
-        """Which episodes are whose."""
-        return EpisodeSources(
-            self.sources, self.better, self.worse, self.better_share, self.worse_share
-        )
-
-    @property
-    def of_labels(self) -> LabelRules:
-        """How labels are read."""
-        return LabelRules(self.segment, self.ties, self.one, self.minus_one, self.index_into)
 
     def check(self) -> None:
         """Raise ValueError for options that contradict each other."""
