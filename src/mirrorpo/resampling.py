@@ -30,16 +30,7 @@ def nested_sample(draws: np.ndarray, resamples: int, rng: np.random.Generator) -
 
 
 def agents_sample(draws: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """As `nested_sample`; of agents of one data draw, one agent fewer than there are is drawn.
-
-    Args:
-        draws: the data draw of each agent, shape (agents,).
-        resamples: how often.
-        rng: source of chance.
-
-    Returns:
-        Shape (resamples, agents chosen), int.
-    """
+    """As `nested_sample`; of agents of one data draw, one agent fewer than there are is drawn."""
     if len(np.unique(draws)) > 1:
         return nested_sample(draws, resamples, rng)
     return rng.integers(len(draws), size=(resamples, max(len(draws) - 1, 1)))

@@ -27,20 +27,31 @@ _MOST_NAMES = 1000
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished or unfinished bench, read from its folder.
+class RunParts:
+    """What a bench's folder holds, before anything is computed of it.
 
     Attributes:
         settings: the settings of the bench, as in its config.json.
-        table: its results.
+        sources: the better and the worse source agent; none before they are scored.
         agents: one row per trained agent, as in results.csv.
         lines: the lines of the log: each agent with its training curves, see `records.read`.
     """
 
     settings: dict[str, Any]
-    table: tables.ResultTable
+    sources: tuple[SourceAgent, ...]
     agents: pd.DataFrame
-    lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]] = ()
+    lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Run(RunParts):
+    """A finished or unfinished bench, read from its folder.
+
+    Attributes:
+        table: its results.
+    """
+
+    table: tables.ResultTable
 
     @cached_property
     def columns(self) -> list["ComparedVariant"]:
@@ -51,23 +62,6 @@ class Run:
             return []
         variants = published.scores
         return [_column(self, variant) for variant in self.table.variants if variant in variants]
-
-
-@dataclass(frozen=True)
-class RunParts:
-    """What a bench's folder holds, before anything is computed of it.
-
-    Attributes:
-        settings: the settings of the bench, as in its config.json.
-        sources: the better and the worse source agent; none before they are scored.
-        agents: one row per trained agent, as in results.csv.
-        lines: the lines of the log, see `records.read`.
-    """
-
-    settings: dict[str, Any]
-    sources: tuple[SourceAgent, ...]
-    agents: pd.DataFrame
-    lines: Sequence[tuple[records.AgentRecord, Mapping[str, Any]]]
 
 
 def read(out: Path) -> Run:
@@ -85,7 +79,7 @@ def read(out: Path) -> Run:
         settings["variants"],
         parts.sources,
     )
-    return Run(settings, table, parts.agents, parts.lines)
+    return Run(**vars(parts), table=table)
 
 
 def read_parts(out: Path) -> RunParts:
