@@ -227,7 +227,7 @@ def test_a_finished_run_without_its_model_is_not_called_finished(whole, finished
         ("output_dir=X", "name the run folder by --out"),
         ("resume_from_checkpoint=/nosuch", "the same --out resumes by itself"),
         ("lora_dropout=2", "lora_dropout is 2, but must be at least 0 and below 1"),
-        ("lora_alpha=0", "lora_alpha is 0, but must be at least 1"),
+        ("lora_alpha=0", "lora_alpha must be at least 1, not 0"),
         ("accelerator_config={abc: 1}", "cannot be used"),
         ("optim_args=abc", "optim_args is 'abc', but must be of the form key=value"),
         ("log_level=abc", "log_level is 'abc', but must be"),

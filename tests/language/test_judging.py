@@ -160,7 +160,7 @@ def test_an_unknown_annotator_is_one_line(server, tmp_path):
         ("model: m\n", "it has no endpoint"),
         ("model: m\nendpoint: localhost\n", "must start with http"),
         ("model: m\nendpoint: http://x\nworker: 2\n", "no setting 'worker'.*workers"),
-        ("model: m\nendpoint: http://x\nworkers: 0\n", "workers is 0"),
+        ("model: m\nendpoint: http://x\nworkers: 0\n", "workers must be at least 1, not 0"),
         ("- m\n", "lines of the form key: value"),
         ("a: [\n", "is not a judge"),
     ],
