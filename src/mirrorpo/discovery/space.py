@@ -97,7 +97,7 @@ def build(settings: DiscoverySettings, ranges: Ranges) -> Space:
         at = functools.partial(few_numbers.member_at, names)
         return Space(few_numbers.origin(names), at, known)
     learned: dict[str, Any] = {
-        name: _network(name, settings, ranges) for name in _learned(settings)
+        name: _network(name, settings, ranges) for name in settings.learned if name in FUNCTIONS
     }
     if "schedule" in settings.learned:
         learned["schedule"] = LearnedSchedule()
@@ -195,10 +195,6 @@ def _numbers(settings: DiscoverySettings) -> dict[str, float]:
         name: default if given[name] is None else given[name]
         for name, default in DEFAULTS[settings.member].items()
     }
-
-
-def _learned(settings: DiscoverySettings) -> list[str]:
-    return [name for name in settings.learned if name in FUNCTIONS]
 
 
 def _network(name: str, settings: DiscoverySettings, ranges: Ranges) -> ScalarFunction:

@@ -144,12 +144,10 @@ def _best(errors: Mapping[Terms, float], number: int) -> list[Terms]:
     """The ``number`` sets with the smallest errors, and as many of terms without numbers inside:
     those imitate anything for a while, and would leave no room for the plain ones."""
     ranked = sorted(errors, key=lambda terms: errors[terms])
-    plain = [terms for terms in ranked if not any(_has_numbers(term) for term in terms)]
+    plain = [
+        terms for terms in ranked if not any(t.shape in _SCALED or t.shift != 0.0 for t in terms)
+    ]
     return list(dict.fromkeys([*ranked[:number], *plain[:number]]))
-
-
-def _has_numbers(term: Term) -> bool:
-    return term.shape in _SCALED or term.shift != 0.0
 
 
 def coefficients(data: Gradients, terms: Terms) -> np.ndarray:

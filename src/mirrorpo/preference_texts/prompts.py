@@ -56,7 +56,8 @@ def read(path: Path) -> tuple[Prompt, ...]:
     """
     if not path.exists():
         raise ValueError(f"There is no file of prompts at {path}.")
-    given = _lines(path) if _is_text(path) else _values(path)
+    is_text = path.name.lower().removesuffix(formats.COMPRESSED).endswith(".txt")
+    given = _lines(path) if is_text else _values(path)
     if not given:
         raise ValueError(f"{path} holds no prompts.")
     said: Counter[str] = Counter()
@@ -66,10 +67,6 @@ def read(path: Path) -> tuple[Prompt, ...]:
     made = tuple(_prompt(place, row["prompt"], said) for place, row in rows)
     _no_repeats(made)
     return made
-
-
-def _is_text(path: Path) -> bool:
-    return path.name.lower().removesuffix(formats.COMPRESSED).endswith(".txt")
 
 
 def _lines(path: Path) -> Sequence[tuple[Place, Any]]:

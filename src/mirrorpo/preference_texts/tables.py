@@ -33,7 +33,8 @@ def read(path: Path, kind: str) -> Rows:
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        head = _head(path)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
         reason = None if not head or head.startswith(KINDS[kind]) else signs.other(head)
         said = " ".join(str(error).split()).rstrip(".")
         text = reason or f"cannot be read as {kind}: {said:.200}."
@@ -115,8 +116,3 @@ def _arrow(path: Path) -> Any:
         except arrow.ArrowInvalid:
             source.seek(0)
             return arrow.ipc.open_file(source).read_all()
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEAD)

@@ -70,7 +70,7 @@ class KeptProgram:
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
-        if not (self._may_keep(*arrays, **static) and _is_on()):
+        if os.environ.get(OFF) or not self._may_keep(*arrays, **static):
             return self._traced(*arrays, **static)
         leaves, tree = jax.tree.flatten(replicate(arrays))
         shapes = [(x.shape, str(x.dtype)) for x in leaves]
@@ -118,10 +118,6 @@ def kept(
 ) -> Callable[[Callable[..., Any]], KeptProgram]:
     """`KeptProgram` as a decorator."""
     return lambda function: KeptProgram(function, static_argnames, may_keep, compiler_options)
-
-
-def _is_on() -> bool:
-    return not os.environ.get(OFF)
 
 
 def _path(name: str, key: str) -> Path:
