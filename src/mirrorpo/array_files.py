@@ -1,7 +1,5 @@
 """Arrays as safetensors with a JSON card in the header, checked as they are read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

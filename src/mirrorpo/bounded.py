@@ -4,8 +4,6 @@ A file or an answer from outside is data that may be damaged or hostile. Each re
 that is proportional to what it is given, and refuses what is beyond its limit in one line.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

@@ -1,7 +1,5 @@
 """Preference models of a dataset's own pairs, each asked about pairs that it has not seen."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any

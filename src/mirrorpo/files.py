@@ -1,7 +1,5 @@
 """Files that are never half-written, and errors that say which file is wrong and what to do."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import glob

@@ -4,8 +4,6 @@ Start states, source agents, policy class, schedules and draws of data are one g
 two grounds do not belong in one table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 

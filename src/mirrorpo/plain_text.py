@@ -1,7 +1,5 @@
 """Text from outside in a format where some letters mean more than themselves."""
 
-from __future__ import annotations
-
 import html
 import re
 from pathlib import Path

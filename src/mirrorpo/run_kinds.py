@@ -1,7 +1,5 @@
 """The kinds of runs: which command made a run's folder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 

@@ -1,7 +1,5 @@
 """Which objectives did best on data like the user's, and how sure that is."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

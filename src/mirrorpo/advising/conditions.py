@@ -1,7 +1,5 @@
 """What a preference dataset is like, as far as it can be told from outside."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What following the advice costs, on data that its evidence leaves out."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 

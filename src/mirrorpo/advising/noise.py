@@ -14,8 +14,6 @@ as in `PRIORS`, and e has a density that falls linearly to none at 0.5, where la
 Little is known of texts beforehand, and where they do not tell either, the interval is wide.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Preference pairs of any kind as numbers: one row of features and two lengths a pair."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Log-probs of a robot dataset's trajectories under a policy."""
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 

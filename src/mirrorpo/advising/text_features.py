@@ -1,7 +1,5 @@
 """Pairs of texts as numbers, for a preference model: words, length and layout."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pairs of texts as numbers; robots and their simulators are not needed for it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

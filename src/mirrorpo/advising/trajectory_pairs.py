@@ -1,7 +1,5 @@
 """Pairs of robots' trajectories as numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What is said of a dataset and of the objectives that suit it: in words, and as a document."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import textwrap

@@ -4,8 +4,6 @@ Training sees the gradient of a loss alone, so it is the gradient that is fitted
 at once, at pairs that training has visited.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is said of an objective that was explained: in words, and as a document."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any

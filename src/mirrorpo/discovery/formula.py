@@ -1,7 +1,5 @@
 """A closed form as people write it: one line of text, or LaTeX in the paper's notation."""
 
-from __future__ import annotations
-
 import re
 
 from mirrorpo.objectives import ClosedForm

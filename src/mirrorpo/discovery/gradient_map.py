@@ -1,7 +1,5 @@
 """How hard an objective pulls at a pair, as a map over its two log-probs (paper, Figures 2-6)."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 

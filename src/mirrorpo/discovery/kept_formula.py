@@ -4,8 +4,6 @@ A fit takes some ten seconds. It is kept in the run's folder when the search end
 cache for a run that has none: whoever looks at a run only reads its folder.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """The zoo and the shipped discoveries as a list: one entry per objective, grouped by kind."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """The scalar functions of a member of the mirror family, over the range that was visited."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A run keeps the shapes of a user's own objectives, because no one who looks at t
 their code.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools

@@ -4,8 +4,6 @@ Everything here goes through the array API standard, so that one implementation 
 and PyTorch, and neither of the last two is imported.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """The base of every objective: what it is asked, how sums are aggregated, where it comes from."""
 
-from __future__ import annotations
-
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What an objective may declare that it needs of training, beyond a batch of pairs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .arrays import Number

@@ -4,8 +4,6 @@ Each takes arrays of any shape and works element by element, except those of the
 `mean`, `variance`, `standard_deviation`, `log_mean_exp`, `quantile` and `sparsemax`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .arrays import Array, Number, as_array, detach, namespace

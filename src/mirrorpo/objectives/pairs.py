@@ -1,7 +1,5 @@
 """The data that every objective takes: a batch of preference pairs, as log-probabilities."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

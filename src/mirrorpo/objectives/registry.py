@@ -1,7 +1,5 @@
 """Objectives by name."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import pkgutil

@@ -4,8 +4,6 @@ Numbers are written with the digits that give back the same float64. Learned arr
 JSON, exact as well; in a ``.safetensors`` file they are tensors, and the document is in its header.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -5,8 +5,6 @@ To let JAX see through every objective, for example, register each of `tree_clas
 placeholders and axis numbers where the hyper-parameters were.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """Objectives in a file of the user's."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Files of code that the user typed: the one place where such a file is run."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import sys

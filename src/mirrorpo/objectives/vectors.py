@@ -1,7 +1,5 @@
 """Objectives as flat vectors, for searches over their parameters."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """A preference model of trajectories: their features, and what it says of each pair's label."""
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 

@@ -1,7 +1,5 @@
 """Pools and datasets in files, whichever of the two a file holds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

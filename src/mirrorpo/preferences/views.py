@@ -1,7 +1,5 @@
 """The pairs of one variant of recorded or simulated data, whichever of the two it is."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -5,8 +5,6 @@ table tells a pair apart by two standard errors of its difference. The paper's o
 by the same rule.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Pictures of what an objective does: its gradient's map, and the scalar functions of a member."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from textwrap import wrap
 

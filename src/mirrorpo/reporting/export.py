@@ -1,7 +1,5 @@
 """A report's tables as CSV and LaTeX, for use elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

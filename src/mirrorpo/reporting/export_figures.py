@@ -1,7 +1,5 @@
 """A report's figures as PNG and SVG, for use elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path

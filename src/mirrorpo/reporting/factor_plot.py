@@ -1,7 +1,5 @@
 """A picture of a designed experiment: the effect of each factor, with its interval."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

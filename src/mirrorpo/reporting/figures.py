@@ -4,8 +4,6 @@ Another figure is a function that `register` names: the report draws it for each
 `mirrorpo report` writes it as a file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar

@@ -4,8 +4,6 @@ The losses and columns of the paper's table are often measured by several runs. 
 were trained and scored alike are joined, whatever losses and columns each of them holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Short names of algorithms for charts and tables: those from files are named by a whole path."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath

@@ -1,7 +1,5 @@
 """A picture of our scores against the paper's: one panel per protocol, task and column."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

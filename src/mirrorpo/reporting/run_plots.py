@@ -1,7 +1,5 @@
 """Pictures of runs for papers: every agent of a bench, training curves, a search's fitness."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,8 +1,6 @@
 """The page's tables beside the leaderboard, as rows of text: cost, data, measures, the paper,
 validations, judgements."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

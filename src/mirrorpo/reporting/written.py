@@ -1,7 +1,5 @@
 """A bench's tables in Markdown, and a trial run of everything that a report writes of a folder."""
 
-from __future__ import annotations
-
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.page import render
 from mirrorpo.reporting.page.reading import Parts

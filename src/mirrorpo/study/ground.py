@@ -3,8 +3,6 @@
 `robots` and `texts` are the grounds that there are; the loop of `bench` knows neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path

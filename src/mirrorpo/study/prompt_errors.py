@@ -1,7 +1,5 @@
 """The table of a bench on texts with errors that hold for new prompts and new agents."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The task of a file's data, and how agents that are trained on them are scored."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

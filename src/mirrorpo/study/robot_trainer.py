@@ -1,7 +1,5 @@
 """Robots' agents of a bench: jobs to orders for the workers, and what comes back to outcomes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the final agents of a bench on texts wrote, and their rewards by prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

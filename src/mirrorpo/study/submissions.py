@@ -1,7 +1,5 @@
 """A loss's rows of a leaderboard as one JSON file: written, read, and compared with new ones."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

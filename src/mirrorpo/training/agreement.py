@@ -1,7 +1,5 @@
 """How far policies agree with labels: whether they make the chosen actions likelier."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import jax

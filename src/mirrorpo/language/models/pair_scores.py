@@ -1,7 +1,5 @@
 """How likely preference pairs are under a language model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What all agents share: the true reward, the target, and the pool of continuations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A task on texts: a model, prompts and a reward. The bench on reviews is one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

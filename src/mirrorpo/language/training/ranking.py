@@ -1,7 +1,5 @@
 """Which preference pairs an objective's plan leaves out, by how far their labels are trusted."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence

@@ -10,8 +10,6 @@ is non-decreasing on all reals, grows at most linearly, and has a slope of at mo
   within `FLOOR` of 0 and of 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

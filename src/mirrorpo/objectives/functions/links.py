@@ -4,8 +4,6 @@ Each takes the scaled margin, an array of shape ``(batch,)`` with any real value
 array of that shape.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -3,8 +3,6 @@
 Each takes the progress of training, in [0, 1], and returns the preference term's weight in [0, 1].
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

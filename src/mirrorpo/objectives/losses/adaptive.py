@@ -4,8 +4,6 @@ Each has a memory: training carries a few numbers from batch to batch, so that t
 not those of one small batch alone. Without a memory, they are the batch's own.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

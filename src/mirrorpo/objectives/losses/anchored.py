@@ -1,7 +1,5 @@
 """Losses that hold on to the chosen sequences themselves, besides ranking the pair."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -4,8 +4,6 @@ What each declares to training is in `mirrorpo.objectives.needs`. Called on thei
 what training gives them, they are DPO or SLiC.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

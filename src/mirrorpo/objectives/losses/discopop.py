@@ -8,8 +8,6 @@ listing, which is what was scored.
 Several links use statistics of the batch: a pair's loss then depends on the whole batch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """A loss that learns from a pair only as far as the policy itself confirms the pair's label."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -7,8 +7,6 @@ alone (one-step, eq. 11), of policy and reference, as their difference (two-step
 the ratio of the two (an f-divergence in place of the Bregman divergence, appendix E).
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal

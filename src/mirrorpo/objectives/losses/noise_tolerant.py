@@ -4,8 +4,6 @@ Those that use statistics of the batch look at the batch alone, as published: a 
 depends on the others, and small batches blunt them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

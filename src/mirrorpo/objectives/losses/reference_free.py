@@ -1,7 +1,5 @@
 """Objectives without a reference policy: members of the mirror family with a uniform one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

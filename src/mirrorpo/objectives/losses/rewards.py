@@ -4,8 +4,6 @@ The implicit reward of a sequence is its log-ratio ``log pi - log pi_ref``. No c
 formula's scalars states these.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Objectives on the log-ratio margin: members of the mirror family with a reference policy."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

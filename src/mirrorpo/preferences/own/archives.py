@@ -1,7 +1,5 @@
 """NumPy archives (.npz), read without pickle: what an array is, is known before it is unpacked."""
 
-from __future__ import annotations
-
 import contextlib
 import zipfile
 import zlib

@@ -1,7 +1,5 @@
 """Named arrays of a file from outside, as every reader gives them, within a limit of size."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Pieces of recorded steps as trajectories of one padded shape."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mirrorpo.preferences.data import Trajectories

@@ -1,7 +1,5 @@
 """A pool as a NumPy archive that others read, laid out as D4RL does, and that is the pool again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ HDF5 can point to other files, build arrays from parts of others, and load code 
 None of that is followed.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Pairs that are held out, so that a policy can be asked about labels it was not trained on."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ of two segments, `label` is 0 (the first is preferred), 1 (the second) or equal,
 -1 or as 0.5 each.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 https://minari.farama.org/content/dataset_standards
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator, Mapping

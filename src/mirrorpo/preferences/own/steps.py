@@ -1,7 +1,5 @@
 """Recorded steps, cut into episodes: the form into which every kind of file is read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

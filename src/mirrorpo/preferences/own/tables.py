@@ -1,7 +1,5 @@
 """Parquet tables with one row per step."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator

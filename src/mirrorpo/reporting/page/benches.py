@@ -1,8 +1,6 @@
 """A bench, of robots or of language models, as the page shows it: leaderboard, every seed, training
 curves, the paper, the cost."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping

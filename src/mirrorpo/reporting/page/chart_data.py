@@ -1,7 +1,5 @@
 """What the page's charts of runs draw, as JSON."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mirrorpo.reporting import labels

@@ -1,7 +1,5 @@
 """Which objectives a page's explorer offers, and which of their maps stand side by side."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence

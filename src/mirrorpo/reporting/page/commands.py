@@ -1,7 +1,5 @@
 """The command line that a run's settings stand for."""
 
-from __future__ import annotations
-
 import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What the configuration of a run's folder says: which command made the run, and with what."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

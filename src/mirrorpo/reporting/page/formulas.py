@@ -1,7 +1,5 @@
 """Formulas of searches and explanations, as the template shows them."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

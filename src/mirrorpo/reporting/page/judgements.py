@@ -1,7 +1,5 @@
 """Comparisons of two models' answers by a judge."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ The LaTeX comes from a run's folder. Only elements and attributes of an allow-li
 and all text is escaped.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from xml.etree.ElementTree import Element

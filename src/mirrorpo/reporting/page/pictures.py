@@ -1,7 +1,5 @@
 """Pictures within the page, as addresses that need no other file."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

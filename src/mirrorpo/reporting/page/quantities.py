@@ -1,7 +1,5 @@
 """What a kind of bench measures: the names of its numbers, and how they are written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from mirrorpo.study.measures import RETURN, REWARD

@@ -1,7 +1,5 @@
 """The parts of a page in, one HTML file out."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

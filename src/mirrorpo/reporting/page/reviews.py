@@ -1,7 +1,5 @@
 """What a bench on texts measures of language models beside their reward."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

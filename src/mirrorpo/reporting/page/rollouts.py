@@ -1,7 +1,5 @@
 """Agents of run folders as short animations, drawn without a display."""
 
-from __future__ import annotations
-
 import io
 import math
 import tempfile

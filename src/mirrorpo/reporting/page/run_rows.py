@@ -1,7 +1,5 @@
 """The page's table of runs: how far each is, what it cost, and what made it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

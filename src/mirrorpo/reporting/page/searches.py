@@ -1,7 +1,5 @@
 """A discovery as the page shows it: fitness by generation, validation, and what was found."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Runs that train one at a time: robots' agents and language models, their curves and scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A bench's log as rows of the tables of agents and of curves, and back."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The files of a run beside its agents: which are published, and how their content is kept."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run folders into published results."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The files of published results: three Parquet tables and an index."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Published runs as the run folders that all readers know."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence

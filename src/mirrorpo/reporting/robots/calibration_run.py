@@ -1,7 +1,5 @@
 """A penalty's coefficient, found and then measured again: its numbers, their files and a plot."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
