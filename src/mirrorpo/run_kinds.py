@@ -4,15 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 Kind = Literal[
-    "bench",
-    "discover",
-    "explain",
-    "train",
-    "agents train",
-    "align",
-    "judge",
-    "report",
-    "other",
+    "bench", "discover", "explain", "train", "agents train", "align", "judge", "report", "other"
 ]
 """Name of the command; "other" where none of them made the run."""
 

@@ -90,9 +90,7 @@ class Distance:
     def widths(self) -> float:
         """All of it in widths of the weight."""
         return math.hypot(
-            self.noise / NOISE_WIDTH,
-            self.near_equal / NEAR_WIDTH,
-            self.doublings / DOUBLINGS_WIDTH,
+            self.noise / NOISE_WIDTH, self.near_equal / NEAR_WIDTH, self.doublings / DOUBLINGS_WIDTH
         )
 
     @property

@@ -266,9 +266,7 @@ def update(task: AnyTask, settings: PPOSettings, learner: Learner, batch: Rollou
 
     key, order_key = jax.random.split(learner.key)
     (parameters, states), _ = jax.lax.scan(
-        epoch,
-        (learner.parameters, learner.optimiser),
-        jax.random.split(order_key, settings.epochs),
+        epoch, (learner.parameters, learner.optimiser), jax.random.split(order_key, settings.epochs)
     )
     seen = batch.observation.reshape(steps, -1)
     return Learner(parameters, states, observations.updated(seen), returns, key)

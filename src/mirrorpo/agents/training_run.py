@@ -113,11 +113,7 @@ def train(
         done = typed.check(card.get("iterations"), int, f"{state_file}: iterations")
     steps = done * settings.steps_an_iteration
     # The curve after the saved state is about to be made again.
-    json_lines.resume(
-        out / runs.METRICS,
-        _steps_of,
-        lambda reached: reached <= steps,
-    )
+    json_lines.resume(out / runs.METRICS, _steps_of, lambda reached: reached <= steps)
     path = _policy_file(out, steps)
     if done and _reached(trainer.policy(state), task, until_return):
         return path

@@ -13,11 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from mirrorpo.discovery import term_search
 from mirrorpo.discovery.formula import to_latex, to_text
-from mirrorpo.discovery.gradient_map import (
-    depends_on_progress,
-    loss_gradients,
-    require_reference,
-)
+from mirrorpo.discovery.gradient_map import depends_on_progress, loss_gradients, require_reference
 from mirrorpo.discovery.term_search import Candidate, Gradients, Terms
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import ClosedForm, ClosedFormReference, Objective

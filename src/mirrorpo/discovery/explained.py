@@ -14,11 +14,7 @@ _FLAT = 1e-3
 
 
 def lines(
-    text: str,
-    visited: Visited,
-    fit: Fit,
-    maps: Sequence[GradientMap],
-    curves: Sequence[Curve],
+    text: str, visited: Visited, fit: Fit, maps: Sequence[GradientMap], curves: Sequence[Curve]
 ) -> tuple[str, ...]:
     """Formula, error, functions and gradient in words.
 
@@ -75,11 +71,7 @@ def _percent(share: float) -> str:
 
 
 def document(
-    text: str,
-    visited: Visited,
-    fit: Fit,
-    maps: Sequence[GradientMap],
-    curves: Sequence[Curve],
+    text: str, visited: Visited, fit: Fit, maps: Sequence[GradientMap], curves: Sequence[Curve]
 ) -> dict[str, Any]:
     """All figures, as JSON; arguments as of `lines`."""
     errors = {

@@ -50,9 +50,7 @@ class Bench:
     """
 
     def __init__(
-        self,
-        settings: DiscoverySettings,
-        report: Callable[[str], None] = lambda doing: None,
+        self, settings: DiscoverySettings, report: Callable[[str], None] = lambda doing: None
     ):
         """Simulate or load the trajectories, and score the source agents.
 

@@ -143,11 +143,7 @@ class SearchGround:
         )
 
     def measure(
-        self,
-        objectives: Sequence[Objective],
-        seeds: Sequence[int],
-        budget: Budget,
-        draws: Draws,
+        self, objectives: Sequence[Objective], seeds: Sequence[int], budget: Budget, draws: Draws
     ) -> Measured:
         """Train an agent with each objective on each variant, and let it act."""
         variants, count, workers = self._settings.variants, len(objectives), self._workers

@@ -149,14 +149,7 @@ def judge(
         results = None
         if chosen is not None:
             results = run.compare(
-                prepared[0],
-                prepared[1],
-                chosen,
-                path,
-                given.difficulty,
-                given.seed,
-                kept,
-                progress,
+                prepared[0], prepared[1], chosen, path, given.difficulty, given.seed, kept, progress
             )
     return Judgement(named, prepared[0], results, folder)
 

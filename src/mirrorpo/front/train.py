@@ -60,12 +60,7 @@ def train(
             a folder of another run.
     """
     agents = TrainedAgents(
-        seeds,
-        seed,
-        None if start_from is None else os.fspath(start_from),
-        episodes,
-        actions,
-        task,
+        seeds, seed, None if start_from is None else os.fspath(start_from), episodes, actions, task
     )
     training = given.build(protocols.Training, settings, options)
     start_jax()

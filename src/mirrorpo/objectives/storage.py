@@ -30,9 +30,7 @@ _Tensors = dict[str, np.ndarray]
 
 
 def save(
-    objective: Objective,
-    path: str | os.PathLike[str],
-    notes: Mapping[str, Any] | None = None,
+    objective: Objective, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None
 ) -> None:
     """Write ``objective`` to ``path``, whole or not at all.
 

@@ -191,14 +191,7 @@ def check_names_task(card: Mapping[str, Any], path: Path | str) -> None:
 
 
 NEEDED_TO_TRAIN = ("task", "backend", "episode_length")
-_DIMENSIONS = {
-    "length": 1,
-    "observations": 3,
-    "actions": 3,
-    "returns": 1,
-    "agent": 1,
-    "start": 1,
-}
+_DIMENSIONS = {"length": 1, "observations": 3, "actions": 3, "returns": 1, "agent": 1, "start": 1}
 _FLOATS = ("observations", "actions", "returns")
 _CARD: dict[str, tuple[tuple[type, ...], str]] = {
     "format_version": ((int,), "a whole number"),

@@ -73,11 +73,7 @@ def read(out: Path) -> Run:
     parts = read_parts(out)
     settings = parts.settings
     table = tables.build(
-        parts.agents,
-        settings["task"],
-        settings["algorithms"],
-        settings["variants"],
-        parts.sources,
+        parts.agents, settings["task"], settings["algorithms"], settings["variants"], parts.sources
     )
     return Run(**vars(parts), table=table)
 

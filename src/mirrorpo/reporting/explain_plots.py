@@ -28,11 +28,7 @@ _ARROWS = 9
 _LABELS = {
     "psi": (r"$\psi$", r"$\log\,\pi(\tau_w)$", "log, shifted"),
     "inverse potential": (r"$\phi^{-1}$", r"$\log\,\pi(\tau)$", "log, shifted"),
-    "link": (
-        "g",
-        r"$\beta\,(\Phi(\tau_w) - \Phi(\tau_l)) - \gamma$",
-        r"$\log\,\sigma$, shifted",
-    ),
+    "link": ("g", r"$\beta\,(\Phi(\tau_w) - \Phi(\tau_l)) - \gamma$", r"$\log\,\sigma$, shifted"),
 }
 
 
@@ -103,12 +99,7 @@ def functions(curves: Sequence[Curve], visited: Visited, title: str) -> Figure:
 
 def _draw_map(axis: Axes, found: GradientMap, norm: Normalize) -> QuadMesh:
     image = axis.pcolormesh(
-        found.log_probs,
-        found.log_probs,
-        found.size.T,
-        norm=norm,
-        cmap=_COLOURS,
-        rasterized=True,
+        found.log_probs, found.log_probs, found.size.T, norm=norm, cmap=_COLOURS, rasterized=True
     )
     ends = found.log_probs[[0, -1]]
     axis.plot(ends, ends, color="white", linewidth=1, linestyle="--")

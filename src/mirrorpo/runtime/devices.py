@@ -22,10 +22,7 @@ which takes a fifth less time on the Ant. NaN and infinities pass through arithm
 logarithms and comparisons, but ``x - x`` and ``0 * x`` become 0 whatever x is: that an agent has
 diverged is read off its parameters, on the host."""
 
-PORTABLE_CODE = {
-    "xla_cpu_max_isa": "AVX2",
-    "xla_cpu_enable_platform_dependent_math": "false",
-}
+PORTABLE_CODE = {"xla_cpu_max_isa": "AVX2", "xla_cpu_enable_platform_dependent_math": "false"}
 """What makes a program compute the same digits on every x86-64 processor that knows AVX2: wider
 vectors and a processor's own approximate roots and reciprocals each change the last ones, and a
 robot's fall makes another trajectory of them. It costs up to a twelfth of the speed of training."""
@@ -146,9 +143,7 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
 
     def on_one_device(items: Any, *seen: Any) -> Any:
         return jax.lax.map(
-            lambda item: function(item, *seen),
-            items,
-            batch_size=at_once if at_once > 1 else None,
+            lambda item: function(item, *seen), items, batch_size=at_once if at_once > 1 else None
         )
 
     return jax.shard_map(

@@ -99,9 +99,7 @@ def actor_of(
     return found.actor(found.outputs(action_size, choices), hidden, initial_std, mean_limit)
 
 
-register(
-    PolicyKind("gaussian", last="mean", actor=GaussianActor, extra=("raw_std",)),
-)
+register(PolicyKind("gaussian", last="mean", actor=GaussianActor, extra=("raw_std",)))
 register(
     PolicyKind(
         "categorical",

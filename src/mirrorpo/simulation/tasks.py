@@ -27,7 +27,7 @@ EPISODE_LENGTH = 1000
 LIMB_ACTIONS: dict[str, dict[str, tuple[int, ...]]] = {
     # brax's Ant lists its motors as hip_4, ankle_4, hip_1, ankle_1, hip_2, ankle_2, hip_3,
     # ankle_3 (assets/ant.xml); the table in its docstring starts with leg 1 and is wrong.
-    "ant": {"leg_4": (0, 1), "leg_1": (2, 3), "leg_2": (4, 5), "leg_3": (6, 7)},
+    "ant": {"leg_4": (0, 1), "leg_1": (2, 3), "leg_2": (4, 5), "leg_3": (6, 7)}
 }
 """For each robot, the actions that drive each limb."""
 
@@ -192,12 +192,7 @@ def _observation_size(robot: str, backend: str) -> int:
 _REGISTRY: dict[str, partial[Task]] = {}
 
 
-def register(
-    name: str,
-    robot: str,
-    backend: str,
-    penalty: LimbPenalty | None = None,
-) -> None:
+def register(name: str, robot: str, backend: str, penalty: LimbPenalty | None = None) -> None:
     """Add a task. `backend` is its default physics engine; `load` can choose another.
 
     Raises:

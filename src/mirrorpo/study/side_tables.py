@@ -21,8 +21,5 @@ def of(
         frame: one row per trained agent, of `BenchLog.frame`.
         errors: see `prompt_errors.of`.
     """
-    found = {
-        win_rates.TITLE: win_rates.table(out, table, frame),
-        prompt_errors.TITLE: errors.table,
-    }
+    found = {win_rates.TITLE: win_rates.table(out, table, frame), prompt_errors.TITLE: errors.table}
     return [(title, one) for title, one in found.items() if one is not None]

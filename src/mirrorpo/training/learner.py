@@ -61,9 +61,7 @@ class PreparedData:
 
 
 def prepare(
-    dataset: PreferenceDataset,
-    settings: TrainSettings | None = None,
-    start: Policy | None = None,
+    dataset: PreferenceDataset, settings: TrainSettings | None = None, start: Policy | None = None
 ) -> PreparedData:
     """Normalise a dataset's observations and place it on every device, once.
 

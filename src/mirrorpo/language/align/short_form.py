@@ -35,9 +35,5 @@ def shrink(recipe: AlignRecipe) -> AlignRecipe:
         chat_template=recipe.chat_template if recipe.chat_template not in (None, NONE) else CHATML,
         dtype="float32",
         lora_r=min(recipe.lora_r, 4),
-        training={
-            **recipe.training,
-            **_SETTINGS,
-            "use_cpu": not torch.cuda.is_available(),
-        },
+        training={**recipe.training, **_SETTINGS, "use_cpu": not torch.cuda.is_available()},
     )

@@ -188,10 +188,7 @@ def compare(
             "model": sum(len(pair.candidate) for pair in pairs) / len(pairs),
             "baseline": sum(len(pair.baseline) for pair in pairs) / len(pairs),
         },
-        "notes": [
-            *_without_verdict(pairs, found, reasons),
-            *_notes(known, controlled, difficulty),
-        ],
+        "notes": [*_without_verdict(pairs, found, reasons), *_notes(known, controlled, difficulty)],
     }
     files.write_json(out / "results.json", results)
     return results

@@ -123,11 +123,7 @@ def _digest(batch: Sequence[str], decoding: Decoding) -> str:
 
 @torch.inference_mode()
 def _batch(
-    model: Any,
-    tokenizer: Any,
-    prompts: list[str],
-    decoding: Decoding,
-    number: int,
+    model: Any, tokenizer: Any, prompts: list[str], decoding: Decoding, number: int
 ) -> list[str]:
     given = tokenizer(
         prompts,

@@ -9,10 +9,7 @@ from .stages import Stage, stage_at
 
 
 def schedule(
-    optimizer: torch.optim.Optimizer,
-    args: Any,
-    plan: Sequence[Stage],
-    rates: Sequence[float],
+    optimizer: torch.optim.Optimizer, args: Any, plan: Sequence[Stage], rates: Sequence[float]
 ) -> torch.optim.lr_scheduler.LambdaLR:
     """The scheduler of a training.
 

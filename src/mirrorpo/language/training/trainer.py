@@ -8,13 +8,7 @@ from typing import Any, ClassVar
 
 from mirrorpo.language.models import loading
 from mirrorpo.language.models.completion_logits import CompletionLogits
-from mirrorpo.language.trl_names import (
-    CPOTrainer,
-    DPOConfig,
-    datasets,
-    torch,
-    transformers,
-)
+from mirrorpo.language.trl_names import CPOTrainer, DPOConfig, datasets, torch, transformers
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import checkpoints, ranking

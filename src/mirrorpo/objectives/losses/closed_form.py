@@ -77,8 +77,7 @@ SHAPES: dict[str, TermFunction] = {
 _PATTERNS = {
     shape: re.compile(
         re.escape(shape).replace(
-            re.escape("{}"),
-            f"()([{''.join(VARIABLES)}])()()" if SHAPES[shape].plain else _ARGUMENT,
+            re.escape("{}"), f"()([{''.join(VARIABLES)}])()()" if SHAPES[shape].plain else _ARGUMENT
         )
     )
     for shape in SHAPES

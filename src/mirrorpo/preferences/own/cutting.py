@@ -8,11 +8,7 @@ from mirrorpo.preferences.own.steps import Steps
 
 
 def cut(
-    steps: Steps,
-    first: np.ndarray,
-    length: np.ndarray,
-    agent: np.ndarray,
-    start: np.ndarray,
+    steps: Steps, first: np.ndarray, length: np.ndarray, agent: np.ndarray, start: np.ndarray
 ) -> Trajectories:
     """Trajectories from runs of steps, padded with zeros to the longest.
 

@@ -10,12 +10,7 @@ import pyarrow as arrow
 
 from mirrorpo import typed
 from mirrorpo.reporting.page import quantities
-from mirrorpo.reporting.published.store import (
-    AGENT_COLUMNS,
-    CURVE_COLUMNS,
-    MEASURE,
-    SETTING,
-)
+from mirrorpo.reporting.published.store import AGENT_COLUMNS, CURVE_COLUMNS, MEASURE, SETTING
 from mirrorpo.study.records import AgentRecord
 from mirrorpo.study.tables import FINAL_PHASE
 

@@ -123,10 +123,7 @@ def _runs_in(one: ToPublish) -> Iterator[tuple[str, Path]]:
 
 
 def _read(
-    run: str,
-    folder: Path,
-    into: Mapping[str, list[dict[str, Any]]],
-    say: Callable[[str], None],
+    run: str, folder: Path, into: Mapping[str, list[dict[str, Any]]], say: Callable[[str], None]
 ) -> _Known:
     """Add a run's rows to those of the tables."""
     path = folder / runs.CONFIG

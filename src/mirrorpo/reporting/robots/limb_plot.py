@@ -62,8 +62,7 @@ def save(path: Path, uses: Mapping[str, LimbUse], penalised: str | None, title: 
             label=agent,
         )
     axis.set_xticks(
-        range(len(limbs)),
-        [f"{limb}\n(penalised)" if limb == penalised else limb for limb in limbs],
+        range(len(limbs)), [f"{limb}\n(penalised)" if limb == penalised else limb for limb in limbs]
     )
     axis.set_ylabel("mean |clipped action|")
     axis.set_ylim(0, 1)

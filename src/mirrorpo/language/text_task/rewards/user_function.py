@@ -41,9 +41,7 @@ class FunctionReward:
         def score(said: Said, usual: float) -> np.ndarray:
             parts = [
                 self._scores(
-                    function,
-                    said.prompts[first : first + batch],
-                    said.texts[first : first + batch],
+                    function, said.prompts[first : first + batch], said.texts[first : first + batch]
                 )
                 for first in range(0, len(said.texts), batch)
             ]
