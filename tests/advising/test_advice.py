@@ -59,7 +59,7 @@ def agents(scores, pairs=1024, draws=None):
 
 def of(rate, near_equal=0.0, pairs=1024):
     samples = np.clip(np.random.default_rng(0).normal(rate, 0.005, 500), 0, 0.49)
-    estimated = noise.NoiseEstimate(rate, rate - 0.005, rate + 0.005, samples, rate, 0.0)
+    estimated = noise.NoiseEstimate(rate, rate - 0.005, rate + 0.005, samples, rate)
     return conditions.Conditions(
         "trajectories", pairs, pairs, estimated, near_equal, 0.5, 1.0, 0.0, None
     )

@@ -141,7 +141,7 @@ def test_limbs_of_many_agents_stand_in_several_tables(agents, capsys):
 def test_what_is_recommended_fits_but_for_commands(kind, capsys):
     low, high = 0.11, 0.32
     samples = np.random.default_rng(0).uniform(low, high, 200)
-    rate = noise.NoiseEstimate(0.2, low, high, samples, 0.3, 0.1)
+    rate = noise.NoiseEstimate(0.2, low, high, samples, 0.3)
     facts = conditions.Conditions(kind, 1024, 1024, rate, 0.2, 0.7, 1.04, 0.0, None)
     evidence = {"Robots": evidence_files.robots()}
     if kind == "texts":

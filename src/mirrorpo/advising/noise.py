@@ -46,7 +46,6 @@ class NoiseEstimate:
         high: upper end.
         samples: the samples of the posterior, shape (SAMPLES,).
         disagreement: share of labels that the models disagree with: noise and their own errors.
-        model_error: share of pairs that the models would order wrongly without noise.
     """
 
     rate: float
@@ -54,7 +53,6 @@ class NoiseEstimate:
     high: float
     samples: np.ndarray
     disagreement: float
-    model_error: float
 
 
 def margins(
@@ -112,13 +110,10 @@ def estimate(margin: np.ndarray, kind: str, seed: int = 0) -> NoiseEstimate:
     middle = np.interp(0.5, np.cumsum(of_rate), _RATES)
     likeliest = np.argsort(-of_rate, kind="stable")
     held = _RATES[likeliest[: np.searchsorted(np.cumsum(of_rate[likeliest]), HELD) + 1]]
-    slope = float(posterior.sum(axis=0) @ _SLOPES)
-    sure = 0.5 * (1.0 + np.tanh(0.5 * slope * np.abs(margin)))
     return NoiseEstimate(
         float(middle),
         float(held.min()),
         float(held.max()),
         samples,
         float(np.mean(margin < 0)),
-        float(np.mean(1.0 - sure)),
     )

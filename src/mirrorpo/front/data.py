@@ -310,8 +310,7 @@ class DataFile:
         return f"DataFile({self.lines[0]})"
 
     def _repr_html_(self) -> str:
-        html: str = self.table.to_html() if self.is_labelled else f"<p>{self._described}</p>"
-        return html
+        return str(self.table.to_html()) if self.is_labelled else f"<p>{self._described}</p>"
 
 
 def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:

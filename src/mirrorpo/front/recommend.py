@@ -170,8 +170,7 @@ class DatasetAdvice:
         return f"DatasetAdvice({self.facts.pairs} pairs of {self.facts.kind})"
 
     def _repr_html_(self) -> str:
-        html: str = self.table.groupby("evidence", sort=False).head(5).to_html(index=False)
-        return html
+        return str(self.table.groupby("evidence", sort=False).head(5).to_html(index=False))
 
 
 def _texts(data: Path, split: str | None, layout: str, columns: Columns) -> PreferenceTexts:

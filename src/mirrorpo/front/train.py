@@ -142,5 +142,4 @@ class TrainResult(ResultInFolder):
         return f"TrainResult({len(self.agents)} agents)"
 
     def _repr_html_(self) -> str:
-        html: str = self.table.to_html(index=False)
-        return html
+        return str(self.table.to_html(index=False))
