@@ -23,27 +23,28 @@ from mirrorpo.study.tables import FINAL_PHASE
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
     "Hopper": (
-        "leaderboard-hopper",
-        "leaderboard-hopper-specialists",
-        "leaderboard-hopper-rest",
+        "leaderboard-hopper-noisy",
+        "leaderboard-hopper-mixed",
+        "leaderboard-hopper-base",
+        "leaderboard-hopper-half",
         "discovered-gated-hopper",
         "discovered-hopper",
         "judged-hopper",
         "hopper-delta",
-        "leaderboard-hopper-noisy01",
-        "leaderboard-hopper-noisy02",
-        "leaderboard-hopper-mixed-quality-noisy02",
-        "leaderboard-hopper-bad-judge1000",
     ),
     "Three-Legged Ant": (
         "leaderboard-tla-noisy",
         "leaderboard-tla-mixed",
         "leaderboard-tla-base",
         "leaderboard-tla-less-noise",
+        "leaderboard-tla-half",
         "discovered-gated-tla",
-        "noise-levels-tla",
     ),
-    "Walker2d": ("walker2d-steady", "leaderboard-walker2d", "leaderboard-walker2d-rest"),
+    "Walker2d": (
+        "walker2d-steady",
+        "leaderboard-walker2d",
+        "leaderboard-walker2d-rest",
+    ),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first
 run's counts."""
@@ -85,6 +86,7 @@ MORE_VARIANTS = {
     "noisy:0.2": "2 in 10 labels wrong",
     "noisy:0.1": "1 in 10 labels wrong",
     "bad-judge:1000": "bad judge",
+    "bad-judge:1500": "bad judge",
     "bad-judge:2000": "bad judge",
     "mixed-quality+noisy:0.2": "mixed quality, 2 in 10 labels wrong",
 }
