@@ -27,7 +27,7 @@ def test_every_row_is_a_loss_with_the_scores_of_its_agents(leaderboard):
     agents = leaderboard.agents()
     scores = agents.query("robot == 'Hopper' and variant == 'noisy:0.3' and loss == 'sft'")["score"]
     assert one["mean"] == pytest.approx(scores.mean())
-    assert one["agents"] == len(scores) == 8
+    assert one["agents"] == len(scores) == 12
     assert f"{one['mean']:.2f} ± {one['error']:.2f}" in shown
     texts = cells["robot"].isin(leaderboard.TEXTS)
     assert (cells.loc[~texts, "agents"] >= 6).all()
