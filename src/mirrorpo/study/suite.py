@@ -12,8 +12,8 @@ from typing import NamedTuple
 from mirrorpo.study.settings import BenchSettings
 
 CURRENT = "2"
-"""The suite that new rows are measured with. Suite 1 had 8 agents per cell and 8 episodes on every
-robot, trajectories that differed between processors, and Walker2d with an expert that falls."""
+"""The suite that new rows are measured with. Suite 1 had 8 agents per cell, 8 episodes on every
+robot, and trajectories that differed between processors."""
 
 VARIANTS = ("noisy:0.3", "mixed-quality", "base")
 """Faults of the data that each loss meets."""
@@ -28,19 +28,17 @@ class _Robot(NamedTuple):
     Attributes:
         rows: pairs of its datasets.
         episodes: in an agent's score.
-        better: the better source agent; None for the task's own.
     """
 
     rows: int = 1024
     episodes: int = 8
-    better: str | None = None
 
 
 _ROBOTS: Mapping[str, _Robot] = MappingProxyType(
     {
         "hopper": _Robot(),
         "tla": _Robot(rows=1280, episodes=6),
-        "walker2d": _Robot(better="walker2d-steady"),
+        "walker2d": _Robot(),
     }
 )
 
@@ -71,7 +69,6 @@ def settings(robot: str, algorithms: Sequence[str], search: bool = True) -> Benc
         variants=VARIANTS,
         algorithms=tuple(algorithms),
         rows=own.rows,
-        better=own.better,
         # What follows is the protocol `mirror` of this suite's day, by value: it may move on.
         protocol="mirror",
         epochs=12,
