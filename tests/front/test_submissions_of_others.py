@@ -12,6 +12,8 @@ from mirrorpo import files
 from mirrorpo.cli import main
 from mirrorpo.study import algorithms, submissions, suite
 
+SEEDS = suite.settings("hopper", ("slic",)).seeds
+
 
 def agents(**changes):
     rows = [
@@ -31,7 +33,7 @@ def agents(**changes):
             "data_draw": seed % 2,
         }
         for variant in suite.VARIANTS
-        for seed in range(8)
+        for seed in range(SEEDS)
     ]
     return [row | changes for row in rows]
 
@@ -72,7 +74,7 @@ def test_the_sound_one_is_measured(tmp_path, no_bench):
         ({"return_mean": math.inf}, "return_mean is inf"),
         ({"return_mean": 10**400}, "return_mean is 1000000"),
         ({"return_mean": "1"}, "return_mean is '1'"),
-        ({"seed": 3}, "one agent of each seed from 0 to 7"),
+        ({"seed": 3}, "one agent of each seed from 0 to 11"),
         ({"seed": True}, "seed is True"),
         ({"task": "/etc/passwd"}, "no robot '/etc/passwd'"),
         ({"variant": "noisy:0.4"}, "no variant 'noisy:0.4'"),
@@ -101,7 +103,7 @@ def test_rows_that_cannot_be_measured_are_one_line(changes, said, tmp_path, no_b
 
 def test_agents_of_one_cell_are_all_there_and_of_one_kind(tmp_path, no_bench):
     rows = agents()
-    with pytest.raises(ValueError, match="has 7 agents"):
+    with pytest.raises(ValueError, match="has 11 agents"):
         mpo.verify(write(tmp_path / "file.json", rows[1:]), cells=1, seed=0)
     with pytest.raises(ValueError, match="has 16 agents"):
         mpo.verify(write(tmp_path / "file.json", [*rows, *rows]))
@@ -118,8 +120,8 @@ def test_a_folder_or_nothing_at_all_is_one_line(tmp_path):
 
 
 def test_the_draws_that_a_file_claims_do_not_widen_what_agrees():
-    rows = [submissions.AgentRecord(**row) for row in agents()[:8]]
-    claimed = [dataclasses.replace(one, data_draw=one.seed // 4) for one in rows]
+    rows = [submissions.AgentRecord(**row) for row in agents()[:SEEDS]]
+    claimed = [dataclasses.replace(one, data_draw=one.seed // (SEEDS // 2)) for one in rows]
     assert submissions.compare(claimed, rows) == submissions.compare(rows, rows)
 
 
