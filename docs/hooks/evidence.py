@@ -42,6 +42,7 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "walker2d-steady",
         "leaderboard-walker2d",
         "leaderboard-walker2d-rest",
+        "leaderboard-walker2d-half",
         "demo-bench",
         "judged-hopper",
         "hopper-delta",

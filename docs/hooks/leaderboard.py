@@ -44,6 +44,7 @@ ROBOTS = {
         "walker2d-steady",
         "leaderboard-walker2d",
         "leaderboard-walker2d-rest",
+        "leaderboard-walker2d-half",
     ),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first

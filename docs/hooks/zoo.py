@@ -32,6 +32,7 @@ BENCHES = (
     "walker2d-steady",
     "leaderboard-walker2d",
     "leaderboard-walker2d-rest",
+    "leaderboard-walker2d-half",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""
