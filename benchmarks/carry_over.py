@@ -84,11 +84,11 @@ def split(paths: Sequence[Path], last: int) -> tuple[Sequence[Path], Sequence[Pa
 def read(paths: Sequence[Path]) -> pd.DataFrame:
     """Columns variant, algorithm, mean and standard_error of some tables together; an algorithm
     has one row per variant."""
-    frame = pd.concat([_rows(path).assign(path=at) for at, path in enumerate(paths)])
+    rows = [_rows(path).assign(path=at) for at, path in enumerate(paths)]
+    frame = pd.concat(rows, ignore_index=True)
     frame["algorithm"] = frame["algorithm"].str.replace(DEFAULT_SCHEDULE, "", regex=False)
     lowest = frame.groupby("variant")["mean"].transform("min").fillna(0.0)
     frame["mean"] = frame["mean"].fillna(lowest - FAR_BELOW)
-    frame = frame.reset_index(drop=True)
     order = frame.sort_values(["path", "mean"], ascending=[True, False])
     counted = order.groupby(["variant", "algorithm"]).head(1).sort_index()
     return counted[["variant", "algorithm", "mean", "standard_error"]].reset_index(drop=True)

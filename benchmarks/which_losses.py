@@ -152,7 +152,7 @@ def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float)
     rows = scores.assign(worst=scores.min(**over), mean=scores.mean(**over), tuning=gained)
     rows["edge"] = edges.groupby("algorithm")["edge_distance"].min()
     rows["cost"] = cost(final)
-    known = {name: _kind_and_grip(name, agents) for name, agents in final.groupby("algorithm")}
+    known = {name: _kind_and_grip(name, own) for name, own in final.groupby("algorithm")}
     rows["kind"] = pd.Series({name: kind for name, (kind, _) in known.items()})
     rows["grip"] = pd.Series({name: pull for name, (_, pull) in known.items()})
     return rows.sort_values("worst", ascending=False)
@@ -208,13 +208,13 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else NOT_RUN
 
 
-def _kind_and_grip(name: str, agents: pd.DataFrame) -> tuple[str, float]:
+def _kind_and_grip(name: str, own: pd.DataFrame) -> tuple[str, float]:
     """What is known of a loss beside its scores; its grip is NaN where it has no noisy data."""
     from mirrorpo.objectives import naming
     from mirrorpo.study import algorithms
 
-    noisy = agents[agents["variant"] == NOISY]
-    first = (agents if noisy.empty else noisy).iloc[0]
+    noisy = own[own["variant"] == NOISY]
+    first = (own if noisy.empty else noisy).iloc[0]
     given = json.loads(first["hyperparameters"])
     objective = algorithms.load(naming.with_values(name, given)).objective
     more = _looks_at_more_than_the_margin(objective)

@@ -62,8 +62,8 @@ def fault_of(folder: Path) -> str | None:
 
 
 def _fault_of_checkpoint(folder: Path, processes: int) -> str | None:
-    """As `fault_of`, and what is not there, of which transformers would say nothing: it would go on
-    with a new optimiser, a new schedule or other random numbers."""
+    """As `fault_of`, or the file that is missing. Transformers does not report one: it resumes with
+    a new optimiser, a new schedule or other random numbers."""
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if any(name.startswith(_DEEPSPEED) for name in names):  # has a layout of its own
         return fault_of(folder)
@@ -78,7 +78,7 @@ def _fault_of_checkpoint(folder: Path, processes: int) -> str | None:
     if processes > 1:
         wanted = [f"rng_state_{process}.pth" for process in range(processes)]
     lost = [name for name in wanted if name not in drawn]
-    # Those of another number of processes are another's; training goes on without them.
+    # A run with another number of processes wrote other files: it resumes without random states.
     return f"it has no {lost[0]}" if lost and drawn <= {*wanted} else fault_of(folder)
 
 
