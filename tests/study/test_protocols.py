@@ -71,6 +71,8 @@ def test_an_unknown_protocol_names_the_near_one(kind):
         ({"tune_by": "hand"}, "tune_by must be grid or trials"),
         ({"search": True, "trials": 0}, "trials must be at least 1"),
         ({"trials": 3}, "trials: only with --search"),
+        ({"search": True, "finalists": 0}, "finalists must be at least 1"),
+        ({"finalists": 3}, "finalists: only with --search"),
         ({"tune_by": "grid", "search_draws": 2}, "tune_by, search_draws: only with --search"),
         ({"search": True, "tune_by": "grid", "trials": 3}, "trials: only with --tune-by trials"),
         ({"search": True, "protocol": "paper", "trials": 3}, "only with --tune-by trials"),

@@ -40,18 +40,18 @@ def peak_at(beta):
     return score
 
 
-def searched(score, count=24, found=None, log=None, order=None, seed=3):
+def searched(score, count=24, found=None, log=None, order=None, seed=3, finalists=0):
     """Run a search to its end; `order` mixes the agents of a batch before they are logged."""
     log = [] if log is None else log
     while True:
-        search = trials.over_ranges(found or {"beta": BETA}, count, SEEDS, log)
+        search = trials.over_ranges(found or {"beta": BETA}, count, SEEDS, log, finalists)
         if not search.waiting:
             return search, log
         done = {(record.trial, record.seed) for record in log}
         jobs = [
             (number, point, one)
             for number, point in proposals.propose(search, seed).items()
-            for one in SEEDS
+            for one in search.seeds
             if (number, one) not in done
         ]
         if order:
@@ -65,7 +65,7 @@ def test_the_first_trial_is_the_start_and_a_search_finds_the_peak():
     assert [trial.number for trial in search.trials] == list(range(24))
     assert search.best.point["beta"] == pytest.approx(30.0, rel=0.15)
     assert len(search.stages) == 1
-    assert search.planned == 24
+    assert search.planned == 48
 
 
 def test_no_point_is_tried_twice_and_all_lie_in_the_range():
@@ -114,7 +114,7 @@ def test_an_optimum_at_an_edge_widens_the_range_and_adds_trials_beyond_it():
     search, _ = searched(peak_at(400.0))
     assert len(search.stages) == 2
     assert search.ranges["beta"].high == 1000.0
-    assert (search.planned, len(search.trials)) == (36, 36)
+    assert (search.planned, len(search.trials)) == (72, 36)
     first = [trial.point["beta"] for trial in search.trials[24:28]]
     assert all(100.0 <= beta <= 1000.0 for beta in first)
     assert search.best.point["beta"] == pytest.approx(400.0, rel=0.3)
@@ -123,7 +123,7 @@ def test_an_optimum_at_an_edge_widens_the_range_and_adds_trials_beyond_it():
 def test_a_range_is_widened_at_most_twice_and_never_past_its_hard_end():
     search, _ = searched(lambda point, seed: point["beta"], 12)
     assert len(search.stages) == 3
-    assert search.planned == 24
+    assert search.planned == 48
     short = {"beta": Range(1.0, 100.0, 10.0, most=150.0)}
     search, _ = searched(lambda point, seed: point["beta"], 8, short)
     assert search.ranges["beta"].high == 150.0
@@ -186,3 +186,56 @@ def test_a_grid_is_complete_when_every_point_has_all_its_agents():
     assert search.waiting == ()
     assert search.best.point == {"beta": 10.0}
     assert search.ranges["beta"].edge(10.0) == "high"
+
+
+def lucky(point, seed):
+    """One point, where a search begins, has two lucky agents; the peak is at 30."""
+    if point["beta"] == 10.0:
+        return 120.0 if seed in SEEDS else 20.0
+    return peak_at(30.0)(point, 7)
+
+
+def test_finalists_get_four_times_as_many_agents_and_a_lucky_trial_loses():
+    assert searched(lucky)[0].best.point["beta"] == 10.0
+    search, log = searched(lucky, finalists=12)
+    assert search.best.point["beta"] != 10.0
+    assert {trial.agents for trial in search.trials} == {2, 8}
+    assert sum(trial.agents for trial in search.trials) == search.planned == len(log)
+    assert len(search.finalists) == 12
+
+
+def test_the_best_is_a_finalist_even_where_its_further_agents_fall_below_other_trials():
+    def score(point, seed):
+        return peak_at(30.0)(point, seed) if seed in SEEDS else 0.0
+
+    search, _ = searched(score, finalists=2)
+    assert search.best.number in search.finalists
+    assert search.best.score < min(trial.score for trial in search.trials if trial.agents == 2)
+
+
+@pytest.mark.parametrize("cut", [3, 47, 49, 60, 71])
+def test_a_search_with_finalists_cut_anywhere_ends_with_the_same_choice(cut):
+    search, log = searched(lucky, finalists=4)
+    again, _ = searched(lucky, log=log[:cut], order=random.Random(cut), finalists=4)
+    assert again == search
+
+
+def test_finalists_do_not_change_what_was_tried():
+    plain, log = searched(peak_at(90.0), count=16)
+    search, _ = searched(peak_at(90.0), count=16, log=list(log), finalists=3)
+    assert [trial.point for trial in search.trials] == [trial.point for trial in plain.trials]
+    assert search.stages == plain.stages
+
+
+def test_more_finalists_than_points_of_a_grid_are_all_of_them():
+    grid, points = {"beta": (1.0, 10.0)}, [{"beta": 1.0}, {"beta": 10.0}]
+    log = [agent(at, point, seed, 1.0) for at, point in enumerate(points) for seed in SEEDS]
+    search = trials.over_grid(grid, points, SEEDS, log, finalists=5)
+    assert set(search.waiting) == {0, 1}
+    log += [
+        agent(at, point, seed, float(at))
+        for at, point in enumerate(points)
+        for seed in search.seeds[2:]
+    ]
+    search = trials.over_grid(grid, points, SEEDS, log, finalists=5)
+    assert (search.waiting, search.best.point) == ((), {"beta": 10.0})

@@ -274,6 +274,14 @@ def test_a_tuned_bench_killed_by_sigkill_ends_the_same(folder, tmp_path):
     assert results(out) == results(tmp_path / "whole")
 
 
+def test_a_bench_with_finalists_trains_their_further_agents_and_counts_them(folder, tmp_path):
+    plain = asked(folder, algorithms=("dpo",))
+    whole = run(replace(plain, finalists=2), tmp_path / "whole", folder, Formula(3))[0]
+    assert len(whole) == 8 * 2 + 2 * 6 + 2
+    found = tuning.read(tmp_path / "whole")["dpo", "base"]
+    assert (found.trials, found.agents) == (8, 28)
+
+
 @pytest.mark.slow
 def test_a_tuned_bench_really_trained_and_killed_by_sigkill_ends_the_same(folder, tmp_path):
     settings = asked(folder, algorithms=("dpo",), trials=6, seeds=1, search_seeds=1)

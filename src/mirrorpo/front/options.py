@@ -45,6 +45,7 @@ class BenchOptions(TrainingOptions, total=False):
     search_draws: int | None
     tune_by: str | None
     trials: int | None
+    finalists: int | None
     data_seed: int
     data_draws: int | None
     tune_on: str | None

@@ -97,9 +97,7 @@ def run(
     files.write_atomically(out / "results.parquet", lambda path: frame.to_parquet(path))
     plain_text.write_csv(out / "results.csv", frame)
     searches = {
-        (algorithm.text, column.variant): tuning.summarise(
-            search, settings.search_seeds, str(settings.tune_by)
-        )
+        (algorithm.text, column.variant): tuning.summarise(search, str(settings.tune_by))
         for algorithm in algorithms
         for column in columns
         if (search := column.search(algorithm))

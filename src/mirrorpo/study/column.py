@@ -40,16 +40,17 @@ class Column:
 
     def search(self, algorithm: Algorithm) -> trials.Search | None:
         """How far the search of one cell has come; None where there is nothing to choose."""
-        settings, seeds = self.settings, self._search_seeds
+        settings, finalists = self.settings, self.settings.finalists or 0
+        seeds = range(SEARCH_SEED_BASE, SEARCH_SEED_BASE + settings.search_seeds)
         records = self.log.of(self.variant, algorithm.text, "search")
         found = None
         if settings.search and settings.tune_by == "trials" and algorithm.search_ranges:
             count = settings.trials or 1
-            found = trials.over_ranges(algorithm.search_ranges, count, seeds, records)
+            found = trials.over_ranges(algorithm.search_ranges, count, seeds, records, finalists)
         elif settings.search and settings.tune_by == "grid" and len(algorithm.grid_points) > 1:
-            grid = algorithm.search_grid
-            found = trials.over_grid(grid, algorithm.grid_points, seeds, records)
-        self._planned[algorithm.text] = found.planned * len(seeds) if found else 0
+            grid, points = algorithm.search_grid, algorithm.grid_points
+            found = trials.over_grid(grid, points, seeds, records, finalists)
+        self._planned[algorithm.text] = found.planned if found else 0
         return found
 
     def is_complete(
@@ -92,10 +93,6 @@ class Column:
             return self._search_jobs(algorithm)
         return [job for job in self._final_jobs(algorithm) if job.draw in draws]
 
-    @property
-    def _search_seeds(self) -> range:
-        return range(SEARCH_SEED_BASE, SEARCH_SEED_BASE + self.settings.search_seeds)
-
     def _search_jobs(self, algorithm: Algorithm) -> list[Job]:
         search = self.search(algorithm)
         if search is None or not search.waiting:
@@ -106,7 +103,7 @@ class Column:
         return [
             self._job(algorithm, "search", point, seed, draws[at % len(draws)], number)
             for number, point in points.items()
-            for at, seed in enumerate(self._search_seeds)
+            for at, seed in enumerate(search.seeds)
         ]
 
     def _final_jobs(self, algorithm: Algorithm) -> list[Job]:

@@ -19,7 +19,7 @@ _TEXTS_ONLY = (
     *("best_of", "target_steps", "target_learning_rate", "sample_batch"),
 )
 _OF_THE_USERS = ("prompts", "reward")
-_HOW_TO_SEARCH = ("tune_by", "trials", "search_draws")
+_HOW_TO_SEARCH = ("tune_by", "trials", "search_draws", "finalists")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class BenchSettings:
         trials: number of trials per cell, with `tune_by` "trials"; None for 24, for texts 12 (6
             with "small"). An optimum at the edge of its range widens the range and adds half as
             many, at most twice.
+        finalists: number of best trials whose agents are then made four times as many, the best
+            of them being chosen; None for none. A trial of one agent may be lucky.
         data_seed: the seed of trajectories and labels. Hyper-parameters are searched on one draw
             and scored on others, see `mirrorpo.preferences.draws`.
         data_draws: number of draws that a cell's agents are spread over; None for the protocol's:
@@ -134,6 +136,7 @@ class BenchSettings:
     search_draws: int | None = None
     tune_by: str | None = None
     trials: int | None = None
+    finalists: int | None = None
     data_seed: int = 0
     data_draws: int | None = None
     tune_on: str | None = None
@@ -191,7 +194,7 @@ class BenchSettings:
         limits.at_least(1, rows=self.rows, curve_episodes=self.curve_episodes)
         if self.tune_by not in ("grid", "trials"):
             raise ValueError(f"tune_by must be grid or trials, not {self.tune_by!r}.")
-        limits.at_least(1, trials=self.trials)
+        limits.at_least(1, trials=self.trials, finalists=self.finalists)
         self._leave_out_those_of_a_search(asked)
         check_data_seed(self.data_seed)
         if not self.is_of_texts:
@@ -278,6 +281,8 @@ class BenchSettings:
             del values["tune_by"], values["trials"]
         if not self.search or self.search_draws == 1:
             del values["search_draws"]
+        if self.finalists is None:
+            del values["finalists"]
         if self.data is None:
             values.pop("data", None)  # of texts it is gone already
         return values

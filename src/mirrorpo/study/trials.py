@@ -20,6 +20,9 @@ BATCH = 4
 MOST_WIDENINGS = 2
 """How often an optimum at an edge may widen its range."""
 
+FINALIST_AGENTS = 4
+"""A finalist has this many times the agents of another trial."""
+
 Point = Mapping[str, float]
 
 
@@ -31,11 +34,13 @@ class Trial:
         number: the number of the trial, from 0 in the order they were asked.
         point: the hyper-parameters.
         score: mean true return of its agents; minus infinity if one diverged.
+        agents: the number of its agents.
     """
 
     number: int
     point: Point
     score: float
+    agents: int
 
 
 @dataclass(frozen=True)
@@ -64,17 +69,18 @@ class Search:
         trials: those that are finished, in order.
         waiting: numbers of the trials to work on now; none when the search is complete.
         known: points of those among them that the log, or the grid, has already.
+        seeds: of the agents of a trial that waits.
+        planned: agents of the whole search, as far as is known by now.
+        finalists: numbers of the trials that the best one is chosen from; all where there are none.
     """
 
     stages: tuple[TrialRound, ...]
     trials: tuple[Trial, ...]
     waiting: tuple[int, ...]
     known: Mapping[int, Point]
-
-    @property
-    def planned(self) -> int:
-        """Trials of the whole search, as far as is known by now."""
-        return sum(stage.count for stage in self.stages)
+    seeds: Sequence[int]
+    planned: int
+    finalists: tuple[int, ...] = ()
 
     @property
     def ranges(self) -> Mapping[str, Range]:
@@ -84,22 +90,29 @@ class Search:
     @property
     def best(self) -> Trial:
         """The trial of the highest score, the first of several."""
-        return _best(self.trials)
+        chosen_from = self.finalists or range(len(self.trials))
+        return _best([self.trials[number] for number in chosen_from])
 
 
 def over_ranges(
-    start: Mapping[str, Range], count: int, seeds: Sequence[int], records: Iterable[AgentRecord]
+    start: Mapping[str, Range],
+    count: int,
+    seeds: Sequence[int],
+    records: Iterable[AgentRecord],
+    finalists: int = 0,
 ) -> Search:
     """A search by trials.
 
     After `count` trials a range whose optimum is at an edge is widened there, and half as many
-    trials follow; at most `MOST_WIDENINGS` times.
+    trials follow; at most `MOST_WIDENINGS` times. Then the finalists get more agents.
 
     Args:
         start: ranges before any widening.
         count: trials of the first stage.
         seeds: the seeds of each trial's agents.
         records: the records of the search's agents so far.
+        finalists: the number of best trials that are scored with `FINALIST_AGENTS` times as many
+            agents; 0 for none.
     """
     points, scores = _by_trial(records)
     trials: list[Trial] = []
@@ -112,11 +125,18 @@ def over_ranges(
             done = [number for number in numbers if set(seeds) <= set(scores.get(number, ()))]
             if len(done) < len(numbers):
                 known = {number: points[number] for number in numbers if number in points}
-                return Search(tuple(stages), tuple(trials), tuple(numbers), known)
+                return Search(
+                    tuple(stages),
+                    tuple(trials),
+                    tuple(numbers),
+                    known,
+                    seeds,
+                    _planned(stages, seeds, finalists),
+                )
             trials += [_trial(number, points[number], scores[number], seeds) for number in numbers]
         added = _added(stage.ranges, _best(trials).point)
         if not added or len(stages) > MOST_WIDENINGS:
-            return Search(tuple(stages), tuple(trials), (), {})
+            return _final(stages, trials, scores, seeds, finalists)
         wider = {
             name: one.widened(one.edge(_best(trials).point[name])) if name in added else one
             for name, one in stage.ranges.items()
@@ -129,21 +149,66 @@ def over_grid(
     points: Sequence[Point],
     seeds: Sequence[int],
     records: Iterable[AgentRecord],
+    finalists: int = 0,
 ) -> Search:
-    """A search over all points of a grid."""
-    scores: dict[str, dict[int, float]] = {}
+    """A search over all points of a grid; the other arguments as in `over_ranges`."""
+    of_point: dict[str, dict[int, float]] = {}
     for record in records:
-        scores.setdefault(record.hyperparameters, {})[record.seed] = _score(record)
-    trials, waiting = [], []
-    for number, point in enumerate(points):
-        found = scores.get(hyperparameters_text(point), {})
-        if set(seeds) <= set(found):
-            trials.append(_trial(number, point, found, seeds))
-        else:
-            waiting.append(number)
+        of_point.setdefault(record.hyperparameters, {})[record.seed] = _score(record)
+    scores = {
+        number: of_point.get(hyperparameters_text(point), {}) for number, point in enumerate(points)
+    }
+    waiting = [number for number, found in scores.items() if not set(seeds) <= set(found)]
+    trials = [
+        _trial(number, points[number], found, seeds)
+        for number, found in scores.items()
+        if number not in waiting
+    ]
+    stages = [TrialRound(ranges.spans(grid), 0, len(points))]
+    if not waiting:
+        return _final(stages, trials, scores, seeds, finalists)
     known = {number: points[number] for number in waiting}
-    stage = TrialRound(ranges.spans(grid), 0, len(points))
-    return Search((stage,), tuple(trials), tuple(waiting), known)
+    planned = _planned(stages, seeds, finalists)
+    return Search(tuple(stages), tuple(trials), tuple(waiting), known, seeds, planned)
+
+
+def _planned(stages: Sequence[TrialRound], seeds: Sequence[int], finalists: int) -> int:
+    """Agents of all stages and of the finalists."""
+    count = sum(stage.count for stage in stages)
+    return len(seeds) * (count + (FINALIST_AGENTS - 1) * min(finalists, count))
+
+
+def _final(
+    stages: Sequence[TrialRound],
+    trials: Sequence[Trial],
+    scores: Mapping[int, Mapping[int, float]],
+    seeds: Sequence[int],
+    finalists: int,
+) -> Search:
+    """The search once all its trials are finished: the best of them have or get more agents."""
+    ranked = sorted(trials, key=lambda trial: -trial.score)[:finalists]
+    numbers = tuple(trial.number for trial in ranked)
+    more = range(max(seeds) + 1, max(seeds) + 1 + (FINALIST_AGENTS - 1) * len(seeds))
+    all_seeds = (*seeds, *more)
+    waiting = tuple(number for number in numbers if not set(more) <= set(scores[number]))
+    known = {number: trials[number].point for number in waiting}
+    if numbers and not waiting:
+        trials = [
+            _trial(one.number, one.point, scores[one.number], all_seeds)
+            if one.number in numbers
+            else one
+            for one in trials
+        ]
+    planned = _planned(stages, seeds, finalists)
+    return Search(
+        tuple(stages),
+        tuple(trials),
+        waiting,
+        known,
+        all_seeds,
+        planned,
+        () if waiting else numbers,
+    )
 
 
 def _by_trial(
@@ -159,7 +224,7 @@ def _by_trial(
 
 
 def _trial(number: int, point: Point, scores: Mapping[int, float], seeds: Sequence[int]) -> Trial:
-    return Trial(number, point, float(np.mean([scores[seed] for seed in seeds])))
+    return Trial(number, point, float(np.mean([scores[seed] for seed in seeds])), len(seeds))
 
 
 def _score(record: AgentRecord) -> float:

@@ -90,13 +90,13 @@ class Tuning:
         )
 
 
-def summarise(search: Search, agents_per_trial: int, by: str) -> Tuning:
+def summarise(search: Search, by: str) -> Tuning:
     """What a complete search did."""
     best, found = search.best, search.ranges
     return Tuning(
         by=by,
         trials=len(search.trials),
-        agents=len(search.trials) * agents_per_trial,
+        agents=sum(trial.agents for trial in search.trials),
         widenings=len(search.stages) - 1,
         score=finite_or_none(best.score),
         start_score=finite_or_none(search.trials[0].score) if by == "trials" else None,
