@@ -79,9 +79,9 @@ ARMS = (
 """One factor at a time around two centres, the first and the fourth."""
 
 
-def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
-    """Run one arm's bench, or what is left of it."""
-    settings = BenchSettings(
+def settings_of(task: str, arm: Arm) -> BenchSettings:
+    """The bench of one arm."""
+    return BenchSettings(
         task=task,
         rows=ROWS[task],
         variants=COLUMNS,
@@ -93,7 +93,7 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
         search_seeds=1,
         search_episodes=16,
         tune_by=arm.tuning,
-        trials=8,
+        trials=8 if arm.tuning == "trials" else None,
         time_steps=STEPS[task] if arm.steps == "sampled" else 0,
         learning_rate=arm.rate,
         schedule=arm.schedule,
@@ -101,12 +101,16 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
         actions=arm.actions,
         reset_optimiser=arm.optimiser == "per stage",
     )
+
+
+def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
+    """Run one arm's bench, or what is left of it."""
     out = folder / f"{task}-{arm.name}".replace(" ", "-")
 
     def tell(done: float, total: float, doing: str) -> None:
         print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
 
-    bench.run(settings, out, tell, cache)
+    bench.run(settings_of(task, arm), out, tell, cache)
 
 
 def agents(task: str, folder: Path) -> pd.DataFrame:

@@ -122,6 +122,9 @@ def settle(settings: Any, bundles: Bundles = PROTOCOLS) -> None:
             object.__setattr__(settings, one.name, bundle[one.name])
     if getattr(settings, "time_steps", None) == ALL_STEPS:
         object.__setattr__(settings, "time_steps", None)
+    if (names := getattr(settings, "single_stage", None)) is not None:
+        split = [name.strip() for text in names for name in text.split(",")]
+        object.__setattr__(settings, "single_stage", tuple(name for name in split if name))
 
 
 def check_actions(actions: str | None) -> None:

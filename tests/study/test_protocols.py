@@ -84,3 +84,11 @@ def test_an_unknown_protocol_names_the_near_one(kind):
 def test_settings_out_of_range_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         BenchSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [(("kto,dpo",), ("kto", "dpo")), (("",), ()), (("kto", "dpo"), ("kto", "dpo"))],
+)
+def test_losses_of_one_stage_are_listed_with_commas_as_all_else_is(given, names):
+    assert BenchSettings(single_stage=given).training.single_stage == names
