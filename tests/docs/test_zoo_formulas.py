@@ -6,7 +6,7 @@ import pytest
 from mirrorpo import objectives
 from mirrorpo.objectives import PairLogProbs
 from mirrorpo.reporting.page import explorer
-from tests.objectives.test_formulas import kept_chances, projected, targets
+from tests.objectives.numpy_formulas import kept_chances, projected, targets
 
 T = 0.3
 

@@ -2,8 +2,6 @@
 
 import copy
 import itertools
-import json
-import logging
 import re
 
 import hypothesis
@@ -17,31 +15,12 @@ import datasets
 import trl.data_utils
 
 from mirrorpo.language import PreferenceConfig, PreferenceTrainer
-from mirrorpo.language.models import chat, loading, stand_ins
+from mirrorpo.language.models import chat, stand_ins
 from mirrorpo.language.training import rows
 from mirrorpo.preference_texts import reading
 
 from . import tiny
-
-TEMPLATE = (  # of a kind that many models have: marks for roles, an end of turn, tools, calls
-    "{% if tools %}<tools>{{ tools | tojson }}</tools>{% endif %}"
-    "{% for m in messages %}<{{ m.role }}>{{ m.content or '' }}"
-    "{% for call in m.tool_calls or [] %}<call>{{ call | tojson }}</call>{% endfor %}<end>"
-    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-SCHEMA = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
-CALL = {
-    "type": "function",
-    "function": {"name": "look_up", "arguments": '{"what": "a \\"tent\\""}'},
-}
-
-
-def tokenizer(template=TEMPLATE, **tokens):
-    made = stand_ins.tokenizer()
-    made.chat_template = template
-    for name, token in tokens.items():
-        setattr(made, name, token)
-    return made
+from .chat_rows import CALL, SCHEMA, TEMPLATE, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -226,179 +205,3 @@ def test_the_property_sees_both_kinds_of_rows(trainer):
     assert "user>Q a<end>" in wrong["chosen"][1], "TRL trains the question as the answer"
     assert found != looked_at(trainer, good)
     assert looked_at(trainer, {**good, "chosen": None}) is None
-
-
-# The rule of chat templates
-
-
-def one(row):
-    (found,) = reading.from_rows([row], "data").rows
-    return found
-
-
-TEXTS = {"prompt": "What?", "chosen": " yes", "rejected": " no"}
-SPOKEN = {
-    "prompt": [{"role": "user", "content": "What?"}],
-    "chosen": [{"role": "assistant", "content": " yes"}],
-    "rejected": [{"role": "assistant", "content": " no"}],
-}
-
-
-def test_a_text_is_a_message_where_there_is_a_template_and_a_text_where_there_is_none():
-    spoken = chat.render(tokenizer(), one(SPOKEN))
-    assert chat.render(tokenizer(), one(TEXTS)) == spoken
-    assert spoken == chat.Rendered("<user>What?<end><assistant>", " yes<end>", " no<end>")
-    assert vars(chat.render(tokenizer(None), one(TEXTS))) == TEXTS
-    with pytest.raises(
-        ValueError, match="data, row 0 has a conversation, but the tokenizer has no"
-    ):
-        chat.render(tokenizer(None), one(SPOKEN))
-
-
-@pytest.mark.parametrize("template", [None, TEMPLATE, chat.CHATML])
-@pytest.mark.parametrize("begin", [None, "<bos>"])
-def test_a_model_is_judged_on_the_prompt_that_it_was_trained_on(template, begin, tmp_path):
-    asking = tokenizer(template)
-    if begin is not None:
-        asking.add_special_tokens({"bos_token": begin})
-    model = stand_ins.model()
-    model.resize_token_embeddings(len(asking))
-    made = PreferenceTrainer(
-        model,
-        "cpo",
-        PreferenceConfig(**tiny.arguments(tmp_path)),
-        train_dataset=datasets.Dataset.from_list([TEXTS] * 2),
-        processing_class=asking,
-    )
-    trained = made.train_dataset[0]
-    start = next(n for n, label in enumerate(trained["chosen_labels"]) if label != -100)
-    asked = chat.as_prompt(asking, TEXTS["prompt"])
-    judged = asking(asked, add_special_tokens=False)["input_ids"]
-    assert trained["chosen_input_ids"][:start] == judged
-    assert asked.startswith(begin or "")
-
-
-def test_a_recipe_sets_takes_away_or_keeps_the_template():
-    for given, expected in (
-        (None, TEMPLATE),
-        ("chatml", chat.CHATML),
-        ("none", None),
-        ("{{ 1 }}", "{{ 1 }}"),
-    ):
-        asking = tokenizer()
-        chat.set_template(asking, given)
-        assert asking.chat_template == expected
-
-
-LEAVES = "{% for m in messages %}{% if m.role != 'system' %}{{ m.content }}{% endif %}{% endfor %}"
-STRICT = (
-    "{% if messages[0].role == 'system' %}{{ raise_exception('No system here') }}{% endif %}"
-    "{% for m in messages %}{{ m.content }}{% endfor %}"
-)
-RULED = {**SPOKEN, "prompt": [{"role": "system", "content": "Be kind."}, *SPOKEN["prompt"]]}
-TOOLED = {**SPOKEN, "tools": [SCHEMA]}
-CALLED = {**SPOKEN, "chosen": [{"role": "assistant", "content": None, "tool_calls": [CALL]}]}
-
-
-@pytest.mark.parametrize(
-    ("template", "given", "message"),
-    [
-        (LEAVES, RULED, "leaves out the system's message in prompt, the text 'Be kind.'"),
-        (STRICT, RULED, "does not take this conversation: No system here"),
-        (chat.CHATML, TOOLED, "leaves out tools, the text 'look_up'"),
-        (chat.CHATML, CALLED, "leaves out a tool call in chosen"),
-        ("chatlm", SPOKEN, "leaves out the user's message in prompt"),
-        ("{% for", SPOKEN, "The chat template is not a template"),
-        ("{{ messages.nothing.at_all }}", SPOKEN, "does not take this conversation"),
-    ],
-)
-def test_a_template_that_loses_a_part_of_a_row_is_refused(template, given, message):
-    with pytest.raises(ValueError) as caught:
-        chat.render(tokenizer(template), one(given))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_tools_and_calls_are_in_what_is_trained_on():
-    found = chat.render(tokenizer(), one({**CALLED, "tools": json.dumps([SCHEMA])}))
-    assert '"name": "look_up"' in found.prompt
-    assert found.chosen == (
-        '<call>{"type": "function", "function": {"name": "look_up", '
-        '"arguments": {"what": "a \\"tent\\""}}}</call><end>'
-    )
-
-
-def test_thoughts_of_earlier_turns_may_be_left_out_and_those_of_the_answer_may_not():
-    template = (
-        "{% for m in messages %}{% set own = m.content %}{% if not loop.last and '</think>' in own "
-        "%}{% set own = own.split('</think>')[-1] %}{% endif %}<{{ m.role }}>{{ own }}{% endfor %}"
-    )
-    turns = [
-        {"role": "user", "content": "a"},
-        {"role": "assistant", "content": "<think>hm</think>b"},
-        {"role": "user", "content": "c"},
-    ]
-    answer = {"role": "assistant", "content": "<think>hm</think>d"}
-    row = one({"chosen": [*turns, answer], "rejected": [*turns, {**answer, "content": "e"}]})
-    assert chat.render(tokenizer(template), row).chosen == "<assistant><think>hm</think>d"
-    with pytest.raises(ValueError, match="leaves out the assistant's message in chosen"):
-        chat.render(tokenizer(template.replace("not loop.last and", "")), row)
-
-
-# What a trainer does with rows
-
-
-def test_a_tokenizer_without_a_padding_token_gets_one(tmp_path):
-    folder = tmp_path / "model"
-    asking = stand_ins.tokenizer()
-    asking.pad_token = None
-    asking.save_pretrained(folder)
-    stand_ins.model().save_pretrained(folder)
-    for given in ({"model": str(folder)}, {"model": loading.load(str(folder))[0]}):
-        made = PreferenceTrainer(
-            objective="cpo",
-            args=PreferenceConfig(**tiny.arguments(tmp_path)),
-            train_dataset=datasets.Dataset.from_list([TEXTS, {**TEXTS, "chosen": "much more"}]),
-            **given,
-        )
-        made.train()
-        assert made.processing_class.pad_token == "<eos>"
-    assert loading.load(str(folder))[1].pad_token == "<eos>"
-    asking.eos_token = None
-    with pytest.raises(ValueError, match="neither a padding token nor one that ends a text"):
-        loading.with_padding(asking)
-
-
-def test_answers_that_are_cut_are_counted(tmp_path, caplog):
-    data = [{**TEXTS, "chosen": "y" * length} for length in (1, 40, 50)]
-    with caplog.at_level(logging.WARNING):
-        PreferenceTrainer(
-            stand_ins.model(),
-            "cpo",
-            PreferenceConfig(**tiny.arguments(tmp_path, max_length=30)),
-            train_dataset=datasets.Dataset.from_list(data),
-            processing_class=tokenizer(None),
-        )
-    assert "train_dataset: 2 chosen and 0 rejected answers of 3 pairs do not fit" in caplog.text
-
-
-def test_a_trainer_takes_hub_layouts_too_and_names_a_wrong_row(tmp_path, caplog):
-    data = [
-        {"question": f"{n}?", "system": "", "chosen": "yes", "rejected": "no"} for n in range(3)
-    ]
-
-    def made(given):
-        return PreferenceTrainer(
-            stand_ins.model(),
-            "cpo",
-            PreferenceConfig(**tiny.arguments(tmp_path)),
-            train_dataset=datasets.Dataset.from_list(given),
-            processing_class=tokenizer(),
-        )
-
-    with caplog.at_level(logging.WARNING):
-        ids = made(data).train_dataset[1]["chosen_input_ids"]
-    assert caplog.text.count("train_dataset: read in the layout orca: question is the prompt") == 1
-    assert tokenizer().decode(ids) == "<user>1?<end><assistant>yes<end><eos>"
-    with pytest.raises(ValueError, match="train_dataset, row 2: rejected is null"):
-        made([*data[:2], {**data[2], "rejected": None}])

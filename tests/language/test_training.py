@@ -1,7 +1,6 @@
-"""Short trainings of a tiny model: stages, reference, resuming, adapters, what is logged."""
+"""Short trainings of a tiny model: stages, adapters, settings, what is logged."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,36 +12,6 @@ from mirrorpo.objectives import LearnedSchedule, MonotoneNetwork, TimedNetwork
 from . import tiny
 
 torch = pytest.importorskip("torch")
-peft = pytest.importorskip("peft")
-
-
-def lora(**changes):
-    return peft.LoraConfig(
-        r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", **changes
-    )
-
-
-def assert_same_weights(first, second):
-    first, second = tiny.weights(first), tiny.weights(second)
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        assert torch.equal(value, second[name]), name
-
-
-def count_measured(monkeypatch):
-    """Steps at which a reference is computed, from now on."""
-    from mirrorpo.language.training import trainer
-
-    steps = []
-    measured = trainer.PreferenceTrainer._measured
-
-    def counting(self, policy, stage):
-        steps.append(self.state.global_step)
-        return measured(self, policy, stage)
-
-    monkeypatch.setattr(trainer.PreferenceTrainer, "_measured", counting)
-    return steps
-
 
 REFUSED = {"tr-dpo", "mixdpo", "dpo-filtered", "slic-filtered", "slic-robust"}
 
@@ -156,86 +125,6 @@ def test_the_optimiser_keeps_its_memory_if_asked(tmp_path):
     assert losses[0][6:] != losses[1][6:]
 
 
-@pytest.mark.parametrize(
-    ("name", "settings", "steps"),
-    [
-        ("simpo", {}, []),
-        ("ta-mpo", {}, []),
-        ("kto", {}, [4]),
-        ("dpo", {}, [4]),
-        ("dpo", {"sft_stage": False}, [0]),
-        ("dpo", {"sft_stage": False, "gradient_accumulation_steps": 2}, [0]),
-    ],
-)
-def test_the_reference_is_computed_once_and_only_if_needed(
-    name, settings, steps, tmp_path, monkeypatch
-):
-    found = count_measured(monkeypatch)
-    made = tiny.trainer(
-        name, tmp_path, num_train_epochs=2, evaluated=tiny.ALIKE, eval_strategy="epoch", **settings
-    )
-    made.evaluate()
-    made.train()
-    assert found == steps
-    assert len(tiny.logged(made, "eval_loss")) == 2
-
-
-def test_dropout_does_not_reach_the_reference(tmp_path):
-    policy = tiny.model(attention_dropout=0.5)
-    made = tiny.trainer("dpo", tmp_path, policy=policy, sft_stage=False)
-    made.train()
-    batch = tiny.collated(made)
-    undisturbed = tiny.trainer("dpo", tmp_path, sft_stage=False)
-    chosen, rejected = undisturbed.concatenated_forward(undisturbed.model, batch)[:2]
-    found = made._reference.of(batch["row"], "cpu")
-    torch.testing.assert_close(found, (chosen, rejected), rtol=1e-5, atol=1e-5)
-
-
-def test_a_given_reference_model_is_the_reference_throughout(tmp_path):
-    other = tiny.model(1)
-    made = tiny.trainer("dpo", tmp_path, ref_model=other, num_train_epochs=2)
-    before = {name: value.clone() for name, value in other.state_dict().items()}
-    made.train()
-    plain = tiny.trainer("sft", tmp_path, policy=other)
-    batch = tiny.collated(plain)
-    expected = plain.concatenated_forward(other.eval(), batch)[:2]
-    found = made._reference.of(batch["row"], "cpu")
-    torch.testing.assert_close(found, tuple(expected), rtol=1e-5, atol=1e-5)
-    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
-
-
-RESUMED = [  # name, settings, step to resume from, steps at which a reference is then computed
-    ("ta-mpo", {}, 5, []),
-    ("dpo", {"sft_stage": False}, 3, []),
-    ("dpo", {}, 2, [4]),  # within SFT, before there is a reference
-    ("dpo", {}, 4, [4]),  # at the end of SFT
-    ("dpo", {}, 6, []),  # within DPO
-    ("gamma-dpo", {}, 6, []),  # whose memory of earlier batches is in the checkpoint
-    ("gated", {}, 3, []),  # likewise
-]
-
-
-@pytest.mark.parametrize(("name", "settings", "step", "measured"), RESUMED)
-def test_a_resumed_training_equals_an_uninterrupted_one(
-    name, settings, step, measured, tmp_path, monkeypatch
-):
-    settings = {
-        "num_train_epochs": 2,
-        "save_strategy": "steps",
-        "save_steps": 1,
-        "peft_config": lora(lora_dropout=0.3),  # dropout: the generators' states matter
-        **settings,
-    }
-    whole = tiny.trainer(name, tmp_path, **settings)
-    whole.train()
-    found = count_measured(monkeypatch)
-    resumed = tiny.trainer(name, tmp_path / "other", policy=tiny.model(), **settings)
-    resumed.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
-    assert_same_weights(whole, resumed)
-    assert tiny.logged(whole, "loss")[step:] == tiny.logged(resumed, "loss")[step:]
-    assert found == measured
-
-
 def test_memory_is_of_training_batches_in_order_and_of_one_stage(tmp_path):
     made = tiny.trainer("gamma-simpo", tmp_path, num_train_epochs=2, evaluated=tiny.PAIRS[:2])
     made.train()
@@ -258,50 +147,6 @@ def test_the_gate_knows_the_margins_of_the_batches_that_it_trained_on(tmp_path):
     assert size >= abs(mean)
 
 
-def test_resume_true_takes_the_last_checkpoint(tmp_path):
-    settings = {"num_train_epochs": 2, "save_strategy": "epoch"}
-    first = tiny.trainer("ta-mpo", tmp_path, **settings)
-    first.train()
-    again = tiny.trainer("ta-mpo", tmp_path, **settings)
-    again.train(resume_from_checkpoint=True)
-    assert_same_weights(first, again)
-
-
-@pytest.mark.parametrize("steps", [6, 8])  # within an epoch, and at the end of one
-def test_a_training_that_is_finished_trains_no_more(steps, tmp_path):
-    settings = {
-        "max_steps": steps,
-        "save_strategy": "steps",
-        "save_steps": 2,
-        "lr_scheduler_type": "constant",
-    }
-    whole = tiny.trainer("dpo", tmp_path, **settings)
-    whole.train()
-    again = tiny.trainer("dpo", tmp_path, **settings)
-    again.train(resume_from_checkpoint=True)
-    assert again.state.global_step == steps
-    assert_same_weights(whole, again)
-    assert tiny.logged(again, "loss") == tiny.logged(whole, "loss")
-
-
-def test_a_checkpoint_without_its_reference_is_refused_and_not_recomputed(tmp_path):
-    settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
-    tiny.trainer("dpo", tmp_path, **settings).train()
-    checkpoint = tmp_path / "checkpoint-2"
-    (checkpoint / "reference_log_probs.safetensors").unlink()
-    made = tiny.trainer("dpo", tmp_path, **settings)
-    with pytest.raises(ValueError, match=r"policy of step 0.*at step 2.*pass ref_model"):
-        made.train(resume_from_checkpoint=str(checkpoint))
-
-
-def test_a_checkpoint_of_other_pairs_is_refused(tmp_path):
-    settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
-    tiny.trainer("dpo", tmp_path, **settings).train()
-    made = tiny.trainer("dpo", tmp_path, pairs=tiny.PAIRS[::-1], **settings)
-    with pytest.raises(ValueError, match="of other preference pairs"):
-        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
-
-
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_a_saved_file_trains_as_its_objective(suffix, tmp_path):
     objective = objectives.get(
@@ -314,7 +159,7 @@ def test_a_saved_file_trains_as_its_objective(suffix, tmp_path):
     ]
     for run in runs:
         run.train()
-        assert_same_weights(runs[0], run)
+        tiny.assert_same_weights(runs[0], run)
 
 
 def test_a_shipped_discovery_trains_by_its_name(tmp_path):
@@ -322,7 +167,7 @@ def test_a_shipped_discovery_trains_by_its_name(tmp_path):
     runs = [tiny.trainer(given, tmp_path) for given in (found, "hopper-hinge")]
     for run in runs:
         run.train()
-    assert_same_weights(*runs)
+    tiny.assert_same_weights(*runs)
 
 
 def test_aggregation_is_the_objectives_own_unless_given(tmp_path):
@@ -336,7 +181,9 @@ def test_aggregation_is_the_objectives_own_unless_given(tmp_path):
 
 @pytest.mark.parametrize("name", ["ta-mpo", "dpo"])
 def test_lora_trains_only_adapters(name, tmp_path):
-    made = tiny.trainer(name, tmp_path, num_train_epochs=2, peft_config=lora(lora_dropout=0.05))
+    made = tiny.trainer(
+        name, tmp_path, num_train_epochs=2, peft_config=tiny.lora(lora_dropout=0.05)
+    )
     assert any(
         isinstance(part, torch.nn.Dropout) and part.p == 0.05 for part in made.model.modules()
     )
@@ -349,17 +196,6 @@ def test_lora_trains_only_adapters(name, tmp_path):
     assert all("lora_" in key for key in changed)
     made.save_model(str(tmp_path / "saved"))
     assert (tmp_path / "saved" / "adapter_config.json").is_file()
-
-
-def test_with_adapters_the_reference_without_sft_is_the_untouched_model(tmp_path):
-    made = tiny.trainer("dpo", tmp_path, sft_stage=False, peft_config=lora())
-    made.train()
-    batch = tiny.collated(made)
-    made.model.eval()
-    with torch.no_grad(), made.model.disable_adapter():
-        expected = made.concatenated_forward(made.model, batch)[:2]
-    found = made._reference.of(batch["row"], "cpu")
-    torch.testing.assert_close(found, tuple(expected), rtol=1e-5, atol=1e-5)
 
 
 def test_bf16_and_gradient_checkpointing_train(tmp_path):
@@ -425,7 +261,7 @@ def test_a_model_can_be_named_by_its_folder(tmp_path):
     given = tiny.trainer("ta-mpo", tmp_path)
     for made in (named, given):
         made.train()
-    assert_same_weights(named, given)
+    tiny.assert_same_weights(named, given)
 
 
 def test_predicting_gives_the_loss_and_the_numbers_of_the_pairs(tmp_path):
@@ -434,18 +270,3 @@ def test_predicting_gives_the_loss_and_the_numbers_of_the_pairs(tmp_path):
     evaluated = made.evaluate()
     predicted = made.predict(made.eval_dataset, metric_key_prefix="eval").metrics
     assert predicted["eval_loss"] == evaluated["eval_loss"]
-
-
-def test_a_second_training_takes_its_own_reference(tmp_path, monkeypatch):
-    found = count_measured(monkeypatch)
-    made = tiny.trainer("dpo", tmp_path, sft_stage=False)
-    made.train()
-    made.train()
-    assert found == [0, 0]
-    assert tiny.logged(made, "loss/preference")[0] == pytest.approx(math.log(2), rel=1e-6)
-
-
-def test_checkpoints_carry_the_reference(tmp_path):
-    tiny.trainer("dpo", tmp_path, num_train_epochs=2, save_strategy="epoch").train()
-    files = sorted(path.parent.name for path in Path(tmp_path).glob("*/reference_log_probs.*"))
-    assert files == ["checkpoint-8"]

@@ -10,6 +10,7 @@ pytest.importorskip("tokenizers")
 pytest.importorskip("transformers")
 
 import datasets
+import peft
 import tokenizers
 import torch
 import transformers
@@ -139,3 +140,31 @@ def weights(made):
 def logged(made, name):
     """Values of a number over the logs of a training."""
     return [row[name] for row in made.state.log_history if name in row]
+
+
+def lora(**changes):
+    """Settings of adapters."""
+    return peft.LoraConfig(
+        r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", **changes
+    )
+
+
+def assert_same_weights(first, second):
+    """See that two trainers' models are equal to the last bit."""
+    first, second = weights(first), weights(second)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def count_measured(monkeypatch):
+    """Steps at which a reference is computed, from now on."""
+    steps = []
+    measured = PreferenceTrainer._measured
+
+    def counting(self, policy, stage):
+        steps.append(self.state.global_step)
+        return measured(self, policy, stage)
+
+    monkeypatch.setattr(PreferenceTrainer, "_measured", counting)
+    return steps

@@ -11,8 +11,8 @@ from mirrorpo import objectives
 from mirrorpo.objectives import PairPlan, ReferenceUpdate, get
 from mirrorpo.objectives.losses.adaptive import QUEUE
 
+from .numpy_formulas import Case, alpha_dpo, beta_dpo, gated, logistic, targets
 from .test_finiteness import EDGES, LIMIT
-from .test_formulas import Case, alpha_dpo, beta_dpo, gated, logistic, targets
 
 WITH_MEMORY = ["alpha-dpo", "beta-dpo", "gamma-dpo", "gamma-simpo", "gated", "gated-reference"]
 AGREEMENT = np.asarray([-1.0, -30.0, -1e6])
