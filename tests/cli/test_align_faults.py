@@ -147,7 +147,10 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_resumed_from(name, w
     assert same_run(whole[1], out)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth"])
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "optimizer.pt", "rng_state.pth", "reference_log_probs.safetensors"],
+)
 def test_a_checkpoint_that_lacks_a_file_is_told_and_the_one_before_resumed(
     name, whole, cut, capsys
 ):

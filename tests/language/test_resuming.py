@@ -6,6 +6,8 @@ import pytest
 
 from . import tiny
 
+torch = pytest.importorskip("torch")
+
 RESUMED = [  # name, settings, step to resume from, steps at which a reference is then computed
     ("ta-mpo", {}, 5, []),
     ("dpo", {"sft_stage": False}, 3, []),
@@ -64,14 +66,40 @@ def test_a_training_that_is_finished_trains_no_more(steps, tmp_path):
     assert tiny.logged(again, "loss") == tiny.logged(whole, "loss")
 
 
-def test_a_checkpoint_without_its_reference_is_refused_and_not_recomputed(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [("dpo", "reference_log_probs.safetensors"), ("gated", "objective_memory.safetensors")],
+)
+def test_a_checkpoint_that_lacks_what_only_it_knows_is_refused(name, lost, tmp_path):
     settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
-    tiny.trainer("dpo", tmp_path, **settings).train()
-    checkpoint = tmp_path / "checkpoint-2"
-    (checkpoint / "reference_log_probs.safetensors").unlink()
-    made = tiny.trainer("dpo", tmp_path, **settings)
-    with pytest.raises(ValueError, match=r"policy of step 0.*at step 2.*pass ref_model"):
-        made.train(resume_from_checkpoint=str(checkpoint))
+    tiny.trainer(name, tmp_path, **settings).train()
+    (tmp_path / "checkpoint-2" / lost).unlink()
+    made = tiny.trainer(name, tmp_path, **settings)
+    with pytest.raises(ValueError, match=rf"checkpoint-2 is damaged \(it has no {lost}\)"):
+        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+
+
+def test_a_given_reference_model_needs_no_log_probs_in_the_checkpoint(tmp_path):
+    settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
+    whole = tiny.trainer("dpo", tmp_path, ref_model=tiny.model(1), **settings)
+    whole.train()
+    (tmp_path / "checkpoint-2" / "reference_log_probs.safetensors").unlink()
+    made = tiny.trainer("dpo", tmp_path, ref_model=tiny.model(1), **settings)
+    made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    tiny.assert_same_weights(whole, made)
+
+
+def test_a_training_in_half_precision_needs_its_scaler_in_the_checkpoint(tmp_path):
+    settings = {"sft_stage": False, "save_strategy": "steps", "save_steps": 2}
+    tiny.trainer("simpo", tmp_path, **settings).train()
+    made = tiny.trainer("simpo", tmp_path, **settings)
+    # As accelerate makes one on a GPU alone.
+    made.accelerator.scaler = torch.amp.GradScaler("cpu")
+    with pytest.raises(ValueError, match=r"it has no scaler\.pt"):
+        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    said = []
+    assert made.newest_checkpoint(said.append) is None
+    assert "it has no scaler.pt" in said[0]
 
 
 def test_a_checkpoint_of_other_pairs_is_refused(tmp_path):

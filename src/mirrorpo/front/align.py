@@ -69,7 +69,6 @@ def align(
     from mirrorpo import objectives
     from mirrorpo.language.align import recipe as recipes
     from mirrorpo.language.align import run, short_form
-    from mirrorpo.language.training import checkpoints
     from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
     from mirrorpo.study import algorithms, tryout
@@ -107,8 +106,7 @@ def align(
             say(note)
         trainer = run.trainer(wanted, objective, config, data, path / runs.METRICS, progress)
         say_damage = damage.say if is_first else lambda line: None
-        saved = path / "checkpoints"
-        trainer.train(checkpoints.newest(saved, say_damage, config.world_size))
+        trainer.train(trainer.newest_checkpoint(say_damage))
         scores: dict[str, object] = {}
         if trainer.diverged():
             scores = {"diverged": True, "steps": trainer.lost_at or trainer.state.global_step}

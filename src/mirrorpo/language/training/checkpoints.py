@@ -3,29 +3,58 @@
 import functools
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mirrorpo import bounded, damage, files
 
+from . import memory, reference
+from .stages import Stage
+
+Needed = Callable[[int, int], Collection[str]]
+"""Of a step, and of all steps: files that a checkpoint of this step must hold for a training to
+resume, beside those that every checkpoint has."""
+
 STATE = "trainer_state.json"
+_SCALER = "scaler.pt"
 _PICKLED = (".pt", ".pth", ".bin")  # which PyTorch writes as zip files
 _HEADER = 8
 _DEEPSPEED = "global_step"
 
 
-def newest(folder: Path, say: Callable[[str], None] = damage.say, processes: int = 1) -> str | None:
+def needed_in(stage: Stage, step: int, own_reference: bool, scales: bool) -> list[str]:
+    """The files that `Needed` asks for at a step of a stage.
+
+    Args:
+        stage: the stage that trains after the step.
+        step: the optimiser steps done.
+        own_reference: whether the reference is the policy as it was when the stage began.
+        scales: whether the loss is scaled, as in half precision.
+    """
+    begun = step > stage.start  # before, there is neither a reference nor a memory
+    parts = {
+        reference.FILE: begun and own_reference and stage.objective.needs_reference,
+        memory.FILE: begun and stage.objective.memory_size > 0,
+        _SCALER: scales,
+    }
+    return [name for name, is_needed in parts.items() if is_needed]
+
+
+def newest(
+    folder: Path, needed: Needed, say: Callable[[str], None] = damage.say, processes: int = 1
+) -> str | None:
     """The newest checkpoint of a folder that is whole; None where there is none.
 
     Args:
         folder: that holds checkpoint-STEP.
+        needed: files that the training at hand needs.
         say: told of each newer one that is damaged.
         processes: that train.
     """
     # The state is the last file of a checkpoint to be written, but not whole or not at all.
     written = sorted((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_steps)
     lost = []
-    while written and (fault := _fault_of_checkpoint(written[-1], processes)) is not None:
+    while written and (fault := _fault_of_checkpoint(written[-1], needed, processes)) is not None:
         lost.append(f"{written.pop()} is damaged ({fault})")
     if lost:
         on = f"resumes from {written[-1]}" if written else "starts over: there is no other one"
@@ -33,17 +62,18 @@ def newest(folder: Path, say: Callable[[str], None] = damage.say, processes: int
     return str(written[-1]) if written else None
 
 
-def check(folder: Path, processes: int = 1) -> None:
+def check(folder: Path, needed: Needed, processes: int = 1) -> None:
     """See that a checkpoint is whole.
 
     Args:
         folder: the checkpoint.
+        needed: files that the training at hand needs.
         processes: that train.
 
     Raises:
         ValueError: it is damaged; the message says which file.
     """
-    if folder.is_dir() and (fault := _fault_of_checkpoint(folder, processes)) is not None:
+    if folder.is_dir() and (fault := _fault_of_checkpoint(folder, needed, processes)) is not None:
         raise ValueError(
             f"The checkpoint {folder} is damaged ({fault}): restore it, or resume from another one."
         )
@@ -61,10 +91,19 @@ def fault_of(folder: Path) -> str | None:
     return None
 
 
-def _fault_of_checkpoint(folder: Path, processes: int) -> str | None:
+def _fault_of_checkpoint(folder: Path, needed: Needed, processes: int) -> str | None:
     """As `fault_of`, or the file that is missing. Transformers does not report one: it resumes with
     a new optimiser, a new schedule or other random numbers."""
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    try:
+        state = files.read_object(folder / STATE, "the state of a training")
+    except ValueError:
+        return f"its {STATE} cannot be read"
+    step, steps = state.get("global_step"), state.get("max_steps")
+    if not (isinstance(step, int) and isinstance(steps, int) and 0 < step <= steps):
+        return f"its {STATE} names no step"
+    if lost := sorted({*needed(step, steps)} - names):
+        return f"it has no {lost[0]}"
     if any(name.startswith(_DEEPSPEED) for name in names):  # has a layout of its own
         return fault_of(folder)
     if not any("model" in name for name in names):

@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mirrorpo import damage
 from mirrorpo.language.models import loading
 from mirrorpo.language.models.completion_logits import CompletionLogits
 from mirrorpo.language.trl_names import CPOTrainer, DPOConfig, datasets, torch, transformers
@@ -139,17 +140,21 @@ class PreferenceTrainer(CPOTrainer):
         """
         checkpoint = resume_from_checkpoint
         if checkpoint is True:
-            folder = str(self.args.output_dir)
-            checkpoint = transformers.trainer_utils.get_last_checkpoint(folder)
+            checkpoint = self.newest_checkpoint()
             if checkpoint is None:
-                raise ValueError(f"{folder} holds no checkpoint to resume from.")
+                raise ValueError(f"{self.args.output_dir} holds no checkpoint to resume from.")
         if checkpoint:
-            checkpoints.check(Path(checkpoint), self.args.world_size)
+            checkpoints.check(Path(checkpoint), self._needed, self.args.world_size)
             self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
             self._memory = Memory.load(Path(checkpoint))
         elif self.state.global_step:
             self._reference = self._memory = None
         return super().train(checkpoint or None, *args, **kwargs)
+
+    def newest_checkpoint(self, say: Callable[[str], None] = damage.say) -> str | None:
+        """The newest checkpoint of `args.output_dir` that this training can resume from."""
+        folder = Path(str(self.args.output_dir))
+        return checkpoints.newest(folder, self._needed, say, self.args.world_size)
 
     def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
         """As TRL's, with a row's place in its errors."""
@@ -315,6 +320,11 @@ class PreferenceTrainer(CPOTrainer):
         means = self.accelerator.reduce(together, reduction="mean").tolist()
         return dict(zip(numbers, means, strict=True))
 
+    def _needed(self, step: int, steps: int) -> list[str]:
+        stage = stage_at(self._plan(steps), step)
+        own_reference, scales = self._reference_model is None, self.accelerator.scaler is not None
+        return checkpoints.needed_in(stage, step, own_reference, scales)
+
     # Reference
 
     def _number_pairs(self, leaves_out: bool) -> None:
@@ -357,10 +367,9 @@ class PreferenceTrainer(CPOTrainer):
         own = self._reference_model is None
         if own and self.state.global_step != stage.start:
             raise ValueError(
-                f"{stage.objective.name} compares the policy with the policy of step "
-                f"{stage.start}, but training resumes at step {self.state.global_step} and the "
-                "checkpoint has no reference_log_probs.safetensors: resume from another "
-                "checkpoint, or pass ref_model."
+                f"{stage.objective.name} compares the policy with that of step {stage.start}, "
+                f"which the checkpoint of step {self.state.global_step} does not hold: resume "
+                "from another checkpoint, or pass ref_model."
             )
         loader = torch.utils.data.DataLoader(
             self._pairs,
