@@ -36,7 +36,7 @@ def load(name: str, adapter: str | None = None, dtype: str | None = None) -> tup
     for one in (*reversed(adapters), *([] if adapter is None else [adapter])):
         model = merged(model, one)
         if (Path(one) / "tokenizer_config.json").is_file():
-            tokenizer = _tokenizer(one)  # with the chat template that it was trained on
+            tokenizer = tokenizer_of(one)  # with the chat template that it was trained on
     return model, tokenizer
 
 
@@ -86,6 +86,11 @@ def with_padding(tokenizer: Any) -> Any:
 
 def tokenizer_of(model: Any, trust_remote_code: bool = False) -> Any:
     """The tokenizer that comes with a model, given as an object or by its folder or hub's name.
+
+    Args:
+        model: see above.
+        trust_remote_code: whether code that comes with it may be run. None would have transformers
+            ask, and wait for an answer.
 
     Raises:
         ValueError: it cannot be loaded.
@@ -149,9 +154,5 @@ def _load(name: str, dtype: str | None) -> tuple[Any, Any]:
     gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     number = getattr(torch, dtype or ("bfloat16" if gpu else "float32"))
     read = transformers.AutoModelForCausalLM.from_pretrained
-    return loaded("model", name, lambda: read(place, dtype=number)), _tokenizer(place)
-
-
-def _tokenizer(name: str) -> Any:
-    read = transformers.AutoTokenizer.from_pretrained
-    return with_padding(loaded("tokenizer", name, lambda: read(name)))
+    model = loaded("model", name, lambda: read(place, dtype=number, trust_remote_code=False))
+    return model, tokenizer_of(place)

@@ -71,9 +71,8 @@ def _load(name: str) -> tuple[Any, Any]:
     before = log.get_verbosity()
     log.set_verbosity_error()  # what is missing is said below
     try:
-        model, about = loading.loaded(
-            what, name, lambda: read(name, dtype="float32", output_loading_info=True)
-        )
+        how = {"dtype": "float32", "output_loading_info": True, "trust_remote_code": False}
+        model, about = loading.loaded(what, name, lambda: read(name, **how))
     finally:
         log.set_verbosity(before)
     if about["missing_keys"]:
