@@ -108,22 +108,26 @@ class TestSubmissions:
 
     def test_numbers_that_were_made_up_are_found_out(self, tmp_path, capsys):
         file = mpo.submit("sft", out=tmp_path / "out").file
-        content = json.loads(file.read_text())
-        for row in content["agents"]:
-            row["return_mean"] += 50.0
-        file.write_text(json.dumps(content))
-        with pytest.raises(SystemExit) as stop:
-            main(["verify", str(file)])
-        assert stop.value.code == 2
-        assert "was changed after it was written" in capsys.readouterr().err
-        # Whoever changes the numbers may also make the checksum anew.
-        content["checksum"] = submissions._digest(content | {"checksum": ""})
-        file.write_text(json.dumps(content))
-        with pytest.raises(SystemExit) as stop:
-            main(["verify", str(file), "--cells", "1", "--seed", "4"])
-        assert stop.value.code == 1
-        row = next(line for line in capsys.readouterr().out.splitlines() if "hopper" in line)
-        assert [cell.strip() for cell in row.split("│")][-3:-1] == ["0 of 2", "differs"]
+        written = file.read_text()
+        # All higher; and of the right mean, with a spread that would let any mean agree.
+        for changes in ((50.0, 50.0), (-5000.0, 5000.0)):
+            content = json.loads(written)
+            for row in content["agents"]:
+                row["return_mean"] += changes[row["seed"]]
+            file.write_text(json.dumps(content))
+            with pytest.raises(SystemExit) as stop:
+                main(["verify", str(file)])
+            assert stop.value.code == 2
+            assert "was changed after it was written" in capsys.readouterr().err
+            # Whoever changes the numbers may also make the checksum anew.
+            content["checksum"] = submissions._digest(content | {"checksum": ""})
+            file.write_text(json.dumps(content))
+            with pytest.raises(SystemExit) as stop:
+                main(["verify", str(file), "--cells", "1", "--seed", "4"])
+            assert stop.value.code == 1
+            said = capsys.readouterr().out.splitlines()
+            row = next(line for line in said if "hopper" in line)
+            assert [cell.strip() for cell in row.split("│")][-3:-1] == ["0 of 2", "differs"]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +187,9 @@ def test_cells_agree_by_their_errors_and_diverged_agents_count():
     assert submissions.compare(agents(1.0, 2.0), moved).verdict == submissions.AGREES
     assert submissions.compare(agents(1.0, 2.0), agents(6.0, 7.0)).verdict == submissions.DIFFERS
     assert submissions.compare(agents(1.0, 2.0), agents(1.0, None)).verdict == submissions.DIFFERS
+    # What is claimed widens no bound: neither that of the mean nor that of the spread.
+    wide = agents(-9.0, 15.0, -9.0, 15.0)
+    measured = agents(1.0, 2.0, 1.5, 2.5)
+    assert submissions.compare(wide, measured).verdict == submissions.DIFFERS
+    assert submissions.compare(agents(3.9, 1.1, 4.4, 4.6), measured).verdict == submissions.DIFFERS
+    assert submissions.compare(agents(2.0, 1.0, 2.5, 1.5), measured).verdict == submissions.AGREES

@@ -22,7 +22,7 @@ FILE = "submission.json"
 KIND_OF_FILE = "a submission of MirrorPO"
 
 AGREES_WITHIN = 3.0
-"""Standard errors of the paired difference up to which two means of one cell agree."""
+"""Standard errors up to which two means of one cell agree, and their agents' paired differences."""
 
 LAST_DIGITS = 1e-3
 """Share of a mean up to which another machine's arithmetic may move it."""
@@ -179,11 +179,19 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`EQUAL` in all digits, `AGREES` within `AGREES_WITHIN` standard errors, or `DIFFERS`."""
+        """`EQUAL` in all digits, `AGREES` within `AGREES_WITHIN` standard errors, or `DIFFERS`.
+
+        The bounds follow from what was measured here: a spread that was made up widens none.
+        """
         if self.equal == self.agents:
             return EQUAL
-        allowed = max(AGREES_WITHIN * self.difference_error, LAST_DIGITS * abs(self.submitted))
-        return AGREES if abs(self.difference) <= allowed else DIFFERS
+        # The same agents again vary at most as others would.
+        of_others = math.sqrt(2.0) * self.measured_error
+        smallest = LAST_DIGITS * abs(self.measured)
+        mean = max(smallest, AGREES_WITHIN * min(self.difference_error, of_others))
+        spread = max(smallest, AGREES_WITHIN * of_others)
+        agrees = abs(self.difference) <= mean and self.difference_error <= spread
+        return AGREES if agrees else DIFFERS
 
 
 def compare(submitted: Sequence[AgentRecord], measured: Sequence[AgentRecord]) -> Comparison:
