@@ -104,11 +104,22 @@ def test_limbs_prints_draws_and_writes_the_use_of_each_limb(capsys, tmp_path, an
     assert f"{frame.mean_absolute_action[0]:.3f} ±" in shown
     with Image.open(tmp_path / "limbs.png") as plot:
         plot.load()
-    for taken in ("limbs.png", "limbs.csv"):
-        (tmp_path / taken).unlink()
-        error = fail(capsys, "agents", "limbs", *ants, *SPRING, "--out", tmp_path / "limbs.png")
-        assert "nothing is overwritten" in error
-        (tmp_path / taken).touch()
+    written = (tmp_path / "limbs.csv").read_text()
+    error = fail(capsys, "agents", "limbs", *ants, *SPRING, "--out", tmp_path / "limbs.png")
+    assert "nothing is overwritten" in error
+
+    # A kill between the two files: the same command completes.
+    (tmp_path / "limbs.png").unlink()
+    (tmp_path / ".limbs.png.0a1b2c3d.part").mkdir()
+    run("agents", "limbs", *ants, *SPRING, "--out", tmp_path / "limbs.png")
+    assert (tmp_path / "limbs.csv").read_text() == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["limbs.csv", "limbs.png"]
+
+    (tmp_path / "limbs.png").unlink()
+    (tmp_path / "limbs.csv").write_text("a,table,of,others\n")
+    error = fail(capsys, "agents", "limbs", *ants, *SPRING, "--out", tmp_path / "limbs.png")
+    assert "it is not overwritten" in error
+    assert (tmp_path / "limbs.csv").read_text() == "a,table,of,others\n"
 
 
 def test_render_draws_a_strip_and_an_animation(capsys, tmp_path, two_agents):

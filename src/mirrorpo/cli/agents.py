@@ -242,17 +242,18 @@ def limbs(
         raise ValueError("Name at least one agent.")
     beside = out.with_suffix(".csv")
     places.check_new(out, f"--out {out}", ".png")
-    places.check_new(beside, f"--out {beside}", ".csv")
     seeds.check(seed)
     start_jax()
     from mirrorpo.agents import agent_files, limb_use
     from mirrorpo.reporting.robots import limb_plot
     from mirrorpo.simulation import tasks
 
+    # The plot is written last: a table without it is what a killed command left.
+    places.check_replaceable(beside, f"--out {beside}", limb_plot.MARK)
     loaded = tasks.robot(UserText(task), "taken apart into limbs", backend)
     found = [agent_files.load(name) for name in agent]
-    for path in (out, beside):
-        runs.claim_file(path)
+    runs.claim_file(out)
+    runs.claim_replaceable(beside, limb_plot.MARK)
     names = [card.name for _, card in found]
     # Checkpoints of different runs share their names; their files do not.
     labels = names if len(set(names)) == len(names) else agent

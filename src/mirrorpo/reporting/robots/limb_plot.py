@@ -12,6 +12,9 @@ from mirrorpo.agents.limb_use import LimbUse
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Told apart by colour-blind readers too (Okabe and Ito)."""
 
+MARK = "agent,limb,mean_absolute_action,"
+"""How every table of `to_frame` begins as CSV."""
+
 
 def to_frame(uses: Mapping[str, LimbUse]) -> pd.DataFrame:
     """One row per agent and limb: mean over episodes of the mean |action|, and standard errors.
