@@ -56,6 +56,26 @@ def test_bench_mistakes_are_one_line_and_code_2(capsys, tmp_path, arguments, mes
     assert not out.exists(), "nothing is written for a mistake"
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("bench", "--out", "a\0b"), "--out has"),
+        (("bench", "--rows", "8", "--cache", "a\0b"), "--cache has"),
+        (("data", "generate", "hopper", "--out=a\0b.safetensors"), "--out has"),
+        (("train", "dpo", "--data", "a\0b"), "--data has"),
+        (("judge", "--answers", "a\0b"), "--answers has"),
+        (("align", "a\0b"), "An argument has"),
+        (("report", "runs", "a\0b", "--out", "page"), "An argument has"),
+    ],
+)
+def test_a_null_byte_is_named_by_its_option_whichever_it_is(capsys, words, named):
+    code, error = run(capsys, *words)
+    assert code == 2
+    assert error.startswith(f"mirrorpo: {named} a null byte")
+    assert "'a\\x00b" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [("bench", "--seedz", "3"), ("bench", "--seeds", "many")])
 def test_unknown_options_and_values_of_the_wrong_type_are_code_2(capsys, arguments):
     code, error = run(capsys, *arguments)

@@ -88,6 +88,7 @@ def parse(given: list[str]) -> Callable[[], None]:
     Raises:
         SystemExit: code 2 for a mistake, 0 where help was asked for, and printed.
     """
+    _refuse_null_bytes(given)
     name = given[0] if given else "--help"
     if name in RENAMED:
         fail(
@@ -112,6 +113,16 @@ def parse(given: list[str]) -> Callable[[], None]:
         "Measure, discover and transfer preference-optimisation objectives.",
         given or ["--help"],
     )
+
+
+def _refuse_null_bytes(given: list[str]) -> None:
+    """No path and no name can hold a null byte, and what finds one deep within names no option."""
+    for before, word in zip(["", *given], given, strict=False):
+        if "\0" in word:
+            option, is_set, value = word.partition("=")
+            if not (word.startswith("--") and is_set):
+                option, value = before if before.startswith("--") else "An argument", word
+            fail(f"{option} has a null byte, which no path or name can hold: {value!r}.")
 
 
 def _cli(
