@@ -91,3 +91,23 @@ print("not stopped")
     assert done.returncode == 128 + 15
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
+
+
+INTERRUPTED = """
+import sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "mirrorpo.cli.agents":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from mirrorpo.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_while_the_command_line_is_imported_is_one_line():
+    done = fresh(INTERRUPTED, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "mirrorpo: Interrupted before it began.\n"
