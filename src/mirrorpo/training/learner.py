@@ -15,7 +15,7 @@ import numpy as np
 
 from mirrorpo import near_names, objectives
 from mirrorpo.objectives import Objective
-from mirrorpo.preferences import preference_model, validation
+from mirrorpo.preferences import validation
 from mirrorpo.preferences.data import PreferenceDataset
 from mirrorpo.runtime.devices import gathered, replicate
 from mirrorpo.runtime.pytrees import stack
@@ -57,6 +57,9 @@ class PreparedData:
     @cached_property
     def ranked(self) -> PairedData:
         """The data with each pair's ease, which takes a preference model: made when asked for."""
+        # With scikit-learn, which few objectives need and which takes long to import.
+        from mirrorpo.preferences import preference_model
+
         return self.data._replace(ease=replicate(preference_model.ease(self.dataset)))
 
 
