@@ -14,6 +14,7 @@ from brax.envs.base import Env, State
 from mirrorpo.agents.agent_files import AgentCard, save
 from mirrorpo.agents.sources import SOURCES, Sources
 from mirrorpo.simulation import tasks
+from mirrorpo.simulation.brax_robots import Sizes
 from mirrorpo.simulation.policy import new_policy
 
 NAME = "point"
@@ -74,4 +75,4 @@ def stand_in_for_hopper(monkeypatch, folder: Path) -> None:
     agents = Sources(*map(str, write_agents(folder)), start=None, rows=8)
     monkeypatch.setitem(SOURCES, "hopper", agents)
     monkeypatch.setattr(tasks, "_brax_env", lambda robot, backend: Point(backend))
-    monkeypatch.setattr(tasks, "_observation_size", lambda robot, backend: 2)
+    monkeypatch.setattr(tasks, "_sizes", lambda robot, backend: Sizes(2, 1))

@@ -87,7 +87,7 @@ if not TYPE_CHECKING:  # to which a typing error of a name would be no error
             from mirrorpo.versions import package_version
 
             return package_version()
-        if name == "tasks":  # it imports the simulators, which JAX's start makes quiet
+        if name == "tasks":  # a robot starts JAX, which then has the devices that it has
             from mirrorpo.runtime.start import start_jax
 
             start_jax()

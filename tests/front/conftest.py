@@ -33,11 +33,11 @@ def light_hopper(point_agents, tmp_path_factory):
         for name in ("_brax_env", "load"):
             patch.setattr(tasks, name, getattr(tasks, name))  # to be put back
         point.stand_in_for_hopper()
-        tasks._observation_size.cache_clear()
+        tasks._sizes.cache_clear()
         own = Sources(*point_agents, start=None, rows=64)
         patch.setitem(sources.SOURCES, "hopper", own)
         yield
-    tasks._observation_size.cache_clear()
+    tasks._sizes.cache_clear()
 
 
 SMALL = {

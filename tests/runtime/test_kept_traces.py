@@ -1,5 +1,6 @@
 """A rollout's trace is kept on disk, and read only where it is what would be traced."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -71,6 +72,44 @@ def test_changed_source_is_traced_again(cache, monkeypatch):
     assert kept_traces._path("program", "other") != before
     monkeypatch.setattr(kept_traces, "_made_of", lambda: "another source")
     assert kept_traces._path("program", "key") != before
+
+
+@pytest.mark.parametrize("package", ["jax", "jaxlib", "brax", "mujoco", "mujoco-mjx", "flax"])
+def test_another_version_of_what_a_trace_calls_is_another_program(package, monkeypatch):
+    before = kept_traces._made_of.__wrapped__()
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        kept_traces.importlib.metadata,
+        "version",
+        lambda name: "0.0.1" if name == package else version(name),
+    )
+    assert kept_traces._made_of.__wrapped__() != before
+
+
+def test_every_file_of_the_source_counts(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "runtime").mkdir(parents=True)
+    (package / "simulation").mkdir()
+    other = package / "simulation" / "robots.py"
+    other.write_text("HEIGHT = 1")
+    monkeypatch.setattr(kept_traces, "__file__", str(package / "runtime" / "kept_traces.py"))
+    before = kept_traces._made_of.__wrapped__()
+    assert kept_traces._made_of.__wrapped__() == before
+    other.write_text("HEIGHT = 2")
+    assert kept_traces._made_of.__wrapped__() != before
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("jax_default_matmul_precision", "highest"), ("jax_threefry_partitionable", False)],
+)
+def test_another_setting_of_jax_is_another_program(cache, setting, value):
+    before, usual = kept_traces._path("program", "key"), getattr(jax.config, setting)
+    jax.config.update(setting, value)
+    try:
+        assert kept_traces._path("program", "key") != before
+    finally:
+        jax.config.update(setting, usual)
 
 
 def test_shapes_and_numbers_of_any_kind_have_programs_of_their_own(cache):

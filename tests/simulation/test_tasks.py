@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mirrorpo.simulation import tasks
+from mirrorpo.simulation.brax_robots import SIZES
 from mirrorpo.simulation.tasks import LIMB_ACTIONS, LimbPenalty, Task
 from tests.light_ant import in_place_of_ant
 
@@ -25,15 +26,15 @@ def test_every_registered_task_loads_with_its_sizes(name, observations, actions)
     assert (task.observation_size, task.action_size) == (observations, actions)
 
 
-@pytest.mark.parametrize("robot", tasks.OBSERVATIONS)
+@pytest.mark.parametrize("robot", SIZES)
 @pytest.mark.parametrize(
     "backend",
     ["positional", *(pytest.param(one, marks=pytest.mark.slow) for one in tasks.BACKENDS[1:])],
 )
-def test_a_robot_s_reset_has_the_listed_number_of_observations(robot, backend):
+def test_a_robot_of_brax_has_the_listed_sizes(robot, backend):
     task = tasks.load(robot, backend)
-    found = jax.eval_shape(task.reset, jax.random.key(0)).obs.shape
-    assert found == (tasks.OBSERVATIONS[robot],)
+    seen = jax.eval_shape(task.reset, jax.random.key(0)).obs.shape
+    assert (*seen, task.env.action_size) == SIZES[robot]
 
 
 def test_unknown_task_names_the_near_ones():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mirrorpo import files, runs
 from mirrorpo.front.run_folder import Out, PathLike, RunFolder, choose, writing
 from mirrorpo.front.settings import ExplainSettings
-from mirrorpo.runtime.start import start_devices
+from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def explain(
         ValueError: an unknown name, a setting out of range, a gradient that no formula has, or a
             folder of another run.
     """
-    start_devices()
+    start_jax()
     from mirrorpo.discovery.closed_form_fit import closed_form
     from mirrorpo.discovery.gradient_map import depends_on_progress, gradient_map
     from mirrorpo.discovery.member_functions import MOMENTS, member_functions

@@ -2,35 +2,16 @@
 
 import contextlib
 import functools
-import importlib
-import io
 import logging
 import os
-import warnings
 
 
 @functools.cache
 def start_jax() -> None:
-    """`start_devices`, and the simulators, quietly.
-
-    JAX and they are imported here, so this module is light.
-
-    Raises:
-        ValueError: JAX finds no device of the kind that the user asks for.
-    """
-    # brax announces its missing optional back ends and its own state of maintenance.
-    warnings.filterwarnings("ignore", module="brax")
-    start_devices()
-    with contextlib.redirect_stdout(io.StringIO()):
-        # MuJoCo prints that its optional GPU back end is not installed.
-        importlib.import_module("mujoco.mjx")
-
-
-@functools.cache
-def start_devices() -> None:
     """All cores as devices, and compiled programs kept for the next time.
 
-    Where the caller's program has started JAX already, its devices stay as they are.
+    JAX is imported here, so this module is light. Where the caller's program has started JAX
+    already, its devices stay as they are.
 
     Raises:
         ValueError: JAX finds no device of the kind that the user asks for.

@@ -11,7 +11,7 @@ import numpy as np
 from mirrorpo import limits
 from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
 from mirrorpo.runtime.kept_traces import kept
-from mirrorpo.simulation import host_rollout, rollout, tasks
+from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.gaussian import GaussianActor
 from mirrorpo.simulation.own_policy import OwnPolicy
 from mirrorpo.simulation.policy import Policy, finite_agents
@@ -83,14 +83,15 @@ def score(
         return _score_in_python(several, count, task, episodes, seeds, deterministic)
     batches = -(-episodes // EPISODES_A_BATCH)
     size = min(episodes, EPISODES_A_BATCH)
-    policy_index = jnp.repeat(jnp.arange(count), batches)
-    batch_index = jnp.tile(jnp.arange(batches), count)
+    # In NumPy: JAX compiles each operation outside of a program for itself.
+    policy_index = np.repeat(np.arange(count, dtype=np.int32), batches)
+    batch_index = np.tile(np.arange(batches, dtype=np.int32), count)
     done = _roll_out(
         several,
         policy_index,
         batch_index,
-        jnp.asarray(seeds, jnp.uint32)[policy_index],
-        jnp.int32(task.episode_length),
+        np.asarray(seeds, np.uint32)[policy_index],
+        np.int32(task.episode_length),
         # One program serves episodes of every length.
         task=replace(task, episode_length=EPISODE_LENGTH),
         batches=batches,
@@ -152,7 +153,7 @@ def _score_in_python(
 
 def _may_keep(policies: Policy, *_: Any, task: Task, **__: Any) -> bool:
     """Whether no code of a user's is in the trace of a rollout."""
-    return tasks.is_of_brax(task.env) and policies.kind.actor is GaussianActor
+    return task.is_of_brax and policies.kind.actor is GaussianActor
 
 
 @kept(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)

@@ -10,6 +10,7 @@ import jax
 
 from mirrorpo import near_names, user_functions
 from mirrorpo.objectives import user_files
+from mirrorpo.simulation import brax_robots
 from mirrorpo.simulation.gym_task import GymTask, gymnasium_module
 from mirrorpo.user_text import UserText
 
@@ -65,6 +66,7 @@ def playground(name: str) -> tuple[Any, int]:
         ValueError: an unknown environment, with the near names; one that cannot be made or that
             no policy here fits; MuJoCo Playground is missing.
     """
+    brax_robots.import_quietly()  # Playground imports MJX
     try:
         from mujoco_playground import registry
     except ImportError as error:
@@ -100,6 +102,7 @@ def made(name: str) -> Any:
     Raises:
         ValueError: the file or the function fails, or returns something else.
     """
+    brax_robots.import_quietly()  # which the file may import
     function = user_functions.load(name, "task", "--task")
     try:
         env = function()

@@ -8,6 +8,7 @@ import numpy as np
 
 from mirrorpo import user_functions
 from mirrorpo.objectives import user_files
+from mirrorpo.simulation import brax_robots
 from mirrorpo.simulation.policy import Policy
 
 
@@ -27,6 +28,7 @@ class OwnPolicy:
     @classmethod
     def load(cls, name: str, option: str) -> "OwnPolicy":
         """The policy of ``FILE.py:FUNCTION``; arguments and errors as `user_functions.load`."""
+        brax_robots.import_quietly()  # which the file may import
         act = user_functions.load(name, "policy", option)
         return cls(name, user_functions.digest(name), act)
 

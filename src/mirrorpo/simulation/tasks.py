@@ -3,23 +3,26 @@
 A `Task` is compiled whole, a `GymTask` steps in Python; `AnyTask` is either.
 """
 
+from __future__ import annotations
+
 import copyreg
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
-from brax import envs
-from brax.envs.base import Env, State
 
 from mirrorpo import limits, near_names, task_names, user_functions
-from mirrorpo.simulation import libraries
+from mirrorpo.simulation import brax_robots, libraries
+from mirrorpo.simulation.brax_robots import Sizes
 from mirrorpo.simulation.gym_task import GymTask
-from mirrorpo.simulation.start_states import stand_on_floor
 from mirrorpo.task_names import Origin
 from mirrorpo.user_text import UserText
+
+if TYPE_CHECKING:
+    from brax.envs.base import Env, State
 
 BACKENDS = ("positional", "mjx", "spring", "generalized")
 EPISODE_LENGTH = 1000
@@ -30,9 +33,6 @@ LIMB_ACTIONS: dict[str, dict[str, tuple[int, ...]]] = {
     "ant": {"leg_4": (0, 1), "leg_1": (2, 3), "leg_2": (4, 5), "leg_3": (6, 7)}
 }
 """For each robot, the actions that drive each limb."""
-
-OBSERVATIONS = {"ant": 27, "hopper": 11, "walker2d": 17, "halfcheetah": 17}
-"""Numbers of an observation of brax's robots, with each physics engine."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Task:
     backend: str
     penalty: LimbPenalty | None = None
     episode_length: int = EPISODE_LENGTH
-    _env: Env = field(init=False, repr=False, compare=False, hash=False)
+    _env: Env | None = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -91,7 +91,9 @@ class Task:
                     f"Robot {self.robot!r} has no limb {self.penalty.limb!r}; it has "
                     f"{', '.join(limbs) or 'none listed'}."
                 )
-        object.__setattr__(self, "_env", _environment(self.robot, self.backend))
+        later = brax_robots.is_untouched(self.robot)
+        env = None if later else _environment(self.robot, self.backend)
+        object.__setattr__(self, "_env", env)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The simulator is made anew in the process that receives the task.
@@ -110,27 +112,32 @@ class Task:
     @property
     def observation_size(self) -> int:
         """Numbers of an observation."""
-        return _observation_size(self.robot, self.backend)
+        return _sizes(self.robot, self.backend).observation
 
     @property
     def action_size(self) -> int:
-        return int(self._env.action_size)
+        return _sizes(self.robot, self.backend).action
 
     @property
     def env(self) -> Env:
         """The environment, without the penalty, clipping or an episode's end."""
-        return self._env
+        return _environment(self.robot, self.backend) if self._env is None else self._env
+
+    @property
+    def is_of_brax(self) -> bool:
+        """Whether the environment is brax's own code, whose version tells what it does."""
+        return brax_robots.is_untouched(self.robot) or _is_of_brax(self.env)
 
     def reset(self, key: jax.Array) -> State:
         """The start state of one episode, drawn by `key`."""
-        return self._env.reset(key)
+        return self.env.reset(key)
 
     def step(self, state: State, action: jax.Array) -> State:
         """One step of one robot. `action`, motor commands of shape (actions,), is clipped to
         [-1, 1] first; the reward includes the penalty. `done` tells a fall, not the end of the
         time."""
         action = jnp.clip(action, -1.0, 1.0)
-        state = self._env.step(state, action)
+        state = self.env.step(state, action)
         if self.penalty is None:
             return state
         used = action[jnp.array(LIMB_ACTIONS[self.robot][self.penalty.limb])]
@@ -162,7 +169,7 @@ def _environment(robot: str, backend: str) -> Env:
 
 @cache
 def _brax_env(robot: str, backend: str) -> Env:
-    return stand_on_floor(envs.get_environment(robot, backend=backend))
+    return brax_robots.environment(robot, backend)
 
 
 @cache
@@ -173,20 +180,22 @@ def _user_env(robot: str) -> Env:
     return libraries.made(UserText(text))
 
 
-def is_of_brax(env: Env) -> bool:
-    """Whether an environment is brax's own code, whose version tells what it does."""
+def _is_of_brax(env: Env) -> bool:
     return type(env).__module__.startswith("brax.envs.")
 
 
 @cache
-def _observation_size(robot: str, backend: str) -> int:
+def _sizes(robot: str, backend: str) -> Sizes:
     """Once a robot: every evaluation asks, and tracing a reset takes half a second."""
+    if brax_robots.is_untouched(robot):
+        return brax_robots.SIZES[robot]
     env = _environment(robot, backend)
-    if is_of_brax(env) and robot in OBSERVATIONS:
-        return OBSERVATIONS[robot]
+    if _is_of_brax(env) and robot in brax_robots.SIZES:
+        return brax_robots.SIZES[robot]
     # brax's own property runs a reset, operation by operation; its shape is enough.
     reset = env.reset
-    return int(jax.eval_shape(reset, jax.random.key(0)).obs.shape[-1])
+    seen = int(jax.eval_shape(reset, jax.random.key(0)).obs.shape[-1])
+    return Sizes(seen, int(env.action_size))
 
 
 _REGISTRY: dict[str, partial[Task]] = {}
