@@ -37,7 +37,7 @@ def stack(objectives: Sequence[Any]) -> Any:
             "Objectives that train together must be of one class and agree in their static "
             f"fields, such as aggregation: {', '.join(map(repr, objectives[:3]))}."
         )
-    return jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.float32), *objectives)
+    return jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *objectives)
 
 
 def _register(value: Any) -> None:

@@ -151,7 +151,7 @@ def train(
     ready = dataset if isinstance(dataset, PreparedData) else prepare(dataset, settings, start)
     trained = train_agents(
         stack(one_each),
-        jnp.asarray(seeds, jnp.uint32),
+        np.asarray(seeds, np.uint32),
         ready.template,
         ready.ranked if one_each[0].needs_ease else ready.data,
         settings=settings,
@@ -193,7 +193,7 @@ def visited(
     """
     trained = train_agents(
         stack([objective] * len(seeds)),
-        jnp.asarray(seeds, jnp.uint32),
+        np.asarray(seeds, np.uint32),
         prepared.template,
         prepared.ranked if objective.needs_ease else prepared.data,
         settings=settings,
