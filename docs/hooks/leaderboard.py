@@ -41,9 +41,9 @@ ROBOTS = {
         "discovered-gated-tla",
     ),
     "Walker2d": (
-        "walker2d-steady",
-        "leaderboard-walker2d",
-        "leaderboard-walker2d-rest",
+        "leaderboard-walker2d-noisy",
+        "leaderboard-walker2d-mixed",
+        "leaderboard-walker2d-base",
         "leaderboard-walker2d-half",
     ),
 }

@@ -29,9 +29,9 @@ BENCHES = (
     "leaderboard-tla-base",
     "leaderboard-tla-less-noise",
     "leaderboard-tla-half",
-    "walker2d-steady",
-    "leaderboard-walker2d",
-    "leaderboard-walker2d-rest",
+    "leaderboard-walker2d-noisy",
+    "leaderboard-walker2d-mixed",
+    "leaderboard-walker2d-base",
     "leaderboard-walker2d-half",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How

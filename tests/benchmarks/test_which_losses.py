@@ -81,5 +81,5 @@ def test_runs_of_one_draw_on_other_trajectories_are_named():
     assert which_losses.unlike_data([results / name for name in apart]) == [
         "noisy:0.3: leaderboard-tla-noisy have other trajectories than leaderboard-tla."
     ]
-    alike = ["walker2d-steady", "leaderboard-walker2d", "leaderboard-walker2d-rest"]
+    alike = [f"leaderboard-walker2d-{kind}" for kind in ("noisy", "mixed", "base")]
     assert which_losses.unlike_data([results / name for name in alike]) == []
