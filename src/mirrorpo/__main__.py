@@ -9,7 +9,7 @@ def main() -> None:
     try:
         from mirrorpo import cli
     except KeyboardInterrupt:
-        print("mirrorpo: Interrupted before it began.", file=sys.stderr)
+        sys.stderr.write("mirrorpo: Interrupted before it began.\n")
         raise SystemExit(128 + signal.SIGINT) from None
     cli.main()
 
