@@ -69,9 +69,9 @@ class Search:
         trials: those that are finished, in order.
         waiting: numbers of the trials to work on now; none when the search is complete.
         known: points of those among them that the log, or the grid, has already.
-        seeds: of the agents of a trial that waits.
+        seeds: the seeds of the agents that each waiting trial needs.
         planned: agents of the whole search, as far as is known by now.
-        finalists: numbers of the trials that the best one is chosen from; all where there are none.
+        finalists: numbers of the trials that the best is chosen from; if empty, from all.
     """
 
     stages: tuple[TrialRound, ...]
