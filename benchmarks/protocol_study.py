@@ -1,7 +1,7 @@
 """Which choices of a protocol decide the order of losses: one bench per arm of a design.
 
-    python benchmarks/protocol_study.py run tla runs/protocol-study [--arm 0]
-    python benchmarks/protocol_study.py show tla results/protocol-study
+    python -m benchmarks.protocol_study run tla runs/protocol-study [--arm 0]
+    python -m benchmarks.protocol_study show tla results/protocol-study
 
 `run` measures the losses under every arm and resumes after a kill. `show` prints, per column, each
 arm's order beside the paper's, and the effect of each factor with its interval over agents. It
@@ -9,20 +9,26 @@ writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png, unless the r
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from benchmarks import other_agents
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.cli.console import fail
 from mirrorpo.reporting import paper
 from mirrorpo.reporting.factor_plot import factor_plot
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
+from mirrorpo.simulation import tasks
 from mirrorpo.study import bench
 from mirrorpo.study.records import read, to_frame
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.statistics.factors import factor_effects, setting_responses
+from mirrorpo.training_settings import LEAST_STD
 
 LOSSES = ("sft", "kto", "rdpo", "dpo", "simpo", "lpo", "cpo[sft_weight=1]", "slic")
 """The losses whose returns differ most in the paper's Table 1."""
@@ -37,12 +43,16 @@ times as much."""
 ROWS = {"tla": 1280, "hopper": 1024}
 """Pairs: the paper's 1280 on the Three-Legged Ant, a fifth of its 5120 on Hopper."""
 
-FACTORS = ("schedule", "std", "actions", "optimiser", "steps", "rate", "tuning")
+FACTORS = ("schedule", "std", "actions", "optimiser", "steps", "rate", "tuning", "noise", "hidden")
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination of factor levels."""
+    """One combination of factor levels.
+
+    `noise` is the standard deviation of the source agents' actions, in motor commands, which the
+    learners start with; `hidden` the units of each of the learners' hidden layers.
+    """
 
     schedule: str = "constant"
     std: str = "learned"
@@ -51,6 +61,8 @@ class Arm:
     steps: str = "sampled"
     rate: float = 1e-3
     tuning: str = "grid"
+    noise: float = LEAST_STD
+    hidden: int = 64
 
     @property
     def name(self) -> str:
@@ -75,12 +87,35 @@ ARMS = (
     Arm(tuning="trials"),
     Arm(rate=3e-3),
     Arm(steps="all"),
+    Arm(noise=0.5),
+    Arm(hidden=256),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
 
-def settings_of(task: str, arm: Arm) -> BenchSettings:
-    """The bench of one arm."""
+def agents_of(task: str, arm: Arm, folder: Path) -> dict[str, Any]:
+    """Settings that name an arm's source agents and start; those that are not shipped are written
+    to `folder`, in files of their own."""
+    own, robot = sources.SOURCES[task], tasks.load(task)
+    if arm.noise != Arm.noise:
+        found = {}
+        for role, name in (("better", own.better), ("worse", own.worse), ("start_from", own.start)):
+            if name is not None:
+                changed = other_agents.noisier(agent_files.load(name)[0], arm.noise)
+                path = folder / f"{name}-noise-{arm.noise}.safetensors"
+                found[role] = other_agents.write(name, changed, robot, path)
+        return found
+    if arm.hidden != Arm.hidden:
+        if own.start is None:
+            return {"hidden": (arm.hidden, arm.hidden)}
+        changed = other_agents.wider(agent_files.load(own.start)[0], arm.hidden)
+        path = folder / f"{own.start}-hidden-{arm.hidden}.safetensors"
+        return {"start_from": other_agents.write(own.start, changed, robot, path)}
+    return {}
+
+
+def settings_of(task: str, arm: Arm, agents: Mapping[str, Any]) -> BenchSettings:
+    """The bench of one arm, with the settings of `agents_of`."""
     return BenchSettings(
         task=task,
         rows=ROWS[task],
@@ -100,6 +135,7 @@ def settings_of(task: str, arm: Arm) -> BenchSettings:
         std=arm.std,
         actions=arm.actions,
         reset_optimiser=arm.optimiser == "per stage",
+        **agents,
     )
 
 
@@ -110,7 +146,8 @@ def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
     def tell(done: float, total: float, doing: str) -> None:
         print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
 
-    bench.run(settings_of(task, arm), out, tell, cache)
+    chosen = agents_of(task, arm, folder / "agents")
+    bench.run(settings_of(task, arm, chosen), out, tell, cache)
 
 
 def agents(task: str, folder: Path) -> pd.DataFrame:

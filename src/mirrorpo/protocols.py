@@ -139,6 +139,13 @@ def training(settings: Any) -> TrainSettings:
     return TrainSettings(**{name: getattr(settings, name) for name in names})
 
 
+def without_usual_start(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run records, without what its agents start from where that is as usual: so that a run
+    from before it could be chosen can be resumed."""
+    usual = {"start_from": None, "hidden": TrainSettings.hidden}
+    return {k: v for k, v in recorded.items() if k not in usual or v != usual[k]}
+
+
 @dataclass(frozen=True)
 class Training:
     """Settings of inner training, each the protocol's unless given; see `TrainSettings`.
@@ -155,6 +162,7 @@ class Training:
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
             commands.
+        hidden: units of each hidden layer of random networks.
     """
 
     protocol: str = "mirror"
@@ -166,6 +174,7 @@ class Training:
     single_stage: tuple[str, ...] | None = None
     time_steps: int | None = None
     std: str | None = None
+    hidden: tuple[int, ...] = TrainSettings.hidden
 
     def __post_init__(self) -> None:
         settle(self)

@@ -1,14 +1,17 @@
 """The design of the protocol study: each arm is a bench that can be run."""
 
+import numpy as np
 import pytest
 
+from benchmarks import other_agents
 from benchmarks import protocol_study as study
+from mirrorpo.agents import agent_files, sources
 
 
 @pytest.mark.parametrize("arm", study.ARMS, ids=lambda arm: arm.name)
 @pytest.mark.parametrize("task", study.STEPS)
 def test_every_arm_is_the_protocol_paper_with_its_own_levels(task, arm):
-    settings = study.settings_of(task, arm)
+    settings = study.settings_of(task, arm, {})
     assert (settings.protocol, settings.schedule, settings.std) == ("paper", arm.schedule, arm.std)
     assert (settings.actions, settings.training.learning_rate) == (arm.actions, arm.rate)
     assert settings.trials == (8 if arm.tuning == "trials" else None)
@@ -18,3 +21,28 @@ def test_every_arm_is_the_protocol_paper_with_its_own_levels(task, arm):
 def test_arms_have_names_of_their_own():
     names = [arm.name for arm in study.ARMS]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("task", ["tla", "hopper"])
+def test_a_wider_start_acts_as_the_shipped_one(task):
+    shipped, _ = agent_files.load(sources.SOURCES[task].worse)
+    wide = other_agents.wider(shipped, 256)
+    seen = np.random.default_rng(0).normal(size=(20, shipped.observation_size))
+    before, after = (np.asarray(policy.act(seen, None)) for policy in (shipped, wide))
+    np.testing.assert_allclose(after, before, atol=2e-6)
+    assert {256} == {
+        array.shape[1]
+        for name, array in agent_files.pack(wide).items()
+        if name.startswith("layers") and "kernel" in name
+    }
+    with pytest.raises(ValueError, match="64 units, more than 32"):
+        other_agents.wider(shipped, 32)
+
+
+def test_a_noisier_agent_has_the_mean_actions_of_the_shipped_one():
+    shipped, _ = agent_files.load("tla-target")
+    loud = other_agents.noisier(shipped, 0.5)
+    seen = np.random.default_rng(0).normal(size=(400, shipped.observation_size))
+    np.testing.assert_array_equal(loud.act(seen, None), shipped.act(seen, None))
+    std = np.exp(loud.moments(loud.normalise(seen))[1])
+    np.testing.assert_allclose(std, 0.5, rtol=1e-5)

@@ -1,9 +1,15 @@
 """Which source agents a task's preference data come from, and where its learners start."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirrorpo.agents import agent_files
+from mirrorpo.simulation.policy import Policy
+from mirrorpo.training_settings import TrainSettings
+
+RANDOM = "random"
+"""In place of an agent's name: learners start from random networks."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ def choose(
     better: str | Path | None = None,
     worse: str | Path | None = None,
     rows: int | None = None,
+    start: str | Path | None = None,
 ) -> Sources:
     """The sources of a task, with the user's choices in place of its own.
 
@@ -53,6 +60,7 @@ def choose(
         better: the better agent's name or file; None for the task's own.
         worse: the worse agent's name or file; None for the task's own.
         rows: number of pairs; None for the paper's number.
+        start: see `start_of`.
 
     Raises:
         ValueError: the task has no sources of its own, and the user named only some.
@@ -64,13 +72,45 @@ def choose(
                 f"Task {task!r} has no shipped source agents: name a better agent, a worse agent "
                 f"and a number of rows. Tasks with source agents: {', '.join(SOURCES)}."
             )
-        return Sources(_text(better), _text(worse), None, rows)
+        return Sources(_text(better), _text(worse), start_of(task, start), rows)
     return Sources(
         _text(better or own.better),
         _text(worse or own.worse),
-        own.start,
+        start_of(task, start),
         rows if rows is not None else own.rows,
     )
+
+
+def start_of(task: str, start: str | Path | None = None) -> str | None:
+    """The agent that learners start from; None for random networks.
+
+    Args:
+        task: name of the task.
+        start: the agent's name or file; "random" for random networks; None for the task's own.
+    """
+    if start is None:
+        return SOURCES[task].start if task in SOURCES else None
+    return None if str(start) == RANDOM else _text(start)
+
+
+def load_start(name: str | None, hidden: Sequence[int] = TrainSettings.hidden) -> Policy | None:
+    """The policy that learners start from; None for random networks.
+
+    Args:
+        name: as `start_of` gives it.
+        hidden: units of each hidden layer that random networks are to have.
+
+    Raises:
+        ValueError: no such agent, or other layers are wanted than an agent's own.
+    """
+    if name is None:
+        return None
+    if tuple(hidden) != TrainSettings.hidden:
+        raise ValueError(
+            f"hidden is of random networks, but agents start from {name} and keep its layers: "
+            "leave --hidden out, or pass --start-from random."
+        )
+    return agent_files.load(name)[0]
 
 
 def _text(name: str | Path) -> str:

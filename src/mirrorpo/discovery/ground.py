@@ -66,7 +66,7 @@ class Measured:
 
 def choose(settings: DiscoverySettings, task: str, rows: int | None) -> sources.Sources:
     """The sources of one of a search's tasks; without `rows`, with the paper's number of pairs."""
-    return sources.choose(task, settings.better, settings.worse, rows)
+    return sources.choose(task, settings.better, settings.worse, rows, settings.start_from)
 
 
 class SearchGround:
@@ -108,7 +108,7 @@ class SearchGround:
             )
             for number, count in rows.items()
         }
-        start = agent_files.load(own.start)[0] if own.start is not None else None
+        start = sources.load_start(own.start, settings.hidden)
         # Each generation and the validation come back to every variant.
         datasets = 2 * len(settings.variants)
         self._alone = Alone(Supply(self.task, pooled, start, datasets))

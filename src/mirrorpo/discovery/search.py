@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def discover(
     for task in settings.tasks:
         sums |= ground.choose(settings, task, settings.rows).checksums()
     state = out / STATE
-    runs.claim(out, asdict(settings), sums, "generations", state, kind="discover")
+    runs.claim(out, settings.recorded, sums, "generations", state, kind="discover")
     if (out / RESULT).is_file():
         found = artefact.load(out / RESULT)
         if artefact.generations(found) == settings.generations:
@@ -165,7 +165,7 @@ class _Search:
         chosen = np.random.default_rng(self.settings.seed).permutation(len(points))
         validations = self._validations()
         provenance = {
-            "settings": asdict(self.settings),
+            "settings": self.settings.recorded,
             "validation": validations,
             "winner": max(validations, key=lambda line: line["score"]),
             "source_agents": self.bench.source_agents,

@@ -1,7 +1,7 @@
 """What a discovery searches and how, typed and validated; light to import."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
 import tyro
 
@@ -106,6 +106,9 @@ class DiscoverySettings:
         backend: physics engine; default: the task's own.
         better: the better source agent; default: the task's own.
         worse: the worse source agent; default: the task's own.
+        start_from: an agent's name or file that every agent starts from, or "random" for random
+            networks; default: the task's own start.
+        hidden: units of each hidden layer of random networks.
         seed: the seed of the search.
         data_seed: the seed of trajectories and labels: each generation has labels of its own, and
             the validation has trajectories and labels that no generation sees.
@@ -156,6 +159,8 @@ class DiscoverySettings:
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
+    start_from: str | None = None
+    hidden: tuple[int, ...] = TrainSettings.hidden
     seed: int = 0
     data_seed: int = 0
 
@@ -221,9 +226,14 @@ class DiscoverySettings:
         _require(
             all(self.tasks) and len(set(self.tasks)) == len(self.tasks), "task", self.task, wanted
         )
-        for name in ("better", "worse", "backend"):
+        for name in ("better", "worse", "backend", "start_from"):
             value = getattr(self, name)
             _require(value is None or not several, name, value, "left out with several tasks")
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The settings as a search records them."""
+        return protocols.without_usual_start(asdict(self))
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -76,7 +75,7 @@ def discover(
     from mirrorpo.runtime import cache
 
     cache.check()
-    digits = files.digest(dataclasses.asdict(settings))[:8]
+    digits = files.digest(settings.recorded)[:8]
     folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digits}")
     with writing(folder) as path, executor.workplace(ray) as place:
         found = search.discover(settings, path, progress, place)

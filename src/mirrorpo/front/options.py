@@ -30,6 +30,7 @@ class TrainingOptions(TypedDict, total=False):
     single_stage: Names | None
     time_steps: int | None
     std: str | None
+    hidden: Sequence[int]
 
 
 class BenchOptions(TrainingOptions, total=False):
@@ -58,6 +59,7 @@ class BenchOptions(TrainingOptions, total=False):
     backend: str | None
     better: str | os.PathLike[str] | None
     worse: str | os.PathLike[str] | None
+    start_from: str | os.PathLike[str] | None
     model: str | os.PathLike[str] | None
     prompts: str | os.PathLike[str] | None
     reward: str | os.PathLike[str] | None
@@ -112,6 +114,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     backend: str | None
     better: str | os.PathLike[str] | None
     worse: str | os.PathLike[str] | None
+    start_from: str | os.PathLike[str] | None
     seed: int
     data_seed: int
 

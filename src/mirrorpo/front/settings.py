@@ -32,7 +32,8 @@ class TrainedAgents(_Checked):
     Attributes:
         seeds: number of agents.
         seed: the seed of the first agent; the others count on.
-        start_from: an agent's name or file to start from; by default the task's own start.
+        start_from: an agent's name or file to start from, or "random" for random networks; by
+            default the task's own start.
         episodes: evaluation episodes per agent.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.

@@ -48,7 +48,8 @@ def train(
             `TrainResult.save` keeps it.
         seeds: number of agents.
         seed: the seed of the first agent; the others count on.
-        start_from: an agent's name or file to start from; by default the task's own start.
+        start_from: an agent's name or file to start from, or "random" for random networks; by
+            default the task's own start.
         episodes: the number of episodes of the evaluation.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
             protocol's.

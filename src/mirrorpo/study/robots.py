@@ -118,8 +118,9 @@ class Simulated:
     @classmethod
     def load(cls, settings: BenchSettings, cache: Path | None) -> Simulated:
         task = tasks.load(settings.task, settings.backend)
-        own = sources.choose(settings.task, settings.better, settings.worse, settings.rows)
-        start = agent_files.load(own.start)[0] if own.start is not None else None
+        chosen = settings.better, settings.worse, settings.rows, settings.start_from
+        own = sources.choose(settings.task, *chosen)
+        start = sources.load_start(own.start, settings.hidden)
         return cls(task, own, start, cache, settings.allow_short)
 
     @property
@@ -148,6 +149,8 @@ class Simulated:
             policy, _ = agent_files.load_source(name, "--better and --worse")
             if isinstance(policy, Policy):
                 evaluation.check_sizes(policy, self.task)
+        if self.start is not None:
+            evaluation.check_sizes(self.start, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
         """Scored as the agents of a cell are, from the start states of the first of them, so that
@@ -199,6 +202,8 @@ class Recorded:
         task: where agents are scored; None for by held-out labels.
         split: the parts; None where agents are scored on a task.
         rows: pairs to train on; None for all of a part.
+        start_from: the agent that learners start from; None for random networks.
+        start: its policy.
     """
 
     path: Path
@@ -206,6 +211,8 @@ class Recorded:
     task: tasks.AnyTask | None
     split: holding.HeldOutSplit | None
     rows: int | None
+    start_from: str | None
+    start: Policy | None
 
     @classmethod
     def load(cls, settings: BenchSettings) -> Recorded:
@@ -214,7 +221,10 @@ class Recorded:
         named = settings.task if task_names.names_function(settings.task) else None
         task, _ = recorded.task_of(source, named)
         split = None if task is not None else holding.split(source, settings.data_seed)
-        return cls(path, source, task, split, settings.rows)
+        own = None if task is None else task.name
+        start_from = sources.start_of(own or "", settings.start_from)
+        start = sources.load_start(start_from, settings.hidden)
+        return cls(path, source, task, split, settings.rows, start_from, start)
 
     @property
     def scene(self) -> recorded.Scene:
@@ -222,11 +232,14 @@ class Recorded:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        return {"scored_by": RETURN if self.task else AGREEMENT}
+        start = {} if self.start_from is None else {"start": self.start_from}
+        return {"scored_by": RETURN if self.task else AGREEMENT, **start}
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        return {"data": files.checksum(self.path)}
+        data = {"data": files.checksum(self.path)}
+        name = self.start_from
+        return data if name is None else {**data, name: agent_files.source_checksum(name)}
 
     def check(self, settings: BenchSettings) -> None:
         named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
@@ -263,7 +276,8 @@ class Recorded:
 
     def supply(self, phase: str, draws: Sequence[int], report: Callable[[str], None]) -> Supply:
         source, pairs = self._part(phase)
-        return Supply(self.task, dict.fromkeys(draws, source), held_out=pairs)
+        found = dict.fromkeys(draws, source)
+        return Supply(self.task, found, self.start, held_out=pairs)
 
     def _part(self, phase: str) -> tuple[Source, PreferenceDataset | None]:
         if self.split is None:

@@ -13,6 +13,7 @@ from mirrorpo.training_settings import TrainSettings
 _ROBOTS_ONLY = (
     *("data", "epochs", "schedule", "reset_optimiser", "single_stage", "time_steps", "std"),
     *("curve_episodes", "actions", "allow_short", "backend", "better", "worse"),
+    *("start_from", "hidden"),
 )
 _TEXTS_ONLY = (
     *("model", "steps", "lora_r", "aggregation", "bf16", "test_prompts", "max_new_tokens"),
@@ -103,6 +104,9 @@ class BenchSettings:
         backend: physics engine; default: the task's own.
         better: the better source agent; default: the task's own.
         worse: the worse source agent; default: the task's own.
+        start_from: an agent's name or file that every agent starts from, or "random" for random
+            networks; default: the task's own start.
+        hidden: units of each hidden layer of random networks.
         model: a hub's name, a folder, ``smollm2`` (default), ``reviews-small``, which comes with
             the package and knows openings of reviews alone, or ``smoke``, which is random.
         prompts: for the task text, a file of prompts: texts, or conversations as messages,
@@ -157,6 +161,8 @@ class BenchSettings:
     backend: str | None = None
     better: str | None = None
     worse: str | None = None
+    start_from: str | None = None
+    hidden: tuple[int, ...] = TrainSettings.hidden
     model: str | None = None
     prompts: str | None = None
     reward: str | None = None
@@ -267,9 +273,9 @@ class BenchSettings:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """The settings as a run records them: how it tunes by trials, on several draws, and the
-        data's file, only where it has them, so that a run from before there were any can be
-        resumed."""
+        """The settings as a run records them: how it tunes by trials, on several draws, the data's
+        file, and what agents start from, only where they are given, so that a run from before
+        there were any can be resumed."""
         values = asdict(self)
         for name in _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY:
             del values[name]
@@ -285,7 +291,7 @@ class BenchSettings:
             del values["finalists"]
         if self.data is None:
             values.pop("data", None)  # of texts it is gone already
-        return values
+        return protocols.without_usual_start(values)
 
     @property
     def searched(self) -> list[int]:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.agents import agent_files, sources
+from mirrorpo.agents import sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.execution.batch import Order, Supply, Worker
@@ -86,9 +86,8 @@ def run(
     task, held_out = _task_or_pairs(source, path, named)
     scene = recorded.scene_on(source.card, path)
     trained_on = source if held_out is None else held_out.source
-    own = sources.SOURCES.get(scene.name) if task else None
-    start_name = start_from or (own.start if own else None)
-    start = agent_files.load(start_name)[0] if start_name else None
+    start_name = sources.start_of(scene.name if task else "", start_from)
+    start = sources.load_start(start_name, settings.hidden)
     runs.claim(
         out,
         {
