@@ -27,6 +27,7 @@ ROBOTS = {
         "leaderboard-hopper-mixed",
         "leaderboard-hopper-base",
         "leaderboard-hopper-half",
+        "leaderboard-hopper-second-mixture",
         "discovered-gated-hopper",
         "discovered-hopper",
         "judged-hopper",
@@ -38,6 +39,7 @@ ROBOTS = {
         "leaderboard-tla-base",
         "leaderboard-tla-less-noise",
         "leaderboard-tla-half",
+        "leaderboard-tla-second-mixture",
         "discovered-gated-tla",
     ),
     "Walker2d": (
@@ -45,6 +47,7 @@ ROBOTS = {
         "leaderboard-walker2d-mixed",
         "leaderboard-walker2d-base",
         "leaderboard-walker2d-half",
+        "leaderboard-walker2d-second-mixture",
     ),
 }
 """Published runs of each robot: the same data and protocol. Of several results of a cell the first

@@ -22,6 +22,7 @@ BENCHES = (
     "leaderboard-hopper-mixed",
     "leaderboard-hopper-base",
     "leaderboard-hopper-half",
+    "leaderboard-hopper-second-mixture",
     "discovered-hopper",
     "hopper-delta",
     "leaderboard-tla-noisy",
@@ -29,10 +30,12 @@ BENCHES = (
     "leaderboard-tla-base",
     "leaderboard-tla-less-noise",
     "leaderboard-tla-half",
+    "leaderboard-tla-second-mixture",
     "leaderboard-walker2d-noisy",
     "leaderboard-walker2d-mixed",
     "leaderboard-walker2d-base",
     "leaderboard-walker2d-half",
+    "leaderboard-walker2d-second-mixture",
 )
 """Runs that are, of one task, of the same data and budget: they can stand beside each other. How
 many agents are behind a number, the standard error tells."""

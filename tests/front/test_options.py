@@ -58,6 +58,8 @@ def kinds(hint):
     parts = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     found = set()
     for part in parts:
+        if part is Ellipsis:  # as many as there are
+            continue
         if typing.get_origin(part) is tuple or typing.get_origin(part) is collections.abc.Sequence:
             found.add("names")
         elif typing.get_origin(part) is os.PathLike or part is Path:
