@@ -17,7 +17,9 @@ LARGEST_STD = 1000.0
 
 
 def check_hidden(name: str, units: Sequence[int]) -> None:
-    """Raise ValueError for hidden layers of which one has no unit; `name` is the setting's."""
+    """Raise ValueError for no hidden layers, or one without units; `name` is the setting's."""
+    if not units:
+        raise ValueError(f"{name}: a policy has at least 1 hidden layer.")
     if any(size < 1 for size in units):
         raise ValueError(f"{name}: each layer has at least 1 unit, not {min(units)}.")
 

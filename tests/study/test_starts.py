@@ -8,6 +8,7 @@ import pytest
 
 import mirrorpo as mpo
 from mirrorpo.agents import agent_files, sources
+from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
@@ -75,8 +76,13 @@ def test_layers_are_refused_where_an_agent_brings_its_own(two_agents, tmp_path):
         bench.run(tiny(two_agents, start_from=str(two_agents[0]), hidden=(8,)), tmp_path / "run")
     with pytest.raises(ValueError, match="--start-from random"):
         bench.run(BenchSettings(task="tla", hidden=(256, 256)), tmp_path / "tla")
+    with pytest.raises(ValueError, match="--start-from random"):
+        search.discover(DiscoverySettings(task="tla", hidden=(256, 256)), tmp_path / "found")
+    assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="at least 1 unit"):
         tiny(two_agents, hidden=(8, 0))
+    with pytest.raises(ValueError, match="at least 1 hidden layer"):
+        tiny(two_agents, hidden=())
 
 
 def test_a_start_of_another_robot_is_refused(two_agents, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from mirrorpo import files, json_lines, runs, typed, versions
+from mirrorpo.agents import sources
 from mirrorpo.discovery import artefact, ground, search_log, space, strategy
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.fitness import Bench, Score
@@ -82,7 +83,9 @@ def discover(
         learner.stage_epochs(start, training.epochs, training.single_stage)
     sums: dict[str, str] = {}
     for task in settings.tasks:
-        sums |= ground.choose(settings, task, settings.rows).checksums()
+        own = ground.choose(settings, task, settings.rows)
+        sources.load_start(own.start, settings.hidden)  # that it can be
+        sums |= own.checksums()
     state = out / STATE
     runs.claim(out, settings.recorded, sums, "generations", state, kind="discover")
     if (out / RESULT).is_file():
