@@ -89,6 +89,7 @@ ARMS = (
     Arm(steps="all"),
     Arm(noise=0.5),
     Arm(hidden=256),
+    Arm(schedule="linear-overall", hidden=256),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
