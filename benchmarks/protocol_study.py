@@ -1,15 +1,17 @@
 """Which choices of a protocol decide the order of losses: one bench per arm of a design.
 
-    python -m benchmarks.protocol_study run tla runs/protocol-study [--arm 0]
+    python -m benchmarks.protocol_study run tla runs/protocol-study [--arm 0] [--held-out]
     python -m benchmarks.protocol_study show tla results/protocol-study
 
-`run` measures the losses under every arm and resumes after a kill. `show` prints, per column, each
-arm's order beside the paper's, and the effect of each factor with its interval over agents. It
-writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png, unless the runs are published.
+`run` measures the losses under every arm and resumes after a kill; with `--held-out` on the columns
+that no protocol is chosen on, in a run of its own, which benchmarks/reproduction.py reads. `show`
+prints, per column, each arm's order beside the paper's, and the effect of each factor with its
+interval over agents. It writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png, unless
+the runs are published.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,10 @@ LOSSES = ("sft", "kto", "rdpo", "dpo", "simpo", "lpo", "cpo[sft_weight=1]", "sli
 """The losses whose returns differ most in the paper's Table 1."""
 
 COLUMNS = ("base", "noisy:0.3")
-"""The columns on which a protocol is chosen; the others are kept to test it."""
+"""The columns on which a protocol is chosen."""
+
+HELD_OUT = ("mixed-quality", "noisy:0.1", "noisy:0.2")
+"""Those that are kept to test it."""
 
 STEPS = {"tla": 128, "hopper": 64}
 """Time steps sampled from each trajectory, except in the arm with all 1000, which costs several
@@ -115,12 +120,14 @@ def agents_of(task: str, arm: Arm, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def settings_of(task: str, arm: Arm, agents: Mapping[str, Any]) -> BenchSettings:
-    """The bench of one arm, with the settings of `agents_of`."""
+def settings_of(
+    task: str, arm: Arm, agents: Mapping[str, Any], columns: Sequence[str] = COLUMNS
+) -> BenchSettings:
+    """The bench of one arm on some columns, with the settings of `agents_of`."""
     return BenchSettings(
         task=task,
         rows=ROWS[task],
-        variants=COLUMNS,
+        variants=tuple(columns),
         algorithms=LOSSES,
         protocol="paper",
         seeds=3,
@@ -140,15 +147,16 @@ def settings_of(task: str, arm: Arm, agents: Mapping[str, Any]) -> BenchSettings
     )
 
 
-def measure(task: str, arm: Arm, folder: Path, cache: Path | None) -> None:
+def measure(task: str, arm: Arm, folder: Path, cache: Path | None, held_out: bool) -> None:
     """Run one arm's bench, or what is left of it."""
-    out = folder / f"{task}-{arm.name}".replace(" ", "-")
+    out = folder / f"{task}-{arm.name}{'-held-out' * held_out}".replace(" ", "-")
 
     def tell(done: float, total: float, doing: str) -> None:
         print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
 
     chosen = agents_of(task, arm, folder / "agents")
-    bench.run(settings_of(task, arm, chosen), out, tell, cache)
+    columns = HELD_OUT if held_out else COLUMNS
+    bench.run(settings_of(task, arm, chosen, columns), out, tell, cache)
 
 
 def agents(task: str, folder: Path) -> pd.DataFrame:
@@ -197,13 +205,14 @@ def main() -> None:
     parser.add_argument("task", choices=sorted(STEPS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arm", type=int, help="number of one arm, from 0; all by default")
+    parser.add_argument("--held-out", action="store_true", help="the columns to test on")
     parser.add_argument("--cache", type=Path)
     given = parser.parse_args()
     if given.action == "run":
         use_all_cores()
         keep_compiled_programs()
         for arm in ARMS if given.arm is None else ARMS[given.arm : given.arm + 1]:
-            measure(given.task, arm, given.folder, given.cache)
+            measure(given.task, arm, given.folder, given.cache, given.held_out)
         return
     try:
         show(given.task, given.folder)

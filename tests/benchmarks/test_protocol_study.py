@@ -6,6 +6,7 @@ import pytest
 from benchmarks import other_agents
 from benchmarks import protocol_study as study
 from mirrorpo.agents import agent_files, sources
+from mirrorpo.reporting import paper
 
 
 @pytest.mark.parametrize("arm", study.ARMS, ids=lambda arm: arm.name)
@@ -16,6 +17,13 @@ def test_every_arm_is_the_protocol_paper_with_its_own_levels(task, arm):
     assert (settings.actions, settings.training.learning_rate) == (arm.actions, arm.rate)
     assert settings.trials == (8 if arm.tuning == "trials" else None)
     assert settings.training.single_stage == ("kto",)
+
+
+def test_no_column_is_both_chosen_and_tested_on():
+    assert not set(study.COLUMNS) & set(study.HELD_OUT)
+    assert {*study.COLUMNS, *study.HELD_OUT} == set(paper.RESULTS["tla"].scores)
+    held = study.settings_of("tla", study.ARMS[0], {}, study.HELD_OUT)
+    assert held.variants == study.HELD_OUT
 
 
 def test_arms_have_names_of_their_own():
