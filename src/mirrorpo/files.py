@@ -10,6 +10,8 @@ import re
 import secrets
 import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +24,10 @@ _LONGEST_NAME = 150
 
 WITH_CARD = ".safetensors"
 """How the names of files end that have a card beside them, of the same name with .json."""
+
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+"""What reading a damaged zip archive raises: a RuntimeError where it seems to be encrypted,
+or to want what Python does not know."""
 
 PART = ".part"
 """How the names of what is being written end."""

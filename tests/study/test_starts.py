@@ -88,6 +88,14 @@ def test_layers_are_refused_where_an_agent_brings_its_own(two_agents, tmp_path):
 def test_a_start_of_another_robot_is_refused(two_agents, tmp_path):
     with pytest.raises(ValueError, match="observations"):
         bench.run(tiny(two_agents, start_from="hopper-expert"), tmp_path / "run")
+    file = tmp_path / "pool.safetensors"
+    mpo.generate(point_task.NAME, out=file, rows=8, better=two_agents[0], worse=two_agents[1])
+    with pytest.raises(ValueError, match="for 11 observations and 3 actions"):
+        bench.run(
+            BenchSettings(data=str(file), task=point_task.NAME, start_from="hopper-expert"),
+            tmp_path / "run",
+        )
+    assert not (tmp_path / "run").exists()
 
 
 def test_random_is_no_agents_name():

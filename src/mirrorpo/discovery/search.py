@@ -84,7 +84,7 @@ def discover(
     sums: dict[str, str] = {}
     for task in settings.tasks:
         own = ground.choose(settings, task, settings.rows)
-        sources.load_start(own.start, settings.hidden)  # that it can be
+        sources.load_start(own.start, settings.hidden)  # raises where it cannot
         sums |= own.checksums()
     state = out / STATE
     runs.claim(out, settings.recorded, sums, "generations", state, kind="discover")

@@ -251,6 +251,8 @@ class Recorded:
             raise ValueError(
                 f"curve_episodes needs a task to act on, but {recorded.task_of(self.source)[1]}."
             )
+        if self.start is not None:
+            learner.check_start(self.start, self.source)
         for text in settings.variants:
             views.check(self.source, text)
         parts = [self._part(phase)[0] for phase in ("search", "final")]

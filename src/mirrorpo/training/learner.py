@@ -16,7 +16,7 @@ import numpy as np
 from mirrorpo import near_names, objectives
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import validation
-from mirrorpo.preferences.data import PreferenceDataset
+from mirrorpo.preferences.data import Pool, PreferenceDataset
 from mirrorpo.runtime.devices import gathered, replicate
 from mirrorpo.runtime.pytrees import stack
 from mirrorpo.seeds import check_derived
@@ -63,6 +63,19 @@ class PreparedData:
         return self.data._replace(ease=replicate(preference_model.ease(self.dataset)))
 
 
+def check_start(start: Policy, data: Pool | PreferenceDataset) -> None:
+    """Raise ValueError where a policy is of another robot than trajectories."""
+    held = data.trajectories
+    sizes = int(held.observations.shape[-1]), int(held.actions.shape[-1])
+    if sizes != (start.observation_size, start.action_size):
+        raise ValueError(
+            f"The start policy is for {start.observation_size} observations and "
+            f"{start.action_size} actions; the dataset has {sizes[0]} and {sizes[1]}."
+        )
+    if start.choices != data.card.get("choices"):
+        raise ValueError("The start policy and the dataset have different kinds of actions.")
+
+
 def prepare(
     dataset: PreferenceDataset, settings: TrainSettings | None = None, start: Policy | None = None
 ) -> PreparedData:
@@ -75,17 +88,8 @@ def prepare(
         raise ValueError(
             f"The dataset has {dataset.rows} rows, fewer than a minibatch of {settings.minibatch}."
         )
-    if start is not None and (
-        start.observation_size != dataset.observation_size
-        or start.action_size != dataset.action_size
-    ):
-        raise ValueError(
-            f"The start policy is for {start.observation_size} observations and "
-            f"{start.action_size} actions; the dataset has {dataset.observation_size} and "
-            f"{dataset.action_size}."
-        )
-    if start is not None and start.choices != dataset.choices:
-        raise ValueError("The start policy and the dataset have different kinds of actions.")
+    if start is not None:
+        check_start(start, dataset)
     validation.check_choices(dataset.trajectories.actions, dataset.choices)
     compact = dataset.compact()
     template = start

@@ -157,7 +157,7 @@ def _fault_of_zip(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as packed:
             broken = packed.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError):
+    except files.BROKEN_ZIP:
         return "is cut, or is no file of PyTorch's"
     return None if broken is None else "does not match its checksum"
 

@@ -2,16 +2,16 @@
 
 import contextlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mirrorpo import files
 from mirrorpo.preferences.own.columns import ByteBudget, Columns
 
-_BROKEN = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TypeError)
+_BROKEN = (*files.BROKEN_ZIP, ValueError, TypeError)
 _ENDING = ".npy"
 
 
@@ -24,7 +24,7 @@ def opened(path: Path) -> Iterator[Columns]:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         raise ValueError(f"{path} cannot be read as a NumPy archive: {error}.") from None
     budget = ByteBudget(str(path))
     with archive:
