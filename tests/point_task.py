@@ -4,6 +4,7 @@ A process that imports this file has the task.
 """
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -66,6 +67,20 @@ def write_agents(folder: Path, push: float = 0.0) -> tuple[Path, Path]:
         save(folder / name, policy, AgentCard(name, NAME, "positional", 0.0, 1.0, 100, 0, 60, seed))
         paths.append(folder / f"{name}.safetensors")
     return paths[0], paths[1]
+
+
+def bench(two_agents: tuple[Path, Path]) -> dict[str, Any]:
+    """Settings of a small bench on this task and one draw of two agents' data."""
+    return {
+        "task": NAME,
+        "rows": 8,
+        "time_steps": 8,
+        "better": str(two_agents[0]),
+        "worse": str(two_agents[1]),
+        # Random agents fall at once.
+        "allow_short": True,
+        "data_draws": 1,
+    }
 
 
 def stand_in_for_hopper(monkeypatch, folder: Path) -> None:

@@ -37,25 +37,17 @@ def cache(tmp_path_factory):
 
 def tiny(two_agents, **changes):
     settings = {
-        "task": point_task.NAME,
         "variants": ("base", "noisy:0.3"),
         "algorithms": ("sft", "cpo[sft_weight=1]"),
         "seeds": 3,
         "search": True,
         "search_seeds": 1,
         "tune_by": "grid",
-        "rows": 8,
         "epochs": 2,
-        "time_steps": 8,
         "episodes": 4,
         "search_episodes": 2,
-        "better": str(two_agents[0]),
-        "worse": str(two_agents[1]),
-        # Random agents fall at once.
-        "allow_short": True,
-        "data_draws": 1,
     }
-    return BenchSettings(**{**settings, **changes})
+    return BenchSettings(**{**point_task.bench(two_agents), **settings, **changes})
 
 
 def scores(log):

@@ -21,22 +21,10 @@ def two_agents(tmp_path_factory):
 
 
 def tiny(two_agents, **changes):
-    settings = {
-        "task": point_task.NAME,
-        "variants": ("base",),
-        "algorithms": ("sft",),
-        "seeds": 1,
-        "rows": 8,
-        "epochs": 1,
-        "learning_rate": 1e-12,
-        "time_steps": 8,
-        "episodes": 2,
-        "better": str(two_agents[0]),
-        "worse": str(two_agents[1]),
-        "allow_short": True,
-        "data_draws": 1,
-    }
-    return BenchSettings(**{**settings, **changes})
+    """One agent that hardly moves from its start."""
+    settings = {"variants": ("base",), "algorithms": ("sft",), "seeds": 1, "epochs": 1}
+    settings |= {"learning_rate": 1e-12, "episodes": 2}
+    return BenchSettings(**{**point_task.bench(two_agents), **settings, **changes})
 
 
 def kept(settings, out):

@@ -81,15 +81,16 @@ def choose(
     )
 
 
-def start_of(task: str, start: str | Path | None = None) -> str | None:
+def start_of(task: str | None, start: str | Path | None = None) -> str | None:
     """The agent that learners start from; None for random networks.
 
     Args:
-        task: name of the task.
+        task: name of the task; None for none of MirrorPO's.
         start: the agent's name or file; "random" for random networks; None for the task's own.
     """
     if start is None:
-        return SOURCES[task].start if task in SOURCES else None
+        own = SOURCES.get(task) if task is not None else None
+        return own.start if own is not None else None
     return None if str(start) == RANDOM else _text(start)
 
 

@@ -222,7 +222,7 @@ class Recorded:
         task, _ = recorded.task_of(source, named)
         split = None if task is not None else holding.split(source, settings.data_seed)
         own = None if task is None else task.name
-        start_from = sources.start_of(own or "", settings.start_from)
+        start_from = sources.start_of(own, settings.start_from)
         start = sources.load_start(start_from, settings.hidden)
         return cls(path, source, task, split, settings.rows, start_from, start)
 

@@ -86,7 +86,7 @@ def run(
     task, held_out = _task_or_pairs(source, path, named)
     scene = recorded.scene_on(source.card, path)
     trained_on = source if held_out is None else held_out.source
-    start_name = sources.start_of(scene.name if task else "", start_from)
+    start_name = sources.start_of(scene.name if task else None, start_from)
     start = sources.load_start(start_name, settings.hidden)
     runs.claim(
         out,

@@ -5,6 +5,9 @@ import zipfile
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
 from mirrorpo import files
 from mirrorpo.language.training import checkpoints
 from mirrorpo.preferences.own import archives
