@@ -1,4 +1,4 @@
-"""Source agents and starts like the shipped ones but for one thing: their noise, or their width."""
+"""Source agents like the shipped ones but for their noise."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,33 +18,6 @@ def noisier(policy: Policy, std: float) -> Policy:
     arrays = agent_files.pack(policy)
     raw = np.log(std / LEAST_STD - 1.0)
     arrays["raw_std"] = np.full_like(arrays["raw_std"], raw)
-    return agent_files.unpack(arrays, policy.mean_limit)
-
-
-def wider(policy: Policy, units: int, seed: int = 0) -> Policy:
-    """The policy with `units` in each hidden layer, which acts as before: the added units read what
-    they like and nobody reads them yet, except for one another.
-
-    Raises:
-        ValueError: a layer has more units already.
-    """
-    arrays = agent_files.pack(policy)
-    random = np.random.default_rng(seed)
-    layers = sorted(name for name in arrays if name.startswith("layers_") and "kernel" in name)
-    inputs = arrays["observation_mean"].size
-    for name in layers:
-        old = arrays[name]
-        if units < old.shape[1]:
-            raise ValueError(f"{name} has {old.shape[1]} units, more than {units}.")
-        new = random.normal(0, np.sqrt(2 / inputs), (inputs, units))
-        new[:, : old.shape[1]] = 0
-        new[: old.shape[0], : old.shape[1]] = old
-        arrays[name] = new.astype(np.float32)
-        bias = name.replace("kernel", "bias")
-        arrays[bias] = np.pad(arrays[bias], (0, units - old.shape[1]))
-        inputs = units
-    last = arrays["mean.kernel"]
-    arrays["mean.kernel"] = np.pad(last, ((0, units - last.shape[0]), (0, 0)))
     return agent_files.unpack(arrays, policy.mean_limit)
 
 

@@ -100,24 +100,18 @@ ARMS = (
 
 
 def agents_of(task: str, arm: Arm, folder: Path) -> dict[str, Any]:
-    """Settings that name an arm's source agents and start; those that are not shipped are written
-    to `folder`, in files of their own."""
+    """Settings that name an arm's source agents and start where they are not the shipped ones;
+    they are written to `folder`, in files of their own."""
+    if arm.noise == Arm.noise:
+        return {}
     own, robot = sources.SOURCES[task], tasks.load(task)
-    if arm.noise != Arm.noise:
-        found = {}
-        for role, name in (("better", own.better), ("worse", own.worse), ("start_from", own.start)):
-            if name is not None:
-                changed = other_agents.noisier(agent_files.load(name)[0], arm.noise)
-                path = folder / f"{name}-noise-{arm.noise}.safetensors"
-                found[role] = other_agents.write(name, changed, robot, path)
-        return found
-    if arm.hidden != Arm.hidden:
-        if own.start is None:
-            return {"hidden": (arm.hidden, arm.hidden)}
-        changed = other_agents.wider(agent_files.load(own.start)[0], arm.hidden)
-        path = folder / f"{own.start}-hidden-{arm.hidden}.safetensors"
-        return {"start_from": other_agents.write(own.start, changed, robot, path)}
-    return {}
+    found = {}
+    for role, name in (("better", own.better), ("worse", own.worse), ("start_from", own.start)):
+        if name is not None:
+            changed = other_agents.noisier(agent_files.load(name)[0], arm.noise)
+            path = folder / f"{name}-noise-{arm.noise}.safetensors"
+            found[role] = other_agents.write(name, changed, robot, path)
+    return found
 
 
 def settings_of(
@@ -143,6 +137,7 @@ def settings_of(
         std=arm.std,
         actions=arm.actions,
         reset_optimiser=arm.optimiser == "per stage",
+        hidden=(arm.hidden, arm.hidden),
         **agents,
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import other_agents
 from benchmarks import protocol_study as study
-from mirrorpo.agents import agent_files, sources
+from mirrorpo.agents import agent_files
 from mirrorpo.reporting import paper
 
 
@@ -29,22 +29,6 @@ def test_no_column_is_both_chosen_and_tested_on():
 def test_arms_have_names_of_their_own():
     names = [arm.name for arm in study.ARMS]
     assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize("task", ["tla", "hopper"])
-def test_a_wider_start_acts_as_the_shipped_one(task):
-    shipped, _ = agent_files.load(sources.SOURCES[task].worse)
-    wide = other_agents.wider(shipped, 256)
-    seen = np.random.default_rng(0).normal(size=(20, shipped.observation_size))
-    before, after = (np.asarray(policy.act(seen, None)) for policy in (shipped, wide))
-    np.testing.assert_allclose(after, before, atol=2e-6)
-    assert {256} == {
-        array.shape[1]
-        for name, array in agent_files.pack(wide).items()
-        if name.startswith("layers") and "kernel" in name
-    }
-    with pytest.raises(ValueError, match="64 units, more than 32"):
-        other_agents.wider(shipped, 32)
 
 
 def test_a_noisier_agent_has_the_mean_actions_of_the_shipped_one():

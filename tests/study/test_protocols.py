@@ -19,6 +19,13 @@ def test_the_papers_protocol_is_table_7_with_a_constant_rate_and_no_sft_stage_fo
     assert settings.searched == [settings.draw_of(0)]
 
 
+def test_the_nearest_protocol_is_the_papers_but_for_three_choices_that_it_leaves_open():
+    paper, nearest = protocols.PROTOCOLS["paper"], protocols.PROTOCOLS["paper-nearest"]
+    assert {k for k in paper if paper[k] != nearest[k]} == {"schedule", "single_stage", "hidden"}
+    assert BenchSettings(protocol="paper-nearest").training.hidden == (256, 256)
+    assert BenchSettings(protocol="paper-nearest", hidden=(9,)).training.hidden == (9,)
+
+
 def test_what_is_given_wins_over_the_protocol():
     settings = BenchSettings(protocol="paper", schedule="cosine", seeds=3, single_stage=())
     assert settings.training.schedule == "cosine"

@@ -8,8 +8,10 @@ import pytest
 
 import mirrorpo as mpo
 from mirrorpo.agents import agent_files, sources
+from mirrorpo.agents.widening import widened
 from mirrorpo.discovery import search
 from mirrorpo.discovery.settings import DiscoverySettings
+from mirrorpo.simulation.policy import new_policy
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
 from tests import point_task
@@ -59,14 +61,47 @@ def test_a_file_of_data_and_its_task_start_from_the_same_agent(two_agents, tmp_p
     assert start in (tmp_path / "run" / "config.json").read_text()
 
 
-def test_layers_are_refused_where_an_agent_brings_its_own(two_agents, tmp_path):
+@pytest.mark.parametrize("name", ["ant-original", "hopper-bad"])
+def test_a_widened_agent_acts_as_before(name):
+    shipped, _ = agent_files.load(name)
+    wide = widened(shipped, (256, 100))
+    assert wide.hidden == (256, 100)
+    seen = np.random.default_rng(0).normal(size=(20, shipped.observation_size))
+    np.testing.assert_allclose(wide.act(seen, None), shipped.act(seen, None), atol=2e-6)
+    assert widened(shipped, shipped.hidden).hidden == shipped.hidden
+
+
+def test_a_widened_chooser_of_discrete_actions_acts_as_before():
+    narrow = new_policy(jax.random.key(0), 1, np.zeros(4), np.ones(4), (6, 5), choices=3)
+    wide = widened(narrow, (9, 8))
+    seen = np.random.default_rng(0).normal(size=(20, 4))
+    before, after = (p.log_prob(p.parameters, seen, np.ones((20, 1), int)) for p in (narrow, wide))
+    np.testing.assert_allclose(after, before, rtol=1e-5)
+
+
+def test_every_weight_of_a_widened_agent_is_trained(two_agents, tmp_path):
+    start, ended = (
+        kept(tiny(two_agents, start_from=str(two_agents[0]), hidden=(20,), **more), tmp_path / k)
+        for k, more in (("start", {}), ("ended", {"epochs": 4, "learning_rate": 1e-3}))
+    )
+    assert ended.hidden == (20,)
+    for before, after in zip(
+        *map(jax.tree.leaves, (start.parameters, ended.parameters)), strict=True
+    ):
+        assert np.all(np.abs(np.asarray(after) - np.asarray(before)) > 1e-7)
+
+
+def test_an_agent_is_not_narrowed(two_agents, tmp_path):
     with pytest.raises(ValueError, match="--start-from random"):
-        bench.run(tiny(two_agents, start_from=str(two_agents[0]), hidden=(8,)), tmp_path / "run")
-    with pytest.raises(ValueError, match="--start-from random"):
-        bench.run(BenchSettings(task="tla", hidden=(256, 256)), tmp_path / "tla")
-    with pytest.raises(ValueError, match="--start-from random"):
-        search.discover(DiscoverySettings(task="tla", hidden=(256, 256)), tmp_path / "found")
+        bench.run(tiny(two_agents, start_from=str(two_agents[0]), hidden=(6,)), tmp_path / "run")
+    with pytest.raises(ValueError, match="layers of 64 x 64 units can only be widened: 256 x 32"):
+        bench.run(BenchSettings(task="tla", hidden=(256, 32)), tmp_path / "tla")
+    with pytest.raises(ValueError, match="Agents start from ant-original"):
+        search.discover(DiscoverySettings(task="tla", hidden=(256,)), tmp_path / "found")
     assert not list(tmp_path.iterdir())
+
+
+def test_layers_have_units(two_agents):
     with pytest.raises(ValueError, match="at least 1 unit"):
         tiny(two_agents, hidden=(8, 0))
     with pytest.raises(ValueError, match="at least 1 hidden layer"):

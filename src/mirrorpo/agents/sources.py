@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirrorpo.agents import agent_files
+from mirrorpo.agents.widening import widened
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.training_settings import TrainSettings
 
@@ -94,24 +95,29 @@ def start_of(task: str | None, start: str | Path | None = None) -> str | None:
     return None if str(start) == RANDOM else _text(start)
 
 
-def load_start(name: str | None, hidden: Sequence[int] = TrainSettings.hidden) -> Policy | None:
+def load_start(name: str | None, hidden: Sequence[int] | None = None) -> Policy | None:
     """The policy that learners start from; None for random networks.
 
     Args:
         name: as `start_of` gives it.
-        hidden: units of each hidden layer that random networks are to have.
+        hidden: units of each hidden layer. An agent keeps its own where they are the usual ones,
+            or None, and is widened to others: it acts as before.
 
     Raises:
-        ValueError: no such agent, or other layers are wanted than an agent's own.
+        ValueError: no such agent, or one that has other or larger layers.
     """
     if name is None:
         return None
-    if tuple(hidden) != TrainSettings.hidden:
+    policy = agent_files.load(name)[0]
+    if hidden is None or tuple(hidden) == TrainSettings.hidden:
+        return policy
+    try:
+        return widened(policy, hidden)
+    except ValueError as error:
         raise ValueError(
-            f"hidden is of random networks, but agents start from {name} and keep its layers: "
-            "leave --hidden out, or pass --start-from random."
-        )
-    return agent_files.load(name)[0]
+            f"Agents start from {name}. {error} Give it more units with --hidden, leave that out, "
+            "or pass --start-from random."
+        ) from None
 
 
 def _text(name: str | Path) -> str:

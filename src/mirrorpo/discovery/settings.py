@@ -77,8 +77,8 @@ class DiscoverySettings:
         step_size: Adam's learning rate (open-es).
         shared_seed: train all agents of a generation with one seed; else each antithetic pair
             has its own. Start states and action noise are always the generation's.
-        protocol: "mirror" or "paper": gives each setting of inner training that is None, see
-            `mirrorpo.protocols`.
+        protocol: "mirror", "paper" or "paper-nearest": gives each setting of inner training that is
+            None, see `mirrorpo.protocols`.
         rows: pairs that the fitness trains on; None for the paper's number.
         epochs: passes over these pairs, all stages together.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
@@ -108,7 +108,8 @@ class DiscoverySettings:
         worse: the worse source agent; default: the task's own.
         start_from: an agent's name or file that every agent starts from, or "random" for random
             networks; default: the task's own start.
-        hidden: units of each hidden layer of random networks.
+        hidden: units of each hidden layer; an agent that learners start from is widened to them.
+            None for the protocol's.
         seed: the seed of the search.
         data_seed: the seed of trajectories and labels: each generation has labels of its own, and
             the validation has trajectories and labels that no generation sees.
@@ -160,7 +161,7 @@ class DiscoverySettings:
     better: str | None = None
     worse: str | None = None
     start_from: str | None = None
-    hidden: tuple[int, ...] = TrainSettings.hidden
+    hidden: tuple[int, ...] | None = None
     seed: int = 0
     data_seed: int = 0
 

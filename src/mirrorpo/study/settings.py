@@ -53,9 +53,10 @@ class BenchSettings:
             in place of simulated data; None to simulate. It is one draw of the data.
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
-        protocol: "mirror" or "paper", the bundle of all settings that are not given; for texts
-            "mirror"; "small", for the package's own small model, all openings of reviews and
-            seconds per agent; or "smoke", a tiny random model to see that a set-up works.
+        protocol: "mirror", "paper" or "paper-nearest", the bundle of all settings that are not
+            given; for texts "mirror"; "small", for the package's own small model, all openings of
+            reviews and seconds per agent; or "smoke", a tiny random model to see that a set-up
+            works.
         seeds: number of trained agents per table cell; None for the protocol's: 24 of "mirror", 25
             of "paper", for texts 8.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
@@ -106,7 +107,8 @@ class BenchSettings:
         worse: the worse source agent; default: the task's own.
         start_from: an agent's name or file that every agent starts from, or "random" for random
             networks; default: the task's own start.
-        hidden: units of each hidden layer of random networks.
+        hidden: units of each hidden layer; an agent that learners start from is widened to them.
+            None for the protocol's.
         model: a hub's name, a folder, ``smollm2`` (default), ``reviews-small``, which comes with
             the package and knows openings of reviews alone, or ``smoke``, which is random.
         prompts: for the task text, a file of prompts: texts, or conversations as messages,
@@ -162,7 +164,7 @@ class BenchSettings:
     better: str | None = None
     worse: str | None = None
     start_from: str | None = None
-    hidden: tuple[int, ...] = TrainSettings.hidden
+    hidden: tuple[int, ...] | None = None
     model: str | None = None
     prompts: str | None = None
     reward: str | None = None
