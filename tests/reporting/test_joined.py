@@ -35,7 +35,13 @@ def test_losses_and_columns_of_runs_that_are_trained_alike_are_one_table(tmp_pat
 
 @pytest.mark.parametrize(
     "other",
-    [{"learning_rate": 0.001}, {"protocol": "paper"}, {"actions": "sampled"}, {"time_steps": 9}],
+    [
+        {"learning_rate": 0.001},
+        {"protocol": "paper"},
+        {"actions": "sampled"},
+        {"time_steps": 9},
+        {"hidden": [8]},
+    ],
 )
 def test_runs_that_are_trained_or_scored_otherwise_stay_apart(tmp_path, other):
     base = {"protocol": "mirror", "learning_rate": 0.003, "actions": "mean"}

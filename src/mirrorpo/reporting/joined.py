@@ -23,7 +23,7 @@ PRINTED = {"cpo[sft_weight=1]": "cpo", "ta-mpo": "ta-mpo[schedule=linear]"}
 _ALIKE = (
     *("task", "protocol", "rows", "epochs", "minibatch", "learning_rate", "schedule", "anneal"),
     *("reset_optimiser", "single_stage", "time_steps", "std", "backend"),
-    *("better", "worse", "start"),
+    *("better", "worse", "start", "start_from", "hidden"),
 )
 """Settings that decide what a trained agent earns. How many there are, and how they were tuned,
 does not keep runs apart."""
