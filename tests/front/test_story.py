@@ -57,7 +57,6 @@ def test_the_story_uses_every_step_and_holds_no_outputs():
 
 
 def test_the_story_is_a_valid_notebook():
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
     nbformat.validate(nbformat.read(STORY, as_version=4))
 
 
