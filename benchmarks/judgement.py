@@ -1,0 +1,168 @@
+"""Our two losses against the best tuned ones, on data and seeds that nobody chose anything on.
+
+    python -m benchmarks.judgement run hopper runs/judgement
+    python -m benchmarks.judgement show results/judgement
+
+`run` takes, for each column of a robot's published tables, SFT and the `BEST` losses that earned
+most there, with the values that they were tuned to, and trains 25 agents of each, five on each of
+five new draws of the data. It resumes after a kill. So the draw is the unit of every test: five
+differences, four degrees of freedom. `show` prints the returns and, corrected by Holm for all rows
+of a robot, how far our losses are ahead. Choosing the best of many favours the others a little: the
+best of a table was lucky there.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import which_losses
+from mirrorpo.cli.console import fail
+from mirrorpo.objectives.naming import parse, with_values
+from mirrorpo.reporting.published import unpacking
+from mirrorpo.runtime.start import start_jax
+from mirrorpo.study import bench, statistics
+from mirrorpo.study.records import read, to_frame
+from mirrorpo.study.settings import BenchSettings
+from mirrorpo.study.tables import FINAL_PHASE, mean_text
+
+OURS = ("gated[weight=1,lower=0.5]", "slic-robust")
+BEST = 4
+SEEDS, DRAWS, DATA_SEED = 25, 5, 50
+
+TABLES = {"noisy:0.3": "noisy", "mixed-quality": "mixed", "base": "base"}
+"""Column -> end of the name of the published bench that holds it."""
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+NO_RIVALS = ("gated", "gated-reference", "slic-robust", "hopper-", "paper-")
+"""What names begin with that are fixed in those tables: ours, kin to ours, and what searches
+found."""
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "hopper": {"rows": 1024, "episodes": 8},
+    "walker2d": {"rows": 1024, "episodes": 8, "better": "walker2d-steady"},
+    "tla": {"rows": 1280, "episodes": 6},
+}
+"""As in those tables."""
+
+
+def rivals(robot: str, column: str, best: int = BEST) -> list[str]:
+    """The best named losses of a published column, with the values that they were tuned to."""
+    frame = which_losses.agents([RESULTS / f"leaderboard-{robot}-{TABLES[column]}"])
+    final = frame[(frame["phase"] == FINAL_PHASE) & (frame["variant"] == column)]
+    named = final[[_is_rival(name) for name in final["algorithm"]]]
+    order = named.groupby("algorithm")["return_mean"].mean().sort_values(ascending=False)
+    used = named.groupby("algorithm")["hyperparameters"].first()
+    return [with_values(name, json.loads(used[name])) for name in order.index[:best]]
+
+
+def _is_rival(name: str) -> bool:
+    # A schedule in brackets names a row of the tables; other values in brackets fix a loss.
+    fixed = set(parse(name).values) - {"schedule"}
+    return name != "sft" and not fixed and not name.startswith(NO_RIVALS)
+
+
+def settings_of(robot: str, column: str) -> BenchSettings:
+    """The bench of one column."""
+    return BenchSettings(
+        task=robot,
+        variants=(column,),
+        algorithms=(*OURS, "sft", *rivals(robot, column)),
+        time_steps=64,
+        seeds=SEEDS,
+        data_draws=DRAWS,
+        data_seed=DATA_SEED,
+        **SETTINGS[robot],
+    )
+
+
+def measure(robot: str, folder: Path, cache: Path | None) -> None:
+    """Run a robot's benches, or what is left of them."""
+    for column, table in TABLES.items():
+        out = folder / f"{robot}-{table}"
+
+        def tell(done: float, total: float, doing: str, out: Path = out) -> None:
+            print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
+
+        bench.run(settings_of(robot, column), out, tell, cache)
+
+
+def agents(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each robot that is there, with its agents."""
+    for robot in SETTINGS:
+        logs = [folder / f"{robot}-{table}" / "metrics.jsonl" for table in TABLES.values()]
+        records = [record for log in logs if log.is_file() for record, _ in read(log)]
+        if records:
+            yield robot, to_frame(records)
+
+
+def differences(frame: pd.DataFrame) -> pd.DataFrame:
+    """Ours less each other loss in each column, paired by draw and seed; the error is over draws,
+    and `corrected_p` is Holm's over all rows."""
+    lines = []
+    for column, part in frame.groupby("variant", sort=False):
+        by_loss = dict(list(part.groupby("algorithm", sort=False)))
+        for mine in OURS:
+            for other in by_loss:
+                if other not in OURS:
+                    told = statistics.paired_difference(by_loss[mine], by_loss[other])
+                    numbers = (told.mean, told.standard_error, told.p_value)
+                    lines.append((column, mine, other, *numbers))
+    names = ["variant", "ours", "other", "difference", "error", "p_value"]
+    found = pd.DataFrame(lines, columns=names)
+    return found.assign(corrected_p=statistics.holm(found["p_value"]))
+
+
+def report(robot: str, frame: pd.DataFrame) -> Iterator[str]:
+    """What is printed of a robot: a table per column."""
+    tested = differences(frame)
+    for column, part in frame.groupby("variant", sort=False):
+        means = statistics.row_means(part).sort_values("mean", ascending=False)
+        yield f"\n{robot}, {column}:\n"
+        yield "| loss | agents | true return | " + " | ".join(f"{o} less it" for o in OURS) + " |"
+        yield "| --- | ---: | ---: | ---: | ---: |"
+        for row in means.itertuples():
+            own = tested[(tested["variant"] == column) & (tested["other"] == row.algorithm)]
+            ahead = [_told(own[own["ours"] == mine]) for mine in OURS]
+            count = int((part["algorithm"] == row.algorithm).sum())
+            told = mean_text(row.mean, row.standard_error, 0)
+            yield f"| {row.algorithm} | {count} | {told} | {' | '.join(ahead)} |"
+
+
+def _told(line: pd.DataFrame) -> str:
+    """A difference, in bold where the corrected test finds one."""
+    if line.empty:
+        return ""
+    row = line.iloc[0]
+    told = f"{mean_text(row['difference'], row['error'], 0)} (p {row['corrected_p']:.2g})"
+    return f"**{told}**" if row["corrected_p"] < 0.05 else told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Judge our losses on new data, or show it.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="train what is left to train")
+    run.add_argument("robot", choices=sorted(SETTINGS))
+    run.add_argument("folder", type=Path)
+    run.add_argument("--cache", type=Path)
+    show = actions.add_parser("show", help="print the tables")
+    show.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    start_jax()
+    try:
+        if given.action == "run":
+            measure(given.robot, given.folder, given.cache)
+            return
+        with unpacking.folders([given.folder]) as (folder,):
+            for robot, frame in agents(folder):
+                print("\n".join(report(robot, frame)))
+    except ValueError as error:
+        fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The judgement of our losses on new draws: whom they meet, and how a difference is tested."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import judgement
+from mirrorpo.objectives.naming import parse
+
+
+@pytest.mark.parametrize("robot", judgement.SETTINGS)
+def test_the_best_losses_of_a_published_column_come_with_the_values_they_were_tuned_to(robot):
+    chosen = judgement.settings_of(robot, "noisy:0.3").algorithms
+    assert chosen[:3] == (*judgement.OURS, "sft")
+    assert len(set(chosen)) == 3 + judgement.BEST
+    assert not {parse(name).name for name in chosen[3:]} & {"gated", "slic-robust", "hopper-noisy"}
+    assert any(parse(name).values for name in chosen[3:])
+
+
+def test_its_draws_are_not_those_of_the_tables():
+    settings = judgement.settings_of("hopper", "base")
+    tables = judgement.BenchSettings(task="hopper", seeds=12, data_draws=2)
+    ours = {settings.draw_of(seed) for seed in range(judgement.SEEDS)}
+    assert len(ours) == judgement.DRAWS
+    assert not ours & {*map(tables.draw_of, range(12)), *tables.searched}
+
+
+def test_a_difference_is_tested_over_draws():
+    random = np.random.default_rng(0)
+    lines = []
+    for algorithm, mean, by_draw in (
+        (judgement.OURS[0], 100.0, 0.0),
+        (judgement.OURS[1], 100.0, 0.0),
+        ("sft", 0.0, 0.0),
+        ("dpo", 70.0, 60.0),
+    ):
+        moves = by_draw * np.array([-2, -1, 0, 1, 2])
+        lines += [
+            {"variant": "base", "algorithm": algorithm, "seed": seed, "data_draw": seed % 5}
+            | {"score": mean + moves[seed % 5] + random.normal(0, 1)}
+            for seed in range(25)
+        ]
+    found = judgement.differences(pd.DataFrame(lines)).set_index(["ours", "other"])
+    assert len(found) == 4
+    assert (found.xs("sft", level="other")["corrected_p"] < 1e-6).all()
+    # 25 agents would tell 30 ± 17 of luck with the draws from nothing; five draws do not.
+    assert (found.xs("dpo", level="other")["corrected_p"] > 0.05).all()
