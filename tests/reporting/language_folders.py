@@ -50,7 +50,7 @@ def write_reviews(folder, *, seeds=3, diverged=(), finished=True):
                     else {name: of + 0.01 * float(draw.normal()) for name, of in MEASURES.items()},
                 )
                 # As many digits as are published.
-                curves = {name: draw.normal(size=12).round(3).tolist() for name in CURVES}
+                curves = {name: draw.normal(size=12).round(2).tolist() for name in CURVES}
                 log.add(record, curves)
     files.write_json(
         folder / "sources.json",

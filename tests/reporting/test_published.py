@@ -79,9 +79,12 @@ def test_agents_keep_every_digit_and_final_ones_their_drawn_curves(written, resu
         assert kept == wanted
 
 
-def test_curves_are_published_to_four_digits():
-    table = agents.curve_table([{"run": "one", "agent": 0, "loss": [-12.345678, None, 0.0, 2e-9]}])
-    assert table["loss"].to_pylist() == [[-12.35, None, 0.0, 2e-9]]
+def test_curves_are_published_to_four_digits_and_those_only_drawn_to_three():
+    values = [-12.345678, None, 0.0, 2e-9]
+    row = {"run": "one", "agent": 0, "loss": values, "margin": values, "chosen_log_prob": values}
+    table = agents.curve_table([row])
+    assert table["chosen_log_prob"].to_pylist() == [[-12.35, None, 0.0, 2e-9]]
+    assert table["loss"].to_pylist() == table["margin"].to_pylist() == [[-12.3, None, 0.0, 2e-9]]
 
 
 def test_a_picture_keeps_every_pixel(written, results, tmp_path):

@@ -18,7 +18,10 @@ STAGE = "stage"
 
 CURVE_DIGITS = 4
 """Significant digits of a published curve: more than a picture shows, in half of the bytes
-that the six of a log take."""
+that the six of a log take. Margins are computed from those of log-probs."""
+DRAWN = ("loss", "margin")
+DRAWN_DIGITS = 3
+"""The same of curves that are only looked at, which take most room."""
 
 Line = tuple[AgentRecord, Mapping[str, Sequence[Any]]]
 """One line of a bench's log, see `records.read`."""
@@ -98,22 +101,27 @@ def agent_table(rows: Sequence[Row], settings: Mapping[str, Mapping[str, Any]]) 
 
 
 def curve_table(rows: Sequence[Row]) -> arrow.Table:
-    """The table of curves of all runs, by run and place in its log, to `CURVE_DIGITS` digits."""
+    """The table of curves of all runs, by run and place in its log, to `CURVE_DIGITS` digits, or
+    `DRAWN_DIGITS`."""
     known = set(CURVE_COLUMNS.names)
     names = sorted({name for row in rows for name in row if name not in known})
     numbers = arrow.list_(arrow.float64())
     fields = [*CURVE_COLUMNS, *(arrow.field(name, numbers) for name in names)]
     short = [
-        {name: values if name in known else _shortened(values) for name, values in row.items()}
+        {
+            name: values if name in known else _shortened(name, values)
+            for name, values in row.items()
+        }
         for row in _ordered(rows)
     ]
     return arrow.Table.from_pylist(short, arrow.schema(fields))
 
 
-def _shortened(values: Sequence[float | None] | None) -> list[float | None] | None:
+def _shortened(name: str, values: Sequence[float | None] | None) -> list[float | None] | None:
     if values is None:
         return None
-    return [None if value is None else float(f"{value:.{CURVE_DIGITS}g}") for value in values]
+    digits = DRAWN_DIGITS if name in DRAWN else CURVE_DIGITS
+    return [None if value is None else float(f"{value:.{digits}g}") for value in values]
 
 
 def _ordered(rows: Sequence[Row]) -> list[Row]:
