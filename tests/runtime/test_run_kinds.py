@@ -20,7 +20,7 @@ def claims():
                 yield pytest.param(node, id=path.relative_to(SOURCE).as_posix())
 
 
-@pytest.mark.parametrize("call", claims())
+@pytest.mark.parametrize("call", list(claims()))
 def test_every_command_records_a_known_kind(call):
     (kind,) = (one.value for one in call.keywords if one.arg == "kind")
     assert isinstance(kind, ast.Constant)
