@@ -183,7 +183,7 @@ def test_the_search_has_its_own_seeds_and_draw_and_its_best_point_is_scored(
         search=True,
         search_seeds=1,
         tune_by=by,
-        trials=4,
+        trials=4 if by == "trials" else None,
     )
     log, _ = bench.run(settings, tmp_path / "run", cache=cache, keep_agents=True)
     frame = log.frame()
