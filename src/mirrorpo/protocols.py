@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mirrorpo import near_names
-from mirrorpo.training_settings import TrainSettings
+from mirrorpo.training_settings import TrainSettings, layers
 
 Bundles = Mapping[str, Mapping[str, Any]]
 
@@ -134,6 +134,8 @@ def settle(settings: Any, bundles: Bundles = PROTOCOLS) -> None:
             object.__setattr__(settings, one.name, bundle[one.name])
     if getattr(settings, "time_steps", None) == ALL_STEPS:
         object.__setattr__(settings, "time_steps", None)
+    if (hidden := getattr(settings, "hidden", None)) is not None:
+        object.__setattr__(settings, "hidden", layers("hidden", hidden))
     if (names := getattr(settings, "single_stage", None)) is not None:
         split = [name.strip() for text in names for name in text.split(",")]
         object.__setattr__(settings, "single_stage", tuple(name for name in split if name))

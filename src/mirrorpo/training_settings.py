@@ -16,12 +16,17 @@ LARGEST_STD = 1000.0
 """Motors take commands from -1 to 1: with more noise nothing of a policy's mean is left."""
 
 
-def check_hidden(name: str, units: Sequence[int]) -> None:
-    """Raise ValueError for no hidden layers, or one without units; `name` is the setting's."""
+def layers(name: str, units: Sequence[int]) -> tuple[int, ...]:
+    """Units of each hidden layer, as a network takes them; `name` is the setting's.
+
+    Raises:
+        ValueError: no layer, or one without units.
+    """
     if not units:
         raise ValueError(f"{name}: a policy has at least 1 hidden layer.")
     if any(size < 1 for size in units):
         raise ValueError(f"{name}: each layer has at least 1 unit, not {min(units)}.")
+    return tuple(units)
 
 
 def fixed_std(text: str) -> float | None:
@@ -84,15 +89,15 @@ class TrainSettings:
     std: str = "learned"
 
     def __post_init__(self) -> None:
-        # From JSON it comes as a list.
+        # From JSON they come as lists.
         object.__setattr__(self, "single_stage", tuple(self.single_stage))
+        object.__setattr__(self, "hidden", layers("hidden", self.hidden))
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}."
             )
         fixed_std(self.std)
         limits.at_least(1, epochs=self.epochs, minibatch=self.minibatch)
-        check_hidden("hidden", self.hidden)
         if self.time_steps is not None and self.time_steps < 1:
             raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
         limits.positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
@@ -146,7 +151,7 @@ class PPOSettings:
         counts = ("total_steps", "environments", "rollout_steps", "epochs", "minibatches")
         limits.at_least(1, **{name: getattr(self, name) for name in counts})
         for name in ("hidden", "value_hidden"):
-            check_hidden(name, getattr(self, name))
+            object.__setattr__(self, name, layers(name, getattr(self, name)))
         positive = ("learning_rate", "clip", "max_gradient_norm", "initial_std", "reward_scale")
         limits.positive(**{name: getattr(self, name) for name in positive})
         for name in ("final_learning_rate", "entropy_weight"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mirrorpo as mpo
+from mirrorpo import protocols
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.agents.widening import widened
 from mirrorpo.discovery import search
@@ -14,6 +15,7 @@ from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.simulation.policy import new_policy
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.training_settings import PPOSettings
 from tests import point_task
 
 
@@ -99,6 +101,18 @@ def test_an_agent_is_not_narrowed(two_agents, tmp_path):
     with pytest.raises(ValueError, match="Agents start from ant-original"):
         search.discover(DiscoverySettings(task="tla", hidden=(256,)), tmp_path / "found")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [BenchSettings, DiscoverySettings, protocols.Training])
+def test_layers_may_be_a_list(kind):
+    settings = kind(hidden=[8, 4])
+    assert settings.hidden == (8, 4)
+    hash(settings.hidden)
+    assert PPOSettings(hidden=[8], value_hidden=[4]).hidden == (8,)
+
+
+def test_a_list_of_the_usual_layers_is_no_choice():
+    assert "hidden" not in BenchSettings(hidden=[64, 64]).recorded
 
 
 def test_layers_have_units(two_agents):
