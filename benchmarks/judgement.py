@@ -120,7 +120,8 @@ def differences(frame: pd.DataFrame) -> pd.DataFrame:
 def report(robot: str, frame: pd.DataFrame) -> Iterator[str]:
     """What is printed of a robot: a table per column."""
     tested = differences(frame)
-    for column, part in frame.groupby("variant", sort=False):
+    for column in [name for name in TABLES if name in set(frame["variant"])]:
+        part = frame[frame["variant"] == column]
         means = statistics.row_means(part).sort_values("mean", ascending=False)
         yield f"\n{robot}, {column}:\n"
         yield "| loss | agents | true return | " + " | ".join(f"{o} less it" for o in OURS) + " |"
