@@ -124,7 +124,8 @@ def report(robot: str, frame: pd.DataFrame) -> Iterator[str]:
         part = frame[frame["variant"] == column]
         means = statistics.row_means(part).sort_values("mean", ascending=False)
         yield f"\n{robot}, {column}:\n"
-        yield "| loss | agents | true return | " + " | ".join(f"{o} less it" for o in OURS) + " |"
+        ours = " | ".join(f"{parse(name).name} less it" for name in OURS)
+        yield f"| loss | agents | true return | {ours} |"
         yield "| --- | ---: | ---: | ---: | ---: |"
         for row in means.itertuples():
             own = tested[(tested["variant"] == column) & (tested["other"] == row.algorithm)]
