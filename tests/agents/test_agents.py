@@ -85,6 +85,35 @@ def test_returns_do_not_depend_on_company_and_repeat(
     assert len(np.unique(alone)) > 50, "every episode has its own start state"
 
 
+@pytest.mark.slow
+def test_contacts_make_no_other_return_of_company_or_of_more_episodes(optimised):
+    """The Ant's feet: where last digits differ, returns do by tens."""
+    policies = [agent_files.load(name)[0] for name in ("tla-target", "ant-original")]
+    found = {
+        count: evaluation.returns(
+            jax.tree.map(lambda *x: np.stack(x), *[policies[at % 2] for at in range(count)]),
+            tasks.load("tla"),
+            episodes=6,
+            seed=5,
+            deterministic=True,
+        )
+        for count in (1, 2, 3, 5)
+    }
+    for count, returned in found.items():
+        np.testing.assert_array_equal(returned[0], found[2][0], f"{count} agents")
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 8])
+def test_one_program_scores_any_number_of_jobs(jobs, monkeypatch):
+    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
+    parts = evaluation._parts(jobs)
+    assert {len(part) for part in parts} == {3}
+    assert np.concatenate(parts)[:jobs].tolist() == list(range(jobs))
+    assert np.concatenate(parts).max() == jobs - 1
+    monkeypatch.setattr(evaluation, "items_at_once", lambda: 32)
+    assert [len(part) for part in evaluation._parts(jobs)] == [jobs]
+
+
 def test_one_program_evaluates_episodes_of_every_length(two_points):
     policy = jax.tree.map(lambda x: x[None], agent_files.load(two_points[0])[0])
     found = [

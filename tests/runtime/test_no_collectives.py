@@ -22,7 +22,16 @@ AGENTS = [
     *("--rollout-steps", "4", "--minibatches", "4", "--epochs", "1", "--evaluate-every", "512"),
 ]
 BENCH = [
-    *("bench", "--task", "point", "--variants", "base", "--algorithms", "dpo,rra-po", "--seeds"),
+    *(
+        "bench",
+        "--task",
+        "point",
+        "--variants",
+        "base",
+        "--algorithms",
+        "dpo,slic-filtered",
+        "--seeds",
+    ),
     *("3", "--rows", "40", "--epochs", "2", "--minibatch", "20", "--time-steps", "8"),
     *("--episodes", "3", "--curve-episodes", "3", "--allow-short", "--keep-agents"),
 ]

@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import limits
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
+from mirrorpo.runtime.devices import (
+    SIMULATION_OPTIONS,
+    gathered,
+    items_at_once,
+    map_over_devices,
+)
 from mirrorpo.runtime.kept_traces import kept
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.gaussian import GaussianActor
@@ -78,31 +83,49 @@ def score(
     seeds = [seed] * count if isinstance(seed, int) else list(seed)
     if len(seeds) != count:
         raise ValueError(f"{count} policies need one seed each, not {len(seeds)}.")
-    several = host_rollout.several(policies)
     if not isinstance(task, Task):
+        several = host_rollout.several(policies)
         return _score_in_python(several, count, task, episodes, seeds, deterministic)
     batches = -(-episodes // EPISODES_A_BATCH)
     size = min(episodes, EPISODES_A_BATCH)
     # In NumPy: JAX compiles each operation outside of a program for itself.
-    policy_index = np.repeat(np.arange(count, dtype=np.int32), batches)
-    batch_index = np.tile(np.arange(batches, dtype=np.int32), count)
-    done = _roll_out(
-        several,
-        policy_index,
-        batch_index,
-        np.asarray(seeds, np.uint32)[policy_index],
-        np.int32(task.episode_length),
-        # One program serves episodes of every length.
-        task=replace(task, episode_length=EPISODE_LENGTH),
-        batches=batches,
-        size=size,
-        deterministic=deterministic,
-    )
-    total, length = gathered(done, count * batches)
+    of_policy = np.repeat(np.arange(count, dtype=np.int32), batches)
+    of_batch = np.tile(np.arange(batches, dtype=np.int32), count)
+    numbers, held = np.asarray(seeds, np.uint32), jax.device_get(policies)
+    done = [
+        _roll_out(
+            jax.tree.map(lambda x, part=part: np.asarray(x)[of_policy[part]], held),
+            np.arange(len(part), dtype=np.int32),
+            of_batch[part],
+            numbers[of_policy[part]],
+            np.int32(task.episode_length),
+            # One program serves episodes of every length.
+            task=replace(task, episode_length=EPISODE_LENGTH),
+            batches=batches,
+            size=size,
+            deterministic=deterministic,
+        )
+        for part in _parts(count * batches)
+    ]
+    parts = [gathered(each, len(each[0])) for each in done]
+    total, length = (np.concatenate(each)[: count * batches] for each in zip(*parts, strict=True))
     shape = (count, batches * size)
     result = total.reshape(shape)[:, :episodes]
     lengths = length.reshape(shape)[:, :episodes]
     return EpisodeReturns(np.where(finite_agents(policies)[:, None], result, np.nan), lengths)
+
+
+def _parts(count: int) -> list[np.ndarray]:
+    """The numbers of jobs that one program does at once: on a CPU one per device, the last job
+    again where some are missing. Else all.
+
+    So one program does any number of jobs on any number of devices. Another one would order its
+    sums in another way, see `SIMULATION_OPTIONS`, and a robot's contacts would make another return
+    of that.
+    """
+    at_once = jax.local_device_count() if items_at_once() == 1 else count
+    numbers = np.arange(-(-count // at_once) * at_once).clip(max=count - 1)
+    return list(numbers.reshape(-1, at_once))
 
 
 def score_own(
