@@ -30,7 +30,7 @@ class TrainingOptions(TypedDict, total=False):
     single_stage: Names | None
     time_steps: int | None
     std: str | None
-    hidden: Sequence[int]
+    hidden: Sequence[int] | None
 
 
 class BenchOptions(TrainingOptions, total=False):

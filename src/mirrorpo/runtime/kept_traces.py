@@ -70,14 +70,13 @@ class KeptProgram:
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
-        if os.environ.get(OFF) or not self._may_keep(*arrays, **static):
+        if not self._may_keep(*arrays, **static):
             return self._traced(*arrays, **static)
         leaves, tree = jax.tree.flatten(replicate(arrays))
         shapes = [(x.shape, str(x.dtype)) for x in leaves]
         key = f"{tree} {shapes} {sorted(static.items())} {jax.local_device_count()}"
         if key not in self._programs:
-            flat = self._flat(tree, static)
-            self._programs[key] = self._kept(key, flat, leaves) if cache.is_usable() else flat
+            self._programs[key] = self._kept(key, self._flat(tree, static), leaves)
         return self._programs[key](*leaves)
 
     def _cache_size(self) -> int:
@@ -93,15 +92,18 @@ class KeptProgram:
         return self._compiled(flat)
 
     def _kept(self, key: str, flat: Any, leaves: Sequence[Any]) -> Any:
-        """The same, of the lowered program that was kept, or is now."""
+        """The same, of the lowered program that was kept, or is now. Where nothing is kept it is
+        lowered all the same: compiled from the trace, sums would have another order."""
         path = _path(self._function.__name__, key)
-        lowered = _read(path)
+        keeping = cache.is_usable() and not os.environ.get(OFF)
+        lowered = _read(path) if keeping else None
         if lowered is None:
             try:
                 lowered = export.export(flat)(*leaves)
             except ValueError:  # it calls what no other process is sure to have, as kernels of Warp
                 return flat
-            _write(path, lowered)
+            if keeping:
+                _write(path, lowered)
         found = lowered
         return self._compiled(lambda *leaves: found.call(*leaves))
 
