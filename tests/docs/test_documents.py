@@ -128,6 +128,25 @@ def test_every_published_run_that_a_document_names_is_there():
             assert any(run.startswith(begins) for run in known), f"{name_of(path)}: {name}"
 
 
+def commands_in_a_list(text):
+    """Indented commands after a list, which a page shows as words of its last item."""
+    text = re.sub(r"^```.*?^```", "\n", text, flags=re.DOTALL | re.MULTILINE)
+    in_list = False
+    for line in text.splitlines():
+        if line and not line.startswith(" "):
+            in_list = re.match(r"(\d+\.|[-*]) ", line) is not None
+        elif in_list and re.match(r" {4}(mirrorpo|python|pip|make) ", line):
+            yield line.strip()
+
+
+def test_a_command_after_a_list_is_a_block_of_its_own():
+    assert list(commands_in_a_list("1. One\n   more\n\n    mirrorpo bench\n"))
+    assert not list(commands_in_a_list("- One\n\n```\n    mirrorpo bench\n```\n"))
+    assert not list(commands_in_a_list("- One\n\n      make demo\n\nText:\n\n    make demo\n"))
+    for path in DOCUMENTS:
+        assert not list(commands_in_a_list(path.read_text("utf-8"))), path.name
+
+
 def test_every_picture_is_shown_by_a_document():
     texts = "".join(path.read_text("utf-8") for path in DOCUMENTS)
     pictures = {path.name for path in (ROOT / "docs" / "images").iterdir()}
