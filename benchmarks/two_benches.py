@@ -11,7 +11,6 @@ is tuned, each bench has its own values.
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import tyro
 
@@ -20,10 +19,9 @@ from mirrorpo.cli.console import fail
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import statistics
+from mirrorpo.study.statistics.best import LEVEL
 from mirrorpo.study.statistics.paired import common_cells, t_test
 from mirrorpo.study.tables import FINAL_PHASE, mean_text
-
-LEVEL = 0.05
 
 
 def main(first: tyro.conf.Positional[Path], second: tyro.conf.Positional[Path]) -> None:
@@ -81,7 +79,7 @@ def changes(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
             lines[name] = (*told, mean, error, t_test(mean, error, len(change) - 1))
     columns = ["first", "second", "change", "error", "p_value"]
     found = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
-    return found.assign(corrected_p=statistics.holm(found["p_value"].replace(np.inf, np.nan)))
+    return found.assign(corrected_p=statistics.holm(found["p_value"]))
 
 
 if __name__ == "__main__":

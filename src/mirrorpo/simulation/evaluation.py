@@ -94,7 +94,7 @@ def score(
     numbers, held = np.asarray(seeds, np.uint32), jax.device_get(policies)
     done = [
         _roll_out(
-            jax.tree.map(lambda x, part=part: np.asarray(x)[of_policy[part]], held),
+            jax.tree.map(lambda x, part=part: x[of_policy[part]], held),
             np.arange(len(part), dtype=np.int32),
             of_batch[part],
             numbers[of_policy[part]],
