@@ -8,7 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo.runtime.devices import SIMULATION_OPTIONS, gathered, map_over_devices
+from mirrorpo.runtime.devices import (
+    SIMULATION_OPTIONS,
+    gathered,
+    items_at_once,
+    map_over_devices,
+)
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.own_policy import Actor, OwnPolicy
 from mirrorpo.simulation.policy import Policy
@@ -19,9 +24,26 @@ ROWS_A_JOB = 50
 JOBS_A_BLOCK = 2
 ROWS_A_BLOCK = ROWS_A_JOB * JOBS_A_BLOCK
 
+DEVICES_A_BLOCK = 2
+"""Devices of a CPU that simulate one block together, as on the machines of the published data.
+Spread over more, a device has fewer jobs, and the program for these orders its sums in another way
+(see `SIMULATION_OPTIONS`): the Ant's contacts make other trajectories of that."""
+
+
+def at_once(task: AnyTask) -> int:
+    """How many blocks this process can simulate side by side, each on devices of its own."""
+    if not isinstance(task, Task) or items_at_once() > 1:
+        return 1
+    return max(1, jax.local_device_count() // DEVICES_A_BLOCK)
+
 
 def simulate(
-    policies: Sequence[Actor], block: int, rows: int, seed: int, task: AnyTask
+    policies: Sequence[Actor],
+    block: int,
+    rows: int,
+    seed: int,
+    task: AnyTask,
+    place: int = 0,
 ) -> dict[str, np.ndarray]:
     """One block of start states: from each, `COPIES` trajectories of each agent.
 
@@ -31,6 +53,7 @@ def simulate(
         rows: start states of the pool; the last block may hold more.
         seed: the seed of the pool.
         task: where the agents act.
+        place: which of the `at_once` places works; the trajectories are the same from each.
 
     Returns:
         The arrays of `data.Trajectories`, by name, in the pool's order.
@@ -42,7 +65,9 @@ def simulate(
     if not any(isinstance(policy, OwnPolicy) for policy in policies):
         stacked = jax.tree.map(lambda *x: jnp.stack(x), *policies)
     if isinstance(task, Task) and stacked is not None:
-        jobs = _compiled_block(stacked, jnp.int32(block), jnp.int32(seed), task=task)
+        # In NumPy: an array of JAX's would be tied to the devices of the first place.
+        held, numbers = jax.device_get(stacked), (np.int32(block), np.int32(seed))
+        jobs = _compiled_block(held, *numbers, task=task, devices=_devices_of(place))
         return _in_order(jobs, block)
     made = _stepped_block(policies if stacked is None else stacked, block, rows, seed, task)
     return {name: np.asarray(value) for name, value in made.items()}
@@ -65,9 +90,21 @@ def _stepped_block(
     return {**episodes._asdict(), "agent": sides[agent], "start": of_row.astype(np.int32)}
 
 
-@partial(jax.jit, static_argnames="task", compiler_options=SIMULATION_OPTIONS)
+def _devices_of(place: int) -> tuple[jax.Device, ...]:
+    devices = jax.local_devices()
+    if items_at_once() > 1:
+        return tuple(devices)
+    return tuple(devices[DEVICES_A_BLOCK * place :][:DEVICES_A_BLOCK])
+
+
+@partial(jax.jit, static_argnames=("task", "devices"), compiler_options=SIMULATION_OPTIONS)
 def _compiled_block(
-    policies: Policy, block: jax.Array, seed: jax.Array, *, task: Task
+    policies: Policy,
+    block: jax.Array,
+    seed: jax.Array,
+    *,
+    task: Task,
+    devices: tuple[jax.Device, ...],
 ) -> rollout.Episodes:
     """One block of start states: episodes of shape (jobs, rows per job, ...)."""
     first = block * ROWS_A_BLOCK
@@ -84,7 +121,7 @@ def _compiled_block(
 
     which = jnp.repeat(jnp.arange(2 * COPIES), JOBS_A_BLOCK)
     run = jnp.tile(jnp.arange(JOBS_A_BLOCK), 2 * COPIES)
-    return map_over_devices(one_job, (which, run), policies)
+    return map_over_devices(one_job, (which, run), policies, devices=devices)
 
 
 def _in_order(episodes: rollout.Episodes, block: int) -> dict[str, np.ndarray]:

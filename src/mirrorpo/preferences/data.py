@@ -10,6 +10,7 @@ import numpy as np
 from mirrorpo import array_files, damage, files, limits, seeds, versions
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.preferences import blocks, validation
+from mirrorpo.runtime.threads import side_by_side
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask
@@ -238,16 +239,20 @@ def simulate(
         "worse": loaded[WORSE][1],
         "versions": versions.installed(),
     }
-    count = -(-rows // blocks.ROWS_A_BLOCK)
-    pieces = []
-    for block in range(count):
+    count, places = -(-rows // blocks.ROWS_A_BLOCK), blocks.at_once(task)
+
+    def piece_of(block: int) -> dict[str, np.ndarray]:
         piece = _load_part(parts, block, card)
         if piece is None:
-            piece = blocks.simulate(policies, block, rows, seed, task)
+            piece = blocks.simulate(policies, block, rows, seed, task, block % places)
             if parts is not None:
                 array_files.save_arrays(_part(parts, block), piece, {"format": "part", "of": card})
+        return piece
+
+    pieces = []
+    for piece in side_by_side(piece_of, range(count), places):
         pieces.append(piece)
-        progress(block + 1, count)
+        progress(len(pieces), count)
     arrays = {
         name: np.concatenate([piece[name] for piece in pieces])[: rows * 2 * COPIES]
         for name in pieces[0]

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -88,9 +88,9 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def local_mesh(axis: str) -> Mesh:
-    """A one-dimensional mesh of this process's devices, named `axis`."""
-    return Mesh(jax.local_devices(), (axis,))
+def local_mesh(axis: str, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A one-dimensional mesh of some devices, or all of this process, named `axis`."""
+    return Mesh(devices or jax.local_devices(), (axis,))
 
 
 def items_at_once() -> int:
@@ -103,7 +103,12 @@ def replicate(tree: Any) -> Any:
     return jax.device_put(tree, NamedSharding(local_mesh("items"), P()))
 
 
-def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -> Any:
+def map_over_devices(
+    function: Callable[..., Any],
+    batched: Any,
+    *shared: Any,
+    devices: Sequence[jax.Device] | None = None,
+) -> Any:
     """``function(item, *shared)`` for each item of `batched`, items spread over all devices.
 
     On a CPU, items of one device are worked off one after another, each with exactly the
@@ -122,14 +127,15 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
         function: pure; sees one item without its leading axis.
         batched: pytree whose leaves share their leading axis.
         shared: pytrees that every item sees whole; placed once on each device.
+        devices: the devices; None for all of this process.
 
     Returns:
         The results, stacked along a leading axis in the order of `batched`, and the last one
         again until they divide over the devices.
     """
     count = jax.tree.leaves(batched)[0].shape[0]
-    devices, at_once = jax.local_device_count(), items_at_once()
-    missing = -count % devices
+    mesh, at_once = local_mesh("items", devices), items_at_once()
+    missing = -count % mesh.size
     padded = jax.tree.map(
         lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)]) if missing else x,
         batched,
@@ -138,7 +144,7 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
     if missing:
         # Whole on every device, which then takes its own part: else the compiler lets the devices
         # exchange what they pad.
-        everywhere = NamedSharding(local_mesh("items"), P())
+        everywhere = NamedSharding(mesh, P())
         padded = jax.lax.with_sharding_constraint(padded, everywhere)
 
     def on_one_device(items: Any, *seen: Any) -> Any:
@@ -148,7 +154,7 @@ def map_over_devices(function: Callable[..., Any], batched: Any, *shared: Any) -
 
     return jax.shard_map(
         on_one_device,
-        mesh=local_mesh("items"),
+        mesh=mesh,
         in_specs=(P("items"), *(P() for _ in shared)),
         out_specs=P("items"),
         check_vma=False,
