@@ -1,4 +1,4 @@
-"""Source agents like the shipped ones but for their noise."""
+"""Source agents like the shipped ones but for their noise or the bound of their mean actions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,12 @@ def noisier(policy: Policy, std: float) -> Policy:
     raw = np.log(std / LEAST_STD - 1.0)
     arrays["raw_std"] = np.full_like(arrays["raw_std"], raw)
     return agent_files.unpack(arrays, policy.mean_limit)
+
+
+def unbounded(policy: Policy) -> Policy:
+    """The policy without the bound of its mean actions: where it asked for nearly all that a motor
+    gives it asks for more, so that its noise counts less there."""
+    return agent_files.unpack(agent_files.pack(policy), None)
 
 
 def write(name: str, changed: Policy, task: tasks.AnyTask, path: Path) -> str:

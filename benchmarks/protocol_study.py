@@ -48,7 +48,18 @@ times as much."""
 ROWS = {"tla": 1280, "hopper": 1024}
 """Pairs: the paper's 1280 on the Three-Legged Ant, a fifth of its 5120 on Hopper."""
 
-FACTORS = ("schedule", "std", "actions", "optimiser", "steps", "rate", "tuning", "noise", "hidden")
+FACTORS = (
+    "schedule",
+    "std",
+    "actions",
+    "optimiser",
+    "steps",
+    "rate",
+    "tuning",
+    "noise",
+    "hidden",
+    "bound",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Arm:
     """One combination of factor levels.
 
     `noise` is the standard deviation of the source agents' actions, in motor commands, which the
-    learners start with; `hidden` the units of each of the learners' hidden layers.
+    learners start with; `hidden` the units of each of the learners' hidden layers; `bound` what
+    bounds the mean actions of sources and learners, "motors" or "none".
     """
 
     schedule: str = "constant"
@@ -68,6 +80,7 @@ class Arm:
     tuning: str = "grid"
     noise: float = LEAST_STD
     hidden: int = 64
+    bound: str = "motors"
 
     @property
     def name(self) -> str:
@@ -95,6 +108,7 @@ ARMS = (
     Arm(noise=0.5),
     Arm(hidden=256),
     Arm(schedule="linear-overall", hidden=256),
+    Arm(schedule="linear-overall", bound="none"),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
@@ -102,14 +116,19 @@ ARMS = (
 def agents_of(task: str, arm: Arm, folder: Path) -> dict[str, Any]:
     """Settings that name an arm's source agents and start where they are not the shipped ones;
     they are written to `folder`, in files of their own."""
-    if arm.noise == Arm.noise:
+    if (arm.noise, arm.bound) == (Arm.noise, Arm.bound):
         return {}
     own, robot = sources.SOURCES[task], tasks.load(task)
     found = {}
     for role, name in (("better", own.better), ("worse", own.worse), ("start_from", own.start)):
         if name is not None:
-            changed = other_agents.noisier(agent_files.load(name)[0], arm.noise)
-            path = folder / f"{name}-noise-{arm.noise}.safetensors"
+            changed, told = agent_files.load(name)[0], name
+            if arm.bound == "none":
+                changed, told = other_agents.unbounded(changed), f"{told}-unbounded"
+            if arm.noise != Arm.noise:
+                changed = other_agents.noisier(changed, arm.noise)
+                told = f"{told}-noise-{arm.noise}"
+            path = folder / f"{told}.safetensors"
             found[role] = other_agents.write(name, changed, robot, path)
     return found
 

@@ -38,3 +38,11 @@ def test_a_noisier_agent_has_the_mean_actions_of_the_shipped_one():
     np.testing.assert_array_equal(loud.act(seen, None), shipped.act(seen, None))
     std = np.exp(loud.moments(loud.normalise(seen))[1])
     np.testing.assert_allclose(std, 0.5, rtol=1e-5)
+
+
+def test_an_unbounded_agent_asks_for_more_where_the_shipped_one_is_near_its_bound():
+    shipped, _ = agent_files.load("tla-target")
+    free = other_agents.unbounded(shipped)
+    seen = np.random.default_rng(0).normal(size=(400, shipped.observation_size))
+    np.testing.assert_allclose(np.tanh(free.act(seen, None)), shipped.act(seen, None), atol=1e-5)
+    assert np.abs(free.act(seen, None)).max() > 1
