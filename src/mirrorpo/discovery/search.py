@@ -205,7 +205,7 @@ class _Search:
             self.screen,
             par,
         )
-        # The start and the mean meet the generation's own random numbers.
+        # The start and the centre meet the generation's own random numbers.
         known = self.bench.score(
             [self.space.objective(self.space.start), self.space.objective(self.mean)],
             [seeds[0]] * 2,

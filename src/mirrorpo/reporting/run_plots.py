@@ -20,7 +20,7 @@ _WIDTH, _ROW = 3.8, 0.28
 _FITNESS = (
     ("fitness_best", "best agent"),
     ("fitness_mean", "population"),
-    ("fitness_of_mean", "the mean"),
+    ("fitness_of_mean", "the centre"),
     ("fitness_start", "the start"),
 )
 
@@ -110,7 +110,7 @@ def fitness(
     generations: Sequence[Mapping[str, Any]], validations: Sequence[Mapping[str, Any]]
 ) -> Figure:
     """A search's fitness by generation, and its validations with standard errors."""
-    figure = Picture(figsize=(6.4, 3.8), dpi=_DPI, layout="constrained")
+    figure = Picture(figsize=(7.4, 3.8), dpi=_DPI, layout="constrained")
     axis = figure.subplots()
     x = [line["generation"] + 1 for line in generations]
     for name, label in _FITNESS:
@@ -128,7 +128,7 @@ def fitness(
         )
     axis.set(xlabel="generation", ylabel="fitness")
     axis.grid(color="#EEEEEE", linewidth=0.8)
-    axis.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 

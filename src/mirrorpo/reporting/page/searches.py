@@ -11,7 +11,7 @@ from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import EPISODE_LENGTH
 
 _KNOWN = 2
-"""The start and the mean, trained anew in each generation to compare with."""
+"""The start and the centre, trained anew in each generation to compare with."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SearchPart:
     @property
     def agents(self) -> int:
         """Trained so far, one for each variant: the populations, screened or in full, the start
-        and the mean each time, and validations."""
+        and the centre each time, and validations."""
         validated = sum(int(line["seeds"]) for line in self.validations)
         return self._columns * (sum(map(self._candidates, self.generations)) + validated)
 

@@ -244,7 +244,7 @@ drawers.legend = ({ run }) => {
   return Plot.legend({ color: { type: "categorical", domain, range: domain.map(scale.apply) }, tickFormat: short, style: { background: "transparent" } });
 };
 
-const series = { fitness_best: "best agent", fitness_mean: "population", fitness_of_mean: "the mean", fitness_start: "the start" };
+const series = { fitness_best: "best agent", fitness_mean: "population", fitness_of_mean: "the centre", fitness_start: "the start" };
 drawers.fitness = ({ search }, width) => {
   const lines = page.searches[search].generations;
   const points = Object.entries(series).flatMap(([key, name]) =>
