@@ -1,19 +1,21 @@
 """Our two losses against the best tuned ones, on data and seeds that nobody chose anything on.
 
     python -m benchmarks.judgement run hopper runs/judgement
-    python -m benchmarks.judgement show results/judgement
+    python -m benchmarks.judgement run hopper runs/judgement --also LOSS LOSS --as more
+    python -m benchmarks.judgement show results/judgement [--ours LOSS LOSS]
 
 `run` takes, for each column of a robot's published tables, SFT and the `BEST` losses that earned
 most there, with the values that they were tuned to, and trains 25 agents of each, five on each of
 five new draws of the data. It resumes after a kill. So the draw is the unit of every test: five
-differences, four degrees of freedom. `show` prints the returns and, corrected by Holm for all rows
-of a robot, how far our losses are ahead. The best of a table were lucky there; here they need not
-be.
+differences, four degrees of freedom. With `--also` it trains other losses on the same draws with
+the same seeds, in benches of their own. `show` prints the returns and, corrected by Holm for all
+rows of a robot, how far our losses, or those of `--ours`, are ahead. The best of a table were lucky
+there; here they need not be.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +69,12 @@ def _is_rival(name: str) -> bool:
     return name != "sft" and not fixed and not name.startswith(NO_RIVALS)
 
 
-def settings_of(robot: str, column: str) -> BenchSettings:
-    """The bench of one column."""
+def settings_of(robot: str, column: str, also: Sequence[str] = ()) -> BenchSettings:
+    """The bench of one column: of the losses of `also`, or of ours, SFT and the best others."""
     return BenchSettings(
         task=robot,
         variants=(column,),
-        algorithms=(*OURS, "sft", *rivals(robot, column)),
+        algorithms=tuple(also) or (*OURS, "sft", *rivals(robot, column)),
         time_steps=64,
         seeds=SEEDS,
         data_draws=DRAWS,
@@ -81,35 +83,37 @@ def settings_of(robot: str, column: str) -> BenchSettings:
     )
 
 
-def measure(robot: str, folder: Path, cache: Path | None) -> None:
-    """Run a robot's benches, or what is left of them."""
+def measure(
+    robot: str, folder: Path, cache: Path | None, also: Sequence[str] = (), name: str = ""
+) -> None:
+    """Run a robot's benches, or what is left of them; those of `also` have a `name`."""
     for column, table in TABLES.items():
-        out = folder / f"{robot}-{table}"
+        out = folder / "-".join(filter(None, (robot, table, name)))
 
         def tell(done: float, total: float, doing: str, out: Path = out) -> None:
             print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
 
-        bench.run(settings_of(robot, column), out, tell, cache)
+        bench.run(settings_of(robot, column, also), out, tell, cache)
 
 
 def agents(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each robot that is there, with its agents."""
     for robot in SETTINGS:
-        logs = [folder / f"{robot}-{table}" / "metrics.jsonl" for table in TABLES.values()]
-        records = [record for log in logs if log.is_file() for record, _ in read(log)]
+        logs = sorted(folder.glob(f"{robot}-*/metrics.jsonl"))
+        records = [record for log in logs for record, _ in read(log)]
         if records:
             yield robot, to_frame(records)
 
 
-def differences(frame: pd.DataFrame) -> pd.DataFrame:
-    """Ours less each other loss in each column, paired by draw and seed; the error is over draws,
-    and `corrected_p` is Holm's over all rows."""
+def differences(frame: pd.DataFrame, ours: Sequence[str] = OURS) -> pd.DataFrame:
+    """Each of `ours` less each other loss in each column, paired by draw and seed; the error is
+    over draws, and `corrected_p` is Holm's over all rows."""
     lines = []
     for column, part in frame.groupby("variant", sort=False):
         by_loss = dict(list(part.groupby("algorithm", sort=False)))
-        for mine in OURS:
+        for mine in [name for name in ours if name in by_loss]:
             for other in by_loss:
-                if other not in OURS:
+                if other not in ours:
                     told = statistics.paired_difference(by_loss[mine], by_loss[other])
                     numbers = (told.mean, told.standard_error, told.p_value)
                     lines.append((column, mine, other, *numbers))
@@ -118,22 +122,27 @@ def differences(frame: pd.DataFrame) -> pd.DataFrame:
     return found.assign(corrected_p=statistics.holm(found["p_value"]))
 
 
-def report(robot: str, frame: pd.DataFrame) -> Iterator[str]:
+def report(robot: str, frame: pd.DataFrame, ours: Sequence[str] = OURS) -> Iterator[str]:
     """What is printed of a robot: a table per column."""
-    tested = differences(frame)
+    tested = differences(frame, ours)
     for column in [name for name in TABLES if name in set(frame["variant"])]:
         part = frame[frame["variant"] == column]
         means = statistics.row_means(part).sort_values("mean", ascending=False)
         yield f"\n{robot}, {column}:\n"
-        ours = " | ".join(f"{parse(name).name} less it" for name in OURS)
-        yield f"| loss | agents | true return | {ours} |"
-        yield "| --- | ---: | ---: | ---: | ---: |"
+        heads = " | ".join(f"{_short(name)} less it" for name in ours)
+        yield f"| loss | agents | true return | {heads} |"
+        yield f"| --- | ---: | ---: |{' ---: |' * len(ours)}"
         for row in means.itertuples():
             own = tested[(tested["variant"] == column) & (tested["other"] == row.algorithm)]
-            ahead = [_told(own[own["ours"] == mine]) for mine in OURS]
+            ahead = [_told(own[own["ours"] == mine]) for mine in ours]
             count = int((part["algorithm"] == row.algorithm).sum())
             told = mean_text(row.mean, row.standard_error, 0)
             yield f"| {row.algorithm} | {count} | {told} | {' | '.join(ahead)} |"
+
+
+def _short(name: str) -> str:
+    """A loss's name without values; a file's folder and name."""
+    return parse(name).name.removesuffix("/objective.safetensors")
 
 
 def _told(line: pd.DataFrame) -> str:
@@ -152,17 +161,22 @@ def main() -> None:
     run.add_argument("robot", choices=sorted(SETTINGS))
     run.add_argument("folder", type=Path)
     run.add_argument("--cache", type=Path)
+    run.add_argument("--also", nargs="+", default=[], metavar="LOSS", help="these alone")
+    run.add_argument("--as", dest="name", default="", help="the name of their benches")
     show = actions.add_parser("show", help="print the tables")
     show.add_argument("folder", type=Path)
+    show.add_argument("--ours", nargs="+", default=OURS, metavar="LOSS", help="compare these")
     given = parser.parse_args()
+    if given.action == "run" and bool(given.also) != bool(given.name):
+        parser.error("--also and --as belong together.")
     start_jax()
     try:
         if given.action == "run":
-            measure(given.robot, given.folder, given.cache)
+            measure(given.robot, given.folder, given.cache, given.also, given.name)
             return
         with unpacking.folders([given.folder]) as (folder,):
             for robot, frame in agents(folder):
-                print("\n".join(report(robot, frame)))
+                print("\n".join(report(robot, frame, given.ours)))
     except ValueError as error:
         fail(str(error))
 

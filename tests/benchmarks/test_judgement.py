@@ -45,3 +45,18 @@ def test_a_difference_is_tested_over_draws():
     assert (found.xs("sft", level="other")["corrected_p"] < 1e-6).all()
     # 25 agents would tell 30 ± 17 of luck with the draws from nothing; five draws do not.
     assert (found.xs("dpo", level="other")["corrected_p"] > 0.05).all()
+
+
+def test_losses_of_a_search_meet_the_same_draws_and_are_compared_with_the_others():
+    also = judgement.settings_of("hopper", "base", ("gated[weight=0.1]",))
+    first = judgement.settings_of("hopper", "base")
+    assert also.algorithms == ("gated[weight=0.1]",)
+    assert also.searched == first.searched
+    assert [also.draw_of(s) for s in range(25)] == [first.draw_of(s) for s in range(25)]
+    lines = [
+        {"variant": "base", "algorithm": name, "seed": s, "data_draw": s % 5, "score": mean + s % 3}
+        for name, mean in (("gated[weight=0.1]", 5.0), ("sft", 0.0), (judgement.OURS[0], 5.0))
+        for s in range(25)
+    ]
+    found = judgement.differences(pd.DataFrame(lines), ("gated[weight=0.1]",))
+    assert found.set_index("other")["difference"].to_dict() == {"sft": 5.0, judgement.OURS[0]: 0.0}
