@@ -2,12 +2,14 @@
 
     python benchmarks/reproduction.py results/tla-paper results/leaderboard-tla --out docs/images
     python benchmarks/reproduction.py results/tla-paper --columns base
+    python benchmarks/reproduction.py results/one results/two --under nearest=one,two
 
 Prints, for each run and column, how many losses it has in common with the paper, the rank
 correlation with an interval that redraws objectives and agents, and how many of the pairs that both
 sides tell apart by two standard errors are ordered alike. Then the paper's claims one by one, and
 the scores of the columns that `--columns` names. Runs that are trained and scored alike are joined,
-whatever losses and columns they hold; of a loss that two of them have, the first named run counts.
+whatever losses and columns they hold, and so are those that `--under` names together; of a loss
+that two of them have, the first named run counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from pathlib import Path
 import tyro
 from PIL import Image
 
+from mirrorpo import near_names
 from mirrorpo.cli.console import console, fail
 from mirrorpo.reporting import claims, paper, picture
 from mirrorpo.reporting.joined import JoinedRuns, agreements, join
@@ -23,13 +26,14 @@ from mirrorpo.reporting.published import unpacking
 from mirrorpo.study import statistics
 from mirrorpo.study.tables import NOT_RUN, mean_text
 
-PICTURE, COLOURS = "reproduction.png", 128
+PICTURE, AGREEMENT, COLOURS = "reproduction.png", "reproduction-agreement.png", 128
 
 
 def main(
     paths: tyro.conf.Positional[tuple[Path, ...]],
     columns: str = "",
     out: Path | None = None,
+    under: tuple[str, ...] = (),
 ) -> None:
     """Compare runs with the paper.
 
@@ -37,22 +41,46 @@ def main(
         paths: runs, published or in a folder, finished or not. Of several protocols and tasks each
             is compared by itself; claims and picture take the first of each.
         columns: whose scores are printed, with commas between, such as base,noisy:0.3.
-        out: folder for the picture, reproduction.png.
+        out: folder for the pictures, reproduction.png and reproduction-agreement.png.
+        under: NAME=RUN,RUN joins runs, by the last parts of their paths, as those of one protocol.
     """
     try:
+        names = protocols(under, [path.name for path in paths])
         with unpacking.folders(paths) as folders:
-            every = join([(path.name, folder) for path, folder in zip(paths, folders, strict=True)])
+            runs = [(path.name, folder) for path, folder in zip(paths, folders, strict=True)]
+            every = join(runs, names)
         first = first_of_each(every)
         for line in report(every, first, [name for name in columns.split(",") if name]):
             console.print(line)
         if out is not None:
+            from mirrorpo.reporting.agreement_plot import agreement_plot
             from mirrorpo.reporting.paper_plot import paper_plot
 
             out.mkdir(parents=True, exist_ok=True)
-            picture.save(paper_plot(first), out / PICTURE)
-            with_few_colours(out / PICTURE)
+            for name, draw in ((PICTURE, paper_plot), (AGREEMENT, agreement_plot)):
+                picture.save(draw(first), out / name)
+                with_few_colours(out / name)
     except ValueError as error:
         fail(str(error))
+
+
+def protocols(under: Sequence[str], runs: Sequence[str]) -> dict[str, str]:
+    """The protocol of each run that an `--under` names.
+
+    Raises:
+        ValueError: not NAME=RUN,RUN, or a run that is not among `runs`.
+    """
+    found = {}
+    for text in under:
+        name, equals, listed = text.partition("=")
+        if not (name and equals and listed):
+            raise ValueError(f"--under takes NAME=RUN,RUN, not {text!r}.")
+        for run in listed.split(","):
+            if run not in runs:
+                hint = near_names.hint(run, runs, most=1)
+                raise ValueError(f"--under {name}: {run!r} is not one of the runs.{hint}")
+            found[run] = name
+    return found
 
 
 def with_few_colours(path: Path) -> None:

@@ -58,6 +58,32 @@ def test_claims_and_picture_take_the_first_run_of_a_protocol_and_task(tmp_path, 
     assert claim.split(" | ")[2] == "supported: base 4/4 |"
 
 
+def test_runs_that_are_named_together_are_one_protocol_with_a_bar_of_its_own(tmp_path, capsys):
+    one = write_run(tmp_path / "one", {"base": papers("tla", "base")}, task="tla", protocol="paper")
+    two = write_run(
+        tmp_path / "two",
+        {"noisy:0.3": papers("tla", "noisy:0.3")},
+        task="tla",
+        protocol="near",
+        hidden=[256, 256],
+    )
+    other = write_run(tmp_path / "other", {"base": papers("tla", "base")}, task="tla")
+    reproduction.main((one, two, other), out=tmp_path / "images", under=("nearest=one,two",))
+    printed = lines(capsys)
+    assert printed[:2] == ["nearest, tla: one, two", "no protocol, tla: other"]
+    assert sum(line.startswith("| nearest, tla: one + 1 |") for line in printed) == 2
+    with Image.open(tmp_path / "images" / "reproduction-agreement.png") as image:
+        image.load()
+
+
+@pytest.mark.parametrize("text", ["nearest", "nearest=", "nearest=onee"])
+def test_runs_that_cannot_be_named_together_are_one_line(tmp_path, capsys, text):
+    one = write_run(tmp_path / "one", {"base": papers("tla", "base")}, task="tla")
+    with pytest.raises(SystemExit):
+        reproduction.main((one,), under=(text,))
+    assert "--under" in capsys.readouterr().err
+
+
 def test_a_run_that_is_not_there_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         reproduction.main((tmp_path / "nowhere",))

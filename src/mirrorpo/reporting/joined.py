@@ -5,7 +5,7 @@ were trained and scored alike are joined, whatever losses and columns each of th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,17 +79,22 @@ class JoinedRuns:
         return rows[rows["algorithm"].isin(list(theirs))]
 
 
-def join(runs: Sequence[tuple[str, Path]]) -> list[JoinedRuns]:
+def join(
+    runs: Sequence[tuple[str, Path]], under: Mapping[str, str] | None = None
+) -> list[JoinedRuns]:
     """Join the runs that were trained and scored alike, in the order of their first runs.
 
     Args:
         runs: the name and folder of each bench, finished or not. Cells that do not have all their
             agents yet are left out.
+        under: run's name -> the name of a protocol: runs on one task that have one name here are
+            joined under it, though they may say the same in different settings.
 
     Raises:
         ValueError: a folder holds no bench, or none on a task of the paper, or its source agents
             are not scored yet.
     """
+    named = under or {}
     groups: dict[tuple[str, ...], list[tuple[str, comparison.RunParts]]] = {}
     for name, folder in runs:
         run = comparison.read_parts(folder)
@@ -98,7 +103,11 @@ def join(runs: Sequence[tuple[str, Path]]) -> list[JoinedRuns]:
             raise ValueError(f"{name}: the paper has no results on its task; it has {known}.")
         if len(run.sources) != 2:
             raise ValueError(f"{name} has not scored its source agents yet; resume it first.")
-        groups.setdefault(_key(run.settings), []).append((name, run))
+        key = _key(run.settings)
+        if name in named:
+            run = replace(run, settings={**run.settings, "protocol": named[name]})
+            key = (named[name], run.settings["task"])
+        groups.setdefault(key, []).append((name, run))
     return [_joined(group) for group in groups.values()]
 
 
