@@ -9,31 +9,35 @@ most there, with the values that they were tuned to, and trains 25 agents of eac
 five new draws of the data. It resumes after a kill. So the draw is the unit of every test: five
 differences, four degrees of freedom. With `--also` it trains other losses on the same draws with
 the same seeds, in benches of their own. `show` prints the returns and, corrected by Holm for all
-rows of a robot, how far our losses, or those of `--ours`, are ahead. The best of a table were lucky
-there; here they need not be.
+rows of a robot, how far our losses, or those of `--ours`, are ahead; then, on all robots together,
+how far ahead of SFT and of the first of each table. The best of a table were lucky there; here they
+need not be.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from benchmarks import which_losses
 from mirrorpo.cli.console import fail
 from mirrorpo.objectives.naming import parse, with_values
+from mirrorpo.reporting import comparison
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study import bench, statistics
-from mirrorpo.study.records import read, to_frame
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.statistics.best import LEVEL
+from mirrorpo.study.statistics.paired import t_test
 from mirrorpo.study.tables import FINAL_PHASE, mean_text
 
 OURS = ("gated[weight=1,lower=0.5]", "slic-robust")
 BEST = 4
+FIRST = "the first of the table"
 SEEDS, DRAWS, DATA_SEED = 25, 5, 50
 
 TABLES = {"noisy:0.3": "noisy", "mixed-quality": "mixed", "base": "base"}
@@ -100,9 +104,16 @@ def agents(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each robot that is there, with its agents."""
     for robot in SETTINGS:
         logs = sorted(folder.glob(f"{robot}-*/metrics.jsonl"))
-        records = [record for log in logs for record, _ in read(log)]
-        if records:
-            yield robot, to_frame(records)
+        if logs:
+            parts = [_normalised(comparison.read_parts(log.parent)) for log in logs]
+            yield robot, pd.concat(parts, ignore_index=True)
+
+
+def _normalised(run: comparison.RunParts) -> pd.DataFrame:
+    """Agents with a column `normalised`: 0 is the worse source agent's return, 1 the better's."""
+    better, worse = run.sources
+    scores = statistics.normalised_score(run.agents["return_mean"], worse.mean, better.mean)
+    return run.agents.assign(normalised=scores)
 
 
 def differences(frame: pd.DataFrame, ours: Sequence[str] = OURS) -> pd.DataFrame:
@@ -120,6 +131,60 @@ def differences(frame: pd.DataFrame, ours: Sequence[str] = OURS) -> pd.DataFrame
     names = ["variant", "ours", "other", "difference", "error", "p_value"]
     found = pd.DataFrame(lines, columns=names)
     return found.assign(corrected_p=statistics.holm(found["p_value"]))
+
+
+class Lead(NamedTuple):
+    """How far one loss is ahead on several robots, in normalised scores: the mean of the robots'
+    means, its standard error over the draws of each, and the p value of a t-test."""
+
+    mean: float
+    error: float
+    p_value: float
+
+
+def together(robots: Mapping[str, pd.DataFrame], ours: Sequence[str] = OURS) -> pd.DataFrame:
+    """In each column that all robots have, how far each of ours is ahead of SFT and of the loss
+    that earned most in that robot's table; `corrected_p` is Holm's over all rows."""
+    lines = []
+    for column in TABLES:
+        wide = {
+            robot: frame[frame["variant"] == column].pivot_table(
+                index=["data_draw", "seed"], columns="algorithm", values="normalised"
+            )
+            for robot, frame in robots.items()
+        }
+        first = {robot: rivals(robot, column, 1)[0] for robot in robots}
+        for mine in ours:
+            for told, other in (("sft", dict.fromkeys(robots, "sft")), (FIRST, first)):
+                if all({mine, other[robot]} <= set(wide[robot]) for robot in robots):
+                    leads = [
+                        (table[mine] - table[other[robot]]).groupby("data_draw").mean().dropna()
+                        for robot, table in wide.items()
+                    ]
+                    lines.append((column, mine, told, *joint(leads)))
+    found = pd.DataFrame(lines, columns=["variant", "ours", "other", *Lead._fields])
+    return found.assign(corrected_p=statistics.holm(found["p_value"]))
+
+
+def joint(leads: Sequence[pd.Series]) -> Lead:
+    """Of each robot's leads, one per draw; the degrees of freedom are Satterthwaite's."""
+    variances = np.array([lead.var(ddof=1) / len(lead) for lead in leads])
+    error = float(np.sqrt(variances.sum())) / len(leads)
+    own = np.array([len(lead) - 1 for lead in leads])
+    freedom = float(variances.sum() ** 2 / (variances**2 / own).sum())
+    mean = float(np.mean([lead.mean() for lead in leads]))
+    return Lead(mean, error, t_test(mean, error, freedom))
+
+
+def summary(robots: Mapping[str, pd.DataFrame], ours: Sequence[str] = OURS) -> Iterator[str]:
+    """What is printed of all robots."""
+    yield f"\nall of {', '.join(robots)}, as a share of the way from the worse source agent:\n"
+    yield "| data | loss | ahead of | by | corrected p |"
+    yield "| --- | --- | --- | ---: | ---: |"
+    for row in together(robots, ours).itertuples():
+        by = mean_text(row.mean, row.error, 3)
+        by = f"**{by}**" if row.corrected_p < LEVEL else by
+        yield f"| {row.variant} | {row.ours} | {row.other} | {by} | {row.corrected_p:.2g} |"
 
 
 def report(robot: str, frame: pd.DataFrame, ours: Sequence[str] = OURS) -> Iterator[str]:
@@ -175,8 +240,11 @@ def main() -> None:
             measure(given.robot, given.folder, given.cache, given.also, given.name)
             return
         with unpacking.folders([given.folder]) as (folder,):
-            for robot, frame in agents(folder):
+            robots = dict(agents(folder))
+            for robot, frame in robots.items():
                 print("\n".join(report(robot, frame, given.ours)))
+            if len(robots) > 1:
+                print("\n".join(summary(robots, given.ours)))
     except ValueError as error:
         fail(str(error))
 

@@ -60,3 +60,34 @@ def test_losses_of_a_search_meet_the_same_draws_and_are_compared_with_the_others
     ]
     found = judgement.differences(pd.DataFrame(lines), ("gated[weight=0.1]",))
     assert found.set_index("other")["difference"].to_dict() == {"sft": 5.0, judgement.OURS[0]: 0.0}
+
+
+def _of_robot(robot, shift, spread):
+    first = judgement.rivals(robot, "base", 1)[0]
+    moves = spread * np.array([-2, -1, 0, 1, 2])
+    return pd.DataFrame(
+        [
+            {"variant": "base", "algorithm": name, "seed": seed, "data_draw": seed % 5}
+            | {"normalised": lead + (moves[seed % 5] if lead else 0.0)}
+            for name, lead in ((judgement.OURS[0], shift), ("sft", 0.0), (first, 0.0))
+            for seed in range(25)
+        ]
+    )
+
+
+def test_a_lead_on_all_robots_is_the_mean_of_theirs_with_its_error_over_draws():
+    robots = {"hopper": _of_robot("hopper", 0.2, 0.01), "tla": _of_robot("tla", 0.4, 0.03)}
+    found = judgement.together(robots, judgement.OURS[:1]).set_index("other")
+    assert set(found.index) == {"sft", judgement.FIRST}
+    lead = found.loc["sft"]
+    errors = [spread * np.sqrt(2.5 / 5) for spread in (0.01, 0.03)]
+    assert lead["mean"] == pytest.approx(0.3)
+    assert lead["error"] == pytest.approx(np.hypot(*errors) / 2)
+    assert lead["corrected_p"] == pytest.approx(2 * lead["p_value"])
+
+
+def test_a_loss_that_one_robot_lacks_has_no_lead_on_all():
+    robots = {"hopper": _of_robot("hopper", 0.2, 0.01), "tla": _of_robot("tla", 0.4, 0.03)}
+    robots["tla"] = robots["tla"][robots["tla"]["algorithm"] != "sft"]
+    found = judgement.together(robots, judgement.OURS[:1])
+    assert list(found["other"]) == [judgement.FIRST]
