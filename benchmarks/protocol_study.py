@@ -1,13 +1,13 @@
 """Which choices of a protocol decide the order of losses: one bench per arm of a design.
 
     python -m benchmarks.protocol_study run tla runs/protocol-study [--arm 0] [--held-out]
-    python -m benchmarks.protocol_study show tla results/protocol-study
+    python -m benchmarks.protocol_study show tla results/protocol-study [--out docs/images]
 
 `run` measures the losses under every arm and resumes after a kill; with `--held-out` on the columns
 that no protocol is chosen on, in a run of its own, which benchmarks/reproduction.py reads. `show`
 prints, per column, each arm's order beside the paper's, and the effect of each factor with its
-interval over agents. It writes them to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png, unless
-the runs are published.
+interval over agents. It writes the effects to FOLDER/TASK-effects.csv and FOLDER/TASK-effects.png,
+unless the runs are published; with `--out` to another folder, under the names of runs and task.
 """
 
 import argparse
@@ -189,8 +189,9 @@ def agents(task: str, folder: Path) -> pd.DataFrame:
     return frame.assign(algorithm=frame.algorithm.replace({"cpo[sft_weight=1]": "cpo"}))
 
 
-def show(task: str, folder: Path) -> None:
-    """Print what the complete arms say, and write it where the folder is one of the user's."""
+def show(task: str, folder: Path, out: Path | None = None) -> None:
+    """Print what the complete arms say, and write it to `out`, if it is given, else to the folder
+    itself where it is one of the user's."""
     with unpacking.folders([folder]) as (read_from,):
         frame = agents(task, read_from)
     factors = [name for name in FACTORS if frame[name].nunique() > 1]
@@ -207,9 +208,11 @@ def show(task: str, folder: Path) -> None:
             effects.append(factor_effects(part, factors, reference))
     if effects:
         found = pd.concat(effects, ignore_index=True)
-        if folder.is_dir():
-            found.to_csv(folder / f"{task}-effects.csv", index=False)
-            factor_plot(found).savefig(folder / f"{task}-effects.png")
+        if out is not None or folder.is_dir():
+            path = folder / f"{task}-effects" if out is None else out / f"{folder.name}-{task}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found.to_csv(f"{path}.csv", index=False)
+            factor_plot(found).savefig(f"{path}.png")
         print(found.round(2).to_string(index=False))
 
 
@@ -221,6 +224,7 @@ def main() -> None:
     parser.add_argument("--arm", type=int, help="number of one arm, from 0; all by default")
     parser.add_argument("--held-out", action="store_true", help="the columns to test on")
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--out", type=Path, help="where `show` writes; FOLDER by default")
     given = parser.parse_args()
     if given.action == "run":
         use_all_cores()
@@ -229,7 +233,7 @@ def main() -> None:
             measure(given.task, arm, given.folder, given.cache, given.held_out)
         return
     try:
-        show(given.task, given.folder)
+        show(given.task, given.folder, given.out)
     except ValueError as error:
         fail(str(error))
 

@@ -1,6 +1,7 @@
 """The design of the protocol study: each arm is a bench that can be run."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import other_agents
@@ -46,3 +47,28 @@ def test_an_unbounded_agent_asks_for_more_where_the_shipped_one_is_near_its_boun
     seen = np.random.default_rng(0).normal(size=(400, shipped.observation_size))
     np.testing.assert_allclose(np.tanh(free.act(seen, None)), shipped.act(seen, None), atol=1e-5)
     assert np.abs(free.act(seen, None)).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("out", "made"),
+    [("pictures", "pictures/study-tla"), (None, "study/tla-effects")],
+    ids=["to a folder", "beside the runs"],
+)
+def test_show_writes_its_numbers_and_its_picture(out, made, tmp_path, monkeypatch):
+    runs = tmp_path / "study"
+    runs.mkdir()
+    levels = [{name: getattr(arm, name) for name in study.FACTORS} for arm in study.ARMS[:2]]
+    drawn = np.random.default_rng(0).normal(size=(2, len(study.LOSSES), 3))
+    frame = pd.DataFrame(
+        [
+            {"algorithm": loss, "seed": seed, "variant": "base", "return_mean": score, **own}
+            for own, of_arm in zip(levels, drawn, strict=True)
+            for loss, of_loss in zip(study.LOSSES, of_arm, strict=True)
+            for seed, score in enumerate(of_loss)
+        ]
+    )
+    monkeypatch.setattr(study, "agents", lambda task, folder: frame)
+    study.show("tla", runs, None if out is None else tmp_path / out)
+    written = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {tmp_path / f"{made}.csv", tmp_path / f"{made}.png"}
+    assert set(pd.read_csv(tmp_path / f"{made}.csv").factor) == {"schedule"}

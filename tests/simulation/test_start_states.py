@@ -51,7 +51,9 @@ def test_no_start_state_lies_inside_the_floor_on_any_backend(robot, backend):
         pytest.param("tla", {"ant-original": 0.01, "tla-target": 0.03}, marks=pytest.mark.slow),
         pytest.param("ant", {"ant-original": 0.01}, marks=pytest.mark.slow),
         pytest.param(
-            "walker2d", {"walker2d-expert": 0.01, "walker2d-bad": 0.01}, marks=pytest.mark.slow
+            "walker2d",
+            {"walker2d-expert": 0.01, "walker2d-steady": 0.01, "walker2d-bad": 0.01},
+            marks=pytest.mark.slow,
         ),
     ],
 )
