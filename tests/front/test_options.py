@@ -51,7 +51,7 @@ ONLY_IN_PYTHON = {"progress", "say"}
 
 def kinds(hint):
     """The plain types of a hint: a path for a text, several names for a tuple of them."""
-    if hint == options.Names:
+    if hint in (options.Names, options.Losses):
         return {"names"}
     if hint == tuple[str, ...]:
         return {"names"}
@@ -143,7 +143,7 @@ def test_a_wrong_value_is_a_value_error_of_one_line(given, message):
         (lambda: mpo.train("sft", "d.safetensors", seed=1.5), "seed is 1.5"),
         (lambda: mpo.train("sft", "d.safetensors", episodes=-4), "episodes must be at least 1"),
         (lambda: mpo.train("sft", "d.safetensors", task=5), "task is 5, but must be a text"),
-        (lambda: mpo.train(mpo.objective("dpo"), "d.safetensors"), "objective is a DPO: pass its"),
+        (lambda: mpo.train(5, "d.safetensors"), "objective is a int: pass an Objective, a name"),
         (lambda: mpo.evaluate("hopper-expert", episodes="x"), "episodes is 'x'"),
         (lambda: mpo.evaluate("hopper-expert", seed=-1), "seed must be between 0 and 2"),
         (lambda: mpo.generate("hopper", rows=2.5), "rows is 2.5"),

@@ -65,7 +65,8 @@ def bench(
             OUT/agents, where `report` finds it.
         progress: told the agents done, all agents, and what is being done.
         **options: fields of `mirrorpo.study.settings.BenchSettings`, which says what each is and
-            has their defaults. An objective is named as `mirrorpo.objective` takes it.
+            has their defaults. An objective is given as `mirrorpo.objective` takes it; none of an
+            object's hyper-parameters is searched.
 
     Raises:
         ValueError: an unknown name, a setting out of range, or a folder of another run. All names

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from mirrorpo import protocols, task_names, typed
+from mirrorpo.objectives.base import Objective
+from mirrorpo.objectives.naming import as_text
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
+from mirrorpo.user_text import UserText
 
 Settings = TypeVar("Settings")
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """One name or several; commas separate names, too."""
+Losses = str | os.PathLike[str] | Objective | Sequence[str | os.PathLike[str] | Objective]
+"""One objective or several, each by its name or as an object."""
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -39,7 +44,7 @@ class BenchOptions(TrainingOptions, total=False):
     task: str
     data: str | os.PathLike[str] | None
     variants: Names
-    algorithms: Names
+    algorithms: Losses
     seeds: int | None
     search: bool
     search_seeds: int
@@ -81,7 +86,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     task: str
     variants: Names
     robust: str
-    against: Names
+    against: Losses
     family: str
     learn: Names | None
     start: str | None
@@ -198,10 +203,31 @@ def text_of(path: str | os.PathLike[str] | None) -> str | None:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
+def objective_text(given: str | os.PathLike[str] | Objective) -> UserText:
+    """The text of an objective that a caller gives by its name, its file or as an object.
+
+    Raises:
+        ValueError: an object that no text names, or something else.
+    """
+    found = _text(given)
+    if not isinstance(found, str):
+        raise ValueError(
+            f"objective is a {type(given).__name__}: pass an Objective, a name such as "
+            "'dpo[beta=3]', or the file that mirrorpo.objectives.save wrote."
+        )
+    return UserText(found)
+
+
+def _text(value: object) -> object:
+    """A path or an objective as text."""
+    if isinstance(value, Objective):
+        return as_text(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def _plain(value: object, hint: object) -> object:
     """A value as the command line would give it: a path as text, one name as a list of one."""
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
+    value = _text(value)
     if isinstance(value, str) and Path in typing.get_args(hint):
         return Path(value)
     if "tuple" not in str(hint):
@@ -209,5 +235,5 @@ def _plain(value: object, hint: object) -> object:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, Sequence):
-        return tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in value)
+        return tuple(map(_text, value))
     return value

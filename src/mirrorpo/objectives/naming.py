@@ -6,11 +6,13 @@ an objective asks it, and so all of them take the same texts and give the same e
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from mirrorpo.user_text import UserText
 
 from . import user_code
 from .base import Objective
-from .component import is_array, is_function
+from .component import is_array, is_function, is_number
 from .found import find, shipped
 from .registry import check_fields, make
-from .storage import load
+from .storage import load, to_dict
 
 _SAVED = (".safetensors", ".json")
 
@@ -167,6 +169,26 @@ def spelled(given: Objective) -> str:
     return f"{given.name}[{','.join(numbers)}]" if numbers else given.name
 
 
+def as_text(given: Objective) -> str:
+    """The text that names an objective with exactly its values.
+
+    Its numbers are all stated, and of its choices and functions those that are not the default.
+
+    Raises:
+        ValueError: no text names it, as where it has learned functions or arrays.
+    """
+    document = to_dict(given)
+    for text in (_stated(given), *shipped()):
+        with contextlib.suppress(ValueError):
+            made = resolve(UserText(text))
+            if type(made) is type(given) and to_dict(made) == document:
+                return text
+    raise ValueError(
+        f"No text names this {type(given).__name__} with all of its values: save it by "
+        "mirrorpo.objectives.save(objective, 'mine.safetensors'), and give that file."
+    )
+
+
 def with_values(text: str, values: Mapping[str, float | str]) -> str:
     """An objective's text with values of its fields beside those in its brackets, exactly.
 
@@ -206,6 +228,20 @@ def is_saved(text: str) -> bool:
 def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objective:
     check_fields(name, type(given), values)
     return dataclasses.replace(given, **values)
+
+
+def _stated(given: Objective) -> str:
+    """Class and values of an objective; a function that has values of its own is lost."""
+    name = user_code.place_of(given) if user_code.is_users_own(given) else given.name
+    stated = []
+    for field in dataclasses.fields(given):
+        value = getattr(given, field.name)
+        if is_number(field) or isinstance(value, Real):
+            short = f"{float(value):.4g}"
+            stated.append(f"{field.name}={short if float(short) == value else repr(float(value))}")
+        elif not is_array(field) and value != field.default:
+            stated.append(f"{field.name}={getattr(value, 'name', value)}")
+    return f"{name}[{','.join(stated)}]" if stated else name
 
 
 def _refuse_open_bracket(text: str, whole: str) -> None:
