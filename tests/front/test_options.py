@@ -113,7 +113,10 @@ def test_a_command_and_its_function_take_the_same_options(name):
 
 def test_names_are_one_or_several_texts_or_paths():
     made = options.build(
-        BenchSettings, None, {"algorithms": ["dpo", Path("found.json")], "variants": "base"}
+        BenchSettings,
+        None,
+        {"algorithms": ["dpo", Path("found.json")], "variants": "base"},
+        mpo.bench,
     )
     assert made.algorithms == ("dpo", "found.json")
     assert made.variants == ("base",)
@@ -168,12 +171,23 @@ def test_a_wrong_argument_is_a_value_error_of_one_line(call, said):
 
 def test_whole_numbers_of_numpy_are_whole_numbers():
     assert settings.TrainedAgents(seeds=np.int64(2)).seeds == 2
-    assert options.build(BenchSettings, None, {"seeds": np.int64(3)}).seeds == 3
+    assert options.build(BenchSettings, None, {"seeds": np.int64(3)}, mpo.bench).seeds == 3
 
 
-def test_an_option_that_there_is_not_is_a_type_error():
-    with pytest.raises(TypeError, match="seedz"):
-        mpo.bench(seedz=3)
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: mpo.bench(algorithm="dpo"), "bench has no option 'algorithm'. Did you mean algo"),
+        (lambda: mpo.bench(seedz=3), r"option 'seedz'\. Did you mean seeds"),
+        (lambda: mpo.bench(caches="a"), r"option 'caches'\. Did you mean cache\?"),
+        (lambda: mpo.discover(population_size=3), r"discover has no .* Did you mean population\?"),
+        (lambda: mpo.train("dpo", "d", epoch=3), r"train has no .* Did you mean epochs\?"),
+        (lambda: mpo.import_data("a.npz", source="b"), r"import_data has no .* mean sources\?"),
+    ],
+)
+def test_an_option_that_there_is_not_is_a_type_error(call, said):
+    with pytest.raises(TypeError, match=said):
+        call()
 
 
 def test_settings_stand_in_place_of_single_options():

@@ -41,7 +41,7 @@ class Taken(Exception):
 def by_bench(text, patch, tmp_path):
     from mirrorpo.front import bench
 
-    asked = bench._spelled(options.build(BenchSettings, None, {"algorithms": [text]}))
+    asked = bench._spelled(options.build(BenchSettings, None, {"algorithms": [text]}, mpo.bench))
     return algorithms.load(asked.algorithms[0]).objective
 
 
@@ -189,7 +189,9 @@ def test_every_objective_of_the_list_has_a_text():
 
 
 def test_discover_takes_objects_too():
-    found = options.build(DiscoverySettings, None, {"against": [mpo.objective("dpo"), "sft"]})
+    found = options.build(
+        DiscoverySettings, None, {"against": [mpo.objective("dpo"), "sft"]}, mpo.discover
+    )
     assert found.against == ("dpo[beta=0.1]", "sft")
 
 

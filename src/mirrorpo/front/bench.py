@@ -72,7 +72,7 @@ def bench(
         ValueError: an unknown name, a setting out of range, or a folder of another run. All names
             are checked before anything is computed.
     """
-    settings = _spelled(given.build(BenchSettings, settings, options))
+    settings = _spelled(given.build(BenchSettings, settings, options, bench))
     given.check_task(settings.task, ray)
     if ray is not None and settings.is_of_texts:
         raise ValueError(

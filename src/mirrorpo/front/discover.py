@@ -64,7 +64,7 @@ def discover(
     Raises:
         ValueError: an unknown name, a setting out of range, or a folder of another run.
     """
-    settings = _spelled(given.build(DiscoverySettings, settings, options))
+    settings = _spelled(given.build(DiscoverySettings, settings, options, discover))
     for task in settings.tasks:
         given.check_task(task, ray)
     if ray is not None and len(settings.tasks) > 1:

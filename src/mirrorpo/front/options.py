@@ -4,13 +4,14 @@ of the settings' dataclasses, to which a test compares them."""
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from mirrorpo import protocols, task_names, typed
+from mirrorpo import near_names, protocols, task_names, typed
 from mirrorpo.objectives.base import Objective
 from mirrorpo.objectives.naming import as_text
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
@@ -149,14 +150,30 @@ class ImportOptions(TypedDict, total=False):
 
 
 def build(
-    kind: type[Settings], settings: Settings | None, options: Mapping[str, object]
+    kind: type[Settings],
+    settings: Settings | None,
+    options: Mapping[str, object],
+    function: Callable[..., object],
 ) -> Settings:
     """Settings from a call: ready-made, or from options.
 
+    Args:
+        kind: the class of the settings.
+        settings: those that are ready-made.
+        options: fields of the class.
+        function: that was called; an option may be a misspelled argument of its own.
+
     Raises:
         ValueError: both are given, or an option has another type or is out of range.
-        TypeError: an option that there is not.
+        TypeError: an option that there is not; the message names the near ones.
     """
+    hints = typing.get_type_hints(kind)
+    own = inspect.signature(function).parameters.values()
+    known = (*hints, *(one.name for one in own if one.kind is not one.VAR_KEYWORD))
+    for name in options:
+        if name not in hints:
+            hint = near_names.hint(name, known, cutoff=0.6)
+            raise TypeError(f"mirrorpo.{function.__name__} has no option {name!r}.{hint}")
     if settings is not None:
         if options:
             raise ValueError(
@@ -168,12 +185,12 @@ def build(
                 "options by name, as in rows=512."
             )
         return settings
-    hints = typing.get_type_hints(kind)
-    checked = {
-        name: typed.check(_plain(value, hints[name]), hints[name], name) if name in hints else value
-        for name, value in options.items()
-    }
-    return kind(**checked)
+    return kind(
+        **{
+            name: typed.check(_plain(value, hints[name]), hints[name], name)
+            for name, value in options.items()
+        }
+    )
 
 
 def check_task(task: str, ray: str | None) -> None:

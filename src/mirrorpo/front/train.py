@@ -64,7 +64,7 @@ def train(
     agents = TrainedAgents(
         seeds, seed, None if start_from is None else os.fspath(start_from), episodes, actions, task
     )
-    training = given.build(protocols.Training, settings, options)
+    training = given.build(protocols.Training, settings, options, train)
     start_jax()
     from mirrorpo.study import algorithms, single_run
 
