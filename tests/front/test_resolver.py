@@ -133,17 +133,20 @@ def test_all_kinds_of_names(take, saved):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dpoo", "unknown objective 'dpoo'; did you mean dpo"),
-        ("hoper-noisy", "unknown objective 'hoper-noisy'; did you mean hopper-noisy"),
-        ("dpo[betta=3]", "dpo has no hyper-parameter 'betta'; did you mean beta"),
+        ("dpoo", "Unknown objective 'dpoo'. Did you mean dpo"),
+        ("hoper-noisy", "Unknown objective 'hoper-noisy'. Did you mean hopper-noisy"),
+        (
+            "dpo[betta=3]",
+            "dpo has no hyper-parameter 'betta'. Did you mean beta? It has: aggregation, beta.",
+        ),
         ("hopper-hinge[betta=3]", "hopper-hinge has no hyper-parameter 'betta'"),
-        (f"{MY_LOSS}:SoftLPO[scalle=3]", "has no hyper-parameter 'scalle'; did you mean scale"),
+        (f"{MY_LOSS}:SoftLPO[scalle=3]", "has no hyper-parameter 'scalle'. Did you mean scale"),
         ("dpo[beta=0]", "dpo: beta is 0.0, but must be finite and above 0"),
         ("dpo[beta=1", "the bracket is not closed"),
-        ("no_such_file.json", "No discovered objective named 'no_such_file.json', and no such"),
+        ("no_such_file.json", "No such file: 'no_such_file.json'."),
         ("no_such_file.py:Loss", "No objective file at no_such_file.py"),
         (f"{MY_LOSS}:SoftLPOO", "has no class 'SoftLPOO'. Did you mean SoftLPO"),
-        (f"{MY_LOSS}", "does not name an algorithm"),
+        (f"{MY_LOSS}", "does not name an objective"),
     ],
 )
 def test_the_same_error_with_near_names(take, text, message):
@@ -203,6 +206,13 @@ def test_an_object_without_a_text_is_to_be_saved(taker, monkeypatch, tmp_path):
     file = tmp_path / "mine.safetensors"
     objectives.save(learned, file)
     assert TAKERS[taker](str(file), monkeypatch, tmp_path).low == -3.0
+
+
+def test_a_file_that_is_not_there_is_answered_with_the_near_ones(take, saved):
+    near = Path(saved).with_name("savedd.json")
+    with pytest.raises(ValueError) as caught:
+        take(str(near))
+    assert str(caught.value) == f"No such file: {str(near)!r}. Did you mean {saved}?"
 
 
 def test_a_text_from_a_recipe_names_no_code(tmp_path, monkeypatch):
