@@ -83,6 +83,17 @@ def test_unknown_options_and_values_of_the_wrong_type_are_code_2(capsys, argumen
     assert "Traceback" not in error
 
 
+def test_an_objective_is_shown_by_its_name_alone_and_by_the_option(capsys):
+    main(["objectives", "dpo"])
+    shown = capsys.readouterr().out
+    main(["objectives", "--name", "dpo"])
+    assert shown == capsys.readouterr().out
+    assert "Rafailov" in shown
+    code, error = run(capsys, "objectives", "dpo", "--name", "ipo")
+    assert code == 2
+    assert "leave it out" in error
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -42,6 +42,5 @@ def _near_files(path: Path) -> str:
     except OSError:
         return ""
     near = near_names.nearest(path.name, filter(str.isprintable, sorted(beside)), cutoff=0.6)
-    return (
-        f" Did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
-    )
+    there = " or ".join(str(path.with_name(name)) for name in near)
+    return f" Did you mean {there}?" if near else ""
