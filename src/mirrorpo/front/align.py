@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import damage, files, runs, typed
+from mirrorpo.front import options
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -68,10 +69,7 @@ def align(
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from mirrorpo import objectives
     from mirrorpo.language.align import recipe as recipes
-    from mirrorpo.language.align import run, short_form
-    from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
-    from mirrorpo.study import algorithms, tryout
 
     values = _values(set)
     given = AlignSettings(seed=seed, format=format, smoke=smoke)
@@ -81,6 +79,12 @@ def align(
         values["dataset_format"] = given.format
     file = typed.check(recipe, Path, "recipe")
     wanted = recipes.load(file, values)
+    options.check_objectives([wanted.objective])
+    # PyTorch and TRL take long to import.
+    from mirrorpo.language.align import run, short_form
+    from mirrorpo.language.trl_names import datasets
+    from mirrorpo.study import algorithms, tryout
+
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if given.smoke:
         wanted = short_form.shrink(wanted)

@@ -79,6 +79,7 @@ def bench(
             f"ray: not for task {settings.task}. Its models train one after the other in this "
             "process, on the GPU if there is one: leave it out."
         )
+    given.check_objectives(settings.algorithms)
     kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.execution import executor
@@ -180,8 +181,7 @@ class BenchResult(ResultInFolder):
 
     @property
     def prompts_note(self) -> str:
-        """Of a bench on texts, whether there are errors that hold for new prompts, and what they
-        are; else empty."""
+        """Say whether errors hold for new prompts; empty for robots."""
         return self._prompt_errors.note
 
     @property

@@ -69,6 +69,7 @@ def discover(
         given.check_task(task, ray)
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
+    given.check_objectives(settings.against)
     start_jax()
     from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor

@@ -7,13 +7,13 @@ import dataclasses
 import inspect
 import os
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from mirrorpo import near_names, protocols, task_names, typed
+from mirrorpo.objectives import naming
 from mirrorpo.objectives.base import Objective
-from mirrorpo.objectives.naming import as_text
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
 from mirrorpo.user_text import UserText
 
@@ -235,10 +235,23 @@ def objective_text(given: str | os.PathLike[str] | Objective) -> UserText:
     return UserText(found)
 
 
+def check_objectives(texts: Iterable[str]) -> None:
+    """See that names and files of objectives are there: quickly, before JAX or PyTorch starts.
+
+    Code of the user's is not run yet.
+
+    Raises:
+        ValueError: as `mirrorpo.objectives.naming.resolve`.
+    """
+    for text in texts:
+        if not task_names.names_function(naming.parse(text).name):
+            naming.resolve(text)
+
+
 def _text(value: object) -> object:
     """A path or an objective as text."""
     if isinstance(value, Objective):
-        return as_text(value)
+        return naming.as_text(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

@@ -55,11 +55,12 @@ def submit(
 
     if tier not in suite.TIERS:
         raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
+    text = given.objective_text(objective)
+    given.check_objectives([text])
     start_jax()
     from mirrorpo import versions
     from mirrorpo.study import algorithms, submissions
 
-    text = given.objective_text(objective)
     algorithm = algorithms.load(text)
     label = submissions.label(text)
     folder = choose(out, "submit", f"suite-{suite.CURRENT}-{tier}-{algorithm.objective.name}")

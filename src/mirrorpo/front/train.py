@@ -52,7 +52,7 @@ def train(
         start_from: an agent's name or file to start from, or "random" for random networks; by
             default the task's own start.
         episodes: the number of episodes of the evaluation.
-        actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones; default: the
             protocol's.
         task: the robot's task; default: that of the data. A FILE.py:FUNCTION must be named.
         **options: fields of `mirrorpo.protocols.Training`.
@@ -65,12 +65,14 @@ def train(
         seeds, seed, None if start_from is None else os.fspath(start_from), episodes, actions, task
     )
     training = given.build(protocols.Training, settings, options, train)
+    text = given.objective_text(objective)
+    given.check_objectives([text])
     start_jax()
     from mirrorpo.study import algorithms, single_run
 
     # `data` may be a result whose file goes with it, so it keeps its name until the end.
     pairs = Path(data)
-    algorithm = algorithms.load(given.objective_text(objective))
+    algorithm = algorithms.load(text)
     folder = choose(out, "train", f"{algorithm.objective.name}-{pairs.stem}-seed{seed}")
     with writing(folder) as path:
         rows = single_run.run(
