@@ -148,7 +148,7 @@ def test_values_can_be_replaced(tmp_path):
     ("arguments", "message"),
     [
         (("none.yaml",), "No recipe at none.yaml"),
-        ((SHORT[0], "--set", "objective=dpoo"), "unknown objective 'dpoo'; did you mean dpo"),
+        ((SHORT[0], "--set", "objective=dpoo"), "Unknown objective 'dpoo'. Did you mean dpo"),
         ((SHORT[0], "--set", "objective_parameters.betta=1"), "no hyper-parameter 'betta'"),
         ((SHORT[0], "--smoke", "--set", "learning_rat=1"), "no setting 'learning_rat'"),
         ((SHORT[0], "--smoke", "--set", "aggregation=average"), "aggregation is 'average'"),

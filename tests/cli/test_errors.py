@@ -83,10 +83,30 @@ def test_unknown_options_and_values_of_the_wrong_type_are_code_2(capsys, argumen
     assert "Traceback" not in error
 
 
-def test_an_unknown_command_is_code_2(capsys):
-    code, error = run(capsys, "benhc")
+def test_an_objective_is_shown_by_its_name_alone_and_by_the_option(capsys):
+    main(["objectives", "dpo"])
+    shown = capsys.readouterr().out
+    main(["objectives", "--name", "dpo"])
+    assert shown == capsys.readouterr().out
+    assert "Rafailov" in shown
+    code, error = run(capsys, "objectives", "dpo", "--name", "ipo")
     assert code == 2
-    assert "Traceback" not in error
+    assert "leave it out" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("benhc",), "mirrorpo has no command 'benhc'. Did you mean bench"),
+        (("data", "inpsect"), "mirrorpo data has no command 'inpsect'. Did you mean inspect"),
+        (("sentimant",), "Did you mean sentiment"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_near_ones(capsys, words, message):
+    code, error = run(capsys, *words)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_help_of_every_command_is_code_0(capsys):

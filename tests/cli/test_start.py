@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 # All that Python has on Linux and not on Windows, of what the package and its tests use.
 ONLY_ELSEWHERE = {
     "os": (
@@ -56,6 +58,31 @@ def test_help_names_every_command_with_what_it_does():
         first = "" if isinstance(command, dict) else command.__doc__.partition(".")[0]
         beginning = " ".join(first.split()[:4])
         assert f"• {name} {beginning}" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bench", "--algorithms", "sft,dpoo"),
+        ("discover", "--against", "dpoo"),
+        ("train", "dpoo", "--data", "none.safetensors"),
+        ("submit", "dpoo"),
+        ("align", "recipes/mistral-7b/dpo-mix-7k/dpo.yaml", "--set", "objective=dpoo"),
+    ],
+)
+def test_a_misspelled_objective_is_answered_before_a_library_is_imported(words):
+    code = f"""
+import json, sys
+from mirrorpo import cli
+try:
+    cli.main({list(words)!r})
+finally:
+    print(json.dumps(sorted(sys.modules)))
+"""
+    done = fresh(code, check=False)
+    assert done.returncode == 2
+    assert "Did you mean dpo" in done.stderr
+    assert not {"jax", "torch", "trl", "brax", "pandas"} & set(json.loads(done.stdout))
 
 
 def test_commands_run_where_what_linux_alone_has_is_missing(tmp_path):

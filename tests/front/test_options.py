@@ -51,7 +51,7 @@ ONLY_IN_PYTHON = {"progress", "say"}
 
 def kinds(hint):
     """The plain types of a hint: a path for a text, several names for a tuple of them."""
-    if hint == options.Names:
+    if hint in (options.Names, options.Losses):
         return {"names"}
     if hint == tuple[str, ...]:
         return {"names"}
@@ -113,7 +113,10 @@ def test_a_command_and_its_function_take_the_same_options(name):
 
 def test_names_are_one_or_several_texts_or_paths():
     made = options.build(
-        BenchSettings, None, {"algorithms": ["dpo", Path("found.json")], "variants": "base"}
+        BenchSettings,
+        None,
+        {"algorithms": ["dpo", Path("found.json")], "variants": "base"},
+        mpo.bench,
     )
     assert made.algorithms == ("dpo", "found.json")
     assert made.variants == ("base",)
@@ -143,7 +146,7 @@ def test_a_wrong_value_is_a_value_error_of_one_line(given, message):
         (lambda: mpo.train("sft", "d.safetensors", seed=1.5), "seed is 1.5"),
         (lambda: mpo.train("sft", "d.safetensors", episodes=-4), "episodes must be at least 1"),
         (lambda: mpo.train("sft", "d.safetensors", task=5), "task is 5, but must be a text"),
-        (lambda: mpo.train(mpo.objective("dpo"), "d.safetensors"), "objective is a DPO: pass its"),
+        (lambda: mpo.train(5, "d.safetensors"), "objective is a int: pass an Objective, a name"),
         (lambda: mpo.evaluate("hopper-expert", episodes="x"), "episodes is 'x'"),
         (lambda: mpo.evaluate("hopper-expert", seed=-1), "seed must be between 0 and 2"),
         (lambda: mpo.generate("hopper", rows=2.5), "rows is 2.5"),
@@ -168,12 +171,23 @@ def test_a_wrong_argument_is_a_value_error_of_one_line(call, said):
 
 def test_whole_numbers_of_numpy_are_whole_numbers():
     assert settings.TrainedAgents(seeds=np.int64(2)).seeds == 2
-    assert options.build(BenchSettings, None, {"seeds": np.int64(3)}).seeds == 3
+    assert options.build(BenchSettings, None, {"seeds": np.int64(3)}, mpo.bench).seeds == 3
 
 
-def test_an_option_that_there_is_not_is_a_type_error():
-    with pytest.raises(TypeError, match="seedz"):
-        mpo.bench(seedz=3)
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: mpo.bench(algorithm="dpo"), "bench has no option 'algorithm'. Did you mean algo"),
+        (lambda: mpo.bench(seedz=3), r"option 'seedz'\. Did you mean seeds"),
+        (lambda: mpo.bench(caches="a"), r"option 'caches'\. Did you mean cache\?"),
+        (lambda: mpo.discover(population_size=3), r"discover has no .* Did you mean population\?"),
+        (lambda: mpo.train("dpo", "d", epoch=3), r"train has no .* Did you mean epochs\?"),
+        (lambda: mpo.import_data("a.npz", source="b"), r"import_data has no .* mean sources\?"),
+    ],
+)
+def test_an_option_that_there_is_not_is_a_type_error(call, said):
+    with pytest.raises(TypeError, match=said):
+        call()
 
 
 def test_settings_stand_in_place_of_single_options():

@@ -186,7 +186,7 @@ def test_a_named_folder_is_resumed_and_the_command_line_s_table_is_the_same(
 
 def test_a_mistake_leaves_no_folder(light_hopper, tmp_path):
     out = tmp_path / "run"
-    with pytest.raises(ValueError, match="did you mean dpo"):
+    with pytest.raises(ValueError, match="Did you mean dpo"):
         mpo.bench(**{**SMALL, "algorithms": "dpoo"}, out=out)
     with pytest.raises(ValueError, match="max_terms must be at least 1"):
         mpo.explain("cpo", max_terms=0, out=out)

@@ -62,10 +62,10 @@ def test_the_story_is_a_valid_notebook():
 
 @pytest.mark.slow
 def test_the_story_runs_in_under_five_minutes(tmp_path):
-    """As a notebook where nbclient is installed; else its cells, in a fresh process."""
+    """As a notebook where nbclient and ipykernel are installed; else its cells, in a fresh process."""
     began = time.monotonic()
     environment = {**os.environ, "MIRRORPO_CACHE": str(tmp_path / "cache")}
-    if importlib.util.find_spec("nbclient") and importlib.util.find_spec("nbformat"):
+    if all(map(importlib.util.find_spec, ("nbclient", "ipykernel"))):
         code = (
             "import sys, nbformat, nbclient\n"
             "book = nbformat.read(sys.argv[1], as_version=4)\n"

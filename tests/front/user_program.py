@@ -20,7 +20,7 @@ loss(PairLogProbs([-1.0], [-2.0]))
 result = mpo.bench(
     task="hopper",
     variants=["base", "noisy:0.1"],
-    algorithms=("dpo", Path("found.json")),
+    algorithms=("dpo", Path("found.json"), loss),
     seeds=2,
     time_steps=64,
     out="runs/mine",
@@ -32,7 +32,7 @@ assert_type(result.settings, Mapping[str, object])
 assert_type(mpo.BenchResult.load("kept"), mpo.BenchResult)
 table, agents = result.table, result.agents
 
-found = mpo.discover(variants="noisy:0.3", learn=["psi", "link"], generations=4)
+found = mpo.discover(variants="noisy:0.3", learn=["psi", "link"], against=[loss], generations=4)
 assert_type(found, mpo.DiscoveryResult)
 assert_type(found.objective, Objective)
 assert_type(found.plot(), Figure)
@@ -51,7 +51,7 @@ assert_type(trained.files, tuple[Path, ...])
 
 pairs = mpo.generate("hopper", variant="noisy:0.3", rows=64)
 assert_type(pairs, mpo.DataFile)
-mpo.train("dpo", pairs)
+mpo.train(loss, pairs)
 mpo.bench(data=mpo.import_data("steps.npz", sources="policy", ties="half"), seeds=2)
 assert_type(mpo.label("pool.safetensors", variant="base").facts.rows, int)
 assert_type(mpo.evaluate("hopper-expert", episodes=3), mpo.Evaluation)
@@ -60,7 +60,7 @@ advice = mpo.recommend("pairs.jsonl", columns={"prompt": "question"})
 assert_type(advice, mpo.DatasetAdvice)
 assert_type(advice.facts.noise.rate, float)
 
-aligned = mpo.align("recipe.yaml", set={"learning_rate": 1e-5}, seed=3)
+aligned = mpo.align("recipe.yaml", set={"learning_rate": 1e-5, "objective": loss}, seed=3)
 assert_type(aligned, mpo.Alignment)
 assert_type(aligned.model, Path | None)
 

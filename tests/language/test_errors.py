@@ -149,7 +149,7 @@ def test_wrong_settings(settings, message, tmp_path):
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        ("ta-mop", r"unknown objective 'ta-mop'; did you mean .*ta-mpo"),
+        ("ta-mop", r"Unknown objective 'ta-mop'\. Did you mean .*ta-mpo"),
         (3, "objective is a int: pass an Objective"),
     ],
 )

@@ -140,7 +140,7 @@ def written(path, objective, arrays, changes):
         ({}, {"version": 2}, "version 2 is newer than 1"),
         ({}, {"version": True}, "version is True"),
         ({}, {"format": "mirrorpo-dataset"}, "its format is 'mirrorpo-dataset'"),
-        ({}, {"objective": "ta-mmpo"}, "unknown objective 'ta-mmpo'"),
+        ({}, {"objective": "ta-mmpo"}, "Unknown objective 'ta-mmpo'"),
         ({}, {"hyperparameters": None}, "incomplete"),
     ],
 )

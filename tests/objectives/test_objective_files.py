@@ -126,7 +126,7 @@ def parameters(**changes):
         (edited(version=2), "version 2 is newer than 1"),
         (edited(version="1"), "version is '1'"),
         (edited(version=None), "version is None"),
-        (edited(objective="dppo"), "unknown objective 'dppo'; did you mean .*dpo"),
+        (edited(objective="dppo"), r"Unknown objective 'dppo'\. Did you mean .*dpo"),
         (edited(objective=None), "incomplete"),
         (edited(hyperparameters=None), "incomplete"),
         (edited(hyperparameters={}), "lacks aggregation, psi"),

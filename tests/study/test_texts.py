@@ -222,7 +222,7 @@ def test_the_report_reads_a_run(whole):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"algorithms": ("dpoo",)}, "did you mean dpo"),
+        ({"algorithms": ("dpoo",)}, "Did you mean dpo"),
         ({"rows": 10_000}, "ask for 1 to 576"),
         ({"algorithms": ("dpo",), "steps": 1}, "steps must be at least 2"),
     ],

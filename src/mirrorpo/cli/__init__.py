@@ -7,12 +7,12 @@ import inspect
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tyro
 
-from mirrorpo import damage, locks
+from mirrorpo import damage, locks, near_names
 from mirrorpo.cli import (
     agents,
     align,
@@ -95,8 +95,10 @@ def parse(given: list[str]) -> Callable[[], None]:
             f"mirrorpo {name} is now mirrorpo {RENAMED[name]}, with the same objectives, variants "
             "and files; see mirrorpo bench --help for its settings."
         )
+    _refuse_unknown("mirrorpo", name, (*COMMANDS, *RENAMED))
     command = COMMANDS.get(name)
     if isinstance(command, dict):
+        _refuse_unknown(f"mirrorpo {name}", (given[1:] or ["--help"])[0], command)
         return _cli(command, f"mirrorpo {name}", _GROUPS[name], given[1:] or ["--help"])
     if name in ("--version", "-V"):
         from mirrorpo import __version__
@@ -123,6 +125,13 @@ def _refuse_null_bytes(given: list[str]) -> None:
             if not (word.startswith("--") and is_set):
                 option, value = before if before.startswith("--") else "An argument", word
             fail(f"{option} has a null byte, which no path or name can hold: {value!r}.")
+
+
+def _refuse_unknown(of: str, name: str, known: Iterable[str]) -> None:
+    """A word in a command's place that is none is answered with the near ones."""
+    if not name.startswith("-") and name not in known:
+        hint = near_names.hint(name, known, most=1)
+        fail(f"{of} has no command {name!r}.{hint} `{of} --help` lists them.")
 
 
 def _cli(

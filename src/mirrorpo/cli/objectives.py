@@ -1,11 +1,13 @@
-"""``mirrorpo objectives``: the zoo."""
+"""``mirrorpo objectives``: all that can be named, or one in full."""
 
 from __future__ import annotations
 
 import itertools
 import json as json_module
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
 
 from mirrorpo.cli.console import console
 
@@ -18,14 +20,23 @@ _NAME, _EPOCHS, _VALUES, _SOURCE = 21, 4, 24, 25
 """Widths of the columns: 80 with two spaces between them."""
 
 
-def show(name: str | None = None, json: bool = False) -> None:
+def show(
+    objective: Annotated[str | None, tyro.conf.Positional] = None,
+    name: str | None = None,
+    json: bool = False,
+) -> None:
     """List the preference objectives, or show one: hyper-parameters, stages, paper or origin.
 
     Args:
-        name: the name of one objective, with or without values, or of a discovery that comes with
-            MirrorPO.
+        objective: the name of one objective, with or without values, or of a discovery that comes
+            with MirrorPO.
+        name: the same, as an option.
         json: print JSON, for programs.
     """
+    if objective is not None:
+        if name is not None:
+            raise ValueError("--name names an objective a second time: leave it out.")
+        name = objective
     from mirrorpo.discovery import artefact, listing
     from mirrorpo.objectives import naming
     from mirrorpo.user_text import UserText
@@ -44,11 +55,11 @@ def show(name: str | None = None, json: bool = False) -> None:
         else:
             _show_discovery(name, found)
         return
-    objective = naming.resolve(UserText(name))
+    made = naming.resolve(UserText(name))
     if json:
-        _print_json(asdict(listing.entry(name, objective)))
+        _print_json(asdict(listing.entry(name, made)))
     else:
-        _show(name, objective)
+        _show(name, made)
 
 
 def _print_json(content: object) -> None:
@@ -76,7 +87,7 @@ def _list(entries: list[ListedObjective]) -> None:
         console.print()
     console.print(
         "Name, epochs (10+2: of SFT, then the loss), hyper-parameters, paper or origin.\n"
-        "`mirrorpo objectives --name NAME` shows one in full, `--json` is for programs."
+        "`mirrorpo objectives NAME` shows one in full, `--json` is for programs."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import damage, files, runs, typed
+from mirrorpo.front import options
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -51,8 +52,8 @@ def align(
             folder, which is removed with the result; `Alignment.save` keeps it.
         seed: the seed, in place of the recipe's.
         set: values in place of the recipe's, as in ``{"learning_rate": 1e-5,
-            "objective_parameters.gamma": 2}``. The objective is named as `mirrorpo.objective`
-            takes its text.
+            "objective_parameters.gamma": 2}``. The objective is given as `mirrorpo.objective`
+            takes it.
         format: how the pairs are laid out, in place of the recipe's dataset_format: auto, pairs,
             hh, orca, sharegpt, shp or kto.
         smoke: four steps on a tiny random model and sixteen pairs, to see that the recipe works.
@@ -68,10 +69,7 @@ def align(
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from mirrorpo import objectives
     from mirrorpo.language.align import recipe as recipes
-    from mirrorpo.language.align import run, short_form
-    from mirrorpo.language.trl_names import datasets
     from mirrorpo.objectives import naming
-    from mirrorpo.study import algorithms, tryout
 
     values = _values(set)
     given = AlignSettings(seed=seed, format=format, smoke=smoke)
@@ -81,6 +79,12 @@ def align(
         values["dataset_format"] = given.format
     file = typed.check(recipe, Path, "recipe")
     wanted = recipes.load(file, values)
+    options.check_objectives([wanted.objective])
+    # PyTorch and TRL take long to import.
+    from mirrorpo.language.align import run, short_form
+    from mirrorpo.language.trl_names import datasets
+    from mirrorpo.study import algorithms, tryout
+
     objective = naming.resolve(wanted.objective, tryout.by("torch"), **wanted.objective_parameters)
     if given.smoke:
         wanted = short_form.shrink(wanted)
@@ -215,13 +219,18 @@ class Alignment(ResultInFolder):
 def _values(changes: Changes) -> dict[str, object]:
     """What the caller changes of a recipe; the objective's text is the caller's own."""
     from mirrorpo import yaml_settings
+    from mirrorpo.objectives import Objective
+    from mirrorpo.objectives.naming import as_text
 
     if isinstance(changes, str):
         changes = (changes,)
     if isinstance(changes, Mapping):
         if strange := [key for key in changes if not isinstance(key, str)]:
             raise ValueError(f"set has the name {strange[0]!r:.40}, but names must be texts.")
-        values = {key: yaml_settings.plain(value, key) for key, value in changes.items()}
+        values = {
+            key: as_text(value) if isinstance(value, Objective) else yaml_settings.plain(value, key)
+            for key, value in changes.items()
+        }
     else:
         given = typed.check(changes, tuple[str, ...], "set")
         texts = assignments(given, "--set", "write key=value, as in learning_rate=1e-5.")

@@ -65,19 +65,21 @@ def bench(
             OUT/agents, where `report` finds it.
         progress: told the agents done, all agents, and what is being done.
         **options: fields of `mirrorpo.study.settings.BenchSettings`, which says what each is and
-            has their defaults. An objective is named as `mirrorpo.objective` takes it.
+            has their defaults. An objective is given as `mirrorpo.objective` takes it; none of an
+            object's hyper-parameters is searched.
 
     Raises:
         ValueError: an unknown name, a setting out of range, or a folder of another run. All names
             are checked before anything is computed.
     """
-    settings = _spelled(given.build(BenchSettings, settings, options))
+    settings = _spelled(given.build(BenchSettings, settings, options, bench))
     given.check_task(settings.task, ray)
     if ray is not None and settings.is_of_texts:
         raise ValueError(
             f"ray: not for task {settings.task}. Its models train one after the other in this "
             "process, on the GPU if there is one: leave it out."
         )
+    given.check_objectives(settings.algorithms)
     kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.execution import executor
@@ -179,8 +181,7 @@ class BenchResult(ResultInFolder):
 
     @property
     def prompts_note(self) -> str:
-        """Of a bench on texts, whether there are errors that hold for new prompts, and what they
-        are; else empty."""
+        """Say whether errors hold for new prompts; empty for robots."""
         return self._prompt_errors.note
 
     @property

@@ -128,7 +128,7 @@ def import_data(
     from mirrorpo.preferences.own import importing
     from mirrorpo.preferences.own.settings import ImportSettings
 
-    how = given.build(ImportSettings, settings, options)
+    how = given.build(ImportSettings, settings, options, import_data)
     if how.task is not None:
         how = replace(how, task=UserText(how.task))
     path, folder = _place(out, Path(file).stem)

@@ -64,11 +64,12 @@ def discover(
     Raises:
         ValueError: an unknown name, a setting out of range, or a folder of another run.
     """
-    settings = _spelled(given.build(DiscoverySettings, settings, options))
+    settings = _spelled(given.build(DiscoverySettings, settings, options, discover))
     for task in settings.tasks:
         given.check_task(task, ray)
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
+    given.check_objectives(settings.against)
     start_jax()
     from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor

@@ -4,18 +4,24 @@ of the settings' dataclasses, to which a test compares them."""
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from mirrorpo import protocols, task_names, typed
+from mirrorpo import near_names, protocols, task_names, typed
+from mirrorpo.objectives import naming
+from mirrorpo.objectives.base import Objective
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
+from mirrorpo.user_text import UserText
 
 Settings = TypeVar("Settings")
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """One name or several; commas separate names, too."""
+Losses = str | os.PathLike[str] | Objective | Sequence[str | os.PathLike[str] | Objective]
+"""One objective or several, each by its name or as an object."""
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -39,7 +45,7 @@ class BenchOptions(TrainingOptions, total=False):
     task: str
     data: str | os.PathLike[str] | None
     variants: Names
-    algorithms: Names
+    algorithms: Losses
     seeds: int | None
     search: bool
     search_seeds: int
@@ -81,7 +87,7 @@ class DiscoverOptions(TrainingOptions, total=False):
     task: str
     variants: Names
     robust: str
-    against: Names
+    against: Losses
     family: str
     learn: Names | None
     start: str | None
@@ -144,14 +150,30 @@ class ImportOptions(TypedDict, total=False):
 
 
 def build(
-    kind: type[Settings], settings: Settings | None, options: Mapping[str, object]
+    kind: type[Settings],
+    settings: Settings | None,
+    options: Mapping[str, object],
+    function: Callable[..., object],
 ) -> Settings:
     """Settings from a call: ready-made, or from options.
 
+    Args:
+        kind: the class of the settings.
+        settings: those that are ready-made.
+        options: fields of the class.
+        function: that was called; an option may be a misspelled argument of its own.
+
     Raises:
         ValueError: both are given, or an option has another type or is out of range.
-        TypeError: an option that there is not.
+        TypeError: an option that there is not; the message names the near ones.
     """
+    hints = typing.get_type_hints(kind)
+    own = inspect.signature(function).parameters.values()
+    known = (*hints, *(one.name for one in own if one.kind is not one.VAR_KEYWORD))
+    for name in options:
+        if name not in hints:
+            hint = near_names.hint(name, known, cutoff=0.6)
+            raise TypeError(f"mirrorpo.{function.__name__} has no option {name!r}.{hint}")
     if settings is not None:
         if options:
             raise ValueError(
@@ -163,12 +185,12 @@ def build(
                 "options by name, as in rows=512."
             )
         return settings
-    hints = typing.get_type_hints(kind)
-    checked = {
-        name: typed.check(_plain(value, hints[name]), hints[name], name) if name in hints else value
-        for name, value in options.items()
-    }
-    return kind(**checked)
+    return kind(
+        **{
+            name: typed.check(_plain(value, hints[name]), hints[name], name)
+            for name, value in options.items()
+        }
+    )
 
 
 def check_task(task: str, ray: str | None) -> None:
@@ -198,10 +220,44 @@ def text_of(path: str | os.PathLike[str] | None) -> str | None:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
+def objective_text(given: str | os.PathLike[str] | Objective) -> UserText:
+    """The text of an objective that a caller gives by its name, its file or as an object.
+
+    Raises:
+        ValueError: an object that no text names, or something else.
+    """
+    found = _text(given)
+    if not isinstance(found, str):
+        raise ValueError(
+            f"objective is a {type(given).__name__}: pass an Objective, a name such as "
+            "'dpo[beta=3]', or the file that mirrorpo.objectives.save wrote."
+        )
+    return UserText(found)
+
+
+def check_objectives(texts: Iterable[str]) -> None:
+    """See that names and files of objectives are there: quickly, before JAX or PyTorch starts.
+
+    Code of the user's is not run yet.
+
+    Raises:
+        ValueError: as `mirrorpo.objectives.naming.resolve`.
+    """
+    for text in texts:
+        if not task_names.names_function(naming.parse(text).name):
+            naming.resolve(text)
+
+
+def _text(value: object) -> object:
+    """A path or an objective as text."""
+    if isinstance(value, Objective):
+        return naming.as_text(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def _plain(value: object, hint: object) -> object:
     """A value as the command line would give it: a path as text, one name as a list of one."""
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
+    value = _text(value)
     if isinstance(value, str) and Path in typing.get_args(hint):
         return Path(value)
     if "tuple" not in str(hint):
@@ -209,5 +265,5 @@ def _plain(value: object, hint: object) -> object:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, Sequence):
-        return tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in value)
+        return tuple(map(_text, value))
     return value

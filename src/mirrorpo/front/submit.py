@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import locks, places, runs
+from mirrorpo.front import options as given
 from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, choose, silent
 from mirrorpo.runtime.start import start_jax
-from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mirrorpo.objectives import Objective
     from mirrorpo.study.submissions import Comparison, Submission
 
 
 @runs.holding()
 def submit(
-    objective: PathLike,
+    objective: PathLike | Objective,
     *,
     tier: str = "quick",
     out: Out = None,
@@ -37,7 +37,8 @@ def submit(
     shows whether two machines give the same numbers.
 
     Args:
-        objective: as `mirrorpo.objective` takes its text. Values in brackets are not tuned.
+        objective: as `mirrorpo.objective` takes it. Values in brackets are not tuned, and of an
+            object none is.
         tier: "quick", Hopper alone, at most half an hour on two cores; or "full", all robots.
         out: folder for the file, and for one run folder per robot; an interrupted submission
             resumes with the same call. By default a temporary folder, which is removed with the
@@ -54,11 +55,12 @@ def submit(
 
     if tier not in suite.TIERS:
         raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
+    text = given.objective_text(objective)
+    given.check_objectives([text])
     start_jax()
     from mirrorpo import versions
     from mirrorpo.study import algorithms, submissions
 
-    text = UserText(os.fspath(objective))
     algorithm = algorithms.load(text)
     label = submissions.label(text)
     folder = choose(out, "submit", f"suite-{suite.CURRENT}-{tier}-{algorithm.objective.name}")
@@ -121,7 +123,7 @@ class SubmissionResult:
 
 def verify(
     file: PathLike,
-    objective: PathLike | None = None,
+    objective: PathLike | Objective | None = None,
     *,
     cells: int = 3,
     seed: int | None = None,
@@ -134,7 +136,7 @@ def verify(
 
     Args:
         file: a submission, as `submit` writes it.
-        objective: the loss, as `mirrorpo.objective` takes its text; by default the one that the
+        objective: the loss, as `mirrorpo.objective` takes it; by default the one that the
             file names, which must then be MirrorPO's own.
         cells: how many to measure, drawn at random.
         seed: the seed of that draw; by default another one each time.
@@ -147,29 +149,29 @@ def verify(
     """
     from mirrorpo.study import submissions, suite
 
-    given = submissions.read(Path(file))
-    if given.suite != suite.CURRENT:
+    submitted = submissions.read(Path(file))
+    if submitted.suite != suite.CURRENT:
         raise ValueError(
-            f"{file} is of suite {given.suite!r:.20}, and this version of MirrorPO measures suite "
-            f"{suite.CURRENT}: use the version that its rows were made with."
+            f"{file} is of suite {submitted.suite!r:.20}, and this version of MirrorPO measures "
+            f"suite {suite.CURRENT}: use the version that its rows were made with."
         )
     if cells < 1:
         raise ValueError(f"cells must be at least 1, not {cells}.")
     start_jax()
     from mirrorpo.study import algorithms
 
-    text = given.objective if objective is None else UserText(os.fspath(objective))
-    if algorithms.load(text).checksum != given.content:
+    text = submitted.objective if objective is None else given.objective_text(objective)
+    if algorithms.load(text).checksum != submitted.content:
         raise ValueError(f"{text} is not the loss whose rows {file} holds: its content differs.")
-    everything = given.cells()
+    everything = submitted.cells()
     drawn = random.Random(seed).sample(everything, min(cells, len(everything)))
-    named = {cell: _tuned(given, text, *cell) for cell in everything}
+    named = {cell: _tuned(submitted, text, *cell) for cell in everything}
     return Verification(
-        [_measured_again(given, named[cell], *cell, cache, progress) for cell in sorted(drawn)]
+        [_measured_again(submitted, named[cell], *cell, cache, progress) for cell in sorted(drawn)]
     )
 
 
-def _tuned(given: Submission, text: str, task: str, variant: str) -> str:
+def _tuned(submitted: Submission, text: str, task: str, variant: str) -> str:
     """The text of a cell's loss with the hyper-parameters that tuning found.
 
     Raises:
@@ -184,14 +186,14 @@ def _tuned(given: Submission, text: str, task: str, variant: str) -> str:
             f"Suite {suite.CURRENT} has no variant {variant!r:.40}: its variants are "
             f"{', '.join(settings.variants)}."
         )
-    submissions.check_cell(given, task, variant, settings.scoring.seeds)
-    named = naming.with_values(text, submissions.values_of(given.of_cell(task, variant)[0]))
+    submissions.check_cell(submitted, task, variant, settings.scoring.seeds)
+    named = naming.with_values(text, submissions.values_of(submitted.of_cell(task, variant)[0]))
     algorithms.load(named)
     return named
 
 
 def _measured_again(
-    given: Submission,
+    submitted: Submission,
     named: str,
     task: str,
     variant: str,
@@ -202,7 +204,7 @@ def _measured_again(
     from mirrorpo.front.bench import bench
     from mirrorpo.study import submissions, suite
 
-    before = given.of_cell(task, variant)
+    before = submitted.of_cell(task, variant)
     settings = suite.settings(task, (named,), search=False)
     result = bench(
         dataclasses.replace(settings, variants=(variant,)),

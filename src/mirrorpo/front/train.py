@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from mirrorpo.objectives import Objective
     from mirrorpo.study.single_run import Result
 
 
 def train(
-    objective: PathLike,
+    objective: PathLike | Objective,
     data: PathLike,
     settings: protocols.Training | None = None,
     *,
@@ -40,7 +41,7 @@ def train(
     """Train agents with one objective on one dataset, and score them.
 
     Args:
-        objective: as `mirrorpo.objective` takes its text.
+        objective: as `mirrorpo.objective` takes it. An object is trained with its own values.
         data: a dataset of `mirrorpo data generate` or `mirrorpo data import`. Where its card names
             no task of MirrorPO's, a fifth is held out, and agents are scored by its labels.
         settings: the settings of inner training, ready-made, in place of single options.
@@ -51,7 +52,7 @@ def train(
         start_from: an agent's name or file to start from, or "random" for random networks; by
             default the task's own start.
         episodes: the number of episodes of the evaluation.
-        actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones; default: the
             protocol's.
         task: the robot's task; default: that of the data. A FILE.py:FUNCTION must be named.
         **options: fields of `mirrorpo.protocols.Training`.
@@ -63,18 +64,15 @@ def train(
     agents = TrainedAgents(
         seeds, seed, None if start_from is None else os.fspath(start_from), episodes, actions, task
     )
-    training = given.build(protocols.Training, settings, options)
+    training = given.build(protocols.Training, settings, options, train)
+    text = given.objective_text(objective)
+    given.check_objectives([text])
     start_jax()
     from mirrorpo.study import algorithms, single_run
 
     # `data` may be a result whose file goes with it, so it keeps its name until the end.
     pairs = Path(data)
-    if not isinstance(objective, (str, os.PathLike)):
-        raise ValueError(
-            f"objective is a {type(objective).__name__}: pass its name, as in 'dpo[beta=3]', or "
-            "the file that mirrorpo.objectives.save wrote."
-        )
-    algorithm = algorithms.load(UserText(os.fspath(objective)))
+    algorithm = algorithms.load(text)
     folder = choose(out, "train", f"{algorithm.objective.name}-{pairs.stem}-seed{seed}")
     with writing(folder) as path:
         rows = single_run.run(

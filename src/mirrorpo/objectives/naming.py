@@ -6,11 +6,13 @@ an objective asks it, and so all of them take the same texts and give the same e
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,10 @@ from mirrorpo.user_text import UserText
 
 from . import user_code
 from .base import Objective
-from .component import is_array, is_function
-from .found import find, shipped
+from .component import is_array, is_function, is_number
+from .found import SAVED, find, shipped
 from .registry import check_fields, make
-from .storage import load
-
-_SAVED = (".safetensors", ".json")
+from .storage import load, to_dict
 
 
 class NamesCode(ValueError):
@@ -104,7 +104,7 @@ def resolve(text: str, trial: user_code.Tryout | None = None, /, **overrides: An
     twice = [key for key in named.values if key in overrides]
     if twice:
         raise ValueError(
-            f"Algorithm {str(text)!r}: {twice[0]} is given in brackets and beside them. Give it "
+            f"Objective {str(text)!r}: {twice[0]} is given in brackets and beside them. Give it "
             "once."
         )
     return _make(named.name, trial, {**overrides, **named.values})
@@ -118,7 +118,8 @@ def _make(text: str, trial: user_code.Tryout | None, values: Mapping[str, Any]) 
         return make(text, **values)
     if not colon or not class_name or not path.endswith(".py"):
         raise ValueError(
-            f"{text!r} does not name an algorithm: use a name of the zoo, or PATH.py:CLASS."
+            f"{text!r} does not name an objective: use a name that `mirrorpo objectives` lists, a "
+            "saved file, or PATH.py:CLASS."
         )
     if not isinstance(text, UserText):
         raise NamesCode(
@@ -146,15 +147,15 @@ def parse(text: str) -> Named:
     for item in inside.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not key:
-            raise ValueError(f"Algorithm {text!r}: write name=value, as in dpo[beta=0.3].")
+            raise ValueError(f"Objective {text!r}: write name=value, as in dpo[beta=0.3].")
         if key in values:
-            raise ValueError(f"Algorithm {text!r}: {key} is given twice. Give it once.")
+            raise ValueError(f"Objective {text!r}: {key} is given twice. Give it once.")
         values[key] = _number_or_text(value)
     return Named(_like(text, name.strip()), values)
 
 
 def spelled(given: Objective) -> str:
-    """An objective of the zoo as the text that names it, its numbers with four digits.
+    """An objective as the text that names it, its numbers with four digits.
 
     Functions and networks have no text form, so an objective that holds some is spelled by its
     numbers alone.
@@ -165,6 +166,26 @@ def spelled(given: Objective) -> str:
         if not (is_array(field) or is_function(field) or "choices" in field.metadata)
     ]
     return f"{given.name}[{','.join(numbers)}]" if numbers else given.name
+
+
+def as_text(given: Objective) -> str:
+    """The text that names an objective with exactly its values.
+
+    Its numbers are all stated, and of its choices and functions those that are not the default.
+
+    Raises:
+        ValueError: no text names it, as where it has learned functions or arrays.
+    """
+    document = to_dict(given)
+    for text in (_stated(given), *shipped()):
+        with contextlib.suppress(ValueError):
+            made = resolve(UserText(text))
+            if type(made) is type(given) and to_dict(made) == document:
+                return text
+    raise ValueError(
+        f"No text names this {type(given).__name__} with all of its values: save it by "
+        "mirrorpo.objectives.save(objective, 'mine.safetensors'), and give that file."
+    )
 
 
 def with_values(text: str, values: Mapping[str, float | str]) -> str:
@@ -200,7 +221,7 @@ def split_list(texts: Iterable[str]) -> tuple[str, ...]:
 
 def is_saved(text: str) -> bool:
     """Whether `text` names a saved objective, which has values of its own for everything."""
-    return text.endswith(_SAVED) or text in shipped()
+    return text.endswith(SAVED) or text in shipped()
 
 
 def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objective:
@@ -208,11 +229,25 @@ def _changed(name: str, given: Objective, values: Mapping[str, Any]) -> Objectiv
     return dataclasses.replace(given, **values)
 
 
+def _stated(given: Objective) -> str:
+    """Class and values of an objective; a function that has values of its own is lost."""
+    name = user_code.place_of(given) if user_code.is_users_own(given) else given.name
+    stated = []
+    for field in dataclasses.fields(given):
+        value = getattr(given, field.name)
+        if is_number(field) or isinstance(value, Real):
+            short = f"{float(value):.4g}"
+            stated.append(f"{field.name}={short if float(short) == value else repr(float(value))}")
+        elif not is_array(field) and value != field.default:
+            stated.append(f"{field.name}={getattr(value, 'name', value)}")
+    return f"{name}[{','.join(stated)}]" if stated else name
+
+
 def _refuse_open_bracket(text: str, whole: str) -> None:
     # A folder may have brackets in its name.
     path = whole.rpartition(":")[0] or whole
-    if "[" in whole and not (path.endswith((".py", *_SAVED)) and Path(path).is_file()):
-        raise ValueError(f"Algorithm {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
+    if "[" in whole and not (path.endswith((".py", *SAVED)) and Path(path).is_file()):
+        raise ValueError(f"Objective {text!r}: the bracket is not closed, as in dpo[beta=0.3].")
 
 
 def _like(text: str, part: str) -> str:

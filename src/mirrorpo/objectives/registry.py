@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, cast
 
@@ -22,12 +22,12 @@ for _module in pkgutil.iter_modules(losses.__path__):
 
 
 def available() -> tuple[str, ...]:
-    """The names of the zoo, in alphabetical order."""
+    """The names of all losses that are declared, in alphabetical order."""
     return tuple(sorted(registered("objective")))
 
 
 def make(name: str, **hyperparameters: Any) -> Objective:
-    """The objective of the zoo called ``name``; hyper-parameters not given keep their published
+    """The declared objective called ``name``; hyper-parameters not given keep their published
     defaults. `naming` takes everything else that a user may name.
 
     Raises:
@@ -36,7 +36,8 @@ def make(name: str, **hyperparameters: Any) -> Objective:
     """
     known = registered("objective")
     if name not in known:
-        raise ValueError(f"unknown objective {name!r}; {_suggest(name, {*known, *shipped()})}")
+        hint = near_names.hint(name, sorted({*known, *shipped()}), cutoff=0.5)
+        raise ValueError(f"Unknown objective {name!r}.{hint} `mirrorpo objectives` lists them.")
     cls = known[name]
     check_fields(name, cls, hyperparameters)
     return cast(Objective, cls(**hyperparameters))
@@ -54,7 +55,10 @@ def check_fields(name: str, cls: type, given: Mapping[str, Any]) -> None:
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for one, value in given.items():
         if one not in fields:
-            raise ValueError(f"{name} has no hyper-parameter {one!r}; {_suggest(one, fields)}")
+            hint = near_names.hint(one, sorted(fields), cutoff=0.5)
+            raise ValueError(
+                f"{name} has no hyper-parameter {one!r}.{hint} It has: {', '.join(sorted(fields))}."
+            )
         if value is None:
             raise ValueError(f"{name}: {one} is None: give a value, or leave it out.")
         if is_choice(fields[one]) or is_number(fields[one]):
@@ -74,13 +78,3 @@ def _check_value(owner: str, field: dataclasses.Field[Any], value: Any) -> None:
         raise ValueError(f"{owner}: {field.name} is {value!r:.60}, but must be {wanted}")
     if wanted == "a number":
         check_number(owner, field.name, value, field.metadata)
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    forms = {str(word), str(word).lower(), str(word).lower().replace("_", "-")}
-    matches = (near_names.nearest(form, names, cutoff=0.5) for form in forms)
-    near = sorted({name for group in matches for name in group})
-    if near:
-        return f"did you mean {' or '.join(near)}? Known: {', '.join(names)}"
-    return f"known: {', '.join(names)}"

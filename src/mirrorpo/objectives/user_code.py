@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -80,6 +81,12 @@ def _find_class(module: ModuleType, name: str, path: str) -> type[Objective]:
 
 def _is_objective(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Objective)
+
+
+def place_of(objective: Objective) -> str:
+    """The PATH.py:CLASS of an objective whose class `is_users_own`."""
+    kind = type(objective)
+    return f"{sys.modules[kind.__module__].__file__}:{kind.__name__}"
 
 
 def is_users_own(objective: Objective) -> bool:
