@@ -165,7 +165,7 @@ def entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
 
 
 def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
-    """One discovery: what was searched, where, picture and results."""
+    """One discovery: what was searched, where, picture, known failures and results."""
     provenance = artefact.load(choice.label).provenance
     settings = provenance["settings"]
     formula = (
@@ -178,6 +178,7 @@ def found_entry(choice: explorer.Choice, results: pd.DataFrame) -> str:
         f"learned {', '.join(settings['learn'])}. What "
         "it does: [gated](gated.md#what-searches-had-found).\n",
         image(choice),
+        f"- **Known failures**: {provenance['known_failures'].replace('+-', '±')}",
         scores(choice, results),
     ]
     return "\n".join([*lines, ""])
