@@ -177,7 +177,7 @@ class Training:
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
             commands.
         hidden: units of each hidden layer; an agent that learners start from is widened to them.
-            None for the protocol's.
+            Default: the protocol's.
     """
 
     protocol: str = "mirror"

@@ -150,7 +150,7 @@ def claim_file(out: Path, *endings: str) -> None:
 
 
 def claim_replaceable(out: Path, mark: str) -> None:
-    """Make the place of a file that may replace an earlier one of its kind this command's own.
+    """Reserve an output path that may replace an earlier file of its kind.
 
     Args:
         out: as of `claim_file`.

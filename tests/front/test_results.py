@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import math
 import traceback
 from pathlib import Path
@@ -200,6 +201,7 @@ def test_a_discovery_has_an_objective_and_a_history(found, light_hopper):
     assert found.history.generation.tolist() == [0, 1]
     assert {"fitness_mean", "best_validation"} <= set(found.history)
     assert set(found.validations.candidate) >= {"start", "mean"}
+    assert found.validations.standard_error.dtype == float
     assert is_drawn(found.plot())
     assert "validation score" in str(found)
     measured = mpo.bench(**{**SMALL, "algorithms": ["orpo", found.file], "variants": "base"})
@@ -248,6 +250,15 @@ def test_trained_agents_have_returns_curves_and_files(dataset, light_hopper, tmp
     assert is_drawn(made.plot())
     assert "<table" in made._repr_html_()
     assert (made.save(tmp_path / "kept") / "results.json").is_file()
+
+
+def test_one_episode_has_no_error_in_python_and_null_in_its_file(dataset, light_hopper, tmp_path):
+    out = tmp_path / "run"
+    options = {"epochs": 2, "time_steps": 4, "episodes": 1, "out": out}
+    first, again = (mpo.train("sft", dataset, **options) for _ in range(2))
+    assert json.loads((out / "results.json").read_text())[0]["return_standard_error"] is None
+    for made in (first, again):
+        assert math.isnan(made.agents[0].return_standard_error)
 
 
 def test_a_recommendation_has_facts_a_ranking_and_words(dataset, tmp_path):

@@ -62,7 +62,7 @@ def test_the_story_is_a_valid_notebook():
 
 @pytest.mark.slow
 def test_the_story_runs_in_under_five_minutes(tmp_path):
-    """As a notebook where nbclient and ipykernel are installed; else its cells, in a fresh process."""
+    """As a notebook where nbclient and a kernel are installed; else its cells, in a process."""
     began = time.monotonic()
     environment = {**os.environ, "MIRRORPO_CACHE": str(tmp_path / "cache")}
     if all(map(importlib.util.find_spec, ("nbclient", "ipykernel"))):

@@ -107,7 +107,9 @@ def test_an_unknown_name_without_near_ones_is_answered_with_where_they_are():
 
 
 def test_an_unknown_hyperparameter_is_answered_with_the_near_ones():
-    with pytest.raises(ValueError, match=r"simpo has no hyper-parameter 'gama'\. Did you mean gamma"):
+    with pytest.raises(
+        ValueError, match=r"simpo has no hyper-parameter 'gama'\. Did you mean gamma"
+    ):
         objectives.get("simpo", gama=1.0)
     with pytest.raises(ValueError, match="sft has no hyper-parameter 'beta'"):
         objectives.get("sft", beta=1.0)

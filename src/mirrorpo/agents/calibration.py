@@ -14,7 +14,7 @@ from mirrorpo.simulation.tasks import Task, with_penalty
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a penalty must cost for a policy's mean true return to be `target`.
+    """The penalty coefficient at which a policy's mean true return is `target`.
 
     With R the return without the penalty and S the sum of the limb's squared clipped actions over
     an episode, the return at coefficient c is R - c S: the policy does not see c. So the wanted

@@ -1,5 +1,6 @@
 """``mirrorpo train``: one objective on one dataset."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def train(
             console.print(f"seed {agent.seed}: diverged")
             continue
         error = agent.return_standard_error
-        spread = "" if error is None else f" ± {error:.0f}"
+        spread = "" if error is None or math.isnan(error) else f" ± {error:.0f}"
         console.print(
             f"seed {agent.seed}: {agent.scored_by} {agent.return_mean:.0f}{spread} "
             f"({f'{agents.episodes} episodes' if agent.scored_by == RETURN else 'mean over pairs'})"

@@ -59,7 +59,7 @@ def of(result: Path, found: Discovery) -> Formula:
 
 
 def remember(result: Path, found: Discovery) -> Formula:
-    """The formula of a search's result, kept beside it.
+    """Fit a formula and store it beside the result.
 
     Raises:
         ValueError: see `closed_form`.

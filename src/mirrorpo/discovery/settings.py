@@ -51,16 +51,16 @@ class DiscoverySettings:
         learn: what is searched: any of psi, inverse_potential and link as monotone networks (the
             paper's signs psi, phi and g name them too); the numbers beta, weight and gamma of the
             family; and the schedule of the temporal family. In the gated family lower, softness,
-            trust, weight, delta and tilt, its schedule. None for the three functions, or for all
-            of these numbers but the tilt.
+            trust, weight, delta and tilt, its schedule. Default: the three functions, or all of
+            these numbers but the tilt.
         start: the known member where the search begins: cpo, orpo, lpo or slic; dpo; simpo;
-            gated. None for the first of the family.
-        beta: the value of beta of the start; None for the member's own.
-        weight: the weight of the preference term relative to the SFT term at the start; None for
-            the member's own.
-        gamma: the gamma of the start, temporal family only; None for the member's own.
-        delta: the delta of the start "slic", the margin beyond which its link is flat; None for its
-            own.
+            gated. Default: the first of the family.
+        beta: the value of beta of the start; default: the member's own.
+        weight: the weight of the preference term relative to the SFT term at the start;
+            default: the member's own.
+        gamma: the gamma of the start, temporal family only; default: the member's own.
+        delta: the delta of the start "slic", the margin beyond which its link is flat; default:
+            its own.
         sees: what psi and the inverse potential see: the "log-prob", or the "probability" as in
             the paper.
         timed: let the networks see training's progress too.
@@ -79,20 +79,20 @@ class DiscoverySettings:
             has its own. Start states and action noise are always the generation's.
         protocol: "mirror", "paper" or "paper-nearest": gives each setting of inner training that is
             None, see `mirrorpo.protocols`.
-        rows: pairs that the fitness trains on; None for the paper's number.
+        rows: pairs that the fitness trains on; default: the paper's number.
         epochs: passes over these pairs, all stages together.
         time_steps: steps sampled from each trajectory and minibatch; 0 for all.
         episodes: evaluation episodes per agent for its fitness.
         screen_epochs: train every agent for so many epochs first, and only the best share of
-            them, `screen_keep`, in full; None for no screening.
+            them, `screen_keep`, in full; default: no screening.
         screen_keep: share of the population that survives the screening.
         validate_every: generations between validations, of the search's centre and the best
             candidate so far.
         validation_seeds: number of agents per validation.
-        validation_rows: pairs that validation trains on; None for the paper's number.
+        validation_rows: pairs that validation trains on; default: the paper's number.
         validation_time_steps: `time_steps` in validation.
         validation_minibatch: `minibatch` in validation.
-        validation_learning_rate: `learning_rate` in validation; None for the same.
+        validation_learning_rate: `learning_rate` in validation; default: the same.
         validation_episodes: evaluation episodes per agent in validation.
         minibatch: pairs per step of inner training.
         learning_rate: Adam's learning rate in inner training, at the start of each stage.
@@ -109,7 +109,7 @@ class DiscoverySettings:
         start_from: an agent's name or file that every agent starts from, or "random" for random
             networks; default: the task's own start.
         hidden: units of each hidden layer; an agent that learners start from is widened to them.
-            None for the protocol's.
+            Default: the protocol's.
         seed: the seed of the search.
         data_seed: the seed of trajectories and labels: each generation has labels of its own, and
             the validation has trajectories and labels that no generation sees.

@@ -136,10 +136,11 @@ class DiscoveryResult(Discovery, ResultInFolder):
 
     @property
     def validations(self) -> pd.DataFrame:
-        """One row per validated candidate: generation, score and its standard error."""
+        """One row per validated candidate: generation, score and its standard error, NaN for one
+        agent."""
         import pandas as pd
 
-        return pd.DataFrame(self._part.validations)
+        return pd.DataFrame(self._part.validations).astype({"standard_error": float})
 
     @property
     def file(self) -> Path:

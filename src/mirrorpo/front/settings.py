@@ -35,7 +35,7 @@ class TrainedAgents(_Checked):
         start_from: an agent's name or file to start from, or "random" for random networks; by
             default the task's own start.
         episodes: evaluation episodes per agent.
-        actions: what agents are scored with: "sampled" actions, or their "mean" ones; None for the
+        actions: what agents are scored with: "sampled" actions, or their "mean" ones; default: the
             protocol's.
         task: the robot's task; default: that of the data. A FILE.py:FUNCTION must be named.
     """

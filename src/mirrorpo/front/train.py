@@ -94,7 +94,7 @@ class TrainResult(ResultInFolder):
     """Trained agents.
 
     Attributes:
-        agents: seed, true return and its standard error of each.
+        agents: seed, true return and its standard error of each; NaN for one episode.
     """
 
     agents: Sequence[Result]

@@ -81,7 +81,7 @@ def same(first: Message, second: Message) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says nothing: null, an empty text, or a list of nothing but such."""
+    """Whether a value is null, an empty text, or a list of empty values only."""
     return not value or (isinstance(value, list) and not any(value))
 
 

@@ -50,15 +50,15 @@ class BenchSettings:
         task: name of a robot's task; or, for the bench on a language model (extra `llm`), reviews,
             or text for prompts and a reward of the user's; of a file's data their card names it.
         data: file of a pool or a labelled dataset to train on, as `mirrorpo data import` writes,
-            in place of simulated data; None to simulate. It is one draw of the data.
+            in place of simulated data; default: simulate. It is one draw of the data.
         variants: faults of the datasets, for example ("base", "noisy:0.1", "mixed-quality").
         algorithms: objective names, or PATH.py:CLASS of the user's own.
         protocol: "mirror", "paper" or "paper-nearest", the bundle of all settings that are not
             given; for texts "mirror"; "small", for the package's own small model, all openings of
             reviews and seconds per agent; or "smoke", a tiny random model to see that a set-up
             works.
-        seeds: number of trained agents per table cell; None for the protocol's: 24 of "mirror", 25
-            of "paper", for texts 8.
+        seeds: number of trained agents per table cell; default: the protocol's, 24 of "mirror",
+            25 of "paper", for texts 8.
         search: choose hyper-parameters for each cell, as `tune_by` says. Without it the bench
             takes those behind the shipped evidence (docs/recommend.md), where the task and variant
             have them, else the middle of the grid.
@@ -68,19 +68,19 @@ class BenchSettings:
         tune_by: "trials" gives every loss the same number of trials over its declared ranges;
             "grid" tries the points of its grid, at most six. A loss without hyper-parameters
             takes none.
-        trials: number of trials per cell, with `tune_by` "trials"; None for 24, for texts 12 (6
+        trials: number of trials per cell, with `tune_by` "trials"; default: 24, for texts 12 (6
             with "small"). An optimum at the edge of its range widens the range and adds half as
             many, at most twice.
         finalists: number of best trials whose agents are then made four times as many, the best
-            of them being chosen; None for none. A trial of one agent may be lucky.
+            of them being chosen; default: no such rerun. A trial of one agent may be lucky.
         data_seed: the seed of trajectories and labels. Hyper-parameters are searched on one draw
             and scored on others, see `mirrorpo.preferences.draws`.
-        data_draws: number of draws that a cell's agents are spread over; None for the protocol's:
+        data_draws: number of draws that a cell's agents are spread over; default: the protocol's,
             2 of "mirror", 1 of "paper", for texts 2 (8 with "small").
         tune_on: the draw that hyper-parameters are searched on: one of its "own", which no score
             uses, or the first one of the "score", as the paper seems to.
-        rows: pairs of each dataset; None for the paper's number, or for 256 prompts or as many as
-            a file of prompts has to train on.
+        rows: pairs of each dataset; default: the paper's number; of texts 256 prompts, or as many
+            as a file of prompts has to train on.
         epochs: passes over the dataset, all stages together.
         minibatch: pairs per step.
         learning_rate: Adam's learning rate at the start of each stage.
@@ -88,18 +88,18 @@ class BenchSettings:
             or linear-overall, which falls to zero over all stages together.
         reset_optimiser: restart Adam at each stage, in place of one Adam for all stages.
         single_stage: names of objectives that skip their SFT stage.
-        time_steps: steps sampled from each trajectory and minibatch, 0 for all; None for the
-            protocol's: 128 of "mirror", all of "paper".
+        time_steps: steps sampled from each trajectory and minibatch, 0 for all; default: the
+            protocol's, 128 of "mirror", all of "paper".
         std: the standard deviation of the policy's actions: "learned", or "fixed:VALUE" in motor
             commands.
         episodes: evaluation episodes per agent for the final score, for texts continuations of
             test prompts; each agent of a cell has its own start states, agents of equal number in
-            two cells share theirs. None for the protocol's: 16 of "mirror", 100 of "paper", for
+            two cells share theirs. Default: the protocol's, 16 of "mirror", 100 of "paper", for
             texts 128 (264 with "small").
         search_episodes: evaluation episodes per agent in the search, for texts continuations of
             training prompts.
         curve_episodes: evaluation episodes per final agent after every epoch, for the curve of
-            its return while it trains; None for no such curve.
+            its return while it trains; default: no such curve.
         actions: what agents are scored with: "sampled" actions, or their "mean" ones.
         allow_short: accept data in which many trajectories end at once.
         backend: physics engine; default: the task's own.
@@ -108,7 +108,7 @@ class BenchSettings:
         start_from: an agent's name or file that every agent starts from, or "random" for random
             networks; default: the task's own start.
         hidden: units of each hidden layer; an agent that learners start from is widened to them.
-            None for the protocol's.
+            Default: the protocol's.
         model: a hub's name, a folder, ``smollm2`` (default), ``reviews-small``, which comes with
             the package and knows openings of reviews alone, or ``smoke``, which is random.
         prompts: for the task text, a file of prompts: texts, or conversations as messages,
@@ -120,7 +120,7 @@ class BenchSettings:
         steps: optimiser steps of each agent, all stages together (60).
         lora_r: rank of the adapters on all linear layers (16); the scale alpha / r is 2.
         aggregation: "mean" (default) or "sum" of a continuation's log-probs, for all objectives.
-        bf16: train in mixed precision, in bfloat16; None: on a GPU that has it.
+        bf16: train in mixed precision, in bfloat16; default: on a GPU that has it.
         test_prompts: prompts that agents are scored on (64, or as many as a file of prompts has);
             none of them is trained on.
         max_new_tokens: the most tokens of a continuation (32).

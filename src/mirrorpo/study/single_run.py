@@ -3,6 +3,7 @@
 Agents are trained and scored by the worker of a bench, `execution.batch.Worker`. What differs is
 what is kept: every agent, whole curves, and one file of results in place of a table of cells."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,13 +46,20 @@ def _task_or_pairs(
 
 @dataclass(frozen=True)
 class Result:
-    """One trained agent: its seed, its score, None where it diverged, and what that is."""
+    """One trained agent: its seed, its score, None where it diverged, and what that is.
+
+    The standard error of one episode is NaN; files hold null for it.
+    """
 
     seed: int
     return_mean: float | None
     return_standard_error: float | None
     diverged: bool
     scored_by: str = RETURN
+
+    def __post_init__(self) -> None:
+        if self.return_standard_error is None and not self.diverged:
+            object.__setattr__(self, "return_standard_error", math.nan)
 
 
 @runs.holding()
@@ -132,7 +140,7 @@ def run(
             Result(
                 seed=seed,
                 return_mean=None if diverged else mean,
-                return_standard_error=None if diverged else finite_or_none(error),
+                return_standard_error=None if diverged else error,
                 diverged=diverged,
                 scored_by=scored_by,
             )
@@ -156,5 +164,12 @@ def run(
             )
     json_lines.write(out / runs.METRICS, lines)
     rows = [asdict(result) for result in results]
-    files.write_json(results_file, rows)
+    files.write_json(
+        results_file,
+        [{**row, "return_standard_error": _or_null(row["return_standard_error"])} for row in rows],
+    )
     return rows
+
+
+def _or_null(error: float | None) -> float | None:
+    return None if error is None else finite_or_none(error)

@@ -212,10 +212,11 @@ class PreferenceTrainer(CPOTrainer):
         return loss, averaged
 
     def diverged(self) -> bool:
-        """Whether training has left numbers that are not finite: in a trained parameter, in the
-        log-probs of the first pairs, as where parameters are finite and too large, or in the last
-        gradient, as where they are so large that no step moves them. All processes call it
-        together."""
+        """Whether a parameter, early log-prob or gradient is non-finite.
+
+        Parameters that are finite and too large show in the log-probs of the first pairs, or in
+        the last gradient. All processes call it together.
+        """
         count = min(self.args.per_device_eval_batch_size, len(self.train_dataset))
         rows = [self.train_dataset[row] for row in range(count)]
         model = self.model_wrapped

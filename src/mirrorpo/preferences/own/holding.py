@@ -91,7 +91,7 @@ def _part(source: Source, rows: np.ndarray) -> Source:
 
 
 def _true_pairs(source: Source) -> PreferenceDataset:
-    """Held-out pairs; of a pool, one episode of each source, the one of higher return chosen."""
+    """Held-out pairs; a pool gives one episode per source and pair, the better one chosen."""
     if isinstance(source, PreferenceDataset):
         return source
     pair = source.of_rows[:, :, 0]
