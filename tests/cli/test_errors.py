@@ -241,5 +241,10 @@ def test_objectives_lists_what_was_discovered_and_says_where_it_comes_from(capsy
     assert "found on hopper: noisy:0.3, mixed-quality, noisy:0.1" in shown
     assert f"on validation {card['winner']['score']:.3f}" in shown
     assert "formula in few terms of" not in shown
+    assert "less the best of" not in shown
+    main(["objectives", "robust-gated"])
+    shown = capsys.readouterr().out
+    assert "1 the better's, less the best of sft, slic-robust;" in shown
+    assert "known failures: Walker2d" in shown
     main(["objectives", "--name", "hopper-hinge"])
     assert "a formula in few terms of what the search found" in capsys.readouterr().out

@@ -147,10 +147,15 @@ def test_a_recorded_command_is_shown_as_it_was_given(tmp_path):
     assert folders.read([tmp_path])[0].command == given
 
 
-def test_a_search_s_cost_counts_every_variant_and_the_screening(tmp_path):
+@pytest.mark.parametrize("against", [(), ("sft",)])
+def test_a_search_s_cost_counts_variants_screening_and_losses_to_beat(tmp_path, against):
     settings = dataclasses.asdict(
         DiscoverySettings(
-            variants=("base", "noisy:0.3"), screen_epochs=2, screen_keep=0.25, episodes=10
+            variants=("base", "noisy:0.3"),
+            screen_epochs=2,
+            screen_keep=0.25,
+            episodes=10,
+            against=against,
         )
     )
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
@@ -158,9 +163,10 @@ def test_a_search_s_cost_counts_every_variant_and_the_screening(tmp_path):
     json_lines.write(tmp_path / "metrics.jsonl", lines)
     json_lines.write(tmp_path / "validation.jsonl", [{"seeds": 4, "diverged": 0}])
     found = reading.read([tmp_path]).searches[0]
-    # Eight for a short time, two of them in full, the start and the mean; on two variants.
-    assert found.agents == 2 * (3 * (8 + 2 + 2) + 4)
-    assert found.environment_steps == 2 * (3 * 12 * 10 + 4 * 100) * 1000
+    # Eight for a short time, two of them in full, the start and the centre; on two variants.
+    each, validated = 8 + 2 + 2 + len(against), 4 * (1 + len(against))
+    assert found.agents == 2 * (3 * each + validated)
+    assert found.environment_steps == 2 * (3 * each * 10 + validated * 100) * 1000
 
 
 def with_values(line, algorithm, values):

@@ -121,10 +121,15 @@ def _show_discovery(name: str, found: Discovery) -> None:
         console.print("  a formula in few terms of what the search found, whose score this is:")
     error = winner["standard_error"]
     spread = "" if error is None else f" ± {error:.3f}"
+    scale = "0 is the worse source agent's return, 1 the better's"
+    if rivals := found.provenance["settings"].get("against"):
+        scale = f"{scale}, less the best of {', '.join(rivals)}"
     console.print(
-        f"  on validation {winner['score']:.3f}{spread}: 0 is the worse "
-        f"source agent's return, 1 the better's; {winner['seeds']} agents on each variant"
+        f"  on validation {winner['score']:.3f}{spread}: {scale}; "
+        f"{winner['seeds']} agents on each variant"
     )
+    if failures := found.provenance.get("known_failures"):
+        console.print(f"  known failures: {failures}")
     console.print(f"  aggregation of log-probs: {found.objective.aggregation}")
     console.print(f"  training visited log-probs from {low:.3g} to {high:.3g}")
     console.print(f"  all about its search: {artefact.find(name).with_suffix('.json')}")

@@ -43,9 +43,9 @@ class SearchPart:
 
     @property
     def agents(self) -> int:
-        """Trained so far, one for each variant: the populations, screened or in full, the start
-        and the centre each time, and validations."""
-        validated = sum(int(line["seeds"]) for line in self.validations)
+        """Trained so far, one for each variant: the populations, screened or in full, the start,
+        the centre and the losses to beat each time, and validations."""
+        validated = self._validated
         return self._columns * (sum(map(self._candidates, self.generations)) + validated)
 
     @property
@@ -54,7 +54,7 @@ class SearchPart:
         end early."""
         settings = self.folder.settings
         fitness = sum(map(self._candidates, self.generations)) * int(settings["episodes"])
-        validated = sum(int(line["seeds"]) for line in self.validations)
+        validated = self._validated
         episodes = fitness + validated * int(settings["validation_episodes"])
         return self._columns * episodes * EPISODE_LENGTH
 
@@ -69,7 +69,17 @@ class SearchPart:
         population = len(generation["fitness"])
         screened = self.folder.settings.get("screen_epochs") is not None
         kept = max(round(self.folder.settings["screen_keep"] * population), 1) if screened else 0
-        return population + kept + _KNOWN
+        return population + kept + _KNOWN + self._rivals
+
+    @property
+    def _validated(self) -> int:
+        """Trainings of the validations on one variant; the losses to beat are trained once."""
+        each = [int(line["seeds"]) for line in self.validations]
+        return sum(each) + self._rivals * max(each, default=0)
+
+    @property
+    def _rivals(self) -> int:
+        return len(self.folder.settings.get("against") or ())
 
     @property
     def diverged(self) -> int:
