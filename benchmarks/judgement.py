@@ -2,16 +2,17 @@
 
     python -m benchmarks.judgement run hopper runs/judgement
     python -m benchmarks.judgement run hopper runs/judgement --also LOSS LOSS --as more
-    python -m benchmarks.judgement show results/judgement [--ours LOSS LOSS]
+    python -m benchmarks.judgement show results/judgement [--with more] [--ours LOSS LOSS]
 
 `run` takes, for each column of a robot's published tables, SFT and the `BEST` losses that earned
 most there, with the values that they were tuned to, and trains 25 agents of each, five on each of
 five new draws of the data. It resumes after a kill. So the draw is the unit of every test: five
 differences, four degrees of freedom. With `--also` it trains other losses on the same draws with
-the same seeds, in benches of their own. `show` prints the returns and, corrected by Holm for all
-rows of a robot, how far our losses, or those of `--ours`, are ahead; then, on all robots together,
-how far ahead of SFT and of the first of each table. The best of a table were lucky there; here they
-need not be.
+the same seeds, in benches of their own, which `show` includes where `--with` names them.
+
+`show` prints the returns and, corrected by Holm for all rows of a robot, how far our losses, or
+those of `--ours`, are ahead; then, on all robots together, how far ahead of SFT and of the first of
+each table. The best of a table were lucky there; here they need not be.
 """
 
 import argparse
@@ -87,12 +88,17 @@ def settings_of(robot: str, column: str, also: Sequence[str] = ()) -> BenchSetti
     )
 
 
+def bench_name(robot: str, table: str, name: str = "") -> str:
+    """The folder of a bench: of the main one of a column, or of one of `--as`."""
+    return "-".join(filter(None, (robot, table, name)))
+
+
 def measure(
     robot: str, folder: Path, cache: Path | None, also: Sequence[str] = (), name: str = ""
 ) -> None:
     """Run a robot's benches, or what is left of them; those of `also` have a `name`."""
     for column, table in TABLES.items():
-        out = folder / "-".join(filter(None, (robot, table, name)))
+        out = folder / bench_name(robot, table, name)
 
         def tell(done: float, total: float, doing: str, out: Path = out) -> None:
             print(f"{out.name}: {done} of {total} agents, {doing}", flush=True)
@@ -100,10 +106,13 @@ def measure(
         bench.run(settings_of(robot, column, also), out, tell, cache)
 
 
-def agents(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each robot that is there, with its agents."""
+def agents(folder: Path, names: Sequence[str] = ()) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each robot that is there, with its agents, also of the benches of `--as` that are named."""
     for robot in SETTINGS:
-        logs = sorted(folder.glob(f"{robot}-*/metrics.jsonl"))
+        benches = [
+            bench_name(robot, table, one) for one in ("", *names) for table in TABLES.values()
+        ]
+        logs = [log for one in benches if (log := folder / one / "metrics.jsonl").is_file()]
         if logs:
             parts = [_normalised(comparison.read_parts(log.parent)) for log in logs]
             yield robot, pd.concat(parts, ignore_index=True)
@@ -230,6 +239,7 @@ def main() -> None:
     run.add_argument("--as", dest="name", default="", help="the name of their benches")
     show = actions.add_parser("show", help="print the tables")
     show.add_argument("folder", type=Path)
+    show.add_argument("--with", dest="names", nargs="+", default=[], help="names of --as")
     show.add_argument("--ours", nargs="+", default=OURS, metavar="LOSS", help="compare these")
     given = parser.parse_args()
     if given.action == "run" and bool(given.also) != bool(given.name):
@@ -240,7 +250,7 @@ def main() -> None:
             measure(given.robot, given.folder, given.cache, given.also, given.name)
             return
         with unpacking.folders([given.folder]) as (folder,):
-            robots = dict(agents(folder))
+            robots = dict(agents(folder, given.names))
             for robot, frame in robots.items():
                 print("\n".join(report(robot, frame, given.ours)))
             if len(robots) > 1:
