@@ -159,7 +159,7 @@ def test_an_unknown_objective(objective, message, tmp_path):
 
 
 def test_a_missing_objective_file(tmp_path):
-    with pytest.raises(ValueError, match=r"found\.json', and no such file"):
+    with pytest.raises(ValueError, match=r"No such file: '.*found\.json'\."):
         tiny.trainer(str(tmp_path / "found.json"), tmp_path)
 
 
