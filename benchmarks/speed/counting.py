@@ -3,10 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-
-import jax
-import numpy as np
+from dataclasses import dataclass, field
 
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply
 from mirrorpo.execution.executor import Alone
@@ -28,13 +25,12 @@ class Counting:
 
     @contextmanager
     def workers(self, supply: Supply) -> Iterator["_Workers"]:
-        start = None if supply.start is None else jax.tree.map(np.asarray, supply.start)
-        self.supply = _bytes(replace(supply, start=start))
+        self.supply = _bytes(supply.portable())
         yield _Workers(Alone(supply), self)
 
 
 class _Workers:
-    def __init__(self, alone: Alone, counts: Counting):
+    def __init__(self, alone: Alone[Order, ScoredAgents], counts: Counting):
         self.count, self.agents_at_once = alone.count, alone.agents_at_once
         self._alone, self._counts = alone, counts
 

@@ -224,7 +224,6 @@ def test_bad_reward_models_and_templates_are_one_line_and_leave_nothing(
         ({"task": "reviews", "reward": "opinion"}, "reward: not for task reviews.*name text as"),
         ({"task": "hopper", "prompts": "a", "reward": "b"}, "prompts, reward: not for task hopper"),
         ({"task": "text", "epochs": 3}, "epochs: not for task text.*name a robot as the task"),
-        ({"task": "text", "ray": "local:1"}, "ray: not for task text"),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused_in_one_line(given, said):

@@ -1,6 +1,8 @@
 """The bench on reviews, whole: prompts, samples, target, pool, agents, table."""
 
+import contextlib
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -154,6 +156,64 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop_at, whole, model, tmp
         file.write('{"agent": {"task": "revi')
     again, _ = bench.run(tiny(model), out, cache=cache)
     pd.testing.assert_frame_equal(scores(again), scores(whole[1]))
+
+
+class Elsewhere:
+    """A place whose worker gets and sends bytes alone, and that works off the last order first."""
+
+    count = agents_at_once = 1
+
+    def __init__(self):
+        self.names = []
+
+    @contextlib.contextmanager
+    def workers(self, supply):
+        self._worker = pickle.loads(pickle.dumps(supply.portable())).worker()
+        yield self
+
+    def work_off(self, orders):
+        for position, order in reversed(list(enumerate(orders))):
+            self.names.append(order.name)
+            done = self._worker.work_off(pickle.loads(pickle.dumps(order)))
+            yield position, pickle.loads(pickle.dumps(done))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_workers_elsewhere_give_the_same_table_and_texts_and_finish_what_this_process_began(
+    whole, model, cache, tmp_path
+):
+    class Killed(Exception):
+        pass
+
+    def kill(done, total, doing):
+        if done > 1:  # an agent is logged, and the next one is at work
+            raise Killed
+
+    out, place = tmp_path / "run", Elsewhere()
+    with pytest.raises(Killed):
+        bench.run(tiny(model), out, kill, cache, keep_agents=True)
+    log, sources = bench.run(tiny(model), out, cache=cache, place=place, keep_agents=True)
+    assert len(place.names) == 3
+    pd.testing.assert_frame_equal(scores(log), scores(whole[1]))
+    assert sources == whole[2]
+    assert contents(out / "samples") == contents(whole[0] / "samples")
+    kept = {path.parent.name for path in (out / "agents").glob("*/adapter")}
+    assert kept >= set(place.names)
+    assert len(kept) == 4
+
+
+def test_workers_elsewhere_get_the_agents_of_all_draws_at_once(model, cache, tmp_path):
+    settings = tiny(model, variants=("base",), algorithms=("sft",), seeds=2, data_draws=2)
+    place, heaps = Elsewhere(), []
+    place.work_off = lambda orders, own=place.work_off: heaps.append(len(orders)) or own(orders)
+    log, _ = bench.run(settings, tmp_path / "there", cache=cache, place=place)
+    assert heaps == [2]
+    here, _ = bench.run(settings, tmp_path / "here", cache=cache)
+    pd.testing.assert_frame_equal(scores(log), scores(here))
+    assert not list((tmp_path / "there" / "agents").glob("**/adapter"))
 
 
 def test_a_finished_run_loads_no_model(whole, model, cache, monkeypatch):
@@ -342,7 +402,6 @@ def test_from_python_a_bench_on_texts_is_a_result_like_any_other(model, cache, t
         ({"task": "reviews", "curve_episodes": 3}, "curve_episodes: not for task reviews"),
         ({"task": "hopper", "lora_r": 4}, "lora_r: not for task hopper.*name reviews"),
         ({"task": "hopper", "bf16": False}, "bf16: not for task hopper"),
-        ({"task": "reviews", "ray": "local:1"}, "ray: not for task reviews"),
         ({"task": "reviews", "best_of": 1}, "best_of must be at least 2"),
     ],
 )

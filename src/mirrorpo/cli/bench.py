@@ -32,8 +32,8 @@ def bench(
         settings: what to measure.
         out: run folder; by default runs/bench-TASK-... named by the settings.
         cache: folder for simulated trajectories, or sampled texts; the user's cache by default.
-        ray: train and score robots on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N
-            for one of N cores on this machine. The table is the same.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
+            one of N cores on this machine. The table is the same.
         keep_agents: write the agent of each cell's first seed to OUT/agents, where `report
             --rollouts` finds a robot's.
     """

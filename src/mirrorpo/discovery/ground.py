@@ -8,7 +8,7 @@ import numpy as np
 
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.execution.batch import Order, Supply
+from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker
 from mirrorpo.execution.executor import Alone, Workers, Workplace, at
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import pools
@@ -111,8 +111,9 @@ class SearchGround:
         start = sources.load_start(own.start, settings.hidden)
         # Each generation and the validation come back to every variant.
         datasets = 2 * len(settings.variants)
-        self._alone = Alone(Supply(self.task, pooled, start, datasets))
-        self._workers: Workers = self._alone
+        self._worker = Worker(Supply(self.task, pooled, start, datasets))
+        self._alone = Alone(self._worker.supply, self._worker)
+        self._workers: Workers[Order, ScoredAgents] = self._alone
         report(f"source agents of {task}")
         self.better, self.worse = (
             self._return_of(name, settings) for name in (own.better, own.worse)
@@ -138,7 +139,7 @@ class SearchGround:
 
     def prepared(self, variant: str, budget: Budget, draws: Draws) -> learner.PreparedData:
         """A variant's data on this process's devices."""
-        return self._alone.worker.prepared(
+        return self._worker.prepared(
             variant, draws.trajectories, draws.labels, budget.rows, budget.training
         )
 

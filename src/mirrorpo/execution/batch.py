@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -41,6 +41,16 @@ class Supply:
     def __post_init__(self) -> None:
         if (self.task is None) == (self.held_out is None):
             raise ValueError("Agents are scored on a task, or else by held-out pairs.")
+
+    def portable(self) -> "Supply":
+        """With its start as NumPy arrays, see `executor.AnySupply`."""
+        return replace(
+            self, start=None if self.start is None else jax.tree.map(np.asarray, self.start)
+        )
+
+    def worker(self) -> "Worker":
+        """A worker in this process."""
+        return Worker(self)
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,11 @@ class Worker:
             OrderedDict()
         )
 
+    @property
+    def agents_at_once(self) -> int:
+        """Agents that the devices of this process train together."""
+        return jax.local_device_count() * items_at_once()
+
     def prepared(
         self, variant: str, draw: int, label_seed: int, rows: int | None, training: TrainSettings
     ) -> learner.PreparedData:
@@ -173,8 +188,3 @@ class Worker:
             return 100.0 * agreement(policies, self.supply.held_out)
         assert self.supply.task is not None  # see `Supply`
         return evaluation.returns(policies, self.supply.task, episodes, seeds, deterministic)
-
-
-def agents_at_once() -> int:
-    """Agents that the devices of this process train together."""
-    return jax.local_device_count() * items_at_once()

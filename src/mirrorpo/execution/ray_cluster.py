@@ -14,14 +14,13 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic
 
 import jax
-import numpy as np
 
-from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker, agents_at_once
+from mirrorpo.execution.executor import AnyOrder, AnySupply, Done, Given
 from mirrorpo.runtime.devices import FEWEST_DEVICES, keep_compiled_programs, use_all_cores
 
 REACH_SECONDS = 10.0
@@ -140,7 +139,7 @@ class Cluster:
         self._ray = ray
 
     @contextmanager
-    def workers(self, supply: Supply) -> Iterator["_Actors"]:
+    def workers(self, supply: AnySupply[Given, Done]) -> Iterator["_Actors[Given, Done]"]:
         actors = _Actors(self._ray, supply)
         try:
             yield actors
@@ -163,13 +162,12 @@ class _Task:
     begun: Any
 
 
-class _Actors:
+class _Actors(Generic[Given, Done]):
     """One actor for each device; a `workers.Workers`."""
 
-    def __init__(self, ray: ModuleType, supply: Supply):
+    def __init__(self, ray: ModuleType, supply: AnySupply[Given, Done]):
         self._ray = ray
-        start = None if supply.start is None else jax.tree.map(np.asarray, supply.start)
-        self._supply = ray.put(replace(supply, start=start))
+        self._supply = ray.put(supply.portable())
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
         self.count = gpus or int(resources.get("CPU", 0))
@@ -193,7 +191,7 @@ class _Actors:
         ]:
             self._ray.kill(actor)
 
-    def work_off(self, orders: Sequence[Order]) -> Iterator[tuple[int, ScoredAgents]]:
+    def work_off(self, orders: Sequence[Given]) -> Iterator[tuple[int, Done]]:
         self._send_users_code(orders)
         waiting = deque(range(len(orders)))
         losses = [0] * len(orders)
@@ -228,7 +226,7 @@ class _Actors:
             self._idle.append(task.actor)
             yield task.position, scored
 
-    def _give(self, position: int, orders: Sequence[Order]) -> None:
+    def _give(self, position: int, orders: Sequence[AnyOrder]) -> None:
         actor = self._idle.pop()
         begun = actor.is_there.remote()  # an actor answers in the order of its calls
         self._working[actor.work_off.remote(orders[position])] = _Task(actor, position, begun)
@@ -250,7 +248,7 @@ class _Actors:
                 "and Python."
             ) from None
 
-    def _send_users_code(self, orders: Sequence[Order]) -> None:
+    def _send_users_code(self, orders: Sequence[AnyOrder]) -> None:
         """Let classes of a user's own file travel with their objects: workers lack the file."""
         modules = {type(objective).__module__ for one in orders for objective in one.objectives}
         for name in modules:
@@ -300,17 +298,18 @@ class _Actor:
         use_all_cores(devices=FEWEST_DEVICES)
         if not ray.get_gpu_ids():
             jax.config.update("jax_platforms", "cpu")
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # PyTorch would take a GPU that it sees
         keep_compiled_programs()
         # Only now: what is in the supply makes arrays.
-        self._worker = Worker(ray.get(supply[0]))
+        self._worker = ray.get(supply[0]).worker()
 
     def agents_at_once(self) -> int:
-        return agents_at_once()
+        return self._worker.agents_at_once
 
     def is_there(self) -> bool:
         return True
 
-    def work_off(self, order: Order) -> ScoredAgents:
+    def work_off(self, order: AnyOrder) -> Any:
         return self._worker.work_off(order)
 
 

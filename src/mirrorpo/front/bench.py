@@ -59,8 +59,8 @@ def bench(
         out: run folder. The same call resumes an interrupted bench. By default a temporary
             folder, which is removed with the result; `BenchResult.save` keeps it.
         cache: folder for simulated trajectories, or sampled texts; the user's cache by default.
-        ray: train and score robots on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N
-            for one of N cores on this machine. The table is the same.
+        ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
+            one of N cores on this machine. The table is the same.
         keep_agents: write the agent of each cell's first seed, a policy or an adapter, to
             OUT/agents, where `report` finds it.
         progress: told the agents done, all agents, and what is being done.
@@ -74,11 +74,6 @@ def bench(
     """
     settings = _spelled(given.build(BenchSettings, settings, options, bench))
     given.check_task(settings.task, ray)
-    if ray is not None and settings.is_of_texts:
-        raise ValueError(
-            f"ray: not for task {settings.task}. Its models train one after the other in this "
-            "process, on the GPU if there is one: leave it out."
-        )
     given.check_objectives(settings.algorithms)
     kept = None if cache is None else Path(cache)
     start_jax()

@@ -81,9 +81,9 @@ def run(
     columns += [Column(str(fault), settings, base.episodes_seed, log, report) for fault in faults]
     report("source agents")
     source_agents = _source_agents(out, base, report)
-    # Of final agents one draw at a time: a pool may fill much of the memory.
     finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]
-    for phase, draws in [("search", settings.searched), *((FINAL, [one]) for one in finals)]:
+    together = [finals] if base.takes_all_draws else [[one] for one in finals]
+    for phase, draws in [("search", settings.searched), *((FINAL, some) for some in together)]:
         left = [one for one in columns if not one.is_complete(phase, draws, algorithms)]
         if not left:
             continue

@@ -36,6 +36,12 @@ class Ground(Protocol):
         """The seed of the episodes, or samples, that score the agent of a seed."""
         ...
 
+    @property
+    def takes_all_draws(self) -> bool:
+        """Whether final agents of all draws are trained together, so that many workers have work;
+        else of one draw at a time."""
+        ...
+
     def source_agents(self, report: JobProgress) -> list[SourceAgent]:
         """Rows to compare with."""
         ...
@@ -88,7 +94,7 @@ def of(
     if settings.is_of_texts:
         from mirrorpo.study import texts
 
-        return texts.TextGround(settings, texts.task_of(settings), out, cache, keep_agents)
+        return texts.TextGround(settings, texts.task_of(settings), out, cache, place, keep_agents)
     from mirrorpo.study import robots
 
     return robots.of(settings, out, cache, place, keep_agents)

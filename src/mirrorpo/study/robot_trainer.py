@@ -35,7 +35,7 @@ class RobotTrainer:
     """
 
     settings: BenchSettings
-    workers: Workers
+    workers: Workers[Order, ScoredAgents]
     supply: Supply
     rows: int | None
     scene: Scene

@@ -70,6 +70,7 @@ class RobotGround:
     data: Simulated | Recorded
     place: Workplace | None
     keep: Path | None
+    takes_all_draws: bool = False  # the trajectories of one may fill much of the memory
 
     @property
     def claims(self) -> Mapping[str, Any]:

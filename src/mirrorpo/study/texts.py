@@ -18,6 +18,7 @@ import numpy as np
 
 from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
+from mirrorpo.execution.executor import Alone, Workers, Workplace, at
 from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
 from mirrorpo.language.training.declarations import check_declarations
@@ -32,12 +33,13 @@ from mirrorpo.study.tables import SourceAgent
 from mirrorpo.study.win_rates import SOURCE_MEASURES
 
 if TYPE_CHECKING:
-    from mirrorpo.language.text_task.agents import ScoredTexts
+    from mirrorpo.language.text_task.agents import Sampled, ScoredTexts
     from mirrorpo.language.text_task.pool import ContinuationPool
     from mirrorpo.language.text_task.preparation import PreparedTask
+    from mirrorpo.language.text_task.worker import TextAgent, TextOrder
+    from mirrorpo.preference_texts.prompts import Prompt
 
 SEARCH_SAMPLES_SEED, FINAL_SAMPLES_SEED = 7_001, 7_002
-_TRAINING = 0.8  # share of an agent's time, the rest of which its continuations take
 
 
 def task_of(settings: BenchSettings) -> TextTask:
@@ -79,6 +81,7 @@ class TextGround:
         out: its folder, which then also holds `SOURCE_MEASURES`, and in samples/ the continuations
             of each final agent, of target and of original, with their rewards.
         cache: folder of what benches share, see `preparation.prepare`; None for the user's cache.
+        place: where agents are trained and write; None for this process.
         keep_agents: whether the adapters of each cell's first agent stay in agents/.
     """
 
@@ -86,6 +89,7 @@ class TextGround:
     task: TextTask
     out: Path
     cache: Path | None
+    place: Workplace | None
     keep_agents: bool
     claims: dict[str, Any] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
@@ -105,13 +109,18 @@ class TextGround:
         # One for all agents: each text stands beside the original's of equal number.
         return FINAL_SAMPLES_SEED if phase == FINAL else SEARCH_SAMPLES_SEED
 
+    @property
+    def takes_all_draws(self) -> bool:
+        """Texts of many draws fit in memory; without workers a table grows evenly by draws."""
+        return self.place is not None
+
     def source_agents(self, report: JobProgress) -> list[SourceAgent]:
         """Rewards of target and original on the test prompts."""
         from mirrorpo.language.text_task import measures
 
         prepared = self._task(report)
         found = {
-            name: self._score(prepared, adapter, FINAL, name, report)
+            name: self._score(prepared, adapter, name, report)
             for name, adapter in ((TARGET, prepared.target), (ORIGINAL, None))
         }
         rows, others = [], {}
@@ -127,8 +136,19 @@ class TextGround:
     @contextmanager
     def trainer(self, phase: str, draws: Sequence[int], report: JobProgress) -> Iterator[_Trainer]:
         prepared = self._task(report)
+        from mirrorpo.language.text_task.worker import TextSupply, TextWorker
+
         pools = {draw: prepared.pool(draw, _in_line(report)) for draw in draws}
-        yield _Trainer(self, prepared, pools, report)
+        supply = TextSupply(
+            prepared.original,
+            prepared.tokenizer,
+            prepared.settings,
+            self.task.prompts.are_openings,
+            pools,
+        )
+        here = TextWorker(supply, self.out / "agents", report)
+        with at(self.place, Alone(supply, here)) as workers:
+            yield _Trainer(self, prepared, workers, pools)
 
     def finish(self) -> None:
         """Remove what a kill has kept from being removed, too."""
@@ -150,27 +170,26 @@ class TextGround:
         return self._prepared[0]
 
     def _score(
-        self,
-        prepared: PreparedTask,
-        adapter: Path | None,
-        phase: str,
-        name: str,
-        report: JobProgress,
+        self, prepared: PreparedTask, adapter: Path | None, name: str, report: JobProgress
     ) -> ScoredTexts:
+        """The score of a source agent."""
         from mirrorpo.language.text_task.agents import score
 
-        asked, final, prompts = self.settings.texts, phase == FINAL, self.task.prompts
         return score(
             adapter,
             prepared,
-            prompts.test(asked.test_prompts) if final else prompts.train(asked.rows),
-            self.settings.scoring.episodes if final else self.settings.search_episodes,
-            self.episodes_seed(phase, 0),
+            *self._asked(FINAL),
+            self.episodes_seed(FINAL, 0),
             self.out / "agents" / name / "samples.jsonl",
-            lambda done, of: report(
-                f"continuations: {name}", _TRAINING + (1 - _TRAINING) * done / of
-            ),
+            lambda done, of: report(f"continuations: {name}", done / of),
         )
+
+    def _asked(self, phase: str) -> tuple[Sequence[Prompt], int]:
+        """The prompts of a phase, and the number of continuations."""
+        asked, prompts = self.settings.texts, self.task.prompts
+        if phase == FINAL:
+            return prompts.test(asked.test_prompts), self.settings.scoring.episodes
+        return prompts.train(asked.rows), self.settings.search_episodes
 
     def _keep(self, name: str, algorithm: str, found: ScoredTexts) -> None:
         """Write down a model's continuations of test prompts."""
@@ -197,67 +216,98 @@ class TextGround:
 
 @dataclass(frozen=True)
 class _Trainer:
-    """Trains and scores models on pools by draw, one after the other; a `jobs.Trainer`."""
+    """Trains and scores models on pools by draw; a `jobs.Trainer`.
+
+    Workers train and write. Rewards, which may be code of the user's, are given here.
+    """
 
     ground: TextGround
     prepared: PreparedTask
+    workers: Workers[TextOrder, TextAgent]
     pools: Mapping[int, ContinuationPool]
-    report: JobProgress
-    agents_at_once: int = 1
+
+    @property
+    def agents_at_once(self) -> int:
+        return self.workers.agents_at_once
 
     def facts(self, variant: str) -> Facts:
         draw, pool = next(iter(self.pools.items()))
         return of_pool(pool, self.ground.settings.task, variant, draw)
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
-        for position, jobs in enumerate(batches):
-            yield position, [self._outcome(job) for job in jobs]
-            for job in jobs:  # which are logged by now
-                if not (self.ground.keep_agents and job.is_first):
-                    shutil.rmtree(
-                        self.ground.out / "agents" / agent_name(job.key), ignore_errors=True
-                    )
+        for position, agent in self.workers.work_off([self._order(*jobs) for jobs in batches]):
+            (job,) = batches[position]
+            yield position, [self._outcome(job, agent)]
+            if not self._is_kept(job):  # it is logged by now
+                shutil.rmtree(self._folder(job), ignore_errors=True)
 
-    def _outcome(self, job: Job) -> Outcome:
-        from mirrorpo.language.text_task import fine_tuning, measures
+    def _order(self, job: Job) -> TextOrder:
+        from mirrorpo.language.text_task.worker import TextOrder
 
-        ground, name = self.ground, agent_name(job.key)
-        folder = ground.out / "agents" / name
-        trained = fine_tuning.fine_tune(
-            ground.settings.texts,
-            job.objective,
-            self.pools[job.draw].pairs(variants.parse(job.variant), job.draw),
+        return TextOrder(
+            (job.objective,),
             job.seed,
-            folder,
-            lambda done, of: self.report(
-                f"{job.variant}: {job.algorithm} ({job.phase})", _TRAINING * done / of
-            ),
-            (self.prepared.original, self.prepared.tokenizer),
+            job.variant,
+            job.draw,
+            self.prepared.begun(self._asked(job)),
+            job.episodes_seed,
+            agent_name(job.key),
+            f"{job.variant}: {job.algorithm} ({job.phase})",
+            self._is_kept(job),
         )
-        final = job.phase == FINAL
-        scoring = ground.settings.scoring
+
+    def _asked(self, job: Job) -> list[Prompt]:
+        from mirrorpo.language.text_task import texts
+
+        return texts.cycle(*self.ground._asked(job.phase))
+
+    def _folder(self, job: Job) -> Path:
+        return self.ground.out / "agents" / agent_name(job.key)
+
+    def _is_kept(self, job: Job) -> bool:
+        return self.ground.keep_agents and job.is_first
+
+    def _outcome(self, job: Job, agent: TextAgent) -> Outcome:
+        if agent.files:
+            _write(self._folder(job), agent.files)
         measured: dict[str, Any] = {
             "return_mean": None,
             "return_standard_error": None,
-            "episodes": scoring.episodes if final else ground.settings.search_episodes,
-            "diverged": trained.diverged,
-            "train_seconds": trained.seconds,
+            "episodes": self.ground._asked(job.phase)[1],
+            "diverged": agent.trained.diverged,
+            "train_seconds": agent.trained.seconds,
             "evaluate_seconds": 0.0,
         }
-        if not trained.diverged:
-            adapter = folder / fine_tuning.ADAPTER
-            found = ground._score(self.prepared, adapter, job.phase, name, self.report)
-            others = found.measures.others
-            if final:
-                others |= measures.win_rate(found.rewards, ground._rewards_of_original())
-                ground._keep(name, job.algorithm, found)
-            measured |= {
-                "return_mean": found.measures.reward,
-                "return_standard_error": finite_or_none(found.measures.reward_standard_error),
-                "evaluate_seconds": found.seconds,
-                "measures": others,
-            }
-        return Outcome(measured, trained.curves)
+        if agent.sampled is not None:
+            measured |= self._scored(job, agent.sampled)
+        return Outcome(measured, agent.trained.curves)
+
+    def _scored(self, job: Job, sampled: Sampled) -> dict[str, Any]:
+        from mirrorpo.language.text_task import agents, measures
+
+        found = agents.rewarded(self.prepared, self._asked(job), sampled)
+        others = found.measures.others
+        if job.phase == FINAL:
+            others |= measures.win_rate(found.rewards, self.ground._rewards_of_original())
+            self.ground._keep(agent_name(job.key), job.algorithm, found)
+        return {
+            "return_mean": found.measures.reward,
+            "return_standard_error": finite_or_none(found.measures.reward_standard_error),
+            "evaluate_seconds": found.seconds,
+            "measures": others,
+        }
+
+
+def _write(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Write a folder's files, in place of those that a run in this process may have left."""
+
+    def fill(part: Path) -> None:
+        for name, own in content.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(own)
+
+    shutil.rmtree(folder, ignore_errors=True)
+    files.write_folder_atomically(folder, fill)
 
 
 def of_pool(pool: ContinuationPool, task: str, variant: str, seed: int) -> Facts:
