@@ -1,9 +1,10 @@
 """How well a cheap fitness ranks objectives against the full one.
 
-    python benchmarks/fitness_ranks.py results/hopper-table6 --variant noisy:0.1 \
-        --budgets rows=1024 time_steps=32 minibatch=8,time_steps=16,learning_rate=0.002
+    python benchmarks/fitness_ranks.py results/leaderboard-hopper-noisy --least-agents 12 \
+        --budgets rows=512,episodes=4 rows=512,episodes=4,epochs=6 rows=512,episodes=4,epochs=3
 
-Every point of the bench's hyper-parameter search is an objective with a full score. Each budget
+Every loss of the bench with its hyper-parameters is an objective with a full score, every point of
+its search among them unless `--least-agents` asks for more agents than those have. Each budget
 trains and scores them anew as a discovery's fitness would, and the table gives Spearman's rank
 correlation with the full scores, how many of the best quarter by full score are in the better half
 by the budget's (what a screening that keeps half would not lose), and the seconds per agent.
@@ -12,6 +13,7 @@ by the budget's (what a screening that keeps half would not lose), and the secon
 import json
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ def main(
     budgets: tuple[str, ...] = ("rows=1024,time_steps=32", "minibatch=8,time_steps=16"),
     variant: str = "noisy:0.3",
     seeds: int = 2,
+    least_agents: int = 1,
     out: Path | None = None,
 ) -> None:
     """Rank a bench's objectives by each budget.
@@ -64,6 +67,7 @@ def main(
             episodes, minibatch, learning_rate.
         variant: one of the bench's.
         seeds: agents for each objective.
+        least_agents: leave out objectives whose full score is of fewer agents.
         out: JSON file for the table.
     """
     start_jax()
@@ -73,7 +77,7 @@ def main(
     try:
         with unpacking.folders([run]) as (folder,):
             config = files.read_json(folder / runs.CONFIG, "a run's settings")["settings"]
-            fulls = _full_scores(folder, variant)
+            fulls = _full_scores(folder, variant, least_agents)
     except ValueError as error:
         fail(str(error))
     console.print(f"{len(fulls)} objectives on {variant}, {seeds} agents each")
@@ -86,7 +90,7 @@ def main(
         minibatch=config["minibatch"],
         learning_rate=config["learning_rate"],
         episodes=config["episodes"],
-        seed=config["seed"],
+        data_seed=config.get("data_seed", config.get("seed", 0)),
     )
     lines = []
     cheap = {text: _reduced(full, text, fulls) for text in budgets}
@@ -118,13 +122,14 @@ def main(
         files.write_json(out, {**content, "objectives": objectives, "budgets": lines})
 
 
-def _full_scores(run: Path, variant: str) -> list[Full]:
+def _full_scores(run: Path, variant: str, least_agents: int) -> list[Full]:
     from mirrorpo.study import algorithms, records
 
-    points: dict[tuple[str, str], list[float]] = defaultdict(list)
+    points: Mapping[tuple[str, str], list[float]] = defaultdict(list)
     for record, _ in records.read(run / runs.METRICS):
         if record.variant == variant:
             points[record.algorithm, record.hyperparameters].append(record.return_mean or 0.0)
+    points = {place: scores for place, scores in points.items() if len(scores) >= least_agents}
     if len(points) < 3:
         raise SystemExit(f"{run} has {len(points)} objectives on {variant}; ranks need 3 or more.")
     return [
