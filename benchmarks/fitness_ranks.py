@@ -29,7 +29,6 @@ from mirrorpo.objectives import Objective
 from mirrorpo.runtime.start import start_jax
 
 FITNESS_SEED = 4_000_000
-EPISODES_SEED = 8_000_000
 RESAMPLES = 2000
 INTEGERS = ("rows", "epochs", "time_steps", "episodes", "minibatch")
 
@@ -157,7 +156,7 @@ def _cheap_scores(
         objectives = [fulls[i].objective for i in places for _ in range(seeds)]
         training_seeds = [FITNESS_SEED + s for _ in places for s in range(seeds)]
         began = time.perf_counter()
-        score = bench.score(objectives, training_seeds, budget, EPISODES_SEED)
+        score = bench.score(objectives, training_seeds, budget, bench.draws(0))
         seconds += time.perf_counter() - began
         returns = np.nan_to_num(score.returns[:, 0], nan=0.0)
         scores[places] = returns.reshape(len(places), seeds).mean(axis=1)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply
-from mirrorpo.execution.executor import Alone
+from mirrorpo.execution.workers import Alone
 
 
 @dataclass

@@ -31,6 +31,7 @@ KNOWN = {
     "cli/signals.py": "reads its own pipe",
     "language/judging/alpaca_names.py": "opens the null device",
     "language/judging/difficulty.py": "a CSV file, after bounded.check_size",
+    "language/text_task/worker.py": "the files of an adapter that it has just trained",
     "language/training/checkpoints.py": "a header, after bounded.check_header",
     "places.py": "looks for a text in parts of bounded length",
     "language/judging/scores.py": "code that the user typed",

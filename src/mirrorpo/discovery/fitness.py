@@ -8,7 +8,7 @@ import numpy as np
 
 from mirrorpo.discovery.ground import Budget, Draws, SearchGround
 from mirrorpo.discovery.settings import DiscoverySettings
-from mirrorpo.execution.executor import Workplace
+from mirrorpo.execution.workers import Workplace
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences.draws import draw
 from mirrorpo.training import learner

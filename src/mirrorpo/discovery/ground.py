@@ -9,7 +9,7 @@ import numpy as np
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker
-from mirrorpo.execution.executor import Alone, Workers, Workplace, at
+from mirrorpo.execution.workers import Alone, Workers, Workplace, at
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences import pools
 from mirrorpo.preferences.draws import draw

@@ -21,7 +21,7 @@ from mirrorpo.discovery.search_log import RESULT, VALIDATIONS
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.divergence import short_or_none
-from mirrorpo.execution.executor import Workplace
+from mirrorpo.execution.workers import Workplace
 from mirrorpo.objectives import Objective, naming
 from mirrorpo.progress import Progress, silent
 from mirrorpo.runtime.pytrees import load_tree, save_tree

@@ -43,7 +43,7 @@ class Supply:
             raise ValueError("Agents are scored on a task, or else by held-out pairs.")
 
     def portable(self) -> "Supply":
-        """With its start as NumPy arrays, see `executor.AnySupply`."""
+        """With its start as NumPy arrays, see `workers.AnySupply`."""
         return replace(
             self, start=None if self.start is None else jax.tree.map(np.asarray, self.start)
         )

@@ -20,7 +20,7 @@ from typing import Any, Generic
 
 import jax
 
-from mirrorpo.execution.executor import AnyOrder, AnySupply, Done, Given
+from mirrorpo.execution.workers import AnyOrder, AnySupply, Done, Given
 from mirrorpo.runtime.devices import FEWEST_DEVICES, keep_compiled_programs, use_all_cores
 
 REACH_SECONDS = 10.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mirrorpo import files, plain_text, runs, variants
 from mirrorpo.discovery import shapes
-from mirrorpo.execution.executor import Workplace
+from mirrorpo.execution.workers import Workplace
 from mirrorpo.preferences import facts
 from mirrorpo.preferences.draws import draw
 from mirrorpo.progress import Progress, silent

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from mirrorpo.execution.executor import Workplace
+from mirrorpo.execution.workers import Workplace
 from mirrorpo.study.algorithms import Algorithm
 from mirrorpo.study.jobs import JobProgress, Trainer
 from mirrorpo.study.settings import BenchSettings

@@ -10,7 +10,7 @@ import numpy as np
 from mirrorpo import files
 from mirrorpo.divergence import finite_or_none, short_or_none
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply
-from mirrorpo.execution.executor import Workers
+from mirrorpo.execution.workers import Workers
 from mirrorpo.preferences import facts, views
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.standard_error import mean_and_error

@@ -14,7 +14,7 @@ import numpy as np
 from mirrorpo import files, protocols, task_names
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.execution.batch import Supply
-from mirrorpo.execution.executor import Alone, Workplace, at
+from mirrorpo.execution.workers import Alone, Workplace, at
 from mirrorpo.preferences import data, pools, source_files, views
 from mirrorpo.preferences.data import Pool, PreferenceDataset
 from mirrorpo.preferences.own import holding

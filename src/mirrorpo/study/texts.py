@@ -18,7 +18,7 @@ import numpy as np
 
 from mirrorpo import files, json_lines, typed, variants
 from mirrorpo.divergence import finite_or_none
-from mirrorpo.execution.executor import Alone, Workers, Workplace, at
+from mirrorpo.execution.workers import Alone, Workers, Workplace, at
 from mirrorpo.language.text_task import task as text_tasks
 from mirrorpo.language.text_task.task import TextTask
 from mirrorpo.language.training.declarations import check_declarations
