@@ -75,7 +75,7 @@ def _is_rival(name: str) -> bool:
 
 
 def settings_of(robot: str, column: str, also: Sequence[str] = ()) -> BenchSettings:
-    """The bench of one column: of the losses of `also`, or of ours, SFT and the best others."""
+    """The settings of a column's bench. It trains `also`, or else ours, SFT and the best others."""
     return BenchSettings(
         task=robot,
         variants=(column,),
@@ -89,7 +89,7 @@ def settings_of(robot: str, column: str, also: Sequence[str] = ()) -> BenchSetti
 
 
 def bench_name(robot: str, table: str, name: str = "") -> str:
-    """The folder of a bench: of the main one of a column, or of one of `--as`."""
+    """The name of a bench's folder; without `name` it is the column's main bench."""
     return "-".join(filter(None, (robot, table, name)))
 
 

@@ -70,6 +70,16 @@ def few_objectives():
         yield
 
 
+@pytest.fixture
+def offline_and_single_threaded(monkeypatch):
+    """Hugging Face's hub is not asked, and PyTorch computes on one core."""
+    import torch
+
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "1")
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def hopper():
     """Hopper with short episodes."""

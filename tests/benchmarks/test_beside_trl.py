@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-import torch
 
 from benchmarks import beside_trl
 from mirrorpo import objectives
@@ -15,10 +14,7 @@ from mirrorpo import objectives
 SIZE = beside_trl.Size(steps=4, batch=2, answer=8, hidden=16, vocabulary=258)
 
 
-@pytest.fixture(autouse=True)
-def offline_and_single_threaded(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("offline_and_single_threaded")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from mirrorpo.cli import main
 from mirrorpo.reporting.page import reading
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -24,11 +24,7 @@ SHORT = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def offline_and_single_threaded(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("offline_and_single_threaded")
 
 
 def align(*arguments):

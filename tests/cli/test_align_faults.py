@@ -28,10 +28,7 @@ learning_rate: 1.0e-3
 """
 
 
-@pytest.fixture(autouse=True)
-def offline_and_single_threaded(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("offline_and_single_threaded")
 
 
 def pairs(path, answer="yes"):

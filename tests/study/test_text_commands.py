@@ -10,7 +10,6 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
-import torch
 
 import mirrorpo as mpo
 from mirrorpo.cli import main
@@ -18,12 +17,7 @@ from mirrorpo.front import options
 from mirrorpo.study import bench
 from mirrorpo.study.settings import BenchSettings
 
-
-@pytest.fixture(autouse=True)
-def offline_and_single_threaded(monkeypatch):
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-        monkeypatch.setenv(name, "1")
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("offline_and_single_threaded")
 
 
 def test_the_command_prints_the_table_and_refuses_another_run(tmp_path, capsys):

@@ -12,7 +12,6 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 pytest.importorskip("vaderSentiment")
 
-import torch
 
 import mirrorpo as mpo
 from mirrorpo import objectives
@@ -27,11 +26,7 @@ from tests.language import tiny_reviews
 MEASURES = ("kl", "distinct_1", "distinct_2", "tokens", "perplexity", "win_rate")
 
 
-@pytest.fixture(autouse=True)
-def offline_and_single_threaded(monkeypatch):
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-        monkeypatch.setenv(name, "1")
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("offline_and_single_threaded")
 
 
 @pytest.fixture(scope="module")
