@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import other_agents
+from benchmarks import other_agents, short_episodes
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.cli.console import fail
 from mirrorpo.reporting import paper
@@ -59,6 +59,7 @@ FACTORS = (
     "noise",
     "hidden",
     "bound",
+    "starts",
 )
 
 
@@ -68,7 +69,8 @@ class Arm:
 
     `noise` is the standard deviation of the source agents' actions, in motor commands, which the
     learners start with; `hidden` the units of each of the learners' hidden layers; `bound` what
-    bounds the mean actions of sources and learners, "motors" or "none".
+    bounds the mean actions of sources and learners, "motors" or "none"; `starts` where robots
+    start, sources and learners: on the "floor", or where "brax" starts them, perhaps inside it.
     """
 
     schedule: str = "constant"
@@ -81,6 +83,7 @@ class Arm:
     noise: float = LEAST_STD
     hidden: int = 64
     bound: str = "motors"
+    starts: str = "floor"
 
     @property
     def name(self) -> str:
@@ -109,6 +112,8 @@ ARMS = (
     Arm(hidden=256),
     Arm(schedule="linear-overall", hidden=256),
     Arm(schedule="linear-overall", bound="none"),
+    Arm(starts="brax"),
+    Arm(std="fixed:1"),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
@@ -116,9 +121,11 @@ ARMS = (
 def agents_of(task: str, arm: Arm, folder: Path) -> dict[str, Any]:
     """Settings that name an arm's source agents and start where they are not the shipped ones;
     they are written to `folder`, in files of their own."""
+    own, robot = sources.SOURCES[task], tasks.load(task)
+    if arm.starts == "brax":
+        return {"better": own.better, "worse": own.worse, "start_from": own.start}
     if (arm.noise, arm.bound) == (Arm.noise, Arm.bound):
         return {}
-    own, robot = sources.SOURCES[task], tasks.load(task)
     found = {}
     for role, name in (("better", own.better), ("worse", own.worse), ("start_from", own.start)):
         if name is not None:
@@ -137,8 +144,10 @@ def settings_of(
     task: str, arm: Arm, agents: Mapping[str, Any], columns: Sequence[str] = COLUMNS
 ) -> BenchSettings:
     """The bench of one arm on some columns, with the settings of `agents_of`."""
+    as_brax = arm.starts == "brax"
     return BenchSettings(
-        task=task,
+        task=short_episodes.with_brax_starts(task) if as_brax else task,
+        allow_short=as_brax,
         rows=ROWS[task],
         variants=tuple(columns),
         algorithms=LOSSES,

@@ -1,8 +1,8 @@
 """How many episodes end within N steps, 50 by default, from brax's start states or the floor?
 
-    python benchmarks/short_episodes.py --starts brax hopper=hopper-expert ant=ant-original
-    python benchmarks/short_episodes.py --starts floor hopper=hopper-expert halfcheetah=zeros
-    python benchmarks/short_episodes.py --steps 1000 hopper=hopper-expert walker2d=walker2d-expert
+    python -m benchmarks.short_episodes --starts brax hopper=hopper-expert ant=ant-original
+    python -m benchmarks.short_episodes --starts floor hopper=hopper-expert halfcheetah=zeros
+    python -m benchmarks.short_episodes --steps 1000 hopper=hopper-expert walker2d=walker2d-expert
 
 Each argument is a task and an agent of it, by name or file; `zeros` stands for motor commands of
 zero. Printed: the share of episodes that end within so many steps with its standard error, the mean
@@ -11,6 +11,7 @@ in any episode, in metres.
 """
 
 import argparse
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,10 @@ from mirrorpo.cli.console import fail
 from mirrorpo.simulation import rollout, tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE
 from mirrorpo.simulation.policy import Policy
+from mirrorpo.user_text import UserText
 
 ZEROS = "zeros"
+BRAX_STARTS = Path(__file__).with_name("brax_starts.py")
 
 
 def measure(
@@ -54,6 +57,21 @@ def measure(
     return np.asarray(length), np.asarray(rise)
 
 
+def with_brax_starts(name: str) -> UserText:
+    """What `--task` calls a robot that starts as brax starts it."""
+    return UserText(f"{BRAX_STARTS}:{name}")
+
+
+def started(name: str, starts: str) -> tasks.Task:
+    """A robot by name, with start states on the "floor" or those of "brax".
+
+    Raises:
+        ValueError: no such robot.
+    """
+    task = tasks.robot(name, "measured")
+    return task if starts == "floor" else tasks.load(with_brax_starts(name))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Share of episodes that end early.")
     parser.add_argument("who", nargs="+", metavar="TASK=AGENT")
@@ -62,14 +80,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--steps", type=int, default=SHORT_EPISODE)
     given = parser.parse_args()
-    if given.starts == "brax":
-        tasks.stand_on_floor = lambda env: env
     print(f"| task | agent | starts | episodes under {given.steps} steps | steps | highest rise |")
     print("| --- | --- | --- | ---: | ---: | ---: |")
     for text in given.who:
         name, _, agent = text.partition("=")
         try:
-            task = tasks.robot(name, "measured")
+            task = started(name, given.starts)
             policy = None if agent == ZEROS else agent_files.load(agent)[0]
         except ValueError as error:
             fail(str(error))
