@@ -13,6 +13,7 @@ that two of them have, the first named run counts.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import tyro
@@ -32,6 +33,7 @@ PICTURE, AGREEMENT, COLOURS = "reproduction.png", "reproduction-agreement.png", 
 def main(
     paths: tyro.conf.Positional[tuple[Path, ...]],
     columns: str = "",
+    losses: str = "",
     out: Path | None = None,
     under: tuple[str, ...] = (),
 ) -> None:
@@ -41,6 +43,8 @@ def main(
         paths: runs, published or in a folder, finished or not. Of several protocols and tasks each
             is compared by itself; claims and picture take the first of each.
         columns: whose scores are printed, with commas between, such as base,noisy:0.3.
+        losses: what alone is compared, with commas between, such as sft,dpo; default: every loss
+            of the paper's table.
         out: folder for the pictures, reproduction.png and reproduction-agreement.png.
         under: NAME=RUN,RUN joins runs, by the last parts of their paths, as those of one protocol.
     """
@@ -48,7 +52,7 @@ def main(
         names = protocols(under, [path.name for path in paths])
         with unpacking.folders(paths) as folders:
             runs = [(path.name, folder) for path, folder in zip(paths, folders, strict=True)]
-            every = join(runs, names)
+            every = [only(joined, losses) for joined in join(runs, names)]
         first = first_of_each(every)
         for line in report(every, first, [name for name in columns.split(",") if name]):
             console.print(line)
@@ -81,6 +85,24 @@ def protocols(under: Sequence[str], runs: Sequence[str]) -> dict[str, str]:
                 raise ValueError(f"--under {name}: {run!r} is not one of the runs.{hint}")
             found[run] = name
     return found
+
+
+def only(joined: JoinedRuns, losses: str) -> JoinedRuns:
+    """Runs with some of their losses, named with commas between; all where none is named.
+
+    Raises:
+        ValueError: a loss that the paper's tables of the task do not have, with the near names.
+    """
+    names = [name.strip() for name in losses.split(",") if name.strip()]
+    known = {name for column in paper.RESULTS[joined.task].scores.values() for name in column}
+    for name in names:
+        if name not in known:
+            hint = near_names.hint(name, known, most=1)
+            raise ValueError(f"--losses: {name!r} is not in the paper's tables.{hint}")
+    if not names:
+        return joined
+    agents = joined.agents[joined.agents["algorithm"].isin(names)]
+    return replace(joined, agents=agents)
 
 
 def with_few_colours(path: Path) -> None:

@@ -46,6 +46,17 @@ def test_runs_are_joined_compared_and_drawn(tmp_path, capsys):
         image.load()
 
 
+def test_some_losses_alone_are_compared(tmp_path, capsys):
+    one = write_run(
+        tmp_path / "one", {"base": papers("tla", "base")}, task="tla", protocol="mirror"
+    )
+    reproduction.main((one,), losses="sft, dpo,kto")
+    assert any(line.startswith("| mirror, tla: one | base | 3 |") for line in lines(capsys))
+    with pytest.raises(SystemExit, match="2"):
+        reproduction.main((one,), losses="sft,dop")
+    assert "'dop' is not in the paper's tables. Did you mean dpo?" in capsys.readouterr().err
+
+
 def test_claims_and_picture_take_the_first_run_of_a_protocol_and_task(tmp_path, capsys):
     good = {"base": {"ipo": 2000.0, "cpo": 1900.0, "orpo": 1800.0, "simpo": 1700.0, "dpo": 1.0}}
     bad = {"base": {name: -mean for name, mean in good["base"].items()}}
