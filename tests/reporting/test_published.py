@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,22 @@ def test_agents_keep_every_digit_and_final_ones_their_drawn_curves(written, resu
     for (record, curves), (_, kept) in zip(read, again, strict=True):
         wanted = {name: curves[name] for name in drawn} if record.phase == "final" else {}
         assert kept == wanted
+
+
+def test_curves_only_looked_at_are_of_the_first_agents_of_each_cell(written):
+    record, along = next(
+        line for line in records.read(written / "bench" / runs.METRICS) if line[0].phase == "final"
+    )
+    many = [
+        (replace(record, variant=variant, seed=seed), along)
+        for seed in range(agents.DRAWN_PER_CELL + 2)
+        for variant in ("base", "noisy:0.3")
+    ]
+    _, curves = agents.rows("one", many)
+    assert [row["agent"] for row in curves] == list(range(len(many)))
+    assert all("chosen_log_prob" in row for row in curves)
+    looked_at = [row["agent"] for row in curves if "margin" in row]
+    assert looked_at == list(range(2 * agents.DRAWN_PER_CELL))
 
 
 def test_curves_are_published_to_four_digits_and_those_only_drawn_to_three():

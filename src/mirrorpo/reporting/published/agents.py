@@ -1,6 +1,7 @@
 """A bench's log as rows of the tables of agents and of curves, and back."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,9 @@ DRAWN = ("loss", "margin")
 DRAWN_DIGITS = 3
 """The same of curves that are only looked at, which take most room."""
 
+DRAWN_PER_CELL = 6
+"""Those curves are published of so many agents of each cell: a page draws their mean alone."""
+
 Line = tuple[AgentRecord, Mapping[str, Sequence[Any]]]
 """One line of a bench's log, see `records.read`."""
 
@@ -32,9 +36,11 @@ Row = dict[str, Any]
 def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
     """Rows of the table of agents, and of the table of curves.
 
-    Curves are those that are drawn: of final agents, and of the names that pages show.
+    Curves are of final agents, and of the names that pages show; those of `DRAWN` of the first
+    `DRAWN_PER_CELL` agents of each cell alone.
     """
     agents, curves = [], []
+    of_cell: Counter[tuple[str, str]] = Counter()
     for number, (record, along) in enumerate(lines):
         place = {"run": run, "agent": number}
         found = asdict(record)
@@ -44,7 +50,13 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
         )
         drawn = {name for name, _ in quantities.of_task(record.task).curves} | {STAGE}
         kept = {name: list(values) for name, values in along.items() if name in drawn}
-        if kept and record.phase == FINAL_PHASE:
+        if record.phase != FINAL_PHASE:
+            continue
+        cell = (record.variant, record.algorithm)
+        of_cell[cell] += 1
+        if of_cell[cell] > DRAWN_PER_CELL:
+            kept = {name: values for name, values in kept.items() if name not in DRAWN}
+        if kept:
             curves.append({**place, **kept})
     return agents, curves
 
