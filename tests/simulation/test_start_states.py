@@ -47,8 +47,7 @@ def test_no_start_state_lies_inside_the_floor_on_any_backend(robot, backend):
     ("task", "most"),
     [
         ("hopper", {"hopper-expert": 0.01, "hopper-bad": 0.01}),
-        # The target is not thrown, but clumsy: it stumbles now and then without its fourth leg.
-        pytest.param("tla", {"ant-original": 0.01, "tla-target": 0.03}, marks=pytest.mark.slow),
+        pytest.param("tla", {"ant-original": 0.01, "tla-target": 0.01}, marks=pytest.mark.slow),
         pytest.param("ant", {"ant-original": 0.01}, marks=pytest.mark.slow),
         pytest.param(
             "walker2d",
