@@ -48,6 +48,7 @@ def completion_logits(
     ids: torch.Tensor,
     mask: torch.Tensor,
     labels: torch.Tensor,
+    *,
     packing: Packing | None = None,
     **settings: Any,
 ) -> CompletionLogits:

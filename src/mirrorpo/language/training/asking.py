@@ -1,7 +1,9 @@
 """How a trainer asks its model about a collated batch: padded, or free of padding."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 from mirrorpo.language.models.completion_logits import CompletionLogits, completion_logits
 from mirrorpo.language.models.packing import Packing
@@ -23,30 +25,34 @@ _ROUNDING, _ROUNDING_IN_HALF = 1e-3, 0.1
 class Asking:
     """Asks a model for the logits of a batch's completions.
 
-    Free of padding, the first batch whose sequences share rows is asked both ways, and training
-    stops where the answers differ.
+    Free of padding, each model is first asked about two sequences both ways, and training stops
+    where its answers differ.
 
     Args:
-        model: the model, which is looked at and not kept.
+        models: the policy, and the reference where it is another model, or None; they are looked
+            at and not kept.
         args: the `PreferenceConfig`, whose `padding_free` says whether sequences share rows.
         has_router: whether the model, a mixture of experts, is trained on its router's loss.
 
     Raises:
-        ValueError: `padding_free=True` with a model that cannot keep sequences apart in a row.
+        ValueError: `padding_free=True` with a model that cannot keep the sequences of a row apart.
     """
 
-    def __init__(self, model: Any, args: Any, has_router: bool):
-        if args.padding_free and (fault := _fault(model)) is not None:
-            raise ValueError(f"padding_free=True does not go with this model, {fault}: {INSTEAD}.")
+    def __init__(self, models: Sequence[Any], args: Any, has_router: bool):
+        given = [model for model in models if model is not None]
+        for model in given if args.padding_free else ():
+            if (fault := _fault(model)) is not None:
+                name = type(model).__name__
+                raise ValueError(f"padding_free=True does not go with {name}, {fault}: {INSTEAD}.")
         self._padding_free = args.padding_free
-        self._compared = False
+        self._compared: WeakSet[Any] = WeakSet()
         # What accelerate computes in half precision, it hands out in float32.
-        is_half = args.bf16 or args.fp16 or args.tf32 or model.dtype != torch.float32
+        is_half = args.bf16 or args.fp16 or args.tf32 or given[0].dtype != torch.float32
         self._rounding = _ROUNDING_IN_HALF if is_half else _ROUNDING
-        attention = str(getattr(model.config, "_attn_implementation", ""))
+        attention = [str(getattr(model.config, "_attn_implementation", "")) for model in given]
         # Flash attention finds the sequences of one row alone, and takes no time for what lies
         # between them. A router's loss is over all tokens, and so over those that fill a row up.
-        self._in_one_row = "flash" in attention or has_router
+        self._in_one_row = any("flash" in one for one in attention) or has_router
 
     def __call__(self, model: Any, batch: Any, side: str, **settings: Any) -> CompletionLogits:
         """A model's answer to one side of a collated batch: "chosen", "rejected", or
@@ -59,19 +65,22 @@ class Asking:
         ids, mask, labels = (batch[f"{side}_{kind}"] for kind in kinds)
         if not self._padding_free:
             return completion_logits(model, ids, mask, labels, **settings)
+        if model not in self._compared:
+            self._compared.add(model)
+            self._compare(model, ids, mask, labels)
         packing = Packing.of(mask, self._in_one_row)
-        if not self._compared and len(packing.source) < len(ids):
-            self._compared = True
-            self._compare(model, ids, mask, labels, packing)
-        return completion_logits(model, ids, mask, labels, packing, **settings)
+        return completion_logits(model, ids, mask, labels, packing=packing, **settings)
 
     @torch.no_grad()
-    def _compare(self, model: Any, ids: Any, mask: Any, labels: Any, packing: Packing) -> None:
+    def _compare(self, model: Any, *parts: torch.Tensor) -> None:
+        # Two sequences whatever the batch: all processes must ask equally often.
+        ids, mask, labels = (part[:2] if len(part) > 1 else part.repeat(2, 1) for part in parts)
         training = model.training
         model.eval()
         try:
             padded = completion_logits(model, ids, mask, labels)
-            packed = completion_logits(model, ids, mask, labels, packing)
+            shared = Packing.of(mask, in_one_row=True)
+            packed = completion_logits(model, ids, mask, labels, packing=shared)
         finally:
             model.train(training)
         lengths = padded.wanted.sum(-1).clamp(min=1)

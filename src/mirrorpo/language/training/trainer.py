@@ -123,7 +123,7 @@ class PreferenceTrainer(CPOTrainer):
             optimizers=optimizers,
         )
         self._router = {"output_router_logits": True} if self.aux_loss_enabled else {}
-        self._ask = Asking(self.model, args, self.aux_loss_enabled)
+        self._ask = Asking([self.model, ref_model], args, self.aux_loss_enabled)
         self.stages = TrainingStages.of(chosen, args.aggregation, args.sft_stage)
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
