@@ -173,7 +173,7 @@ def test_the_configuration_is_left_as_it_was(tmp_path):
 
 REFUSED = [
     ({"sync_ref_model": True}, "sync_ref_model=True"),
-    ({"padding_free": True}, "padding_free=True"),
+    ({"activation_offloading": True}, "activation_offloading=True"),
     ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5]}, r"loss_weights=\[1.0, 0.5\]"),
     ({"ld_alpha": 0.5}, "ld_alpha=0.5"),
     ({"label_smoothing": 0.1, "use_weighting": True}, "use_weighting=True"),

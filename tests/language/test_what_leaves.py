@@ -34,3 +34,9 @@ def test_settings_and_recipes_push_nothing_and_report_to_no_service(tmp_path):
     for path in RECIPES:
         config = run.settings(short_form.shrink(recipes.load(path)), tmp_path)
         assert (config.push_to_hub, config.report_to) == (False, [])
+
+
+def test_a_recipe_reports_to_the_services_that_it_names(tmp_path):
+    changes = {"report_to": ["tensorboard"], "run_name": "mine", "project": "ours"}
+    asked = run.settings(short_form.shrink(recipes.load(RECIPES[0], changes)), tmp_path)
+    assert (asked.report_to, asked.run_name, asked.project) == (["tensorboard"], "mine", "ours")

@@ -9,6 +9,8 @@ from typing import Any
 
 from mirrorpo.language.trl_names import torch
 
+from .packing import Packing
+
 
 @dataclass(frozen=True)
 class CompletionLogits:
@@ -42,7 +44,13 @@ class CompletionLogits:
 
 
 def completion_logits(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, **settings: Any
+    model: Any,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    packing: Packing | None = None,
+    **settings: Any,
 ) -> CompletionLogits:
     """Ask a model for the logits of completions' tokens.
 
@@ -51,28 +59,35 @@ def completion_logits(
         ids: token ids, shape (batch, tokens).
         mask: the attention mask, of the same shape.
         labels: ids, or -100 for a token that is of no completion, of the same shape.
+        packing: in which the model sees the batch; None for as it is, with its padding.
         **settings: passed to the model's forward pass.
     """
     # The logits of a position are of the token after it.
     wanted = torch.zeros_like(labels, dtype=torch.bool)
     wanted[:, :-1] = labels[:, 1:] != -100
-    at = wanted.reshape(-1).nonzero()[:, 0]
+    if packing is None:
+        at, shape = wanted.reshape(-1).nonzero()[:, 0], wanted.shape
+        given, about = ids, {"attention_mask": mask}
+    else:
+        at, shape = packing.place[wanted], packing.source.shape
+        given = ids.reshape(-1)[packing.source]
+        about = {"position_ids": packing.positions}
 
-    def only_wanted(_: Any, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        states, *others = given
-        if states.shape[:2] != wanted.shape:
-            return given
+    def only_wanted(_: Any, passed: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        states, *others = passed
+        if states.shape[:2] != shape:
+            return passed
         return (states.flatten(0, 1).index_select(0, at.to(states.device))[None], *others)
 
     head = _unwrapped(model).get_output_embeddings()
     hook = None if head is None else head.register_forward_pre_hook(only_wanted)
     try:
-        outputs = model(ids, attention_mask=mask, use_cache=False, **settings)
+        outputs = model(given, **about, use_cache=False, **settings)
     finally:
         if hook is not None:
             hook.remove()
     logits = outputs.logits
-    if logits.shape[:2] == wanted.shape:  # the model does not call its last layer as a module
+    if logits.shape[:2] == shape:  # the model does not call its last layer as a module
         logits = logits.flatten(0, 1).index_select(0, at.to(logits.device))[None]
     device = logits.device
     tokens = labels[:, 1:][wanted[:, :-1]].to(device)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mirrorpo.language.models.completion_logits import CompletionLogits, completion_logits
+from mirrorpo.language.models.completion_logits import CompletionLogits
 from mirrorpo.language.trl_names import torch
 
 
@@ -18,13 +18,6 @@ class Side:
 
     log_probs: torch.Tensor
     agreement: torch.Tensor | None = None
-
-
-def ask(model: Any, batch: Any, side: str, **settings: Any) -> CompletionLogits:
-    """A model's answer to one side of a collated batch: "chosen", "rejected", or "concatenated" of
-    TRL's `concatenated_inputs`, which holds one after the other."""
-    parts = (batch[f"{side}_{kind}"] for kind in ("input_ids", "attention_mask", "labels"))
-    return completion_logits(model, *parts, **settings)
 
 
 def both_sides(found: CompletionLogits, with_agreement: bool = False) -> tuple[Side, Side]:

@@ -39,7 +39,7 @@ _OF_THE_LOSS = (
 )
 # Fields that change what is computed and that the trainer does not have.
 _NOT_DONE = (
-    *("truncation_mode", "padding_free", "sync_ref_model", "router_aux_loss_coef", "pad_token"),
+    *("truncation_mode", "sync_ref_model", "router_aux_loss_coef", "pad_token"),
     "activation_offloading",
 )
 # Left alone, for they change no number: precompute_ref_log_probs (it is always done),
@@ -90,6 +90,7 @@ def converted(
     made.beta, made.label_smoothing = own["beta"].default, own["label_smoothing"].default
     made.remove_unused_columns = False
     made.sft_stage = False
+    made.padding_free = args.padding_free
     made.reference_batch_size = args.precompute_ref_batch_size
     if args.max_length is None:
         made.max_length = 2**31 - 1  # no sequence is cut

@@ -121,6 +121,23 @@ def select_pairs(
     return tokenised
 
 
+def numbered(pairs: Any, first: int, args: Any) -> Any:
+    """Pairs with `ROW`, from `first` on, and with the column of lengths where batches are made by
+    them: a batch is padded to the longer side of its longest pair.
+
+    Args:
+        pairs: with `TOKENS` as columns.
+        first: the number of the first pair.
+        args: the `transformers.TrainingArguments`.
+    """
+    pairs = pairs.add_column(ROW, list(range(first, first + pairs.num_rows)))
+    if args.train_sampling_strategy not in ("group_by_length", "batch_rebalance"):
+        return pairs
+    sides = zip(pairs["chosen_input_ids"], pairs["rejected_input_ids"], strict=True)
+    lengths = [max(len(chosen), len(rejected)) for chosen, rejected in sides]
+    return pairs.add_column(args.length_column_name, lengths)
+
+
 def digest(tokenised: Any) -> str:
     """A checksum of all token ids, in order."""
     total = hashlib.sha256()

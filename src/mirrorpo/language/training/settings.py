@@ -49,6 +49,9 @@ class PreferenceConfig(CPOConfig):
         reset_optimizer: whether a new stage forgets the optimiser's moments, as if it were a run
             of its own.
         long_prompts: "error", or "drop" for leaving out pairs whose prompt fills `max_length`.
+        padding_free: whether the sequences of a batch share rows as wide as the longest, in place
+            of a padded row for each; the numbers are the same to rounding. Refused with models
+            that cannot keep sequences apart in a row.
         reference_batch_size: pairs at once on a device when the reference's log-probs are
             computed; None for `per_device_train_batch_size`.
 
@@ -62,6 +65,7 @@ class PreferenceConfig(CPOConfig):
     sft_learning_rate: float | None = setting(None, "Learning rate of the SFT stages.")
     reset_optimizer: bool = setting(True, "Forget the optimiser's moments at a new stage.")
     long_prompts: str = setting("error", "Prompts that fill max_length: error or drop.")
+    padding_free: bool = setting(False, "Let the sequences of a batch share rows.")
     reference_batch_size: int | None = setting(None, "Pairs at once for the reference.")
     disable_dropout: bool = setting(False, "Switch all dropout off, LoRA's too.")
     bf16: bool | None = setting(None, "Mixed precision in bfloat16; None: on a GPU.")

@@ -13,7 +13,8 @@ from mirrorpo.language.trl_names import CPOTrainer, DPOConfig, datasets, torch, 
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import checkpoints, ranking
-from .batches import Side, ask, both_sides, completion_lengths, of_chosen
+from .asking import Asking
+from .batches import Side, both_sides, completion_lengths, of_chosen
 from .breakdown import breakdown
 from .declarations import check_declarations
 from .dpo_config import converted
@@ -21,7 +22,7 @@ from .learning_rates import forget, schedule
 from .memory import Memory, recalled
 from .record import is_logged
 from .reference import ReferenceLogProbs, measure, prepared
-from .rows import PLACE, ROW, checked, digest, rendered, say_notes, select_pairs
+from .rows import PLACE, ROW, checked, digest, numbered, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
 
@@ -122,6 +123,7 @@ class PreferenceTrainer(CPOTrainer):
             optimizers=optimizers,
         )
         self._router = {"output_router_logits": True} if self.aux_loss_enabled else {}
+        self._ask = Asking([self.model, ref_model], args, self.aux_loss_enabled)
         self.stages = TrainingStages.of(chosen, args.aggregation, args.sft_stage)
         self._reference_model = ref_model
         self._reference: ReferenceLogProbs | None = None
@@ -299,15 +301,15 @@ class PreferenceTrainer(CPOTrainer):
             rejected = None
             if is_logged(self.args, self.state):
                 with torch.no_grad():
-                    rejected = Side(ask(model, batch, "rejected").log_probs())
-            found = ask(model, batch, "chosen", **self._router)
+                    rejected = Side(self._ask(model, batch, "rejected").log_probs())
+            found = self._ask(model, batch, "chosen", **self._router)
             sides = Side(found.log_probs()), rejected
         return (*sides, found.outputs.aux_loss if self.aux_loss_enabled else None)
 
     def _ask_both(self, model: Any, batch: Any) -> CompletionLogits:
         device = self.accelerator.device
         together = self.concatenated_inputs(batch, False, self.pad_token_id, device)
-        return ask(model, together, "concatenated", **self._router)
+        return self._ask(model, together, "concatenated", **self._router)
 
     def _log_probs(self, model: Any, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed log-probs of chosen and of rejected completions, each of shape (batch,)."""
@@ -350,7 +352,7 @@ class PreferenceTrainer(CPOTrainer):
             size = self.args.reference_batch_size or self.args.per_device_train_batch_size
             asked = self.stages.objectives[-1], self.model, self.data_collator, size
             pairs = ranking.trusted(pairs, *asked, self._texts[which].source, self.accelerator)
-        return pairs.add_column(ROW, list(range(first, first + pairs.num_rows)))
+        return numbered(pairs, first, self.args)
 
     def _reference_of(self, model: Any, batch: Any, stage: Stage) -> tuple[Any, Any]:
         if not stage.objective.needs_reference:
