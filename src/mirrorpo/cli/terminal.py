@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.table import Column, Table
 
-from mirrorpo.cli.printable import visible
+from mirrorpo.cli.printable import escaped
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -34,7 +34,7 @@ class PlainConsole(Console):
             if segment.control:  # rich's own, of a progress bar
                 yield segment
             else:
-                yield Segment(visible(segment.text), segment.style)
+                yield Segment(escaped(segment.text), segment.style)
 
     def print(self, *objects: Any, **named: Any) -> None:
         """Print sentences as they are, for the terminal to wrap, so that a path or command in one
@@ -87,7 +87,7 @@ class ProgressBar:
         rate = (done - self._at_start) / max(now - self._began, 1e-9)
         left = f", {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
         print(
-            f"{visible(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
+            f"{escaped(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
             f"after {_clock(now - self._began)}{left}",
             file=sys.stderr,
             flush=True,

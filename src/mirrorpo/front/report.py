@@ -149,7 +149,7 @@ class Report:
     """
 
     file: Path
-    benches: Sequence[comparison.Run]
+    benches: Sequence[comparison.BenchRun]
     shown: int
     _folder: RunFolder
 

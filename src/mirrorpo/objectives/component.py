@@ -54,13 +54,13 @@ class Component:
                 check_number(self.name, field.name, value, field.metadata)
 
 
-def kept() -> dict[tuple[str, str], type[Component]]:
+def registrations() -> dict[tuple[str, str], type[Component]]:
     """All that is registered, to be put back by `put_back`."""
     return dict(_registry)
 
 
 def put_back(components: dict[tuple[str, str], type[Component]]) -> None:
-    """Register what `kept` gave, and nothing else: a file that is refused leaves nothing behind."""
+    """Register what `registrations` gave, and nothing else: a refused file leaves nothing."""
     _registry.clear()
     _registry.update(components)
 

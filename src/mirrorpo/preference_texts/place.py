@@ -34,8 +34,8 @@ class Place:
         return f"row {self.row}{at}"
 
 
-Row = Mapping[str, Any]
-Rows = list[tuple[Place, Row]]
+RawRow = Mapping[str, Any]
+Rows = list[tuple[Place, RawRow]]
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | st
     )
 
 
-def check_card(card: Mapping[str, Any], path: Path | str) -> None:
+def check_task_card(card: Mapping[str, Any], path: Path | str) -> None:
     """See that what a card says of the task is of the right kind, where it says it.
 
     Raises:

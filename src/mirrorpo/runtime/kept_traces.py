@@ -113,7 +113,7 @@ class KeptProgram:
         return jax.jit(function, in_shardings=everywhere, compiler_options=self._options)
 
 
-def kept(
+def kept_program(
     static_argnames: Sequence[str],
     may_keep: Callable[..., bool],
     compiler_options: Mapping[str, Any] | None = None,

@@ -15,7 +15,7 @@ from mirrorpo.runtime.devices import (
     items_at_once,
     map_over_devices,
 )
-from mirrorpo.runtime.kept_traces import kept
+from mirrorpo.runtime.kept_traces import kept_program
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.gaussian import GaussianActor
 from mirrorpo.simulation.own_policy import OwnPolicy
@@ -179,7 +179,7 @@ def _may_keep(policies: Policy, *_: Any, task: Task, **__: Any) -> bool:
     return task.is_of_brax and policies.kind.actor is GaussianActor
 
 
-@kept(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
+@kept_program(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
 def _roll_out(
     policies: Policy,
     policy_index: jax.Array,

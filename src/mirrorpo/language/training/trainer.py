@@ -20,7 +20,7 @@ from .dpo_config import converted
 from .learning_rates import forget, schedule
 from .memory import Memory, recalled
 from .record import is_logged
-from .reference import ReferenceLogProbs, measure, prepared
+from .reference import ReferenceLogProbs, measure_reference, prepared
 from .rows import PLACE, ROW, checked, digest, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
@@ -379,7 +379,7 @@ class PreferenceTrainer(CPOTrainer):
             # An iterator draws a seed: not from the generator that dropout and the order use.
             generator=torch.Generator(),
         )
-        chosen, rejected = measure(
+        chosen, rejected = measure_reference(
             policy if own else prepared(self._reference_model, self),
             self.accelerator.prepare_data_loader(loader),
             self._log_probs,

@@ -98,7 +98,7 @@ def _card(columns: Columns) -> Mapping[str, Any]:
             raise ValueError("it is not a JSON object")
     except ValueError as error:
         raise ValueError(f"{columns.where}: {CARD} is damaged: {error}.") from None
-    validation.check_card(card, columns.where)
+    validation.check_task_card(card, columns.where)
     return card
 
 

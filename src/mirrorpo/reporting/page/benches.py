@@ -61,7 +61,7 @@ class Standing:
     @property
     def hyperparameters(self) -> str:
         """As ``name=value, ...``."""
-        return hyperparameters_text(self.cell.hyperparameters)
+        return hyperparameters_words(self.cell.hyperparameters)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class BenchPart:
     """
 
     folder: Folder
-    run: comparison.Run
+    run: comparison.BenchRun
     curves: Mapping[tuple[str, str], Mapping[str, list[float]]]
     stages: Mapping[str, list[str]]
     finished: bool
@@ -266,7 +266,7 @@ def places(part: BenchPart) -> list[Standing]:
     return found
 
 
-def hyperparameters_text(text: str) -> str:
+def hyperparameters_words(text: str) -> str:
     """A cell's hyper-parameters, JSON text, as ``name=value, ...``."""
     return text.strip("{}").replace('"', "").replace(": ", "=")
 

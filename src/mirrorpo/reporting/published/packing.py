@@ -37,7 +37,7 @@ class ToPublish:
     purpose: str | None = None
     command: str | None = None
     name: str | None = None
-    ground: grounds.Ground | None = None
+    ground: grounds.GroundVersion | None = None
 
     @property
     def called(self) -> str:
@@ -174,7 +174,7 @@ def _entry(
     known: _Known,
     purpose: str,
     command: str | None,
-    ground: grounds.Ground | None,
+    ground: grounds.GroundVersion | None,
     dated: Callable[[str], str | None],
 ) -> IndexEntry:
     config = known.config
