@@ -57,6 +57,11 @@ def run(path: Path, what: str) -> ModuleType:
     return module
 
 
+def holds(kind: type) -> bool:
+    """Whether a class comes from a file that `run` ran."""
+    return kind.__module__.startswith(MODULE_PREFIX)
+
+
 def read(path: Path, what: str) -> bytes:
     """The content of a file. Arguments as of `run`.
 

@@ -368,6 +368,6 @@ def _load(
     card = array_files.load_card(path, format_name, what)
     validation.check_task_card(card, path)
     files.check_version(path, card, FORMAT_VERSION)
-    files.check_task_card(path, what)
+    files.check_card(path, what)
     card.pop("format")
     return array_files.load_arrays(path, what), card
