@@ -150,8 +150,8 @@ def test_evaluate_takes_a_coefficient_in_place_of_the_tasks_own(capsys, ants):
         (("calibrate", "nobody", *SPRING, "--target", "0"), "No agent named"),
         (("limbs", *SPRING), "at least one agent"),
         (("limbs", "hopper-bad", "--task", "hopper"), "are not listed"),
-        (("render", "AGENT", "--steps", "0"), "--steps must be at least 1"),
-        (("render", "AGENT", "--frames", "0"), "--frames must be at least 1"),
+        (("render", "AGENT", "--steps", "0"), "steps must be at least 1"),
+        (("render", "AGENT", "--frames", "0"), "frames must be at least 1"),
         (("render", "AGENT", "--task", "hopper"), "27 observations"),
     ],
 )

@@ -27,6 +27,9 @@ class Estimate:
     value: float
     standard_error: float
 
+    def __format__(self, spec: str) -> str:
+        return f"{self.value:{spec}} \u00b1 {self.standard_error:{spec}}"
+
 
 @dataclass(frozen=True)
 class LimbUse:

@@ -149,6 +149,28 @@ class ImportOptions(TypedDict, total=False):
     index_into: RowCount
 
 
+class PPOOptions(TypedDict, total=False):
+    """See `mirrorpo.training_settings.PPOSettings`."""
+
+    total_steps: int
+    environments: int
+    rollout_steps: int
+    epochs: int
+    minibatches: int
+    learning_rate: float
+    final_learning_rate: float
+    discount: float
+    gae_lambda: float
+    clip: float
+    entropy_weight: float
+    max_gradient_norm: float
+    hidden: Sequence[int]
+    value_hidden: Sequence[int]
+    initial_std: float
+    std: str
+    reward_scale: float
+
+
 def build(
     kind: type[Settings],
     settings: Settings | None,
