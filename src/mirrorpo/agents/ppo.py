@@ -133,6 +133,7 @@ class Networks(NamedTuple):
 
     @classmethod
     def of(cls, task: AnyTask, settings: PPOSettings) -> "Networks":
+        """New networks of a task's sizes, without parameters."""
         return cls(
             actor_of(task.action_size, task.choices, settings.hidden, settings.initial_std),
             _Critic(settings.value_hidden),

@@ -30,6 +30,7 @@ class PlainConsole(Console):
         super().__init__(highlight=False, markup=False, emoji=False, **settings)
 
     def render(self, *given: Any, **named: Any) -> Iterable[Segment]:
+        """Give rich's segments, with their control characters escaped."""
         for segment in super().render(*given, **named):
             if segment.control:  # rich's own, of a progress bar
                 yield segment

@@ -18,15 +18,29 @@ class StrategySettings(Protocol):
     """What a strategy is made from; see `DiscoverySettings`."""
 
     @property
-    def strategy(self) -> str: ...
+    def strategy(self) -> str:
+        """Name of the strategy."""
+        ...
+
     @property
-    def population(self) -> int: ...
+    def population(self) -> int:
+        """Vectors per generation."""
+        ...
+
     @property
-    def sigma(self) -> float: ...
+    def sigma(self) -> float:
+        """Standard deviation of the perturbations at the start."""
+        ...
+
     @property
-    def sigma_decay(self) -> float: ...
+    def sigma_decay(self) -> float:
+        """Factor on sigma for each generation."""
+        ...
+
     @property
-    def step_size(self) -> float: ...
+    def step_size(self) -> float:
+        """Adam's learning rate."""
+        ...
 
 
 class Strategy(Protocol):
@@ -38,9 +52,14 @@ class Strategy(Protocol):
     """
 
     @property
-    def population(self) -> int: ...
+    def population(self) -> int:
+        """Vectors that `ask` gives."""
+        ...
+
     @property
-    def pairs(self) -> bool: ...
+    def pairs(self) -> bool:
+        """Whether the second half of them mirrors the first about the mean."""
+        ...
 
     def start(self, mean: np.ndarray) -> Any:
         """The state before the first generation, centred on `mean`, shape (size,)."""

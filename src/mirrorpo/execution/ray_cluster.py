@@ -133,7 +133,7 @@ def _answering(address: str) -> str:
 
 
 class Cluster:
-    """A cluster that this process has joined; a `workers.Place`."""
+    """A cluster that this process has joined; a `workers.Workplace`."""
 
     def __init__(self, ray: ModuleType):
         self._ray = ray

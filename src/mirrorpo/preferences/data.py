@@ -64,6 +64,7 @@ class Pool:
 
     @property
     def rows(self) -> int:
+        """Number of pairs."""
         return len(self.of_rows)
 
     @property
@@ -109,6 +110,7 @@ class PreferenceDataset:
 
     @property
     def rows(self) -> int:
+        """Number of pairs."""
         return len(self.chosen)
 
     @property
@@ -124,6 +126,7 @@ class PreferenceDataset:
 
     @property
     def action_size(self) -> int:
+        """Numbers of an action."""
         return int(self.trajectories.actions.shape[-1])
 
     @property

@@ -70,6 +70,7 @@ class KeptProgram:
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
+        """Run the program; arguments as of the function."""
         if not self._may_keep(*arrays, **static):
             return self._traced(*arrays, **static)
         leaves, tree = jax.tree.flatten(replicate(arrays))

@@ -30,6 +30,7 @@ class GaussianActor(nn.Module):
     mean_limit: float | None = 1.0
 
     def setup(self) -> None:
+        """Make the layers, as flax calls this."""
         self.layers = [
             nn.Dense(size, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))
             for size in self.hidden

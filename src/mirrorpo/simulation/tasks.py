@@ -116,6 +116,7 @@ class Task:
 
     @property
     def action_size(self) -> int:
+        """Numbers of an action."""
         return _sizes(self.robot, self.backend).action
 
     @property

@@ -13,7 +13,9 @@ FINAL = "final"
 class JobProgress(Protocol):
     """Progress callback: what is being done, and the finished share of the current agent."""
 
-    def __call__(self, doing: str, part: float = 0.0) -> None: ...
+    def __call__(self, doing: str, part: float = 0.0) -> None:
+        """Hear of the progress."""
+        ...
 
 
 @dataclass(frozen=True)

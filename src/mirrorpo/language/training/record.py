@@ -35,10 +35,12 @@ class Record(transformers.TrainerCallback):
         self._report = report
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Report the step."""
         if state.is_world_process_zero:
             self._report(state.global_step, state.max_steps, "Training")
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the whole log again."""
         if state.is_world_process_zero:
             json_lines.write(self._path, [_as_json(row) for row in state.log_history])
 

@@ -23,7 +23,7 @@ class OpinionReward:
     It is asked after prompt, completion and `QUESTION`: a classifier of sentiment that needs no
     training and no word list, so that what holds with `TrueReward` can be seen to hold with
     another measure of the same quality. An unlikely text loses as much as there:
-    `PENALTY` max(0, usual - m), with m and `usual` as in `TrueReward`.
+    `PENALTY` max(0, usual - m), with m and `usual` as in `TrueReward`. A `reward.Reward`.
     """
 
     name: str = "opinion"

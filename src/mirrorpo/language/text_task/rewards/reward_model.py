@@ -18,7 +18,7 @@ from .user_function import OPTION, finite_rewards
 
 @dataclass(frozen=True)
 class ModelReward:
-    """A reward model of a folder or a hub.
+    """A reward model of a folder or a hub; a `reward.Reward`.
 
     It reads prompt and completion as its own chat template writes them, the completion as the
     assistant's message. One without a template reads the two texts as they stand; a conversation

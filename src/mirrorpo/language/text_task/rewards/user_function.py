@@ -19,7 +19,7 @@ _TRIAL = (" A first sentence, and a second one.", "")
 
 @dataclass(frozen=True)
 class FunctionReward:
-    """``FILE.py:FUNCTION``, which the user typed; the file is run as code."""
+    """``FILE.py:FUNCTION``, which the user typed, and is run as code; a `reward.Reward`."""
 
     name: str
     in_points: bool = False
