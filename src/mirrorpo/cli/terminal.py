@@ -38,8 +38,11 @@ class PlainConsole(Console):
                 yield Segment(escaped(segment.text), segment.style)
 
     def print(self, *objects: Any, **named: Any) -> None:
-        """Print sentences as they are, for the terminal to wrap, so that a path or command in one
-        can be copied; fit everything else, titles included, into the terminal's width."""
+        """Print sentences as they are, and all else fitted into the terminal's width.
+
+        The terminal wraps sentences, so that a path or command in one can be copied. Titles are
+        fitted too.
+        """
         named.setdefault("soft_wrap", all(isinstance(one, str) for one in objects))
         super().print(*objects, **named)
 

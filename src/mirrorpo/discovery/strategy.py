@@ -159,8 +159,10 @@ class _Evosax:
 
 @register("open-es")
 def _open_es(settings: StrategySettings, size: int) -> Strategy:
-    """OpenAI's evolution strategy with antithetic pairs, centered ranks and Adam (paper,
-    Table 8)."""
+    """OpenAI's evolution strategy (paper, Table 8).
+
+    It has antithetic pairs, centered ranks and Adam.
+    """
     import jax.numpy as jnp
     import optax
     from evosax.algorithms import Open_ES
@@ -178,8 +180,10 @@ def _open_es(settings: StrategySettings, size: int) -> Strategy:
 
 @register("snes")
 def _snes(settings: StrategySettings, size: int) -> Strategy:
-    """Separable natural evolution strategy, which adapts a step size to each parameter from the
-    same ranks; its perturbations are not paired."""
+    """Separable natural evolution strategy.
+
+    It adapts a step size to each parameter from the same ranks. Its perturbations are not paired.
+    """
     from evosax.algorithms import SNES
 
     return _unpaired(SNES, settings, size)

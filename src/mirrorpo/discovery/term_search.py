@@ -141,8 +141,10 @@ def search(
 
 
 def _best(errors: Mapping[FormulaTerms, float], number: int) -> list[FormulaTerms]:
-    """The ``number`` sets with the smallest errors, and as many of terms without numbers inside:
-    those imitate anything for a while, and would leave no room for the plain ones."""
+    """The ``number`` sets with the smallest errors, and as many of terms without numbers inside.
+
+    Terms with numbers imitate anything for a while, and would leave no room for the plain ones.
+    """
     ranked = sorted(errors, key=lambda terms: errors[terms])
     plain = [
         terms for terms in ranked if not any(t.shape in _SCALED or t.shift != 0.0 for t in terms)
@@ -290,8 +292,11 @@ def _cancels(data: Gradients, terms: FormulaTerms) -> bool:
 
 
 def _unreadable(terms: FormulaTerms) -> bool:
-    """Whether a term has lost its shape: a step, whose gradient is a spike that fits one pair or
-    two, or an exponential that is a line, or one with a coefficient beyond imagination."""
+    """Whether a term has lost its shape.
+
+    So has a step, whose gradient is a spike that fits one pair or two, an exponential that is a
+    line, and one with a coefficient beyond imagination.
+    """
     return any(
         (term.shape == "sigmoid({})" and abs(term.scale) > _STEEPEST)
         or (term.shape == "e^({})" and not 0.03 < abs(term.scale) < 3.1)

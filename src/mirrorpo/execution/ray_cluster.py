@@ -96,8 +96,10 @@ def _import_ray() -> ModuleType:
 
 
 def _answering(address: str) -> str:
-    """The address of a cluster that accepts connections. Ray itself would retry for minutes and
-    then end the process."""
+    """The address of a cluster that accepts connections.
+
+    Ray itself would retry for minutes and then end the process.
+    """
     given = os.environ.get("RAY_ADDRESS") or "auto" if address == "auto" else address
     if given != "auto":
         host, _, port = given.rpartition(":")

@@ -1,5 +1,8 @@
-"""Options of the functions with many settings, as types; their meaning and their defaults are those
-of the settings' dataclasses, to which a test compares them."""
+"""Options of the functions with many settings, as types.
+
+Their meaning and their defaults are those of the settings' dataclasses, to which a test compares
+them.
+"""
 
 from __future__ import annotations
 

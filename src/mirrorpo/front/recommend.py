@@ -127,9 +127,11 @@ class DatasetAdvice:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per objective and kind of evidence, the best first: evidence, algorithm, text
-        (what `mirrorpo.objective` takes), score (0 is the worse source agent, 1 the better),
-        error, best (probability to be the best)."""
+        """One row per objective and kind of evidence, the best first.
+
+        Its columns: evidence, algorithm, text (what `mirrorpo.objective` takes), score (0 is the
+        worse source agent, 1 the better), error, best (probability to be the best).
+        """
         import pandas as pd
 
         rows = [

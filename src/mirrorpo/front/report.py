@@ -155,8 +155,10 @@ class Report:
 
     @property
     def folder(self) -> Path:
-        """The folder of page, tables and figures: for as long as this result is there, if none was
-        named."""
+        """The folder of page, tables and figures.
+
+        It is there for as long as this result is, if none was named.
+        """
         return self.file.parent
 
     def save(self, folder: PathLike) -> Path:

@@ -202,8 +202,10 @@ class Objective(Component):
         return batch.chosen / batch.chosen_length, batch.rejected / batch.rejected_length
 
     def _check_losses(self, losses: Array, shape: tuple[int, ...]) -> None:
-        """Refuse what a mean would hide: a loss of another shape is that of no pair. Shapes and
-        types are known while a program is traced, so this costs training nothing."""
+        """Refuse what a mean would hide: a loss of another shape is that of no pair.
+
+        Shapes and types are known while a program is traced, so this costs training nothing.
+        """
         if not is_array_api_obj(losses):
             found = "None" if losses is None else f"a {type(losses).__name__}"
         elif tuple(losses.shape) != shape:

@@ -173,8 +173,10 @@ def _check_choice(owner: str, field: str, value: Any, choices: tuple[str, ...]) 
 
 
 def check_number(owner: str, field: str, value: Any, bounds: Mapping[str, Any]) -> None:
-    """Raise ValueError for a value of a `number` field that is none, or out of its bounds. What is
-    no Python number passes, see above."""
+    """Raise ValueError for a value of a `number` field that is none, or out of its bounds.
+
+    What is no Python number passes, see above.
+    """
     if isinstance(value, (str, bytes, bool)):
         raise ValueError(f"{owner}: {field} is {value!r}, but must be a number")
     if not isinstance(value, Real):

@@ -32,8 +32,10 @@ def available() -> tuple[str, ...]:
 
 
 def make(name: str, **hyperparameters: Any) -> Objective:
-    """The declared objective called ``name``; hyper-parameters not given keep their published
-    defaults. `naming` takes everything else that a user may name.
+    """The declared objective called ``name``.
+
+    Hyper-parameters not given keep their published defaults. `naming` takes everything else that a
+    user may name.
 
     Raises:
         ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),

@@ -135,8 +135,10 @@ class PreferenceDataset:
         return self.card.get("choices")
 
     def observation_moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of all valid observations in the pairs, each of shape
-        (observations,); a pair's trajectory counts as often as it is used."""
+        """Mean and standard deviation of all valid observations in the pairs.
+
+        Each has the shape (observations,). A pair's trajectory counts as often as it is used.
+        """
         count = 0
         total = np.zeros(self.observation_size)
         square = np.zeros(self.observation_size)
@@ -163,8 +165,10 @@ class PreferenceDataset:
         return PreferenceDataset(Trajectories(**kept), chosen, rejected, self.card)
 
     def save(self, path: Path | str) -> None:
-        """Write a safetensors file with the trajectories that the pairs use, and a JSON card
-        with its checksum beside it."""
+        """Write a safetensors file with the trajectories that the pairs use.
+
+        A JSON card with its checksum goes beside it.
+        """
         compact = self.compact()
         _save(
             path,

@@ -121,8 +121,9 @@ def check_choices(actions: np.ndarray, choices: int | None) -> None:
 
 
 def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | str) -> None:
-    """See that an array says which trajectories of each agent stand in a pool's rows; None, where
-    they stand there in order, is fine.
+    """See that an array says which trajectories of each agent stand in a pool's rows.
+
+    None, where they stand there in order, is fine.
 
     Raises:
         ValueError: it does not.

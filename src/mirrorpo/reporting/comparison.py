@@ -1,5 +1,6 @@
-"""A bench beside the paper: scores, both normalised by their source agents, and how far the orders
-agree.
+"""A bench beside the paper.
+
+It compares scores, both normalised by their source agents, and says how far the orders agree.
 
 Digits differ with the agents and the simulator's version. What can carry over is the order of
 the algorithms and the size of the gaps relative to the source agents.
@@ -55,8 +56,10 @@ class BenchRun(RunParts):
 
     @cached_property
     def columns(self) -> list["ComparedVariant"]:
-        """The comparison of each variant that the paper has too, which takes a second; none where
-        the paper has no such task or the run no source agents yet."""
+        """The comparison of each variant that the paper has too, which takes a second.
+
+        There is none where the paper has no such task or the run no source agents yet.
+        """
         published = RESULTS.get(self.settings["task"])
         if published is None or len(self.table.sources) != 2:
             return []

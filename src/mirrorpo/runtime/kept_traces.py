@@ -93,8 +93,11 @@ class KeptProgram:
         return self._compiled(flat)
 
     def _kept(self, key: str, flat: Any, leaves: Sequence[Any]) -> Any:
-        """The same, of the lowered program that was kept, or is now. Where nothing is kept it is
-        lowered all the same: compiled from the trace, sums would have another order."""
+        """The same, of the lowered program that was kept, or is now.
+
+        Where nothing is kept it is lowered all the same: compiled from the trace, sums would have
+        another order.
+        """
         path = _path(self._function.__name__, key)
         keeping = cache.is_usable() and not os.environ.get(OFF)
         lowered = _read(path) if keeping else None

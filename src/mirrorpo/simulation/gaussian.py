@@ -78,8 +78,10 @@ class GaussianActor(nn.Module):
         return self.moments(observation)[0]
 
     def entropy(self, observation: jax.Array) -> jax.Array:
-        """Differential entropy in nats, summed over action dimensions; a scalar, since it does not
-        depend on the observation."""
+        """Differential entropy in nats, summed over action dimensions.
+
+        It is a scalar, since it does not depend on the observation.
+        """
         del observation
         log_std = math.log(LEAST_STD) + jax.nn.softplus(self.raw_std)
         return jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))

@@ -69,6 +69,8 @@ class Trainer(Protocol):
         ...
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
-        """Each batch's position and its agents' outcomes, as soon as they are there, in any order.
-        The jobs of a batch are of one variant, algorithm, phase and draw."""
+        """Each batch's position and its agents' outcomes, as soon as they are there.
+
+        They come in any order. The jobs of a batch are of one variant, algorithm, phase and draw.
+        """
         ...

@@ -159,8 +159,11 @@ class Simulated:
             evaluation.check_sizes(self.start, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        """Scored as the agents of a cell are, from the start states of the first of them, so that
-        the rows above a table are as sure as those in it."""
+        """The source agents' rows, scored as the agents of a cell are.
+
+        They start from the start states of the first of these, so that the rows above a table are
+        as sure as those in it.
+        """
         each = settings.scoring.episodes
         agents = min(settings.scoring.seeds, math.ceil(SOURCE_EPISODES / each))
         quiet = settings.actions == "mean"

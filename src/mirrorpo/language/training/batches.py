@@ -21,8 +21,11 @@ class Side:
 
 
 def ask(model: Any, batch: Any, side: str, **settings: Any) -> CompletionLogits:
-    """A model's answer to one side of a collated batch: "chosen", "rejected", or "concatenated" of
-    TRL's `concatenated_inputs`, which holds one after the other."""
+    """A model's answer to one side of a collated batch.
+
+    The side is "chosen", "rejected", or "concatenated" of TRL's `concatenated_inputs`, which holds
+    one after the other.
+    """
     parts = (batch[f"{side}_{kind}"] for kind in ("input_ids", "attention_mask", "labels"))
     return completion_logits(model, *parts, **settings)
 

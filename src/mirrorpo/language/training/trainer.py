@@ -238,8 +238,10 @@ class PreferenceTrainer(CPOTrainer):
         return self.args.fp16 or not norms or math.isfinite(norms[-1])
 
     def _see_whether_lost(self, numbers: dict[str, float]) -> None:
-        """Stop, and log it now, once no step can bring finite numbers back. Half precision may
-        have a bad step and recover: its scaler leaves the parameters as they are."""
+        """Stop, and log it now, once no step can bring finite numbers back.
+
+        Half precision may recover from a bad step: its scaler leaves the parameters as they are.
+        """
         if all(math.isfinite(value) for value in numbers.values()):
             self.lost_at = None
             return

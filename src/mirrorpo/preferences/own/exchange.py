@@ -20,8 +20,9 @@ COLUMNS = ("agent", "start")
 
 
 def write(pool: Pool, path: Path) -> None:
-    """Write a pool's steps as one archive: observations, actions, rewards, terminals, timeouts,
-    episode, agent and start.
+    """Write a pool's steps as one archive.
+
+    It holds observations, actions, rewards, terminals, timeouts, episode, agent and start.
 
     A pool holds returns, so the reward of an episode stands at its last step.
 

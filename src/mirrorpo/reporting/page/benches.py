@@ -1,5 +1,7 @@
-"""A bench, of robots or of language models, as the page shows it: leaderboard, every seed, training
-curves, the paper, the cost."""
+"""A bench, of robots or of language models, as the page shows it.
+
+It shows leaderboard, every seed, training curves, the paper and the cost.
+"""
 
 import math
 from collections import defaultdict
@@ -26,8 +28,9 @@ LOST = 2.0
 
 @dataclass(frozen=True)
 class Standing:
-    """One row of the leaderboard: an algorithm on a variant in one run. A number is NaN or None
-    where it is not known.
+    """One row of the leaderboard: an algorithm on a variant in one run.
+
+    A number is NaN or None where it is not known.
 
     Attributes:
         run: name of the run.
@@ -157,8 +160,10 @@ class BenchPart:
 
     @property
     def environment_steps(self) -> int | None:
-        """The most that evaluation can have taken: episodes may end early. None of a language
-        model."""
+        """The most that evaluation can have taken: episodes may end early.
+
+        It is None of a language model.
+        """
         if self.task in TEXT_TASKS:
             return None
         episodes = int(self.run.agents.episodes.sum())

@@ -103,8 +103,10 @@ def agent_table(rows: Sequence[TableRow], settings: Mapping[str, Mapping[str, An
 
 
 def curve_table(rows: Sequence[TableRow]) -> arrow.Table:
-    """The table of curves of all runs, by run and place in its log, to `CURVE_DIGITS` digits, or
-    `DRAWN_DIGITS`."""
+    """The table of curves of all runs, by run and place in its log.
+
+    It has `CURVE_DIGITS` digits, or `DRAWN_DIGITS`.
+    """
     known = set(CURVE_COLUMNS.names)
     names = sorted({name for row in rows for name in row if name not in known})
     numbers = arrow.list_(arrow.float64())

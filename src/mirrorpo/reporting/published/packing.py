@@ -155,8 +155,10 @@ def _read(
 
 
 def _portable(config: Mapping[str, Any], kind: run_kinds.Kind, run: str) -> dict[str, Any]:
-    """A configuration whose command names no folder of the machine that ran it; the command is
-    made of the settings where none was recorded."""
+    """A configuration whose command names no folder of the machine that ran it.
+
+    The command is made of the settings where none was recorded.
+    """
     settings = config.get("settings")
     out = Path(RUNS, run)
     command = config.get("command")
