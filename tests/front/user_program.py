@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import mirrorpo as mpo
@@ -15,7 +17,8 @@ assert_type(mpo.objective(Path("found.json"), beta=2.0), Objective)
 assert_type(mpo.objectives.get("simpo", beta=2.0, gamma=0.5), Objective)
 assert_type(mpo.objectives.available(), tuple[str, ...])
 assert_type(mpo.tasks.available(), tuple[str, ...])
-loss(PairLogProbs([-1.0], [-2.0]))
+log_probs = np.zeros(3, np.float32)
+losses: npt.NDArray[np.float32] = loss(PairLogProbs(log_probs, log_probs))
 
 result = mpo.bench(
     task="hopper",
