@@ -75,8 +75,9 @@ def load_arrays(path: Path | str, what: str) -> dict[str, np.ndarray]:
 def load_checked(
     path: Path | str, format_name: str, what: str, fields: Mapping[str, Any], arrays: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Fields of the card of a safetensors file, and arrays in it that are float32, of one axis and
-    of one length.
+    """Fields of the card of a safetensors file, and its arrays.
+
+    The arrays are float32, of one axis and of one length.
 
     Args:
         path: the path of the file.

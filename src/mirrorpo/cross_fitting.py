@@ -72,8 +72,8 @@ def groups(keys: Iterable[Hashable]) -> np.ndarray:
     return np.array([number.setdefault(key, len(number)) for key in keys])
 
 
-def places(margins: np.ndarray) -> np.ndarray:
-    """Each pair's place when pairs are ordered by how far models agree with their label.
+def trust_ranks(margins: np.ndarray) -> np.ndarray:
+    """Each pair's rank when pairs are ordered by how far models agree with their label.
 
     Args:
         margins: what `cross_fitted_margins` found, shape (pairs,).

@@ -82,8 +82,10 @@ def _put(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Within it, an error of the system that names no file names this one: a write to an open file
-    that finds the disk full names none."""
+    """Within it, an error of the system that names no file names this one.
+
+    A write to an open file that finds the disk full names none.
+    """
     try:
         yield
     except OSError as error:

@@ -7,15 +7,15 @@ two grounds do not belong in one table.
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-Ground = Literal["0.1.0", "0.2.0"]
+GroundVersion = Literal["0.1.0", "0.2.0"]
 """On 0.1.0's, robots may begin inside the floor, means of policies have no bound, one rate falls
 over all stages, and a search shares its data with the final score; 0.2.0's has none of these."""
 
-GROUNDS: tuple[Ground, ...] = get_args(Ground)
+GROUNDS: tuple[GroundVersion, ...] = get_args(GroundVersion)
 OLD, NEW = GROUNDS
 
 
-def of(config: Mapping[str, Any]) -> Ground | None:
+def of(config: Mapping[str, Any]) -> GroundVersion | None:
     """The ground of a run.
 
     Args:

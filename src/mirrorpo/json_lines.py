@@ -28,8 +28,9 @@ class _Found(Generic[Row]):
 
 
 def read(path: Path | str, parse: Callable[[Mapping[str, Any]], Any] = dict) -> list[Any]:
-    """The rows of a log, in its order; none where there is no file. The file is only read, so
-    another process may be writing it.
+    """The rows of a log, in its order; none where there is no file.
+
+    The file is only read, so another process may be writing it.
 
     Args:
         path: the path of the log.
@@ -111,8 +112,10 @@ def _read(path: Path, parse: Callable[[Mapping[str, Any]], Row]) -> _Found[Row]:
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, and whether each is complete. A line beyond the limit is cut, and
-    `_object` refuses it."""
+    """The lines of a file, and whether each is complete.
+
+    A line beyond the limit is cut, and `_object` refuses it.
+    """
     with path.open("rb") as file:
         # By b"\n" alone: a text may hold other ends of lines, such as U+2028.
         while line := file.readline(bounded.LINE + 2):

@@ -154,8 +154,10 @@ def training(settings: Any) -> TrainSettings:
 
 
 def without_usual_start(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run records, without what its agents start from where that is as usual: so that a run
-    from before it could be chosen can be resumed."""
+    """What a run records, without what its agents start from where that is as usual.
+
+    A run from before it could be chosen can then be resumed.
+    """
     usual = {"start_from": None, "hidden": TrainSettings.hidden}
     return {k: v for k, v in recorded.items() if k not in usual or v != usual[k]}
 

@@ -177,8 +177,9 @@ def claim_folder(out: Path) -> None:
 
 
 def forget_unstarted(alone: Path | None = None) -> None:
-    """Remove the folders of runs that this process claimed but never started, so that a run that
-    fails early leaves nothing behind.
+    """Remove the folders of runs that this process claimed but never started.
+
+    So a run that fails early leaves nothing behind.
 
     Args:
         alone: the one folder to look at; None for all of them.
@@ -203,8 +204,10 @@ def _empty(out: Path) -> None:
 
 
 def _has_begun(out: Path) -> bool:
-    """Whether a run's folder holds more than its configuration. Hidden files are a run's tools,
-    and an empty file or folder is nothing yet."""
+    """Whether a run's folder holds more than its configuration.
+
+    Hidden files are a run's tools, and an empty file or folder is nothing yet.
+    """
     return any(
         path.is_file() and path.stat().st_size > 0
         for path in out.rglob("*")

@@ -16,8 +16,11 @@ class Origin(Enum):
 
 
 def origin(name: str) -> Origin:
-    """Where a task's name leads: ``gym:ID``, ``playground:NAME``, ``FILE.py:FUNCTION``, or any
-    other name for a task of MirrorPO's own."""
+    """Where a task's name leads.
+
+    The name is ``gym:ID``, ``playground:NAME``, ``FILE.py:FUNCTION``, or any other for a task of
+    MirrorPO's own.
+    """
     for library in (Origin.GYM, Origin.PLAYGROUND):
         if name.startswith(f"{library.value}:"):
             return library

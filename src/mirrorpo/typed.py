@@ -44,8 +44,9 @@ def build(kind: type[Built], row: Any, unknown: bool = False) -> Built:
 
 
 def settle(instance: Any) -> None:
-    """Give each field of a frozen dataclass the value that `check` makes of it; for its
-    ``__post_init__``, where settings come from Python.
+    """Give each field of a frozen dataclass the value that `check` makes of it.
+
+    Its ``__post_init__`` calls this, since settings may come from Python.
 
     Raises:
         WrongTypeError: as `check`.
@@ -57,8 +58,10 @@ def settle(instance: Any) -> None:
 
 @cache
 def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """Types by name, and the names that may be left out; once per class, for a log has thousands
-    of rows."""
+    """Types by name, and the names that may be left out.
+
+    They are found once per class, for a log has thousands of rows.
+    """
     hints = typing.get_type_hints(kind)
     if not dataclasses.is_dataclass(kind):
         return hints, frozenset()

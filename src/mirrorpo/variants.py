@@ -36,8 +36,10 @@ class PairDraws:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. A subclass changes how pairs are drawn, judged or labelled; its one field, if it
-    has one, is the number in its text, and has a default without effect.
+    """One fault.
+
+    A subclass changes how pairs are drawn, judged or labelled; its one field, if it has one, is the
+    number in its text, and has a default without effect.
 
     Attributes:
         name: as in a variant's text.
@@ -54,8 +56,10 @@ class Fault:
         return sources
 
     def logits(self, logits: np.ndarray, draws: PairDraws) -> np.ndarray:
-        """The judge's log-odds that the first sample of each pair is better, shape (rows,): the
-        difference of their true rewards, before faults."""
+        """The judge's log-odds that the first sample of each pair is better, shape (rows,).
+
+        It is the difference of their true rewards, before faults.
+        """
         return logits
 
     def wins(self, wins: np.ndarray, draws: PairDraws) -> np.ndarray:
@@ -125,8 +129,10 @@ class Noisy(Fault):
 @register
 @dataclass(frozen=True)
 class BadJudge(Fault):
-    """The judge is Bradley-Terry's at a temperature, in units of reward; positive. At 1 a judge of
-    returns in the thousands is never wrong."""
+    """The judge is Bradley-Terry's at a temperature, in units of reward; positive.
+
+    At 1 a judge of returns in the thousands is never wrong.
+    """
 
     name: ClassVar[str] = "bad-judge"
     example: ClassVar[str] = "bad-judge:500"
@@ -302,6 +308,8 @@ def _draws(fault: Fault, mixed: np.ndarray, noise: np.ndarray, seed: int) -> Pai
 
 
 def _either(wins: np.ndarray, pair: np.ndarray, side: int) -> np.ndarray:
-    """The first sample of each pair where it wins, and the second elsewhere; or, of side 1, the
-    other one."""
+    """The first sample of each pair where it wins, and the second elsewhere.
+
+    For side 1 it is the other one.
+    """
     return np.where(wins, pair[:, side], pair[:, 1 - side]).astype(np.int32)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import json
 
 import jax
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import mirrorpo as mpo
 from mirrorpo.agents import limb_use
 from mirrorpo.agents.agent_files import AgentCard, load, save
 from mirrorpo.cli import main
@@ -136,6 +138,28 @@ def test_render_draws_a_strip_and_an_animation(capsys, tmp_path, two_agents):
     assert "nothing is overwritten" in fail(capsys, *command, "--out", strip)
 
 
+def test_from_python_a_picture_without_a_file_goes_with_its_result(tmp_path, two_agents):
+    drawn = mpo.render(two_agents[0], backend="spring", steps=200, frames=3)
+    kept = drawn.save(tmp_path / "kept.png")
+    assert kept.read_bytes() == drawn._repr_png_() == drawn.file.read_bytes()
+    assert str(drawn).startswith(f"{drawn.file}: {drawn.steps} steps of first on hopper")
+    file = drawn.file
+    del drawn
+    gc.collect()
+    assert not file.exists()
+
+
+def test_from_python_limbs_and_calibrations_need_no_file(ants):
+    found = mpo.limbs(*ants, task="tla", backend="spring", episodes=4)
+    assert list(found.table.agent) == ["loud"] * 4 + ["calm"] * 4
+    assert (found.penalised, len(found.plot().axes)) == ("leg_4", 1)
+    loud = found.uses["loud"]
+    target = float(np.mean(loud.returns - 3.0 * loud.squared_sums("leg_4")))
+    done = mpo.calibrate(ants[0], task="tla", target=target, backend="spring", episodes=4)
+    assert done.rounded == 3.0
+    assert str(done).startswith("Coefficient 3 ±")
+
+
 def test_evaluate_takes_a_coefficient_in_place_of_the_tasks_own(capsys, ants):
     run("agents", "evaluate", ants[0], *SPRING, "--penalty-coefficient", "3")
     assert "on tla (spring, penalty 3): true return" in capsys.readouterr().out
@@ -150,8 +174,8 @@ def test_evaluate_takes_a_coefficient_in_place_of_the_tasks_own(capsys, ants):
         (("calibrate", "nobody", *SPRING, "--target", "0"), "No agent named"),
         (("limbs", *SPRING), "at least one agent"),
         (("limbs", "hopper-bad", "--task", "hopper"), "are not listed"),
-        (("render", "AGENT", "--steps", "0"), "--steps must be at least 1"),
-        (("render", "AGENT", "--frames", "0"), "--frames must be at least 1"),
+        (("render", "AGENT", "--steps", "0"), "steps must be at least 1"),
+        (("render", "AGENT", "--frames", "0"), "frames must be at least 1"),
         (("render", "AGENT", "--task", "hopper"), "27 observations"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from mirrorpo import places, runs
 from mirrorpo.cli import edge, faults, terminal
 from mirrorpo.cli.console import progress
-from mirrorpo.cli.printable import printable_streams, visible
+from mirrorpo.cli.printable import escaped, printable_streams
 from mirrorpo.cli.terminal import PlainConsole
 from mirrorpo.runtime import cache
 
@@ -282,7 +282,7 @@ def test_what_is_being_done_is_never_markup(name, capsys, monkeypatch):
 
 def test_control_characters_are_shown_and_not_obeyed(capsys):
     name = "a\x1b[2Jb\x07\x9b31m\u202ec\rd"
-    assert visible(name) == "a\\x1b[2Jb\\x07\\x9b31m\\u202ec\\rd"
+    assert escaped(name) == "a\\x1b[2Jb\\x07\\x9b31m\\u202ec\\rd"
     assert "\x1b" not in printed(name)
     from rich.text import Text
 

@@ -130,7 +130,8 @@ def test_limbs_of_many_agents_stand_in_several_tables(agents, capsys):
         np.float32([[1.0, 2.0], [3.0, 4.0]]),
     )
     uses = {f"runs/agents-tla-seed{seed}/step-27525120": use for seed in range(agents)}
-    for table in agents_command.limb_tables(uses, "back right", "mean |action| on tla " * 5):
+    found = mpo.LimbComparison(uses, "back right", "mean |action| on tla " * 5)
+    for table in agents_command.limb_tables(found):
         terminal.console.print(table)
     text = capsys.readouterr().out
     assert not too_wide(text)

@@ -15,6 +15,15 @@ HEAVY = (
 FUNCTIONS = (
     *("objective", "bench", "discover", "explain", "train", "align", "judge", "report"),
     *("recommend", "submit", "verify", "generate", "import_data", "label", "evaluate"),
+    *(
+        "list_agents",
+        "list_objectives",
+        "train_agent",
+        "pick_agent",
+        "calibrate",
+        "limbs",
+        "render",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from mirrorpo.front import discover as front_discover
 from mirrorpo.front import options, settings
 from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.study.settings import BenchSettings
+from mirrorpo.training_settings import PPOSettings
 from mirrorpo.user_text import UserText
 
 TYPED = [
@@ -26,11 +27,17 @@ TYPED = [
     (options.DiscoverOptions, DiscoverySettings),
     (options.TrainingOptions, protocols.Training),
     (options.ImportOptions, ImportSettings),
+    (options.PPOOptions, PPOSettings),
 ]
 FEW = {
     "generate": settings.GenerateSettings,
     "label": settings.LabelSettings,
     "evaluate": settings.EvaluateSettings,
+    "train_agent": settings.AgentTrainingSettings,
+    "pick_agent": settings.PickSettings,
+    "calibrate": settings.CalibrateSettings,
+    "limbs": settings.LimbSettings,
+    "render": settings.RenderSettings,
     "train": settings.TrainedAgents,
     "explain": settings.ExplainSettings,
     "align": settings.AlignSettings,
@@ -43,8 +50,25 @@ GROUPED = {
     "import_data": ("data", "import"),
     "label": ("data", "label"),
     "evaluate": ("agents", "evaluate"),
+    "train_agent": ("agents", "train"),
+    "pick_agent": ("agents", "pick"),
+    "calibrate": ("agents", "calibrate"),
+    "limbs": ("agents", "limbs"),
+    "render": ("agents", "render"),
 }
 """Functions whose command is one of a group."""
+WITHOUT_OPTIONS = {
+    ("agents", "list"): lambda: mpo.list_agents,
+    ("objectives", None): lambda: mpo.list_objectives,
+    ("data", "inspect"): lambda: mpo.DataFile.facts,
+    ("data", "export"): lambda: mpo.DataFile.export,
+}
+"""What other commands print or write is had from these."""
+FUNCTIONS = (
+    *("train", "bench", "discover", "explain", "align", "judge", "report", "recommend"),
+    *("submit", "verify"),
+)
+"""Functions whose command has their name."""
 # Of Python alone: how a caller hears of progress. Of the command line alone: nothing.
 ONLY_IN_PYTHON = {"progress", "say"}
 
@@ -90,7 +114,7 @@ def test_a_function_has_its_settings_fields_with_their_defaults(name, kind):
         assert given[field.name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
-@pytest.mark.parametrize("name", ["bench", "discover", "import_data", "submit", "verify", *FEW])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *GROUPED])
 def test_a_command_and_its_function_take_the_same_options(name):
     group, member = GROUPED.get(name, (name, None))
     called = COMMANDS[group] if member is None else COMMANDS[group][member]
@@ -109,6 +133,17 @@ def test_a_command_and_its_function_take_the_same_options(name):
         # A file of data must be named on the command line: nothing else tells where it is.
         named = key == "out" and default is inspect.Parameter.empty
         assert own[key] == (None if named else default), key
+
+
+def test_every_command_has_its_function():
+    commands = {
+        (group, member)
+        for group, found in COMMANDS.items()
+        for member in (found if isinstance(found, dict) else [None])
+    }
+    alone = {(name, None) for name in FUNCTIONS}
+    assert commands == set(GROUPED.values()) | set(WITHOUT_OPTIONS) | alone
+    assert all(find() for find in WITHOUT_OPTIONS.values())
 
 
 def test_names_are_one_or_several_texts_or_paths():
@@ -158,6 +193,11 @@ def test_a_wrong_value_is_a_value_error_of_one_line(given, message):
         (lambda: mpo.explain("dpo", max_terms=1.5), "max_terms is 1.5"),
         (lambda: mpo.explain("dpo", seed=-1), "seed must be between 0 and 2"),
         (lambda: mpo.recommend("d.safetensors", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.train_agent("hopper", seed=-1), "seed must be between 0 and 2"),
+        (lambda: mpo.train_agent("hopper", clip="x"), "clip is 'x'"),
+        (lambda: mpo.pick_agent("a", near=1.0, name="b", episodes=0), "episodes must be at least"),
+        (lambda: mpo.render("hopper-expert", steps=0), "steps must be at least 1"),
+        (lambda: mpo.limbs(task="tla"), "Name at least one agent"),
         (lambda: mpo.report("a", rollouts="x"), "rollouts is 'x'"),
         (lambda: mpo.report(5), "5 is not a run: name its folder"),
         (lambda: mpo.bench({"data": "d"}), "The settings are a dict, not BenchSettings"),
@@ -181,6 +221,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
         (lambda: mpo.bench(seedz=3), r"option 'seedz'\. Did you mean seeds"),
         (lambda: mpo.bench(caches="a"), r"option 'caches'\. Did you mean cache\?"),
         (lambda: mpo.discover(population_size=3), r"discover has no .* Did you mean population\?"),
+        (lambda: mpo.train_agent("hopper", rolout_steps=3), "train_agent .* mean rollout_steps"),
         (lambda: mpo.train("dpo", "d", epoch=3), r"train has no .* Did you mean epochs\?"),
         (lambda: mpo.import_data("a.npz", source="b"), r"import_data has no .* mean sources\?"),
     ],

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import mirrorpo as mpo
@@ -15,7 +17,8 @@ assert_type(mpo.objective(Path("found.json"), beta=2.0), Objective)
 assert_type(mpo.objectives.get("simpo", beta=2.0, gamma=0.5), Objective)
 assert_type(mpo.objectives.available(), tuple[str, ...])
 assert_type(mpo.tasks.available(), tuple[str, ...])
-loss(PairLogProbs([-1.0], [-2.0]))
+log_probs = np.zeros(3, np.float32)
+losses: npt.NDArray[np.float32] = loss(PairLogProbs(log_probs, log_probs))
 
 result = mpo.bench(
     task="hopper",
@@ -55,6 +58,24 @@ mpo.train(loss, pairs)
 mpo.bench(data=mpo.import_data("steps.npz", sources="policy", ties="half"), seeds=2)
 assert_type(mpo.label("pool.safetensors", variant="base").facts.rows, int)
 assert_type(mpo.evaluate("hopper-expert", episodes=3), mpo.Evaluation)
+
+run = mpo.train_agent("hopper", until_return=2060, hidden=[64, 64], out="runs/hopper")
+assert_type(run, mpo.AgentTraining)
+assert_type(run.plot(), Figure)
+chosen = mpo.pick_agent(run, near=1000, name="worse")
+assert_type(chosen, mpo.PickedAgent)
+assert_type(mpo.evaluate(chosen).return_mean, float)
+assert_type(mpo.list_agents()[0].return_mean, float)
+assert_type(mpo.list_objectives()[0].name, str)
+found_coefficient = mpo.calibrate("ant-original", task="tla", target=1500)
+assert_type(found_coefficient, mpo.Calibrated)
+assert_type(found_coefficient.rounded, float)
+uses = mpo.limbs("ant-original", Path("other.safetensors"), task="tla")
+assert_type(uses, mpo.LimbComparison)
+assert_type(uses.plot(), Figure)
+picture = mpo.render("ant-original", steps=100)
+assert_type(picture, mpo.Drawing)
+assert_type(picture.save("episode.png"), Path)
 
 advice = mpo.recommend("pairs.jsonl", columns={"prompt": "question"})
 assert_type(advice, mpo.DatasetAdvice)

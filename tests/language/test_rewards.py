@@ -15,7 +15,7 @@ from mirrorpo.language.models.chat import CHATML
 from mirrorpo.language.models.log_probs import LogProbs
 from mirrorpo.language.text_task.rewards import naming, opinion
 from mirrorpo.language.text_task.rewards.reward import Said
-from mirrorpo.language.text_task.rewards.user_function import checked
+from mirrorpo.language.text_task.rewards.user_function import finite_rewards
 from mirrorpo.preference_texts.place import Place
 from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.user_text import UserText
@@ -64,7 +64,7 @@ def test_a_function_gets_texts_and_messages_and_its_numbers_are_the_rewards(tmp_
     [[0, 1], (0.0, 1.0), np.array([0.0, 1.0], "f4"), torch.tensor([0.0, 1.0]), [False, True]],
 )
 def test_lists_arrays_and_tensors_of_numbers_are_rewards(values):
-    np.testing.assert_array_equal(checked(values, ["a", "b"], "mine"), [0.0, 1.0])
+    np.testing.assert_array_equal(finite_rewards(values, ["a", "b"], "mine"), [0.0, 1.0])
 
 
 @pytest.mark.parametrize(

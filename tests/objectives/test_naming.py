@@ -156,3 +156,12 @@ def test_one_file_may_hold_a_loss_and_a_policy(tmp_path):
     act = user_functions.load(UserText(f"{path}:act"), "policy", "--better")
     made = resolve(UserText(f"{path}:Mine"))
     assert act.__module__ == type(made).__module__, "the file was run once"
+
+
+def test_the_list_of_names_has_none_of_a_file_that_was_run(write):
+    before = objectives.available()
+    path = write()
+    assert resolve(UserText(f"{path}:PlainMargin")).name == "own-margin"
+    path.unlink()
+    assert objectives.available() == before
+    assert "dpo" in before

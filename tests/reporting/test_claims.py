@@ -3,12 +3,15 @@
 import pytest
 
 from mirrorpo.reporting import claims, joined
-from mirrorpo.reporting.claims import Cell, Claim
+from mirrorpo.reporting.claims import Claim, ScoreKey
 from tests.reporting.made_up import write_run
 
 ABOVE = {
-    "base": ((Cell("base", "a"), Cell("base", "b")), (Cell("base", "a"), Cell("base", "c"))),
-    "noisy:0.1": ((Cell("noisy:0.1", "a"), Cell("noisy:0.1", "b")),),
+    "base": (
+        (ScoreKey("base", "a"), ScoreKey("base", "b")),
+        (ScoreKey("base", "a"), ScoreKey("base", "c")),
+    ),
+    "noisy:0.1": ((ScoreKey("noisy:0.1", "a"), ScoreKey("noisy:0.1", "b")),),
 }
 
 
@@ -18,7 +21,7 @@ def found(scores, error=1.0, **how):
     Scores as column -> loss -> mean.
     """
     known = {
-        Cell(variant, name): (mean, error)
+        ScoreKey(variant, name): (mean, error)
         for variant, row in scores.items()
         for name, mean in row.items()
     }
@@ -78,6 +81,6 @@ def test_scores_of_runs_have_their_source_agent_and_no_diverged_loss(tmp_path):
     folder = write_run(tmp_path / "run", {"base": {"dpo": 1500.0, "cpo": None, "gated": 1.0}})
     (group,) = joined.join([("run", folder)])
     scores = claims.our_scores(group)
-    assert scores.keys() == {Cell("base", "dpo"), Cell("base", claims.TARGET)}
-    assert scores[Cell("base", "dpo")] == pytest.approx((1500.0, 3**-0.5))
-    assert scores[Cell("base", claims.TARGET)] == (2000.0, 5.0)
+    assert scores.keys() == {ScoreKey("base", "dpo"), ScoreKey("base", claims.TARGET)}
+    assert scores[ScoreKey("base", "dpo")] == pytest.approx((1500.0, 3**-0.5))
+    assert scores[ScoreKey("base", claims.TARGET)] == (2000.0, 5.0)

@@ -22,7 +22,7 @@ use_all_cores(devices=2)
 import jax, jax.numpy as jnp
 from mirrorpo.runtime import kept_traces
 traced = []
-@kept_traces.kept(("power",), lambda *a, **k: {keep})
+@kept_traces.kept_program(("power",), lambda *a, **k: {keep})
 def program(x, pair, *, power):
     traced.append(power)
     out = map_over_devices(lambda one, y: jnp.sin(one) * y**power, x, pair["b"])
@@ -115,7 +115,7 @@ def test_another_setting_of_jax_is_another_program(cache, setting, value):
 def test_shapes_and_numbers_of_any_kind_have_programs_of_their_own(cache):
     traced = []
 
-    @kept_traces.kept(("factor",), lambda *a, **k: True)
+    @kept_traces.kept_program(("factor",), lambda *a, **k: True)
     def program(x, *, factor):
         traced.append(x.dtype)
         return map_over_devices(lambda one: one * factor, x)
@@ -136,7 +136,7 @@ def test_what_cannot_be_lowered_for_another_process_is_traced(cache, monkeypatch
     def cannot(program):
         raise ValueError("a call without guarantees")
 
-    @kept_traces.kept((), lambda *a, **k: True)
+    @kept_traces.kept_program((), lambda *a, **k: True)
     def program(x):
         return map_over_devices(lambda one: one + 1, x)
 

@@ -166,8 +166,10 @@ def ranked(evidence: Evidence, rate: float, near_equal: float, pairs: int) -> li
 
 
 def distance(cell: EvidenceCell, rate: float, near_equal: float, pairs: int) -> Distance:
-    """How far data are from a cell, given their rate of wrong labels, share of near-equal pairs
-    and number of pairs."""
+    """How far data are from a cell.
+
+    Compared are the rate of wrong labels, the share of near-equal pairs and the number of pairs.
+    """
     doublings = 0.0 if cell.pairs is None else math.log2(pairs / cell.pairs)
     return Distance(cell, rate - cell.noise, near_equal - cell.near_equal, doublings)
 
@@ -192,8 +194,11 @@ def filled(drawn: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> np
 def _scores(
     evidence: Evidence, rate: float, near_equal: float, pairs: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The cells' weights; of each objective how much of them it covers; positions of those that
-    cover enough; and each one's score."""
+    """The cells' weights.
+
+    Beside them: how much of them each objective covers, positions of those that cover enough, and
+    each one's score.
+    """
     weights = _weights(evidence.cells, np.array([rate]), np.array([near_equal]), pairs)[0]
     covered = weights @ evidence.known
     kept = np.flatnonzero(covered >= _LEAST_COVERED)

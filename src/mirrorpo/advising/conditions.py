@@ -17,8 +17,9 @@ difference, the 90 % quantile of all."""
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """How likely the data are under a reference policy; log-probs are means over steps,
-    words or tokens.
+    """How likely the data are under a reference policy.
+
+    Log-probs are means over steps, words or tokens.
 
     Attributes:
         chosen: 5 %, 50 % and 95 % quantile of the chosen sequences' log-probs.

@@ -151,8 +151,9 @@ def of_agents(frame: pd.DataFrame) -> Evidence:
 
 
 def of_table(frame: pd.DataFrame) -> Evidence:
-    """Evidence from a table of results that `mirrorpo report` writes, one row per cell and
-    objective.
+    """Evidence from a table of results that `mirrorpo report` writes.
+
+    The table has one row per cell and objective.
 
     Means are redrawn from the normal distribution of their standard error. Variants with other
     faults than noise and mixed quality are left out: what rate of wrong labels a bad judge makes

@@ -124,8 +124,9 @@ def _shipped_files() -> list[Path]:
 
 
 def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
-    """A source of trajectories, and what a card says of it: an agent as of `load`, or a policy of
-    the user's, ``FILE.py:FUNCTION``.
+    """A source of trajectories, and what a card says of it.
+
+    The source is an agent as `load` finds it, or a policy of the user's, ``FILE.py:FUNCTION``.
 
     Args:
         name: the agent's name or file; a file of code must be the user's own text.
@@ -163,8 +164,10 @@ def evaluate(
 def returns(
     policy: Actor, task: tasks.AnyTask, episodes: int, seed: int, deterministic: bool
 ) -> np.ndarray:
-    """True return of each episode of one policy, shape (episodes,), float32. A policy of the
-    user's acts as it does, `deterministic` or not."""
+    """True return of each episode of one policy, shape (episodes,), float32.
+
+    A policy of the user's acts as it does, `deterministic` or not.
+    """
     if isinstance(policy, OwnPolicy):
         return evaluation.score_own(policy, task, episodes, seed).returns[0]
     stacked = jax.tree.map(lambda x: x[None], policy)
@@ -172,8 +175,11 @@ def returns(
 
 
 def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
-    """The card with what its episodes show: the return over `card.episodes` episodes of seed
-    `card.evaluation_seed`, the share of short ones, and the size of the policy's noise."""
+    """The card with what its episodes show.
+
+    These are the return over `card.episodes` episodes of seed `card.evaluation_seed`, the share of
+    short ones, and the size of the policy's noise.
+    """
     stacked = jax.tree.map(lambda x: x[None], policy)
     found = evaluation.score(stacked, task, card.episodes, card.evaluation_seed)
     keys = rollout.episode_keys(jax.random.key(card.evaluation_seed), NOISE_EPISODES)
@@ -247,8 +253,10 @@ def unpack(arrays: Mapping[str, np.ndarray], mean_limit: float | None = 1.0) -> 
 
 
 def _check_sizes(arrays: Mapping[str, np.ndarray], layers: int, kind: PolicyKind) -> None:
-    """Raise ValueError where a policy's arrays are of another type than float32, or of sizes that
-    do not follow from one another."""
+    """Raise ValueError where a policy's arrays do not fit together.
+
+    They must be float32, and their sizes follow from one another.
+    """
     wrong = [name for name, array in arrays.items() if array.dtype != np.float32]
     size = arrays["observation_mean"].shape
     shapes = {"observation_std": size}

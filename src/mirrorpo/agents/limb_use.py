@@ -27,6 +27,9 @@ class Estimate:
     value: float
     standard_error: float
 
+    def __format__(self, spec: str) -> str:
+        return f"{self.value:{spec}} \u00b1 {self.standard_error:{spec}}"
+
 
 @dataclass(frozen=True)
 class LimbUse:
@@ -136,8 +139,10 @@ def measure(policy: Policy, task: Task, episodes: int = 100, seed: int = 0) -> L
 def _measure(
     policy: Policy, starts: jax.Array, noises: jax.Array, *, task: Task
 ) -> tuple[jax.Array, ...]:
-    """Returns, lengths, mean |action| and sums of action²; shapes (batches, episodes, ...), see
-    `map_over_devices`."""
+    """Returns, lengths, mean |action| and sums of action².
+
+    Their shapes are (batches, episodes, ...), see `map_over_devices`.
+    """
     limbs = [jnp.array(actions) for actions in LIMB_ACTIONS[task.robot].values()]
 
     def one_batch(keys: tuple[jax.Array, jax.Array], policy: Policy) -> tuple[jax.Array, ...]:

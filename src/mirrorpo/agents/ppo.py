@@ -133,6 +133,7 @@ class Networks(NamedTuple):
 
     @classmethod
     def of(cls, task: AnyTask, settings: PPOSettings) -> "Networks":
+        """New networks of a task's sizes, without parameters."""
         return cls(
             actor_of(task.action_size, task.choices, settings.hidden, settings.initial_std),
             _Critic(settings.value_hidden),
@@ -159,8 +160,10 @@ def new_learner(task: AnyTask, settings: PPOSettings, key: jax.Array) -> Learner
 
 
 def new_robots(task: Task, keys: jax.Array) -> ActingRobots:
-    """One robot for each key, each at another time of its episode, so that they do not all meet
-    the time limit in the same update."""
+    """One robot for each key, each at another time of its episode.
+
+    So they do not all meet the time limit in the same update.
+    """
 
     def one(key: jax.Array) -> ActingRobots:
         start, clock, key = jax.random.split(key, 3)

@@ -52,8 +52,10 @@ class Stepping:
         )
 
     def begin(self, robots: ActingRobots) -> ActingRobots:
-        """Start an episode for each robot, each at another time of it, so that they do not all
-        meet the time limit in the same update."""
+        """Start an episode for each robot, each at another time of it.
+
+        So they do not all meet the time limit in the same update.
+        """
         start, clock, key = jnp.moveaxis(
             jax.vmap(lambda k: jax.random.split(k, 3))(robots.key), 1, 0
         )

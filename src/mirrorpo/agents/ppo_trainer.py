@@ -41,8 +41,10 @@ class Acting(Protocol):
         ...
 
     def begin(self, robots: ActingRobots) -> ActingRobots:
-        """Make robots ready for `roll_out`: those of `new_robots`, of a file, or of the last
-        `roll_out`."""
+        """Make robots ready for `roll_out`.
+
+        They come from `new_robots`, from a file, or from the last `roll_out`.
+        """
         ...
 
     def roll_out(self, learner: Learner, robots: ActingRobots) -> tuple[ActingRobots, RolloutSteps]:

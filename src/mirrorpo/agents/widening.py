@@ -8,7 +8,7 @@ import numpy as np
 from mirrorpo.simulation.policy import Policy
 
 SEED = 0
-"""Of the added units' weights: all that widen one policy to the same layers get the same one."""
+"""The seed of the added units' weights: equal policies widened alike get equal ones."""
 
 
 def widened(policy: Policy, hidden: Sequence[int]) -> Policy:

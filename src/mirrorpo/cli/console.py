@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mirrorpo.cli.printable import visible
+from mirrorpo.cli.printable import escaped
 from mirrorpo.progress import Progress
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def progress(unit: str) -> Iterator[Progress]:
 
 def warn(message: str) -> None:
     """Print one line on standard error."""
-    line = visible(" ".join(message.split()))
+    line = escaped(" ".join(message.split()))
     print(f"mirrorpo: {line}", file=sys.stderr)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json as json_module
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+import mirrorpo as mpo
 from mirrorpo.cli.console import console
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def show(
     from mirrorpo.user_text import UserText
 
     if name is None:
-        entries = listing.entries()
+        entries = mpo.list_objectives()
         if json:
             _print_json([asdict(entry) for entry in entries])
         else:
@@ -51,7 +53,7 @@ def show(
     if name in artefact.shipped():
         found = artefact.load(name)
         if json:
-            _print_json(asdict(next(e for e in listing.entries() if e.name == name)))
+            _print_json(asdict(next(e for e in mpo.list_objectives() if e.name == name)))
         else:
             _show_discovery(name, found)
         return
@@ -66,7 +68,7 @@ def _print_json(content: object) -> None:
     console.print(json_module.dumps(content, indent=1))
 
 
-def _list(entries: list[ListedObjective]) -> None:
+def _list(entries: Sequence[ListedObjective]) -> None:
     from rich.table import Table
 
     for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):

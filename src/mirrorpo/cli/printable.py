@@ -16,7 +16,7 @@ _PLAIN = {"\u00b1": "+-", "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u2192
 _ERRORS = "mirrorpo-plain"
 
 
-def visible(text: str) -> str:
+def escaped(text: str) -> str:
     """Text with its control characters as escapes, so that a terminal does not obey them."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 

@@ -45,7 +45,7 @@ def report(
     console.print(f"{made.file}: {made.shown} run{'s' if made.shown > 1 else ''} on one page.")
 
 
-def _print(found: comparison.Run) -> None:
+def _print(found: comparison.BenchRun) -> None:
     from mirrorpo.reporting import comparison
     from mirrorpo.study.terminal_table import TerminalTable
 

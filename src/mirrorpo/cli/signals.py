@@ -140,8 +140,10 @@ class _Watch:
             self._in_hook = False
 
     def _again(self, number: int, turn: int) -> None:
-        """Send a signal until it is raised, to the main thread: it may wait in a call of the
-        system that only a signal of its own ends."""
+        """Send a signal until it is raised, to the main thread.
+
+        The thread may wait in a call of the system that only a signal of its own ends.
+        """
         main = threading.main_thread().ident
         while main is not None:
             time.sleep(_AGAIN_SECONDS)

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.table import Column, Table
 
-from mirrorpo.cli.printable import visible
+from mirrorpo.cli.printable import escaped
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -30,15 +30,19 @@ class PlainConsole(Console):
         super().__init__(highlight=False, markup=False, emoji=False, **settings)
 
     def render(self, *given: Any, **named: Any) -> Iterable[Segment]:
+        """Give rich's segments, with their control characters escaped."""
         for segment in super().render(*given, **named):
             if segment.control:  # rich's own, of a progress bar
                 yield segment
             else:
-                yield Segment(visible(segment.text), segment.style)
+                yield Segment(escaped(segment.text), segment.style)
 
     def print(self, *objects: Any, **named: Any) -> None:
-        """Print sentences as they are, for the terminal to wrap, so that a path or command in one
-        can be copied; fit everything else, titles included, into the terminal's width."""
+        """Print sentences as they are, and all else fitted into the terminal's width.
+
+        The terminal wraps sentences, so that a path or command in one can be copied. Titles are
+        fitted too.
+        """
         named.setdefault("soft_wrap", all(isinstance(one, str) for one in objects))
         super().print(*objects, **named)
 
@@ -87,7 +91,7 @@ class ProgressBar:
         rate = (done - self._at_start) / max(now - self._began, 1e-9)
         left = f", {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
         print(
-            f"{visible(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
+            f"{escaped(doing)}: {done:,.0f} of {total:,.0f} {self._unit} "
             f"after {_clock(now - self._began)}{left}",
             file=sys.stderr,
             flush=True,

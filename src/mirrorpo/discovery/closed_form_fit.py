@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from mirrorpo.discovery import term_search
 from mirrorpo.discovery.formula import to_latex, to_text
 from mirrorpo.discovery.gradient_map import depends_on_progress, loss_gradients, require_reference
-from mirrorpo.discovery.term_search import Candidate, Gradients, Terms
+from mirrorpo.discovery.term_search import Candidate, FormulaTerms, Gradients
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.objectives import ClosedForm, ClosedFormReference, Objective
 from mirrorpo.objectives.losses.closed_form import SEPARATOR, SHAPES, VARIABLES, Term
@@ -126,7 +126,7 @@ def _data(objective: Objective, points: np.ndarray) -> Gradients:
     return Gradients(seen[:, 0], seen[:, 1], points[:, 4], ascent)
 
 
-def _choose(data: Gradients, ratios: bool, moving: bool, max_terms: int, seed: int) -> Terms:
+def _choose(data: Gradients, ratios: bool, moving: bool, max_terms: int, seed: int) -> FormulaTerms:
     found = term_search.search(data, ratios, moving, max_terms, seed)
     best = min(found, key=lambda candidate: candidate.error)
     enough = max(best.error + best.standard_error, TOLERANCE**2)
@@ -149,13 +149,13 @@ def _choose(data: Gradients, ratios: bool, moving: bool, max_terms: int, seed: i
     return chosen.terms
 
 
-def _final(data: Gradients, terms: Terms) -> Terms:
+def _final(data: Gradients, terms: FormulaTerms) -> FormulaTerms:
     """The terms as they are written: round numbers inside, in the order of the basis."""
     rounded = term_search.with_round_numbers(data, _with_margins(terms))
     return tuple(Term.parse(str(term)) for term in rounded)
 
 
-def _with_margins(terms: Terms) -> Terms:
+def _with_margins(terms: FormulaTerms) -> FormulaTerms:
     """x, y and d are two numbers in three forms: of any two of them, x and d are kept."""
     changed = list(terms)
     for time in (0, 1, 2):
@@ -171,7 +171,9 @@ def _with_margins(terms: Terms) -> Terms:
     return tuple(sorted(changed, key=place))
 
 
-def _build(objective: Objective, visited: Visited, terms: Terms, values: np.ndarray) -> ClosedForm:
+def _build(
+    objective: Objective, visited: Visited, terms: FormulaTerms, values: np.ndarray
+) -> ClosedForm:
     low, high = visited.margin_range
     cls = ClosedFormReference if objective.needs_reference else ClosedForm
     return cls(
@@ -183,7 +185,7 @@ def _build(objective: Objective, visited: Visited, terms: Terms, values: np.ndar
     )
 
 
-def _errors(data: Gradients, terms: Terms, values: np.ndarray) -> tuple[float, float, float]:
+def _errors(data: Gradients, terms: FormulaTerms, values: np.ndarray) -> tuple[float, float, float]:
     """Relative error, share of the variation explained, and largest relative error."""
     target = data.target
     rest = data.columns(terms) @ values - target

@@ -42,7 +42,7 @@ _MOST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class ShapePoint:
     """One combination of hyper-parameters.
 
     Attributes:
@@ -76,7 +76,7 @@ class Shape:
     fixed: str
     grid: Mapping[str, tuple[Any, ...]]
     moments: tuple[float, ...]
-    points: tuple[Point, ...]
+    points: tuple[ShapePoint, ...]
 
 
 def axis() -> np.ndarray:
@@ -187,7 +187,7 @@ def load(path: Path) -> tuple[str, Shape]:
     try:
         moments = tuple(float(moment) for moment in card["moments"])
         points = tuple(
-            Point(
+            ShapePoint(
                 _array(arrays, f"{number}.maps", (len(moments), 3, POINTS, POINTS)),
                 tuple(_curve(arrays, number, *given) for given in functions),
             )
@@ -224,11 +224,11 @@ def _is_moving(objective: Objective) -> bool:
     return bool(np.abs(np.diff(found, axis=0)).max() > 1e-5 * np.abs(found).max())
 
 
-def _point(objective: Objective, moments: Iterable[float], visited: Visited) -> Point:
+def _point(objective: Objective, moments: Iterable[float], visited: Visited) -> ShapePoint:
     functions: tuple[Curve, ...] = ()
     if isinstance(objective, MirrorObjective):
         functions = member_functions(objective, visited)
-    return Point(np.stack([maps(objective, moment) for moment in moments]), functions)
+    return ShapePoint(np.stack([maps(objective, moment) for moment in moments]), functions)
 
 
 def _fixed_values(objective: Objective, grid: Mapping[str, Any]) -> str:

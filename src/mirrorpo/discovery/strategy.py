@@ -18,15 +18,29 @@ class StrategySettings(Protocol):
     """What a strategy is made from; see `DiscoverySettings`."""
 
     @property
-    def strategy(self) -> str: ...
+    def strategy(self) -> str:
+        """Name of the strategy."""
+        ...
+
     @property
-    def population(self) -> int: ...
+    def population(self) -> int:
+        """Vectors per generation."""
+        ...
+
     @property
-    def sigma(self) -> float: ...
+    def sigma(self) -> float:
+        """Standard deviation of the perturbations at the start."""
+        ...
+
     @property
-    def sigma_decay(self) -> float: ...
+    def sigma_decay(self) -> float:
+        """Factor on sigma for each generation."""
+        ...
+
     @property
-    def step_size(self) -> float: ...
+    def step_size(self) -> float:
+        """Adam's learning rate."""
+        ...
 
 
 class Strategy(Protocol):
@@ -38,9 +52,14 @@ class Strategy(Protocol):
     """
 
     @property
-    def population(self) -> int: ...
+    def population(self) -> int:
+        """Vectors that `ask` gives."""
+        ...
+
     @property
-    def pairs(self) -> bool: ...
+    def pairs(self) -> bool:
+        """Whether the second half of them mirrors the first about the mean."""
+        ...
 
     def start(self, mean: np.ndarray) -> Any:
         """The state before the first generation, centred on `mean`, shape (size,)."""
@@ -140,8 +159,10 @@ class _Evosax:
 
 @register("open-es")
 def _open_es(settings: StrategySettings, size: int) -> Strategy:
-    """OpenAI's evolution strategy with antithetic pairs, centered ranks and Adam (paper,
-    Table 8)."""
+    """OpenAI's evolution strategy (paper, Table 8).
+
+    It has antithetic pairs, centered ranks and Adam.
+    """
     import jax.numpy as jnp
     import optax
     from evosax.algorithms import Open_ES
@@ -159,8 +180,10 @@ def _open_es(settings: StrategySettings, size: int) -> Strategy:
 
 @register("snes")
 def _snes(settings: StrategySettings, size: int) -> Strategy:
-    """Separable natural evolution strategy, which adapts a step size to each parameter from the
-    same ranks; its perturbations are not paired."""
+    """Separable natural evolution strategy.
+
+    It adapts a step size to each parameter from the same ranks. Its perturbations are not paired.
+    """
     from evosax.algorithms import SNES
 
     return _unpaired(SNES, settings, size)

@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from mirrorpo.objectives.losses.closed_form import Term
 from mirrorpo.standard_error import mean_and_error
 
-Terms: TypeAlias = tuple[Term, ...]
+FormulaTerms: TypeAlias = tuple[Term, ...]
 
 ROUNDING = 3e-6
 """A relative error of the gradient that is float32 arithmetic's, not the terms'."""
@@ -95,7 +95,7 @@ class Candidate:
         error, standard_error: by cross-validation: mean over the folds, and its standard error.
     """
 
-    terms: Terms
+    terms: FormulaTerms
     error: float
     standard_error: float
 
@@ -119,10 +119,10 @@ def search(
     """
     dictionary = tuple(_dictionary(data, ratios, moving))
     columns = _standardised(data.columns(dictionary))
-    followed: list[Terms] = [()]
+    followed: list[FormulaTerms] = [()]
     found: list[Candidate] = []
     for _ in range(max_terms):
-        grown: dict[tuple[Any, ...], tuple[float, Terms]] = {}
+        grown: dict[tuple[Any, ...], tuple[float, FormulaTerms]] = {}
         for terms in followed:
             for left, term in _extensions(data, terms, dictionary, columns):
                 extended = (*terms, term)
@@ -140,9 +140,11 @@ def search(
     return found
 
 
-def _best(errors: Mapping[Terms, float], number: int) -> list[Terms]:
-    """The ``number`` sets with the smallest errors, and as many of terms without numbers inside:
-    those imitate anything for a while, and would leave no room for the plain ones."""
+def _best(errors: Mapping[FormulaTerms, float], number: int) -> list[FormulaTerms]:
+    """The ``number`` sets with the smallest errors, and as many of terms without numbers inside.
+
+    Terms with numbers imitate anything for a while, and would leave no room for the plain ones.
+    """
     ranked = sorted(errors, key=lambda terms: errors[terms])
     plain = [
         terms for terms in ranked if not any(t.shape in _SCALED or t.shift != 0.0 for t in terms)
@@ -150,20 +152,20 @@ def _best(errors: Mapping[Terms, float], number: int) -> list[Terms]:
     return list(dict.fromkeys([*ranked[:number], *plain[:number]]))
 
 
-def coefficients(data: Gradients, terms: Terms) -> np.ndarray:
+def coefficients(data: Gradients, terms: FormulaTerms) -> np.ndarray:
     """(number of terms,): the least-squares coefficients."""
     raw = data.columns(terms)
     return _weights(_standardised(raw), data.target) / _size(raw)
 
 
-def squared_error(data: Gradients, terms: Terms, values: np.ndarray | None = None) -> float:
+def squared_error(data: Gradients, terms: FormulaTerms, values: np.ndarray | None = None) -> float:
     """The relative mean squared error with these coefficients; the best ones by default."""
     values = coefficients(data, terms) if values is None else values
     rest = data.columns(terms) @ values - data.target
     return float(np.mean(rest**2) / np.mean(data.target**2))
 
 
-def with_round_numbers(data: Gradients, terms: Terms) -> Terms:
+def with_round_numbers(data: Gradients, terms: FormulaTerms) -> FormulaTerms:
     """The terms with as few digits inside as the error allows, at most 5."""
     rounded = list(terms)
     for index, term in enumerate(terms):
@@ -189,7 +191,7 @@ def _changed(term: Term, field: str, value: float) -> Term:
     return dataclasses.replace(term, scale=value)
 
 
-def round_coefficients(data: Gradients, terms: Terms) -> np.ndarray:
+def round_coefficients(data: Gradients, terms: FormulaTerms) -> np.ndarray:
     """The least-squares coefficients with as few digits as the error allows, at most 6."""
     values = coefficients(data, terms)
     best = squared_error(data, terms, values)
@@ -247,13 +249,13 @@ def _dictionary(data: Gradients, ratios: bool, moving: bool) -> Iterator[Term]:
             yield dataclasses.replace(base, time=time)
 
 
-def _kinds(terms: Terms) -> tuple[Any, ...]:
+def _kinds(terms: FormulaTerms) -> tuple[Any, ...]:
     """What the terms are, whatever the numbers inside: one set of a kind is followed."""
     return tuple(sorted((t.shape, t.variable, t.shift != 0.0, t.time) for t in terms))
 
 
 def _extensions(
-    data: Gradients, terms: Terms, dictionary: Terms, columns: np.ndarray
+    data: Gradients, terms: FormulaTerms, dictionary: FormulaTerms, columns: np.ndarray
 ) -> Iterator[tuple[float, Term]]:
     """Every further term, and the sum of squared errors that it would leave."""
     rest, others = data.target, columns
@@ -282,16 +284,19 @@ def _weights(standardised: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(standardised, target, rcond=None)[0]
 
 
-def _cancels(data: Gradients, terms: Terms) -> bool:
+def _cancels(data: Gradients, terms: FormulaTerms) -> bool:
     """Whether terms far larger than their sum cancel each other: no formula to read."""
     weights = _weights(_standardised(data.columns(terms)), data.target)
     size = math.sqrt(np.mean(data.target**2))
     return bool(np.abs(weights).max() > _LARGEST_CANCELLATION * size)
 
 
-def _unreadable(terms: Terms) -> bool:
-    """Whether a term has lost its shape: a step, whose gradient is a spike that fits one pair or
-    two, or an exponential that is a line, or one with a coefficient beyond imagination."""
+def _unreadable(terms: FormulaTerms) -> bool:
+    """Whether a term has lost its shape.
+
+    So has a step, whose gradient is a spike that fits one pair or two, an exponential that is a
+    line, and one with a coefficient beyond imagination.
+    """
     return any(
         (term.shape == "sigmoid({})" and abs(term.scale) > _STEEPEST)
         or (term.shape == "e^({})" and not 0.03 < abs(term.scale) < 3.1)
@@ -299,7 +304,7 @@ def _unreadable(terms: Terms) -> bool:
     )
 
 
-def cross_validated(data: Gradients, terms: Terms, seed: int) -> Candidate:
+def cross_validated(data: Gradients, terms: FormulaTerms, seed: int) -> Candidate:
     """The terms with their error on pairs that their coefficients have not seen."""
     columns, target = _standardised(data.columns(terms)), data.target
     n = len(data.x)
@@ -317,7 +322,7 @@ def cross_validated(data: Gradients, terms: Terms, seed: int) -> Candidate:
     return Candidate(terms, *mean_and_error(errors))
 
 
-def with_fitted_numbers(data: Gradients, terms: Terms) -> Terms:
+def with_fitted_numbers(data: Gradients, terms: FormulaTerms) -> FormulaTerms:
     """The terms with the scales and shifts that fit best; a shift of 0 stays."""
     terms = _with_kinks_placed(data, terms)
     start = _numbers(terms)
@@ -344,7 +349,7 @@ def with_fitted_numbers(data: Gradients, terms: Terms) -> Terms:
     return _with_numbers(terms, best.x)
 
 
-def _with_kinks_placed(data: Gradients, terms: Terms) -> Terms:
+def _with_kinks_placed(data: Gradients, terms: FormulaTerms) -> FormulaTerms:
     """The terms with each kink where it fits best, by trial: the error is not smooth in it."""
     placed = list(terms)
     for index, term in enumerate(terms):
@@ -363,7 +368,7 @@ def _with_kinks_placed(data: Gradients, terms: Terms) -> Terms:
     return tuple(placed)
 
 
-def _numbers(terms: Terms) -> np.ndarray:
+def _numbers(terms: FormulaTerms) -> np.ndarray:
     """The numbers to fit: the logarithms of the scales, and the shifts that are not 0."""
     numbers: list[float] = []
     for term in terms:
@@ -374,7 +379,7 @@ def _numbers(terms: Terms) -> np.ndarray:
     return np.asarray(numbers)
 
 
-def _with_numbers(terms: Terms, numbers: np.ndarray) -> Terms:
+def _with_numbers(terms: FormulaTerms, numbers: np.ndarray) -> FormulaTerms:
     left = iter(numbers)
     changed = []
     for term in terms:

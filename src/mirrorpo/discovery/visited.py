@@ -135,8 +135,10 @@ class Visited:
 
     @property
     def margin_range(self) -> tuple[float, float]:
-        """The lowest and the highest difference of chosen and rejected: of their log-ratios to
-        the reference where there is one, of their log-probs otherwise."""
+        """The lowest and the highest difference of chosen and rejected.
+
+        Log-ratios to the reference are compared where there is one, log-probs otherwise.
+        """
         values = self.log_ratios if self.has_reference else self.points[:, : _REJECTED + 1]
         margins = values[:, 0] - values[:, 1]
         return float(margins.min()), float(margins.max())
@@ -154,8 +156,10 @@ class Visited:
 
 
 def _evenly_spread(n: int, dimensions: int) -> np.ndarray:
-    """(n, dimensions) points that fill the unit cube evenly: an additive recurrence by powers of
-    the generalised golden ratio (Roberts, 2018)."""
+    """(n, dimensions) points that fill the unit cube evenly.
+
+    They are an additive recurrence by powers of the generalised golden ratio (Roberts, 2018).
+    """
     ratio = 2.0
     for _ in range(50):
         ratio = (1.0 + ratio) ** (1.0 / (dimensions + 1))

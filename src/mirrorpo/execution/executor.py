@@ -1,5 +1,7 @@
-"""Where orders are worked off: in this process, on a Ray cluster, or wherever `register` says. The
-results are the same."""
+"""Where orders are worked off: in this process, on a Ray cluster, or wherever `register` says.
+
+The results are the same.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

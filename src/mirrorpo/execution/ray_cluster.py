@@ -96,8 +96,10 @@ def _import_ray() -> ModuleType:
 
 
 def _answering(address: str) -> str:
-    """The address of a cluster that accepts connections. Ray itself would retry for minutes and
-    then end the process."""
+    """The address of a cluster that accepts connections.
+
+    Ray itself would retry for minutes and then end the process.
+    """
     given = os.environ.get("RAY_ADDRESS") or "auto" if address == "auto" else address
     if given != "auto":
         host, _, port = given.rpartition(":")
@@ -133,7 +135,7 @@ def _answering(address: str) -> str:
 
 
 class Cluster:
-    """A cluster that this process has joined; a `workers.Place`."""
+    """A cluster that this process has joined; a `workers.Workplace`."""
 
     def __init__(self, ray: ModuleType):
         self._ray = ray

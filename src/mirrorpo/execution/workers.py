@@ -80,7 +80,7 @@ class Workplace(Protocol):
 
 
 class Alone(Generic[Given, Done]):
-    """This process as the only worker, with all its devices.
+    """This process as the only worker, with all its devices; `Workers`.
 
     Args:
         supply: what the worker needs.

@@ -138,8 +138,10 @@ class BenchResult(ResultInFolder):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per variant and objective, as in summary.csv: see
-        `mirrorpo.study.tables.to_frame`, and how each cell was tuned."""
+        """One row per variant and objective, as in summary.csv.
+
+        See `mirrorpo.study.tables.to_frame`. Further columns say how each cell was tuned.
+        """
         from mirrorpo.study import prompt_errors, tables, tuning
 
         is_said = (self.folder / tuning.FILE).is_file()
@@ -149,8 +151,10 @@ class BenchResult(ResultInFolder):
 
     @property
     def side_tables(self) -> list[tuple[str, ResultTable]]:
-        """Title and table of what else was measured: of texts, their win rates, and errors that
-        hold for new prompts."""
+        """Title and table of what else was measured.
+
+        For texts these are win rates, and errors that hold for new prompts.
+        """
         from mirrorpo.study import side_tables
 
         return side_tables.of(self.folder, self.results, self.agents, self._prompt_errors)
@@ -217,8 +221,10 @@ class BenchResult(ResultInFolder):
 
 
 def _spelled(settings: BenchSettings) -> BenchSettings:
-    """The settings with lists split and variants in their usual spelling; names of objectives
-    and of the task are the caller's own."""
+    """The settings with lists split and variants in their usual spelling.
+
+    Names of objectives and of the task are the caller's own.
+    """
     from mirrorpo import variants
     from mirrorpo.objectives.naming import split_list
 

@@ -124,8 +124,11 @@ class DiscoveryResult(Discovery, ResultInFolder):
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per generation: fitness of the best agent, of the population, of its mean and
-        of the start, the best validation so far, the spread, seconds."""
+        """One row per generation.
+
+        Its columns: fitness of the best agent, of the population, of its mean and of the start, the
+        best validation so far, the spread, seconds.
+        """
         import pandas as pd
 
         lines = [
@@ -136,8 +139,10 @@ class DiscoveryResult(Discovery, ResultInFolder):
 
     @property
     def validations(self) -> pd.DataFrame:
-        """One row per validated candidate: generation, score and its standard error, NaN for one
-        agent."""
+        """One row per validated candidate.
+
+        Its columns: generation, score and its standard error, NaN for one agent.
+        """
         import pandas as pd
 
         return pd.DataFrame(self._part.validations).astype({"standard_error": float})

@@ -121,8 +121,10 @@ class Explanation:
 
     @property
     def error(self) -> float:
-        """How far the formula's gradient is off on held-out pairs: root mean square, relative to
-        the gradient's; 0 is perfect."""
+        """How far the formula's gradient is off on held-out pairs.
+
+        It is a root mean square, relative to the gradient's; 0 is perfect.
+        """
         return self.fit.relative_error
 
     @property
@@ -179,8 +181,10 @@ class Explanation:
         files.write_json(out / "explain.json", document)
 
     def _notes(self) -> dict[str, object] | None:
-        """A discovery's formula is a discovery: it keeps where it comes from and what was
-        visited."""
+        """A discovery's formula is a discovery.
+
+        It keeps where it comes from and what was visited.
+        """
         from mirrorpo.discovery import artefact
 
         if self.discovery is None:

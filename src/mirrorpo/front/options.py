@@ -1,5 +1,8 @@
-"""Options of the functions with many settings, as types; their meaning and their defaults are those
-of the settings' dataclasses, to which a test compares them."""
+"""Options of the functions with many settings, as types.
+
+Their meaning and their defaults are those of the settings' dataclasses, to which a test compares
+them.
+"""
 
 from __future__ import annotations
 
@@ -147,6 +150,28 @@ class ImportOptions(TypedDict, total=False):
     one: One
     minus_one: MinusOne
     index_into: RowCount
+
+
+class PPOOptions(TypedDict, total=False):
+    """See `mirrorpo.training_settings.PPOSettings`."""
+
+    total_steps: int
+    environments: int
+    rollout_steps: int
+    epochs: int
+    minibatches: int
+    learning_rate: float
+    final_learning_rate: float
+    discount: float
+    gae_lambda: float
+    clip: float
+    entropy_weight: float
+    max_gradient_norm: float
+    hidden: Sequence[int]
+    value_hidden: Sequence[int]
+    initial_std: float
+    std: str
+    reward_scale: float
 
 
 def build(

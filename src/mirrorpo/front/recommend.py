@@ -31,7 +31,7 @@ _SCORED = 512
 # Reading, features, five preference models, and the evidence.
 _STEPS = 8
 
-Columns = Mapping[str, str | None] | Sequence[str]
+ColumnNames = Mapping[str, str | None] | Sequence[str]
 """A dataset's own names of prompt, chosen and rejected, or texts such as ``prompt=question``."""
 
 
@@ -43,7 +43,7 @@ def recommend(
     model: PathLike | None = RecommendSettings.model,
     results: PathOrPaths = RecommendSettings.results,
     format: str = RecommendSettings.format,
-    columns: Columns = RecommendSettings.columns,
+    columns: ColumnNames = RecommendSettings.columns,
     split: str | None = RecommendSettings.split,
     seed: int = RecommendSettings.seed,
     out: PathLike | None = None,
@@ -127,9 +127,11 @@ class DatasetAdvice:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per objective and kind of evidence, the best first: evidence, algorithm, text
-        (what `mirrorpo.objective` takes), score (0 is the worse source agent, 1 the better),
-        error, best (probability to be the best)."""
+        """One row per objective and kind of evidence, the best first.
+
+        Its columns: evidence, algorithm, text (what `mirrorpo.objective` takes), score (0 is the
+        worse source agent, 1 the better), error, best (probability to be the best).
+        """
         import pandas as pd
 
         rows = [
@@ -173,7 +175,7 @@ class DatasetAdvice:
         return str(self.table.groupby("evidence", sort=False).head(5).to_html(index=False))
 
 
-def _texts(data: Path, split: str | None, layout: str, columns: Columns) -> PreferenceTexts:
+def _texts(data: Path, split: str | None, layout: str, columns: ColumnNames) -> PreferenceTexts:
     from mirrorpo.preference_texts import reading
 
     if isinstance(columns, str):

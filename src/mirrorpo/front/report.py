@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import files, places, runs
+from mirrorpo.front.agents import AgentTraining
 from mirrorpo.front.bench import BenchResult
 from mirrorpo.front.discover import DiscoveryResult
 from mirrorpo.front.run_folder import (
@@ -36,7 +37,7 @@ PAGE = "report.html"
 _MARK = "<title>MirrorPO: "
 _MOST_DRAWN = 12
 
-Run = PathLike | BenchResult | DiscoveryResult | TrainResult
+Run = PathLike | BenchResult | DiscoveryResult | TrainResult | AgentTraining
 """What a report shows: a run's folder, or what a function returned."""
 
 
@@ -57,7 +58,7 @@ def report(
     Args:
         run: folders of runs: of bench, discover, explain, train, agents train, align,
             judge; in a checkout of MirrorPO, results/NAME for a published run; or what `bench`,
-            `discover` and `train` returned.
+            `discover`, `train` and `train_agent` returned.
         out: folder to write. Or one file: ending in .md for the tables of one bench alone, in
             .html for the page alone. By default a temporary folder, which is removed with the
             result; `Report.save` keeps it.
@@ -149,14 +150,16 @@ class Report:
     """
 
     file: Path
-    benches: Sequence[comparison.Run]
+    benches: Sequence[comparison.BenchRun]
     shown: int
     _folder: RunFolder
 
     @property
     def folder(self) -> Path:
-        """The folder of page, tables and figures: for as long as this result is there, if none was
-        named."""
+        """The folder of page, tables and figures.
+
+        It is there for as long as this result is, if none was named.
+        """
         return self.file.parent
 
     def save(self, folder: PathLike) -> Path:

@@ -78,8 +78,9 @@ class ResultInFolder:
         return self._folder.path
 
     def save(self, folder: PathLike) -> Path:
-        """Copy the run to a new folder, which `mirrorpo report` reads, and `load` where there is
-        one.
+        """Copy the run to a new folder.
+
+        `mirrorpo report` reads it, and so does `load` where there is one.
 
         Raises:
             ValueError: something is there already, or the place cannot be written.

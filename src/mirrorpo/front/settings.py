@@ -112,6 +112,101 @@ class EvaluateSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class AgentTrainingSettings(_Checked):
+    """How `train_agent` runs PPO, whose own settings are `PPOSettings`.
+
+    Attributes:
+        seed: the seed of the run.
+        backend: physics engine; the task's own by default.
+        start_from: an agent's name or file to begin from.
+        until_return: stop when the mean of 100 episodes reaches this true return.
+        evaluate_every: environment steps between evaluations.
+    """
+
+    seed: int = 0
+    backend: str | None = None
+    start_from: str | None = None
+    until_return: float | None = None
+    evaluate_every: int = 500_000
+
+    _counts = ("evaluate_every",)
+
+
+@dataclass(frozen=True)
+class PickSettings(_Checked):
+    """How `pick_agent` compares the checkpoints of a run.
+
+    Attributes:
+        candidates: checkpoints that are scored again.
+        episodes: the number of episodes of each of these scores, and of the one on the chosen
+            agent's card.
+        task: the run's, which must be named where it is a FILE.py:FUNCTION.
+    """
+
+    candidates: int = 5
+    episodes: int = 100
+    task: str | None = None
+
+    _counts = ("candidates", "episodes")
+
+
+@dataclass(frozen=True)
+class CalibrateSettings(_Checked):
+    """How `calibrate` measures.
+
+    Attributes:
+        episodes: number of episodes of each of the two measurements.
+        seed: the seed of start states and action noise; the second measurement has the next one.
+        backend: physics engine; the task's own by default.
+    """
+
+    episodes: int = 100
+    seed: int = 0
+    backend: str | None = None
+
+    _counts = ("episodes",)
+
+
+@dataclass(frozen=True)
+class LimbSettings(_Checked):
+    """How `limbs` measures.
+
+    Attributes:
+        episodes: number of episodes of each agent.
+        seed: the seed of start states and action noise, the same for all agents.
+        backend: physics engine; the task's own by default.
+    """
+
+    episodes: int = 20
+    seed: int = 0
+    backend: str | None = None
+
+    _counts = ("episodes",)
+
+
+@dataclass(frozen=True)
+class RenderSettings(_Checked):
+    """Which episode `render` draws.
+
+    Attributes:
+        task: to act on; the agent's own by default.
+        seed: the seed of the start state and the action noise.
+        steps: the number of steps of the episode, which ends earlier if the robot falls.
+        frames: pictures, evenly spread over the episode; by default 8 in a strip and about 12 a
+            second in an animation.
+        backend: physics engine; the agent's own by default on its own task.
+    """
+
+    task: str | None = None
+    seed: int = 0
+    steps: int = 300
+    frames: int | None = None
+    backend: str | None = None
+
+    _counts = ("steps", "frames")
+
+
+@dataclass(frozen=True)
 class ExplainSettings(_Checked):
     """What `explain` looks at.
 

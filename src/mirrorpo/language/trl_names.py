@@ -1,5 +1,7 @@
-"""The packages of the extra `llm`, and every name of TRL that MirrorPO builds on: the one file to
-change when TRL moves them."""
+"""The packages of the extra `llm`, and every name of TRL that MirrorPO builds on.
+
+This is the one file to change when TRL moves them.
+"""
 
 import warnings
 from importlib import import_module

@@ -5,7 +5,7 @@ and PyTorch, and neither of the last two is imported.
 """
 
 import sys
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from array_api_compat import (
     array_namespace,
@@ -15,8 +15,27 @@ from array_api_compat import (
     is_torch_array,
 )
 
+
+class AnyArray(Protocol):
+    """What a type checker knows of a NumPy, JAX or PyTorch array, whichever it is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of each axis."""
+        ...
+
+    @property
+    def dtype(self) -> object:
+        """The library's own data type."""
+        ...
+
+
+ArrayT = TypeVar("ArrayT", bound=AnyArray)
+"""The array type of a caller: what gets `numpy.ndarray` gives it back, and so for the others."""
+
 Array: TypeAlias = Any
-"""A NumPy, JAX (traced or not) or PyTorch array; the standard has no common type for them."""
+"""A NumPy, JAX (traced or not) or PyTorch array inside a formula. The standard has no common type
+for their operators; `ArrayT` is the type at the border."""
 
 Number: TypeAlias = Any
 """A Python number, or an array or tracer that stands for one."""

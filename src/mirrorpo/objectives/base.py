@@ -10,7 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 from array_api_compat import is_array_api_obj
 
-from .arrays import Array, Number, as_array, at_least_single, detach, namespace
+from .arrays import (
+    AnyArray,
+    Array,
+    ArrayT,
+    Number,
+    as_array,
+    at_least_single,
+    detach,
+    namespace,
+)
 from .component import Component, choice
 from .needs import PairPlan, ReferenceUpdate
 from .numerics import at_least_lowest
@@ -142,8 +151,11 @@ class Objective(Component):
         return self.uses_ease or self.pair_plan is not None
 
     def __call__(
-        self, pairs: PairLogProbs, progress: Number = 0.0, memory: Array | None = None
-    ) -> Array:
+        self,
+        pairs: PairLogProbs[ArrayT],
+        progress: float | AnyArray = 0.0,
+        memory: AnyArray | None = None,
+    ) -> ArrayT:
         """The loss of each pair, to **minimise**.
 
         Args:
@@ -174,7 +186,7 @@ class Objective(Component):
     def loss(self, batch: Batch, progress: Array) -> Array:
         """The loss of each pair, ``(batch,)``, from aggregated log-probs."""
 
-    def remember(self, pairs: PairLogProbs, memory: Array | None = None) -> Array:
+    def remember(self, pairs: PairLogProbs[ArrayT], memory: AnyArray | None = None) -> ArrayT:
         """What the next batch is to know of this one, and of those before.
 
         Args:
@@ -202,8 +214,10 @@ class Objective(Component):
         return batch.chosen / batch.chosen_length, batch.rejected / batch.rejected_length
 
     def _check_losses(self, losses: Array, shape: tuple[int, ...]) -> None:
-        """Refuse what a mean would hide: a loss of another shape is that of no pair. Shapes and
-        types are known while a program is traced, so this costs training nothing."""
+        """Refuse what a mean would hide: a loss of another shape is that of no pair.
+
+        Shapes and types are known while a program is traced, so this costs training nothing.
+        """
         if not is_array_api_obj(losses):
             found = "None" if losses is None else f"a {type(losses).__name__}"
         elif tuple(losses.shape) != shape:
@@ -217,7 +231,7 @@ class Objective(Component):
             f"an array of floating-point numbers of shape {shape}"
         )
 
-    def _aggregate(self, pairs: PairLogProbs, memory: Array | None = None) -> Batch:
+    def _aggregate(self, pairs: PairLogProbs[ArrayT], memory: AnyArray | None = None) -> Batch:
         missing = pairs.reference_chosen is None or pairs.reference_rejected is None
         if self.needs_reference and missing:
             raise ValueError(

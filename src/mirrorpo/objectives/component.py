@@ -54,13 +54,13 @@ class Component:
                 check_number(self.name, field.name, value, field.metadata)
 
 
-def kept() -> dict[tuple[str, str], type[Component]]:
+def registrations() -> dict[tuple[str, str], type[Component]]:
     """All that is registered, to be put back by `put_back`."""
     return dict(_registry)
 
 
 def put_back(components: dict[tuple[str, str], type[Component]]) -> None:
-    """Register what `kept` gave, and nothing else: a file that is refused leaves nothing behind."""
+    """Register what `registrations` gave, and nothing else: a refused file leaves nothing."""
     _registry.clear()
     _registry.update(components)
 
@@ -173,8 +173,10 @@ def _check_choice(owner: str, field: str, value: Any, choices: tuple[str, ...]) 
 
 
 def check_number(owner: str, field: str, value: Any, bounds: Mapping[str, Any]) -> None:
-    """Raise ValueError for a value of a `number` field that is none, or out of its bounds. What is
-    no Python number passes, see above."""
+    """Raise ValueError for a value of a `number` field that is none, or out of its bounds.
+
+    What is no Python number passes, see above.
+    """
     if isinstance(value, (str, bytes, bool)):
         raise ValueError(f"{owner}: {field} is {value!r}, but must be a number")
     if not isinstance(value, Real):

@@ -2,12 +2,13 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Generic
 
-from .arrays import Array
+from .arrays import AnyArray, ArrayT
 
 
 @dataclass(frozen=True)
-class PairLogProbs:
+class PairLogProbs(Generic[ArrayT]):
     """Log-probabilities of a batch of preference pairs, all of shape ``(batch,)``.
 
     Fields:
@@ -31,15 +32,15 @@ class PairLogProbs:
         ValueError: if a field is a list, a tuple or a string, or if the shapes differ.
     """
 
-    chosen: Array
-    rejected: Array
-    reference_chosen: Array | None = None
-    reference_rejected: Array | None = None
-    chosen_length: Array | None = None
-    rejected_length: Array | None = None
-    chosen_agreement: Array | None = None
-    rejected_agreement: Array | None = None
-    ease: Array | None = None
+    chosen: ArrayT
+    rejected: ArrayT
+    reference_chosen: ArrayT | None = None
+    reference_rejected: ArrayT | None = None
+    chosen_length: AnyArray | None = None
+    rejected_length: AnyArray | None = None
+    chosen_agreement: ArrayT | None = None
+    rejected_agreement: ArrayT | None = None
+    ease: AnyArray | None = None
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -118,8 +118,10 @@ def ranges(**values: Range) -> Mapping[str, Range]:
 def scale(
     low: float = 1.0, high: float = 300.0, start: float = 100.0, least: float = 0.01
 ) -> Range:
-    """The range of the scale of a margin to the reference: the larger it is, the sooner a pair
-    stops to pull, so that its high end is SFT."""
+    """The range of the scale of a margin to the reference.
+
+    The larger it is, the sooner a pair stops to pull, so that its high end is SFT.
+    """
     return Range(low, high, start, least=least, sft_end="high")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirrorpo import near_names
 
-from . import losses
+from . import losses, user_files
 from .base import Objective
 from .component import check_number, is_choice, is_number, registered
 from .found import shipped
@@ -22,13 +22,20 @@ for _module in pkgutil.iter_modules(losses.__path__):
 
 
 def available() -> tuple[str, ...]:
-    """The names of all losses that are declared, in alphabetical order."""
-    return tuple(sorted(registered("objective")))
+    """The names of all losses that are declared, in alphabetical order.
+
+    One of a file that was run as PATH.py:CLASS is named by its place, and is not among them: its
+    file may be gone.
+    """
+    declared = registered("objective").items()
+    return tuple(sorted(name for name, cls in declared if not user_files.holds(cls)))
 
 
 def make(name: str, **hyperparameters: Any) -> Objective:
-    """The declared objective called ``name``; hyper-parameters not given keep their published
-    defaults. `naming` takes everything else that a user may name.
+    """The declared objective called ``name``.
+
+    Hyper-parameters not given keep their published defaults. `naming` takes everything else that a
+    user may name.
 
     Raises:
         ValueError: if the name or a hyper-parameter is unknown (the message names the near ones),

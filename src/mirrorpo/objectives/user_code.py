@@ -91,4 +91,4 @@ def place_of(objective: Objective) -> str:
 
 def is_users_own(objective: Objective) -> bool:
     """Whether the class of an objective comes from a file of the user's."""
-    return type(objective).__module__.startswith(user_files.MODULE_PREFIX)
+    return user_files.holds(type(objective))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from .component import kept, put_back, registered
+from .component import put_back, registered, registrations
 
 MODULE_PREFIX = "mirrorpo_user_file"
 
@@ -36,7 +36,7 @@ def run(path: Path, what: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up while they are made.
     sys.modules[name] = module
-    before, everything = registered("objective"), kept()
+    before, everything = registered("objective"), registrations()
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
@@ -55,6 +55,11 @@ def run(path: Path, what: str) -> ModuleType:
                 "choose another name."
             )
     return module
+
+
+def holds(kind: type) -> bool:
+    """Whether a class comes from a file that `run` ran."""
+    return kind.__module__.startswith(MODULE_PREFIX)
 
 
 def read(path: Path, what: str) -> bytes:

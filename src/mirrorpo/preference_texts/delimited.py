@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .place import Place, Row, Rows, names
+from .place import Place, RawRow, Rows, names
 from .tables import refuse_repeats
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -40,7 +40,7 @@ def _delimiter(text: str, usual: str) -> str:
     return next((mark for mark in _OTHERS if mark in head), usual)
 
 
-def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[Place, Row]]:
+def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[Place, RawRow]]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next((line for line in lines if line), [])

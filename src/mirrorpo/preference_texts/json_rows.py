@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .place import Place, Row, Rows, found, names, quoted
+from .place import Place, RawRow, Rows, found, names, quoted
 from .row import COLUMNS
 
 _CUT = "The file may be cut."
@@ -124,7 +124,7 @@ def _of_list(items: Any, path: Path) -> list[tuple[Place, Any]]:
     return [(Place(str(path), number), item) for number, item in enumerate(items, 1)]
 
 
-def _object(row: Any, place: Place) -> Row:
+def _object(row: Any, place: Place) -> RawRow:
     if not isinstance(row, dict):
         raise ValueError(
             f"{place} is {found(row)}: a row is an object such as "

@@ -52,8 +52,10 @@ def _with_messages(
 
 
 def _messages(text: str) -> Any:
-    """Messages that a text holds; `_BROKEN` where it looks so and is not JSON; None for any other
-    text."""
+    """Messages that a text holds.
+
+    They are `_BROKEN` where it looks so and is not JSON, and None for any other text.
+    """
     if not _BEGIN.match(text) or not _SPEAKER.search(text):
         return None
     try:

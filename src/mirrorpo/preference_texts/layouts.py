@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .place import Place, Row, Rows, found, names, quoted
+from .place import Place, RawRow, Rows, found, names, quoted
 from .row import COLUMNS
 
 AUTO = "auto"
@@ -60,12 +60,12 @@ def detect(columns: Iterable[str], rows: Rows) -> Layout | None:
     return HH if 2 * transcripts > len(texts) else None
 
 
-def one_row(convert: Callable[[Place, Row], Row]) -> Callable[[Rows], Rows]:
+def one_row(convert: Callable[[Place, RawRow], RawRow]) -> Callable[[Rows], Rows]:
     """A conversion of rows one by one."""
     return lambda rows: [(place, convert(place, row)) for place, row in rows]
 
 
-def _hh(place: Place, row: Row) -> Row:
+def _hh(place: Place, row: RawRow) -> RawRow:
     return {**row, **{side: _turns(place, side, row.get(side)) for side in ("chosen", "rejected")}}
 
 
@@ -83,7 +83,7 @@ def _turns(place: Place, side: str, text: Any) -> list[dict[str, str]]:
     ]
 
 
-def _orca(place: Place, row: Row) -> Row:
+def _orca(place: Place, row: RawRow) -> RawRow:
     question, system = row.get("question"), row.get("system")
     if not isinstance(question, str) or not (system is None or isinstance(system, str)):
         wrong = "system" if isinstance(question, str) else "question"
@@ -94,7 +94,7 @@ def _orca(place: Place, row: Row) -> Row:
     return {**row, "prompt": [first, {"role": "user", "content": question}]}
 
 
-def _sharegpt(place: Place, row: Row) -> Row:
+def _sharegpt(place: Place, row: RawRow) -> RawRow:
     given, system = row.get("conversations"), row.get("system")
     if not isinstance(given, list) or not given:
         raise ValueError(
@@ -106,7 +106,7 @@ def _sharegpt(place: Place, row: Row) -> Row:
     return {**row, "prompt": [*first, *given]}
 
 
-def _shp(place: Place, row: Row) -> Row:
+def _shp(place: Place, row: RawRow) -> RawRow:
     label = row.get("labels")
     if isinstance(label, bool) or label not in (0, 1, "0", "1"):
         raise ValueError(
@@ -120,7 +120,7 @@ def _shp(place: Place, row: Row) -> Row:
 
 def _kto(rows: Rows) -> Rows:
     """Pairs of one prompt's good and bad answers: the first with the first, and so on."""
-    answers: dict[str, dict[bool, list[tuple[Place, Row]]]] = defaultdict(
+    answers: dict[str, dict[bool, list[tuple[Place, RawRow]]]] = defaultdict(
         lambda: {True: [], False: []}
     )
     for place, row in rows:

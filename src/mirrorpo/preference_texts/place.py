@@ -34,8 +34,8 @@ class Place:
         return f"row {self.row}{at}"
 
 
-Row = Mapping[str, Any]
-Rows = list[tuple[Place, Row]]
+RawRow = Mapping[str, Any]
+Rows = list[tuple[Place, RawRow]]
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def names(keys: Iterable[Any]) -> str:
 
 
 def _name(key: str) -> str:
-    """A name as it is where it can be told from the text around it, else between quotation
-    marks."""
+    """A name, between quotation marks where it could not be told from the text around it."""
     if key != " ".join(key.split()) or not key or "," in key:
         return quoted(key)
     return key if len(key) <= _LONGEST else key[:_LONGEST] + "..."

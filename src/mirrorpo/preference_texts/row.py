@@ -194,8 +194,10 @@ def _holds(whole: Sequence[Message], part: Sequence[Message]) -> bool:
 
 
 def as_question(prompt: str | Sequence[Message]) -> str:
-    """A prompt as one text: a text itself, a single message of the user's, or the messages as
-    JSON."""
+    """A prompt as one text.
+
+    It is a text itself, a single message of the user's, or the messages as JSON.
+    """
     if isinstance(prompt, str):
         return prompt
     if [message["role"] for message in prompt] == ["user"]:

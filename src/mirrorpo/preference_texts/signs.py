@@ -26,8 +26,10 @@ _PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def other(content: bytes) -> str | None:
-    """What a file is that should hold rows as UTF-8 text, and what to do: the end of a sentence
-    that begins with its name. None where its first bytes are those of a text.
+    """What a file is that should hold rows as UTF-8 text, and what to do.
+
+    This is the end of a sentence that begins with its name, and None where its first bytes are
+    those of a text.
 
     Args:
         content: the file's, or as many bytes as there are; 262 are enough.

@@ -64,6 +64,7 @@ class Pool:
 
     @property
     def rows(self) -> int:
+        """Number of pairs."""
         return len(self.of_rows)
 
     @property
@@ -109,6 +110,7 @@ class PreferenceDataset:
 
     @property
     def rows(self) -> int:
+        """Number of pairs."""
         return len(self.chosen)
 
     @property
@@ -124,6 +126,7 @@ class PreferenceDataset:
 
     @property
     def action_size(self) -> int:
+        """Numbers of an action."""
         return int(self.trajectories.actions.shape[-1])
 
     @property
@@ -132,8 +135,10 @@ class PreferenceDataset:
         return self.card.get("choices")
 
     def observation_moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of all valid observations in the pairs, each of shape
-        (observations,); a pair's trajectory counts as often as it is used."""
+        """Mean and standard deviation of all valid observations in the pairs.
+
+        Each has the shape (observations,). A pair's trajectory counts as often as it is used.
+        """
         count = 0
         total = np.zeros(self.observation_size)
         square = np.zeros(self.observation_size)
@@ -160,8 +165,10 @@ class PreferenceDataset:
         return PreferenceDataset(Trajectories(**kept), chosen, rejected, self.card)
 
     def save(self, path: Path | str) -> None:
-        """Write a safetensors file with the trajectories that the pairs use, and a JSON card
-        with its checksum beside it."""
+        """Write a safetensors file with the trajectories that the pairs use.
+
+        A JSON card with its checksum goes beside it.
+        """
         compact = self.compact()
         _save(
             path,
@@ -366,7 +373,7 @@ def _load(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     path = Path(path)
     card = array_files.load_card(path, format_name, what)
-    validation.check_card(card, path)
+    validation.check_task_card(card, path)
     files.check_version(path, card, FORMAT_VERSION)
     files.check_card(path, what)
     card.pop("format")

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from mirrorpo.cross_fitting import cross_fitted_margins, places
+from mirrorpo.cross_fitting import cross_fitted_margins, trust_ranks
 from mirrorpo.preferences.data import PreferenceDataset, Trajectories
 
 REGULARISATION = 0.1
@@ -29,14 +29,14 @@ def trajectory_difference(dataset: PreferenceDataset) -> np.ndarray:
 
 
 def ease(dataset: PreferenceDataset) -> np.ndarray:
-    """Each pair's ease, as of `cross_fitting.places`; shape (rows,), float32.
+    """Each pair's ease, as of `cross_fitting.trust_ranks`; shape (rows,), float32.
 
     Raises:
         ValueError: see `cross_fitting.cross_fitted_margins`.
     """
     group = dataset.trajectories.start[dataset.chosen].astype(int)
     difference = trajectory_difference(dataset)
-    return places(cross_fitted_margins(difference, group, REGULARISATION))
+    return trust_ranks(cross_fitted_margins(difference, group, REGULARISATION))
 
 
 def _features(trajectories: Trajectories, which: np.ndarray) -> np.ndarray:

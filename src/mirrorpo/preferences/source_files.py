@@ -29,5 +29,5 @@ def card(path: Path) -> dict[str, Any]:
     except ValueError:
         # What is wrong with a file that is neither, this says.
         found = array_files.load_card(path, FORMAT, "a preference dataset")
-    validation.check_card(found, path)
+    validation.check_task_card(found, path)
     return found

@@ -121,8 +121,9 @@ def check_choices(actions: np.ndarray, choices: int | None) -> None:
 
 
 def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | str) -> None:
-    """See that an array says which trajectories of each agent stand in a pool's rows; None, where
-    they stand there in order, is fine.
+    """See that an array says which trajectories of each agent stand in a pool's rows.
+
+    None, where they stand there in order, is fine.
 
     Raises:
         ValueError: it does not.
@@ -158,7 +159,7 @@ def check_members(members: np.ndarray | None, agent: np.ndarray, path: Path | st
     )
 
 
-def check_card(card: Mapping[str, Any], path: Path | str) -> None:
+def check_task_card(card: Mapping[str, Any], path: Path | str) -> None:
     """See that what a card says of the task is of the right kind, where it says it.
 
     Raises:

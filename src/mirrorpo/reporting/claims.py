@@ -34,14 +34,14 @@ _FAULTS = ("mixed-quality", *_NOISES)
 _ALL = ("base", *_FAULTS)
 
 
-class Cell(NamedTuple):
+class ScoreKey(NamedTuple):
     """One score of a table: a column and a loss, or `TARGET`."""
 
     variant: str
     algorithm: str
 
 
-Scores = Mapping[Cell, tuple[float, float]]
+Scores = Mapping[ScoreKey, tuple[float, float]]
 """Means and standard errors. A loss of which an agent diverged has none."""
 
 
@@ -61,7 +61,7 @@ class Claim:
     section: str
     text: str
     task: str
-    pairs: Mapping[str, tuple[tuple[Cell, Cell], ...]]
+    pairs: Mapping[str, tuple[tuple[ScoreKey, ScoreKey], ...]]
     or_equal: bool = False
     most: bool = False
 
@@ -145,7 +145,7 @@ def held_against(claim: Claim, scores: Scores) -> Finding:
     return Finding(columns, "supported" if verdicts == {"supported"} else "open")
 
 
-def _count(pairs: Iterable[tuple[Cell, Cell]], scores: Scores, claim: Claim) -> Count:
+def _count(pairs: Iterable[tuple[ScoreKey, ScoreKey]], scores: Scores, claim: Claim) -> Count:
     every = list(pairs)
     gaps = [_gap(scores[high], scores[low]) for high, low in every if {high, low} <= scores.keys()]
     against = sum(gap < -ERRORS for gap in gaps)
@@ -164,31 +164,33 @@ def _gap(one: tuple[float, float], other: tuple[float, float]) -> float:
 def papers_scores(task: str) -> Scores:
     """The paper's table. It gives its source agents without an error."""
     known = RESULTS[task]
-    scores: dict[Cell, tuple[float, float]] = {}
+    scores: dict[ScoreKey, tuple[float, float]] = {}
     for variant, rows in known.scores.items():
-        scores |= {Cell(variant, name): score for name, score in rows.items()}
-        scores[Cell(variant, TARGET)] = (known.better, 0.0)
+        scores |= {ScoreKey(variant, name): score for name, score in rows.items()}
+        scores[ScoreKey(variant, TARGET)] = (known.better, 0.0)
     return scores
 
 
 def our_scores(joined: JoinedRuns) -> Scores:
     """The table of joined runs, over the losses and columns that the paper has."""
-    scores: dict[Cell, tuple[float, float]] = {}
+    scores: dict[ScoreKey, tuple[float, float]] = {}
     for variant in joined.variants:
         for row in row_means(joined.column(variant)).dropna(subset=["mean"]).itertuples():
-            scores[Cell(variant, row.algorithm)] = (row.mean, row.standard_error)
-        scores[Cell(variant, TARGET)] = (joined.better.mean, joined.better.standard_error)
+            scores[ScoreKey(variant, row.algorithm)] = (row.mean, row.standard_error)
+        scores[ScoreKey(variant, TARGET)] = (joined.better.mean, joined.better.standard_error)
     return scores
 
 
 def _above(
     higher: Iterable[str], lower: Iterable[str], variants: Iterable[str], task: str = "tla"
-) -> dict[str, tuple[tuple[Cell, Cell], ...]]:
+) -> dict[str, tuple[tuple[ScoreKey, ScoreKey], ...]]:
     """Every one of the first above every one of the second, where the paper has both."""
     known = papers_scores(task)
     low = tuple(lower)
     every = {
-        variant: [(Cell(variant, one), Cell(variant, other)) for one in higher for other in low]
+        variant: [
+            (ScoreKey(variant, one), ScoreKey(variant, other)) for one in higher for other in low
+        ]
         for variant in variants
     }
     return {
@@ -197,13 +199,13 @@ def _above(
     }
 
 
-def _lower_than_clean(losses: Iterable[str]) -> dict[str, tuple[tuple[Cell, Cell], ...]]:
+def _lower_than_clean(losses: Iterable[str]) -> dict[str, tuple[tuple[ScoreKey, ScoreKey], ...]]:
     known = papers_scores("tla")
     return {
         variant: tuple(
-            (Cell("base", name), Cell(variant, name))
+            (ScoreKey("base", name), ScoreKey(variant, name))
             for name in losses
-            if Cell(variant, name) in known
+            if ScoreKey(variant, name) in known
         )
         for variant in _FAULTS
     }

@@ -1,5 +1,6 @@
-"""A bench beside the paper: scores, both normalised by their source agents, and how far the orders
-agree.
+"""A bench beside the paper.
+
+It compares scores, both normalised by their source agents, and says how far the orders agree.
 
 Digits differ with the agents and the simulator's version. What can carry over is the order of
 the algorithms and the size of the gaps relative to the source agents.
@@ -44,7 +45,7 @@ class RunParts:
 
 
 @dataclass(frozen=True)
-class Run(RunParts):
+class BenchRun(RunParts):
     """A finished or unfinished bench, read from its folder.
 
     Attributes:
@@ -55,8 +56,10 @@ class Run(RunParts):
 
     @cached_property
     def columns(self) -> list["ComparedVariant"]:
-        """The comparison of each variant that the paper has too, which takes a second; none where
-        the paper has no such task or the run no source agents yet."""
+        """The comparison of each variant that the paper has too, which takes a second.
+
+        There is none where the paper has no such task or the run no source agents yet.
+        """
         published = RESULTS.get(self.settings["task"])
         if published is None or len(self.table.sources) != 2:
             return []
@@ -64,7 +67,7 @@ class Run(RunParts):
         return [_column(self, variant) for variant in self.table.variants if variant in variants]
 
 
-def read(out: Path) -> Run:
+def read(out: Path) -> BenchRun:
     """Read a bench's folder, and build its table.
 
     Raises:
@@ -75,7 +78,7 @@ def read(out: Path) -> Run:
     table = tables.build(
         parts.agents, settings["task"], settings["algorithms"], settings["variants"], parts.sources
     )
-    return Run(**vars(parts), table=table)
+    return BenchRun(**vars(parts), table=table)
 
 
 def read_parts(out: Path) -> RunParts:
@@ -135,7 +138,7 @@ class ComparedVariant:
         return f"{self.ranks.sentence}. Concordance: {self.pairs.sentence}"
 
 
-def _column(run: Run, variant: str) -> ComparedVariant:
+def _column(run: BenchRun, variant: str) -> ComparedVariant:
     task = run.settings["task"]
     published = RESULTS[task]
     theirs = published.scores[variant]
@@ -183,7 +186,7 @@ def _normalised(mean: float, error: float, better: SourceAgent, worse: SourceAge
     return tables.mean_text(value, wide, 2)
 
 
-def to_markdown(run: Run) -> str:
+def to_markdown(run: BenchRun) -> str:
     """The comparison as Markdown: one table per variant."""
     parts = []
     for column in run.columns:
@@ -200,7 +203,7 @@ def to_markdown(run: Run) -> str:
     return "\n".join(parts)
 
 
-def cost(run: Run) -> str:
+def cost(run: BenchRun) -> str:
     """What a run has cost so far, in one line."""
     agents = run.agents
     if agents.empty:

@@ -85,8 +85,10 @@ def to_latex(table: tables.ResultTable, decimals: int = 0) -> str:
 
 
 def write_tables(parts: Parts, folder: Path) -> None:
-    """Write each table as CSV and LaTeX to a folder; of all benches together `RESULTS` and
-    agents.csv, CSV alone."""
+    """Write each table as CSV and LaTeX to a folder.
+
+    Of all benches together it writes `RESULTS` and agents.csv, CSV alone.
+    """
     for side in side_tables.of(parts):
         name = files.file_name(side.name)
         frame = pd.DataFrame(side.rows, columns=list(side.header))

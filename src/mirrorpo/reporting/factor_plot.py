@@ -16,8 +16,10 @@ _ROW, _WIDTH = 0.32, 3.4
 
 
 def factor_plot(effects: pd.DataFrame) -> Figure:
-    """Draw what `factor_effects` found: a panel per response, a row per factor and level, a point
-    and its 95 % interval per variant.
+    """Draw what `factor_effects` found.
+
+    There is a panel per response, a row per factor and level, a point and its 95 % interval per
+    variant.
 
     Args:
         effects: as `mirrorpo.study.statistics.factors.factor_effects` returns it.

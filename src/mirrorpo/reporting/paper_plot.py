@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from mirrorpo.plain_text import in_figure
 from mirrorpo.reporting import paper
-from mirrorpo.reporting.claims import WITHOUT_SFT_TERM, Cell, our_scores, papers_scores
+from mirrorpo.reporting.claims import WITHOUT_SFT_TERM, ScoreKey, our_scores, papers_scores
 from mirrorpo.reporting.joined import JoinedRuns
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.reporting.picture import Picture
@@ -95,7 +95,7 @@ def _points(joined: JoinedRuns, variant: str) -> list[_Point]:
     known = RESULTS[joined.task]
     found = []
     for name in known.scores[variant]:
-        cell = Cell(variant, name)
+        cell = ScoreKey(variant, name)
         if cell not in ours:
             continue
         found.append(

@@ -1,5 +1,7 @@
-"""The page's tables beside the leaderboard, as rows of text: cost, data, measures, the paper,
-validations, judgements."""
+"""The page's tables beside the leaderboard, as rows of text.
+
+They are of cost, data, measures, the paper, validations and judgements.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

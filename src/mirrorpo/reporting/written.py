@@ -13,7 +13,7 @@ def attempt(parts: Parts) -> None:
         markdown(bench.run)
 
 
-def markdown(found: comparison.Run) -> str:
+def markdown(found: comparison.BenchRun) -> str:
     """A bench's tables, what their numbers are, what it cost, and the paper's beside them."""
     decimals = found.table.decimals
     iqm = tables.to_markdown(found.table, "iqm", decimals)

@@ -70,6 +70,7 @@ class KeptProgram:
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
+        """Run the program; arguments as of the function."""
         if not self._may_keep(*arrays, **static):
             return self._traced(*arrays, **static)
         leaves, tree = jax.tree.flatten(replicate(arrays))
@@ -92,8 +93,11 @@ class KeptProgram:
         return self._compiled(flat)
 
     def _kept(self, key: str, flat: Any, leaves: Sequence[Any]) -> Any:
-        """The same, of the lowered program that was kept, or is now. Where nothing is kept it is
-        lowered all the same: compiled from the trace, sums would have another order."""
+        """The same, of the lowered program that was kept, or is now.
+
+        Where nothing is kept it is lowered all the same: compiled from the trace, sums would have
+        another order.
+        """
         path = _path(self._function.__name__, key)
         keeping = cache.is_usable() and not os.environ.get(OFF)
         lowered = _read(path) if keeping else None
@@ -113,7 +117,7 @@ class KeptProgram:
         return jax.jit(function, in_shardings=everywhere, compiler_options=self._options)
 
 
-def kept(
+def kept_program(
     static_argnames: Sequence[str],
     may_keep: Callable[..., bool],
     compiler_options: Mapping[str, Any] | None = None,

@@ -9,8 +9,9 @@ Made = TypeVar("Made")
 
 
 def side_by_side(make: Callable[[Item], Made], items: Iterable[Item], most: int) -> Iterator[Made]:
-    """`make` of each item, in order, up to `most` of them at once; one at a time in the thread
-    that asks.
+    """`make` of each item, in order, up to `most` of them at once.
+
+    One at a time, they are made in the thread that asks.
 
     Whoever stops asking waits for those that have begun, and the others are not begun.
 

@@ -36,8 +36,10 @@ SIZES = {
 
 @cache
 def import_quietly() -> None:
-    """Import MJX, which prints that its optional GPU back end is not installed; brax, where it is
-    imported after it, does not warn of its own state of maintenance."""
+    """Import MJX, which prints that its optional GPU back end is not installed.
+
+    Brax, where it is imported after it, does not warn of its own state of maintenance.
+    """
     warnings.filterwarnings("ignore", module="brax")
     with contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module("mujoco.mjx")
@@ -65,6 +67,8 @@ def _made(robot: str, backend: str) -> Env:
 
 
 def is_untouched(robot: str) -> bool:
-    """Whether the robot is one of `SIZES` and can be none but brax's own: in a process that has
-    not imported brax, nothing has put another in its place."""
+    """Whether the robot is one of `SIZES` and can be none but brax's own.
+
+    In a process that has not imported brax, nothing has put another in its place.
+    """
     return robot in SIZES and "brax.envs" not in sys.modules

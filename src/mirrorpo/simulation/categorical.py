@@ -26,6 +26,7 @@ class CategoricalActor(nn.Module):
     hidden: tuple[int, ...] = (64, 64)
 
     def setup(self) -> None:
+        """Make the layers, as flax calls this."""
         self.layers = [
             nn.Dense(size, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))
             for size in self.hidden

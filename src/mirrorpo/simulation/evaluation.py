@@ -15,7 +15,7 @@ from mirrorpo.runtime.devices import (
     items_at_once,
     map_over_devices,
 )
-from mirrorpo.runtime.kept_traces import kept
+from mirrorpo.runtime.kept_traces import kept_program
 from mirrorpo.simulation import host_rollout, rollout
 from mirrorpo.simulation.gaussian import GaussianActor
 from mirrorpo.simulation.own_policy import OwnPolicy
@@ -51,8 +51,10 @@ def returns(
     seed: int | Sequence[int] = 0,
     deterministic: bool = False,
 ) -> np.ndarray:
-    """True return of each episode of each policy, shape (policies, episodes), float32. Arguments
-    and errors as of `score`."""
+    """True return of each episode of each policy, shape (policies, episodes), float32.
+
+    Arguments and errors as of `score`.
+    """
     return score(policies, task, episodes, seed, deterministic).returns
 
 
@@ -116,8 +118,9 @@ def score(
 
 
 def _parts(count: int) -> list[np.ndarray]:
-    """The numbers of jobs that one program does at once: on a CPU one per device, the last job
-    again where some are missing. Else all.
+    """The numbers of jobs that one program does at once.
+
+    On a CPU it is one per device, the last job again where some are missing. Else it is all.
 
     So one program does any number of jobs on any number of devices. Another one would order its
     sums in another way, see `SIMULATION_OPTIONS`, and a robot's contacts would make another return
@@ -179,7 +182,7 @@ def _may_keep(policies: Policy, *_: Any, task: Task, **__: Any) -> bool:
     return task.is_of_brax and policies.kind.actor is GaussianActor
 
 
-@kept(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
+@kept_program(("task", "batches", "size", "deterministic"), _may_keep, SIMULATION_OPTIONS)
 def _roll_out(
     policies: Policy,
     policy_index: jax.Array,

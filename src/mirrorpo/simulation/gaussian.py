@@ -30,6 +30,7 @@ class GaussianActor(nn.Module):
     mean_limit: float | None = 1.0
 
     def setup(self) -> None:
+        """Make the layers, as flax calls this."""
         self.layers = [
             nn.Dense(size, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))
             for size in self.hidden
@@ -77,8 +78,10 @@ class GaussianActor(nn.Module):
         return self.moments(observation)[0]
 
     def entropy(self, observation: jax.Array) -> jax.Array:
-        """Differential entropy in nats, summed over action dimensions; a scalar, since it does not
-        depend on the observation."""
+        """Differential entropy in nats, summed over action dimensions.
+
+        It is a scalar, since it does not depend on the observation.
+        """
         del observation
         log_std = math.log(LEAST_STD) + jax.nn.softplus(self.raw_std)
         return jnp.sum(log_std) + 0.5 * self.action_size * (1 + math.log(2 * math.pi))

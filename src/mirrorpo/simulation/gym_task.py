@@ -93,8 +93,11 @@ class GymTask:
         return self._make()
 
     def scaled(self, actions: np.ndarray) -> np.ndarray:
-        """A policy's actions, shape (slots, actions), as the environment takes them: clipped to
-        [-1, 1] and in its units; or, where they are discrete, its numbers, shape (slots,)."""
+        """A policy's actions, shape (slots, actions), as the environment takes them.
+
+        They are clipped to [-1, 1] and in its units. Where they are discrete, they are its numbers,
+        shape (slots,).
+        """
         if self.choices is not None:
             return np.round(actions[:, 0]).astype(np.int64) + int(self._low[0])
         low, high = np.asarray(self._low, np.float32), np.asarray(self._high, np.float32)

@@ -162,8 +162,11 @@ def _actor(deterministic: bool) -> jax.stages.Wrapped:
 
 
 def several(policies: Policy) -> Policy:
-    """The policies, a lone one twice: XLA compiles a choice from one to other operations, with
-    other last digits, than a choice from several."""
+    """The policies, a lone one twice.
+
+    XLA compiles a choice from one to other operations, with other last digits, than a choice from
+    several.
+    """
     if policies.observation_mean.shape[0] > 1:
         return policies
     return jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), policies)

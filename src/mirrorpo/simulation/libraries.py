@@ -96,8 +96,9 @@ def playground(name: str) -> tuple[Any, int]:
 
 
 def made(name: str) -> Any:
-    """What the function ``FILE.py:FUNCTION`` returns: an environment of Gymnasium, MuJoCo
-    Playground or brax.
+    """What the function ``FILE.py:FUNCTION`` returns.
+
+    That is an environment of Gymnasium, MuJoCo Playground or brax.
 
     Raises:
         ValueError: the file or the function fails, or returns something else.
@@ -154,8 +155,10 @@ def own_length(env: Any) -> int | None:
 
 
 def check(name: str, env: Any) -> None:
-    """Raise ValueError where a compiled environment is not one that a policy here fits: it cannot
-    be traced, or its observations are not one flat vector."""
+    """Raise ValueError where a compiled environment is not one that a policy here fits.
+
+    Such a one cannot be traced, or its observations are not one flat vector.
+    """
     try:
         state = jax.eval_shape(env.reset, jax.random.key(0))
         state = jax.eval_shape(env.step, state, jax.ShapeDtypeStruct((env.action_size,), "float32"))

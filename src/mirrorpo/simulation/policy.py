@@ -1,5 +1,7 @@
-"""The policy that agents here share, source agents by PPO and trained ones; see `policy_kinds` for
-how it acts."""
+"""The policy that agents here share, source agents by PPO and trained ones.
+
+See `policy_kinds` for how it acts.
+"""
 
 import math
 from functools import partial
@@ -18,9 +20,11 @@ from mirrorpo.training_settings import LEAST_STD, fixed_std
 
 
 def start_std(parameters: Any, std: str) -> Any:
-    """Parameters of `GaussianActor` whose standard deviation is as `std` says, for every leading
-    axis; those given where it is learned. See `training_settings.fixed_std`. A `CategoricalActor`
-    has none, and keeps its own."""
+    """Parameters of `GaussianActor` whose standard deviation is as `std` says.
+
+    This holds for every leading axis. Parameters whose standard deviation is learned stay as they
+    are given. See `training_settings.fixed_std`. A `CategoricalActor` has none, and keeps its own.
+    """
     value = fixed_std(std)
     inner = parameters["params"]
     if value is None or "raw_std" not in inner:
@@ -31,8 +35,10 @@ def start_std(parameters: Any, std: str) -> Any:
 
 
 def hold_std(gradient: Any, std: str) -> Any:
-    """The gradient of `GaussianActor`'s parameters, without the standard deviation's where that
-    is fixed."""
+    """The gradient of `GaussianActor`'s parameters.
+
+    The standard deviation's is left out where that is fixed.
+    """
     inner = gradient["params"]
     if fixed_std(std) is None or "raw_std" not in inner:
         return gradient
@@ -41,8 +47,10 @@ def hold_std(gradient: Any, std: str) -> Any:
 
 @struct.dataclass
 class Policy:
-    """A policy with its frozen observation normaliser. A pytree: leaves may have a leading
-    axis of agents, which `learner.train` returns and `evaluation.returns` takes.
+    """A policy with its frozen observation normaliser.
+
+    A pytree: leaves may have a leading axis of agents, which `learner.train` returns and
+    `evaluation.returns` takes.
 
     Attributes:
         parameters: the parameters of its kind's actor, such as `GaussianActor`.
@@ -112,20 +120,26 @@ class Policy:
         return chosen
 
     def moments(self, normalised: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Mean actions and log standard deviations of a Gaussian policy for normalised
-        observations."""
+        """Mean actions and log standard deviations of a Gaussian policy.
+
+        The observations are normalised.
+        """
         result: Any = self.actor.apply(self.parameters, normalised)
         return result
 
     def log_prob(self, parameters: Any, normalised: jax.Array, action: jax.Array) -> jax.Array:
-        """Log-density of actions under other parameters of this policy's shape, summed over
-        action dimensions, for normalised observations; shape (...)."""
+        """Log-density of actions under other parameters of this policy's shape, shape (...).
+
+        It is summed over action dimensions. The observations are normalised.
+        """
         result: Any = self.actor.apply(parameters, normalised, action, method="log_prob")
         return result
 
     def log_agreement(self, parameters: Any, normalised: jax.Array) -> jax.Array:
-        """Log of the integral of the squared density of actions under other parameters of this
-        policy's shape, for normalised observations; shape (...)."""
+        """Log of the integral of the squared density of actions, shape (...).
+
+        The parameters are others of this policy's shape. The observations are normalised.
+        """
         result: Any = self.actor.apply(parameters, normalised, method="log_agreement")
         return result
 
@@ -147,9 +161,12 @@ def new_policy(
     choices: int | None = None,
     kind: str | None = None,
 ) -> Policy:
-    """A randomly initialised policy; see `GaussianActor` for the arguments, and `CategoricalActor`
-    for `choices`, which are None where actions are real numbers. `kind` names a registered kind;
-    None for the usual one of such actions."""
+    """A randomly initialised policy.
+
+    See `GaussianActor` for the arguments, and `CategoricalActor` for `choices`, which are None
+    where actions are real numbers. `kind` names a registered kind; None for the usual one of such
+    actions.
+    """
     actor = policy_kinds.actor_of(action_size, choices, hidden, initial_std, mean_limit, kind)
     mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)
     return Policy(_initial(actor, key, mean), mean, std, mean_limit)

@@ -75,7 +75,7 @@ def open_slots(task: AnyTask, count: int) -> Slots:
 
 
 class GymSlots:
-    """Environments of Gymnasium, each stepped once by a call of their vector."""
+    """`Slots` of Gymnasium, each stepped once by a call of their vector."""
 
     def __init__(self, task: GymTask, count: int):
         gym = gymnasium_module()
@@ -140,7 +140,7 @@ class GymSlots:
 
 
 class CompiledSlots:
-    """States of a compiled task, stepped together."""
+    """`Slots` of a compiled task, stepped together."""
 
     def __init__(self, task: Task, count: int):
         self._restart, self._step = _programs(task)

@@ -116,6 +116,7 @@ class Task:
 
     @property
     def action_size(self) -> int:
+        """Numbers of an action."""
         return _sizes(self.robot, self.backend).action
 
     @property
@@ -133,9 +134,11 @@ class Task:
         return self.env.reset(key)
 
     def step(self, state: State, action: jax.Array) -> State:
-        """One step of one robot. `action`, motor commands of shape (actions,), is clipped to
-        [-1, 1] first; the reward includes the penalty. `done` tells a fall, not the end of the
-        time."""
+        """One step of one robot.
+
+        `action`, motor commands of shape (actions,), is clipped to [-1, 1] first; the reward
+        includes the penalty. `done` tells a fall, not the end of the time.
+        """
         action = jnp.clip(action, -1.0, 1.0)
         state = self.env.step(state, action)
         if self.penalty is None:

@@ -69,8 +69,10 @@ class Column:
     def measure(
         self, phase: str, draws: Sequence[int], algorithms: Sequence[Algorithm], trainer: Trainer
     ) -> None:
-        """Train and score what the log lacks of a phase and draws: heaps of independent work, one
-        for each batch of trials that the searches ask for."""
+        """Train and score what the log lacks of a phase and draws.
+
+        The work comes in independent heaps, one for each batch of trials that the searches ask for.
+        """
         while True:
             batches = [
                 batch

@@ -38,8 +38,10 @@ class Ground(Protocol):
 
     @property
     def takes_all_draws(self) -> bool:
-        """Whether final agents of all draws are trained together, so that many workers have work;
-        else of one draw at a time."""
+        """Whether final agents of all draws are trained together, so that many workers have work.
+
+        Else they are trained one draw at a time.
+        """
         ...
 
     def source_agents(self, report: JobProgress) -> list[SourceAgent]:

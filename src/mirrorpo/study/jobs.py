@@ -13,7 +13,9 @@ FINAL = "final"
 class JobProgress(Protocol):
     """Progress callback: what is being done, and the finished share of the current agent."""
 
-    def __call__(self, doing: str, part: float = 0.0) -> None: ...
+    def __call__(self, doing: str, part: float = 0.0) -> None:
+        """Hear of the progress."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Trainer(Protocol):
         ...
 
     def work_off(self, batches: Sequence[Sequence[Job]]) -> Iterator[tuple[int, Sequence[Outcome]]]:
-        """Each batch's position and its agents' outcomes, as soon as they are there, in any order.
-        The jobs of a batch are of one variant, algorithm, phase and draw."""
+        """Each batch's position and its agents' outcomes, as soon as they are there.
+
+        They come in any order. The jobs of a batch are of one variant, algorithm, phase and draw.
+        """
         ...

@@ -1,5 +1,7 @@
-"""What the score of an agent is: its return on a task, its agreement with held-out labels, or the
-reward of its texts."""
+"""What the score of an agent is.
+
+It is its return on a task, its agreement with held-out labels, or the reward of its texts.
+"""
 
 RETURN, AGREEMENT = "true return", "held-out label agreement in %"
 REWARD = "true reward in points"

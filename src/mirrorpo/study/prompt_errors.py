@@ -26,7 +26,7 @@ COLUMNS = (
     "crossed_p_value",
     "crossed_corrected_p",
 )
-"""Of summary.csv: see `CellErrors`."""
+"""Columns of summary.csv: see `CellErrors`."""
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ class Simulated:
 
     @classmethod
     def load(cls, settings: BenchSettings, cache: Path | None) -> Simulated:
+        """The data that a bench's settings ask for; agents are read, nothing is simulated."""
         task = tasks.load(settings.task, settings.backend)
         chosen = settings.better, settings.worse, settings.rows, settings.start_from
         own = sources.choose(settings.task, *chosen)
@@ -131,18 +132,22 @@ class Simulated:
 
     @property
     def rows(self) -> int | None:
+        """Number of pairs to train on."""
         return self.own.rows
 
     @property
     def claims(self) -> Mapping[str, Any]:
+        """The source agents and the start, which decide the run."""
         return asdict(self.own)
 
     @property
     def checksums(self) -> Mapping[str, str]:
+        """Checksums of the agents' files and of a task that is code."""
         code = {} if self.task.code is None else {"task": self.task.code}
         return {**self.own.checksums(), **code}
 
     def check(self, settings: BenchSettings) -> None:
+        """Raise ValueError for too few pairs, or an agent of another robot."""
         minibatch = settings.training.minibatch
         if self.own.rows < minibatch:
             raise ValueError(f"rows ({self.own.rows}) is fewer than a minibatch of {minibatch}.")
@@ -154,8 +159,11 @@ class Simulated:
             evaluation.check_sizes(self.start, self.task)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
-        """Scored as the agents of a cell are, from the start states of the first of them, so that
-        the rows above a table are as sure as those in it."""
+        """The source agents' rows, scored as the agents of a cell are.
+
+        They start from the start states of the first of these, so that the rows above a table are
+        as sure as those in it.
+        """
         each = settings.scoring.episodes
         agents = min(settings.scoring.seeds, math.ceil(SOURCE_EPISODES / each))
         quiet = settings.actions == "mean"
@@ -217,6 +225,7 @@ class Recorded:
 
     @classmethod
     def load(cls, settings: BenchSettings) -> Recorded:
+        """The file of a bench's settings, and where its agents act."""
         path = Path(str(settings.data))
         source = source_files.load(path)
         named = settings.task if task_names.names_function(settings.task) else None
@@ -229,20 +238,24 @@ class Recorded:
 
     @property
     def scene(self) -> recorded.Scene:
+        """Where agents act."""
         return recorded.scene_on(self.source.card, self.path)
 
     @property
     def claims(self) -> Mapping[str, Any]:
+        """The start, and how agents are scored."""
         start = {} if self.start_from is None else {"start": self.start_from}
         return {"scored_by": RETURN if self.task else AGREEMENT, **start}
 
     @property
     def checksums(self) -> Mapping[str, str]:
+        """Checksums of the file and of the agent that learners start from."""
         data = {"data": files.checksum(self.path)}
         name = self.start_from
         return data if name is None else {**data, name: agent_files.source_checksum(name)}
 
     def check(self, settings: BenchSettings) -> None:
+        """Raise ValueError for settings that the file's data cannot serve."""
         named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
         if named:
             raise ValueError(
@@ -267,6 +280,7 @@ class Recorded:
             data.refuse_short(self.source)
 
     def source_agents(self, settings: BenchSettings, seed: int) -> list[SourceAgent]:
+        """Mean returns of the file's own episodes; none of a dataset, or without a task."""
         if self.task is None or isinstance(self.source, PreferenceDataset):
             return []
         rows = []
@@ -278,6 +292,7 @@ class Recorded:
         return rows
 
     def supply(self, phase: str, draws: Sequence[int], report: Callable[[str], None]) -> Supply:
+        """The part of the file that a phase learns from, the same for each draw."""
         source, pairs = self._part(phase)
         found = dict.fromkeys(draws, source)
         return Supply(self.task, found, self.start, held_out=pairs)

@@ -275,9 +275,11 @@ class BenchSettings:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """The settings as a run records them: how it tunes by trials, on several draws, the data's
-        file, and what agents start from, only where they are given, so that a run from before
-        there were any can be resumed."""
+        """The settings as a run records them.
+
+        How it tunes by trials, on several draws, the data's file, and what agents start from are
+        recorded only where they are given. So a run from before there were any can be resumed.
+        """
         values = asdict(self)
         for name in _ROBOTS_ONLY if self.is_of_texts else _TEXTS_ONLY:
             del values[name]

@@ -12,8 +12,9 @@ from mirrorpo.study.tables import ResultTable
 def of(
     out: Path, table: ResultTable, frame: pd.DataFrame, errors: PromptErrors
 ) -> list[tuple[str, ResultTable]]:
-    """Title and table of each: win rates, and errors that hold for new prompts, where they are
-    known; none of a bench on robots.
+    """Title and table of win rates, and of errors that hold for new prompts.
+
+    There are those that are known, and none of a bench on robots.
 
     Args:
         out: folder of the bench.

@@ -17,8 +17,11 @@ _BORDER = 3
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """What a console prints of a bench: one table, or several below each other where one is too
-    wide. Attributes as the arguments of `tables.to_rich`."""
+    """What a console prints of a bench.
+
+    That is one table, or several below each other where one is too wide. Attributes are those of
+    `tables.to_rich`.
+    """
 
     table: ResultTable
     decimals: int = 0

@@ -25,8 +25,10 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
 
 
 def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """What a bench's search chose: algorithm -> variant -> hyper-parameters. `frame` has one row
-    per trained agent, as `records.Log.frame` gives it."""
+    """What a bench's search chose: algorithm -> variant -> hyper-parameters.
+
+    `frame` has one row per trained agent, as `records.Log.frame` gives it.
+    """
     final = frame[frame.phase == "final"]
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):
@@ -38,8 +40,10 @@ def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 
 @cache
 def _shipped(task: str) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """Hyper-parameters of the agents that come with the package, see docs/recommend.md: of several
-    sizes of the data those of the largest."""
+    """Hyper-parameters of the agents that come with the package, see docs/recommend.md.
+
+    Where there are several sizes of the data, they are those of the largest.
+    """
     file = files.asset("bench", "robots.csv")
     rows = pd.read_csv(file, usecols=["task", "variant", "pairs", "algorithm", "text"])
     rows = rows[rows.task == task].drop_duplicates().sort_values("pairs", ascending=False)

@@ -125,8 +125,9 @@ def to_json(found: Mapping[tuple[str, str], Tuning]) -> dict[str, dict[str, Any]
 
 
 def read(out: Path) -> dict[tuple[str, str], Tuning]:
-    """The tunings of a bench's folder, by (algorithm, variant); none of a run without a search,
-    or from before tunings were written down.
+    """The tunings of a bench's folder, by (algorithm, variant).
+
+    There is none of a run without a search, or from before tunings were written down.
 
     Raises:
         ValueError: the file is damaged.

@@ -16,8 +16,10 @@ TITLE = "Win rate against the original, in percent"
 
 
 def table(out: Path, scores: ResultTable, frame: pd.DataFrame) -> ResultTable | None:
-    """Win rates in percent: how often a model's continuation of a test prompt has the higher true
-    reward, ties half; None of a bench on robots.
+    """Win rates in percent.
+
+    They say how often a model's continuation of a test prompt has the higher true reward, ties
+    half. None of a bench on robots.
 
     Args:
         out: folder of the bench.

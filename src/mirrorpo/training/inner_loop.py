@@ -336,8 +336,11 @@ def log_agreement_sums(policy: Policy, parameters: Any, batch: Minibatch) -> jax
 
 
 def _reference(policy: Policy, data: PairedData) -> jax.Array:
-    """The reference's log-prob of every step of every pair, summed over action dimensions;
-    shape (rows, 2: chosen and rejected, steps). Computed once, at the start of a stage."""
+    """The reference's log-prob of every step of every pair, summed over action dimensions.
+
+    Its shape is (rows, 2: chosen and rejected, steps). It is computed once, at the start of a
+    stage.
+    """
 
     def of_pair(pair: jax.Array) -> jax.Array:
         return policy.log_prob(policy.parameters, data.observations[pair], data.actions[pair])

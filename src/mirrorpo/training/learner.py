@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mirrorpo import near_names, objectives
+from mirrorpo import near_names
 from mirrorpo.objectives import Objective
+from mirrorpo.objectives.component import registered
 from mirrorpo.preferences import validation
 from mirrorpo.preferences.data import Pool, PreferenceDataset
 from mirrorpo.runtime.devices import gathered, replicate
@@ -234,7 +235,7 @@ def stage_epochs(
     Raises:
         ValueError: fewer epochs than stages, or a name in `single_stage` that no objective has.
     """
-    known = {*objectives.available(), objective.name}
+    known = {*registered("objective"), objective.name}
     for name in single_stage:
         if name not in known:
             raise ValueError(

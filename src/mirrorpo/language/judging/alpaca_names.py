@@ -69,8 +69,11 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Without what compiled code writes there: liblinear prints a line for each regression whose
-    verdicts are all the same, where the weights name both."""
+    """Without what compiled code writes there.
+
+    The library liblinear prints a line for each regression whose verdicts are all the same, where
+    the weights name both.
+    """
     kept = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:

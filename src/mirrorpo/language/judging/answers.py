@@ -143,8 +143,11 @@ def _answer(row: Any, where: str, path: Path) -> Answer:
 
 
 def _rows(path: Path, what: str) -> Sequence[tuple[str, Any]]:
-    """Rows of a file, each with the words for where it stands: "row 3", or in lines that are
-    numbered otherwise "row 3 (line 5)"; all are counted from 1."""
+    """Rows of a file, each with the words for where it stands.
+
+    These are "row 3", or in lines that are numbered otherwise "row 3 (line 5)". All are counted
+    from 1.
+    """
     if not path.exists():
         raise ValueError(f"Cannot read a {what} at {path}: the file does not exist.")
     found = formats.values(path)

@@ -31,6 +31,7 @@ class BoundedClient(AsyncClient):
         self._seconds = seconds
 
     async def send(self, request: Any, **options: Any) -> Any:
+        """Send a request, and read the whole answer within the time."""
         try:
             async with asyncio.timeout(self._seconds):
                 response = await super().send(request, **{**options, "stream": True})

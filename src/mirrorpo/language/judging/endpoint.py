@@ -249,8 +249,10 @@ class _Asking:
             self._caller.check_verdicts(known, len(known) - 1)
 
     async def _see_whether_it_answers_at_all(self, client: Any, reason: str) -> None:
-        """Many refusals in a row: of these questions, or of whatever is asked? Ask one that was
-        answered before, else the shortest."""
+        """Tell whether many refusals in a row are of these questions, or of whatever is asked.
+
+        Ask one that was answered before, else the shortest.
+        """
         known = [number for number, answer in enumerate(self._answers) if answer is not None]
         sure = min(known or self._left, key=lambda number: len(self._prompts[number]))
         if isinstance(await self._caller.ask(client, self._requests[sure]), str):

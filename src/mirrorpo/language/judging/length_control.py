@@ -44,8 +44,9 @@ def win_rate(
     seed: int = 0,
     report: Callable[[int, int], None] = lambda done, of: None,
 ) -> Controlled | None:
-    """The length-controlled win rate; None for fewer than five pairs, or where all
-    differences in length are the same.
+    """The length-controlled win rate.
+
+    It is None for fewer than five pairs, or where all differences in length are the same.
 
     The standard error that alpaca_eval reports is near 0 where the difficulty is constant, so
     the errors here are a bootstrap of the whole regression.

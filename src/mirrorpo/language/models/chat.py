@@ -1,5 +1,6 @@
-"""The one rule by which prompts and answers become what a model reads, in training, judging and
-scoring.
+"""The one rule by which prompts and answers become what a model reads.
+
+It holds in training, judging and scoring.
 
 Where the tokenizer has a chat template, a prompt that is a text is a user's message, and an answer
 that is a text is the assistant's. Where it has none, texts are taken as they are, and conversations

@@ -1,5 +1,7 @@
-"""A causal language model and its tokenizer, by name: of a hub, a folder, or one that comes in a
-package."""
+"""A causal language model and its tokenizer, by name.
+
+The name is a hub's, a folder's, or that of one that comes in a package.
+"""
 
 import copy
 import os

@@ -1,5 +1,7 @@
-"""The files of a model that is a folder of the user's, or of the package's own: what tells one
-model from another."""
+"""The files of a model that is a folder of the user's, or of the package's own.
+
+They tell one model from another.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +22,10 @@ def checksums(model: str) -> dict[str, str]:
 
 
 def contents(model: str, adapter: str | None = None) -> dict[str, str]:
-    """One checksum for each folder that a model is loaded from: its own, its adapter's, and those
-    of the base models that adapters name; none for what is of another place.
+    """One checksum for each folder that a model is loaded from.
+
+    The folders are its own, its adapter's, and those of the base models that adapters name. There
+    is none for what is of another place.
 
     Raises:
         ValueError: as `bases`.
@@ -35,8 +39,9 @@ def contents(model: str, adapter: str | None = None) -> dict[str, str]:
 
 
 def bases(model: str) -> list[str]:
-    """The base model that an adapter in a folder names, the one that this names if it is an adapter
-    too, and so on to a whole model; empty for what is no adapter.
+    """The base models below an adapter in a folder, down to a whole model.
+
+    The first is the one that the adapter names. Empty for what is no adapter.
 
     Raises:
         ValueError: an adapter that does not name its base model, or adapters that name each other.
@@ -75,8 +80,11 @@ def _base_of(model: str) -> str | None:
 
 
 def stamps(model: str) -> Sequence[tuple[str | int, ...]]:
-    """What tells a model's files from others, quickly read: their names, sizes and times, or the
-    checksums of the package's own, which are small; none for a model of another place."""
+    """What tells a model's files from others, quickly read.
+
+    It is their names, sizes and times, or the checksums of the package's own, which are small.
+    There is none for a model of another place.
+    """
     if model == reviews_small.NAME:
         return _of_the_package()
     return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(model)]

@@ -7,9 +7,8 @@ import numpy as np
 
 from mirrorpo.preference_texts.row import PreferenceRow
 
-from . import loading
+from . import loading, log_probs
 from .chat import begun, render
-from .log_probs import measure
 
 _BATCH = 4
 
@@ -37,7 +36,7 @@ def mean_log_probs(name: str, rows: Sequence[PreferenceRow]) -> np.ndarray:
     columns = []
     for texts in ([part.chosen for part in written], [part.rejected for part in written]):
         _check_lengths(model, tokenizer, rows, prompts, texts)
-        columns.append(measure(model, tokenizer, prompts, texts, _BATCH).mean)
+        columns.append(log_probs.measure(model, tokenizer, prompts, texts, _BATCH).mean)
     return np.stack(columns, axis=1)
 
 

@@ -27,8 +27,10 @@ def standing_for(model: str) -> str:
 
 
 def model(name: str = NAME) -> Any:
-    """A model of two layers and hidden size 32, of random weights: a Llama, or with what is
-    particular to Gemma 7B or to Mistral 7B v0.3."""
+    """A model of two layers and hidden size 32, of random weights.
+
+    It is a Llama, or has what is particular to Gemma 7B or to Mistral 7B v0.3.
+    """
     torch.manual_seed(0)
     if name == GEMMA:
         # Heads are wider than their share, input and output share their embeddings.
@@ -43,8 +45,10 @@ def model(name: str = NAME) -> Any:
 
 
 def tokenizer(name: str = NAME) -> Any:
-    """One token per byte, an end and a padding token; for Gemma and Mistral also the token that
-    begins every text, as theirs have."""
+    """One token per byte, an end and a padding token.
+
+    For Gemma and Mistral it also has the token that begins every text, as theirs have.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     begins = name in (GEMMA, MISTRAL)

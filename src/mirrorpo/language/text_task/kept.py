@@ -14,7 +14,7 @@ PartProgress = Callable[[str, float, float], None]
 Content = TypeVar("Content", bound="DataclassInstance")
 
 
-def kept(
+def made_once(
     path: Path, kind: str, content: type[Content], make: Callable[[], Content], report: PartProgress
 ) -> Content:
     """What a file of the cache holds, made where it is not there, or is damaged."""

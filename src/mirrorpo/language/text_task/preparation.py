@@ -16,7 +16,7 @@ from mirrorpo.variants import COPIES
 
 from . import texts
 from .fine_tuning import ADAPTER, fine_tune
-from .kept import PartProgress, kept
+from .kept import PartProgress, made_once
 from .pool import ContinuationPool, PoolContent
 from .rewards.reward import Said, Scorer
 from .settings import TextSettings
@@ -108,7 +108,7 @@ class PreparedTask:
                 np.array(scored).transpose(2, 0, 1).reshape(-1).tolist(),
             )
 
-        found = kept(path, "a pool of continuations", PoolContent, make, report)
+        found = made_once(path, "a pool of continuations", PoolContent, make, report)
         rewards = np.array(found.rewards).reshape(-1, 2, COPIES)
         return ContinuationPool(found.prompts, found.texts, rewards, self.points)
 
@@ -189,7 +189,7 @@ def prepare(
     scorer = task.reward.scorer(original, tokenizer, settings.sample_batch)
     own = _place(task, settings, cache.folder() / task.name if folder is None else folder)
     made = PreparedTask(task, settings, scorer, own / "target" / ADAPTER, original, tokenizer, own)
-    found = kept(
+    found = made_once(
         own / "reward.json",
         "the scale of a reward",
         _Target,

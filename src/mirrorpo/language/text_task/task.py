@@ -34,8 +34,11 @@ class TextTask:
     sources: tuple[Path, ...] = ()
 
     def facts(self) -> Mapping[str, str]:
-        """What decides its texts and rewards beside settings, training prompts and the model's
-        files: for the name of what is cached. The order of the keys does not matter."""
+        """What decides its texts and rewards, for the name of what is cached.
+
+        Settings, training prompts and the model's files are not in it. The order of the keys does
+        not matter.
+        """
         endings = {} if self.prompts.are_openings else {"endings": "own"}
         return {**endings, **self.reward.facts()}
 

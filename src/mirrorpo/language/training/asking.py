@@ -55,8 +55,10 @@ class Asking:
         self._in_one_row = any("flash" in one for one in attention) or has_router
 
     def __call__(self, model: Any, batch: Any, side: str, **settings: Any) -> CompletionLogits:
-        """A model's answer to one side of a collated batch: "chosen", "rejected", or
-        "concatenated" of TRL's `concatenated_inputs`, which holds one after the other.
+        """A model's answer to one side of a collated batch.
+
+        The side is "chosen", "rejected", or "concatenated" of TRL's `concatenated_inputs`, which
+        holds one after the other.
 
         Raises:
             ValueError: the model's answer is another one without padding.

@@ -7,7 +7,7 @@ from mirrorpo.objectives import MirrorObjective, Objective, PairLogProbs, Scalar
 from mirrorpo.objectives.base import Batch
 
 
-def aggregate(pairs: PairLogProbs, aggregation: str) -> Batch:
+def aggregate(pairs: PairLogProbs[torch.Tensor], aggregation: str) -> Batch:
     """Log-probs as an objective with this aggregation sees them, each of shape (batch,).
 
     Args:
@@ -33,7 +33,7 @@ def aggregate(pairs: PairLogProbs, aggregation: str) -> Batch:
 
 @torch.no_grad()
 def breakdown(
-    objective: Objective, pairs: PairLogProbs, losses: torch.Tensor, progress: float
+    objective: Objective, pairs: PairLogProbs[torch.Tensor], losses: torch.Tensor, progress: float
 ) -> dict[str, torch.Tensor]:
     """Numbers of one batch to log, each a scalar.
 
@@ -78,9 +78,14 @@ def breakdown(
     }
 
 
-def _rewards(objective: Objective, pairs: PairLogProbs, batch: Batch) -> dict[str, torch.Tensor]:
+def _rewards(
+    objective: Objective, pairs: PairLogProbs[torch.Tensor], batch: Batch
+) -> dict[str, torch.Tensor]:
     chosen, rejected = batch.chosen, batch.rejected
     if objective.needs_reference:
+        # The loss was computed, which refuses pairs without a reference.
+        assert pairs.reference_chosen is not None
+        assert pairs.reference_rejected is not None
         chosen = pairs.chosen - pairs.reference_chosen
         rejected = pairs.rejected - pairs.reference_rejected
     beta = getattr(objective, "beta", getattr(objective, "tau", 1.0))

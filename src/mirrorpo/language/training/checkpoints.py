@@ -92,8 +92,11 @@ def fault_of(folder: Path) -> str | None:
 
 
 def _fault_of_checkpoint(folder: Path, needed: Needed, processes: int) -> str | None:
-    """As `fault_of`, or the file that is missing. Transformers does not report one: it resumes with
-    a new optimiser, a new schedule or other random numbers."""
+    """As `fault_of`, or the file that is missing.
+
+    Transformers does not report one: it resumes with a new optimiser, a new schedule or other
+    random numbers.
+    """
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     try:
         state = files.read_object(folder / STATE, "the state of a training")

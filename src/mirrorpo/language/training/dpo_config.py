@@ -140,8 +140,10 @@ def stated(args: Any) -> Objective:
 
 
 def _only(config: Any) -> set[str]:
-    """Fields of a configuration that its own class adds to `transformers.TrainingArguments`, and
-    that `DPOConfig` and `CPOConfig` do not share."""
+    """Fields that a configuration's own class adds.
+
+    They are neither of `transformers.TrainingArguments` nor shared by `DPOConfig` and `CPOConfig`.
+    """
     other = CPOConfig if config is DPOConfig else DPOConfig
     names = {item.name for item in dataclasses.fields(config)}
     return names - {item.name for item in dataclasses.fields(other)}

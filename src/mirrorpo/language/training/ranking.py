@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mirrorpo.cross_fitting import check_enough, cross_fitted_margins, groups, places
+from mirrorpo.cross_fitting import check_enough, cross_fitted_margins, groups, trust_ranks
 from mirrorpo.language.models.completion_logits import completion_logits
 from mirrorpo.language.trl_names import broadcast_object_list, torch, transformers
 from mirrorpo.objectives import Objective
@@ -104,7 +104,7 @@ def margins(pairs: Any, model: Any, collator: Callable[[Any], Any], batch_size: 
 
 def _staying(objective: Objective, trust: np.ndarray, what: str) -> list[int]:
     """The rows that stay, rising; the most trusted does, whatever the share."""
-    plan, rank = objective.pair_plan, places(trust)
+    plan, rank = objective.pair_plan, trust_ranks(trust)
     assert plan is not None
     rows = np.flatnonzero(rank >= min(float(plan.dropped), float(rank.max()))).tolist()
     lost = len(rank) - len(rows)

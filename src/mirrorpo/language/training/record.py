@@ -17,8 +17,10 @@ _SINCE_RESUME = (
 
 
 def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log; JSON has no NaN, and null is not a number either. In the order in which a
-    checkpoint gives the line back."""
+    """A line of the log; JSON has no NaN, and null is not a number either.
+
+    The names are in the order in which a checkpoint gives the line back.
+    """
     return {
         name: finite_or_none(value) if isinstance(value, float) else value
         for name, value in sorted(row.items())
@@ -27,18 +29,22 @@ def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Record(transformers.TrainerCallback):
-    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well. A number
-    that is not finite is null there, and what is not of the whole training is left out."""
+    """Reports steps, and keeps a JSON-lines file equal to the log, after a resume as well.
+
+    A number that is not finite is null there, and what is not of the whole training is left out.
+    """
 
     def __init__(self, path: Path, report: Progress):
         self._path = path
         self._report = report
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Report the step."""
         if state.is_world_process_zero:
             self._report(state.global_step, state.max_steps, "Training")
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the whole log again."""
         if state.is_world_process_zero:
             json_lines.write(self._path, [_as_json(row) for row in state.log_history])
 

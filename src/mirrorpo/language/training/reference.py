@@ -62,7 +62,7 @@ class ReferenceLogProbs:
         return cls(arrays["chosen"], arrays["rejected"], card["step"], data)
 
 
-def measure(
+def measure_reference(
     model: Any,
     loader: Any,
     log_probs: Callable[[Any, Any], tuple[torch.Tensor, torch.Tensor]],

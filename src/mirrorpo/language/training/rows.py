@@ -122,8 +122,9 @@ def select_pairs(
 
 
 def numbered(pairs: Any, first: int, args: Any) -> Any:
-    """Pairs with `ROW`, from `first` on, and with the column of lengths where batches are made by
-    them: a batch is padded to the longer side of its longest pair.
+    """Pairs with `ROW`, from `first` on, and their lengths where batches are made by them.
+
+    The length of a pair is its longer side's: to that a batch of it is padded.
 
     Args:
         pairs: with `TOKENS` as columns.

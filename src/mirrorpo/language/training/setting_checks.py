@@ -1,5 +1,7 @@
-"""The kinds and ranges of a training's settings, checked where they enter: transformers takes most
-of them as they are, and fails later, somewhere else."""
+"""The kinds and ranges of a training's settings, checked where they enter.
+
+Transformers takes most of them as they are, and fails later, somewhere else.
+"""
 
 import dataclasses
 import importlib.util

@@ -21,7 +21,7 @@ from .dpo_config import converted
 from .learning_rates import forget, schedule
 from .memory import Memory, recalled
 from .record import is_logged
-from .reference import ReferenceLogProbs, measure, prepared
+from .reference import ReferenceLogProbs, measure_reference, prepared
 from .rows import PLACE, ROW, checked, digest, numbered, rendered, say_notes, select_pairs
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
@@ -51,8 +51,7 @@ class PreferenceTrainer(CPOTrainer):
         ref_model: another model as the reference; None for the policy itself, as above.
         ease: how far each label of `train_dataset` is trusted, in any unit, for objectives that
             leave out the least trusted, such as slic-filtered; None for `ranking.trusted`.
-        peft_config: the settings of adapters to train in place of the model, such as
-            `peft.LoraConfig`.
+        peft_config: settings of adapters to train in place of the model, as `peft.LoraConfig`.
         callbacks, optimizers: as of `transformers.Trainer`.
 
     Attributes:
@@ -141,10 +140,8 @@ class PreferenceTrainer(CPOTrainer):
                 reference log-probs that the rest of training needs; too few epochs for the stages.
         """
         checkpoint = resume_from_checkpoint
-        if checkpoint is True:
-            checkpoint = self.newest_checkpoint()
-            if checkpoint is None:
-                raise ValueError(f"{self.args.output_dir} holds no checkpoint to resume from.")
+        if checkpoint is True and (checkpoint := self.newest_checkpoint()) is None:
+            raise ValueError(f"{self.args.output_dir} holds no checkpoint to resume from.")
         if checkpoint:
             checkpoints.check(Path(checkpoint), self._needed, self.args.world_size)
             self._reference = ReferenceLogProbs.load(Path(checkpoint), self._data)
@@ -240,8 +237,10 @@ class PreferenceTrainer(CPOTrainer):
         return self.args.fp16 or not norms or math.isfinite(norms[-1])
 
     def _see_whether_lost(self, numbers: dict[str, float]) -> None:
-        """Stop, and log it now, once no step can bring finite numbers back. Half precision may
-        have a bad step and recover: its scaler leaves the parameters as they are."""
+        """Stop, and log it now, once no step can bring finite numbers back.
+
+        Half precision may recover from a bad step: its scaler leaves the parameters as they are.
+        """
         if all(math.isfinite(value) for value in numbers.values()):
             self.lost_at = None
             return
@@ -381,7 +380,7 @@ class PreferenceTrainer(CPOTrainer):
             # An iterator draws a seed: not from the generator that dropout and the order use.
             generator=torch.Generator(),
         )
-        chosen, rejected = measure(
+        chosen, rejected = measure_reference(
             policy if own else prepared(self._reference_model, self),
             self.accelerator.prepare_data_loader(loader),
             self._log_probs,

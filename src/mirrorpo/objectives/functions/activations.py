@@ -40,11 +40,13 @@ class Activation:
     stop: float | None = None
 
     def __call__(self, z: Array) -> Array:
+        """The function's value at each element."""
         z = _clip(z, self.start, self.stop)
         inside = _clip(z, self.low, self.high)
         return self.formula(inside) + self.slope(inside) * (z - inside)
 
     def derivative(self, z: Array) -> Array:
+        """The slope at each element; where it jumps, that of one side."""
         xp = namespace(z)
         slope = self.slope(_clip(z, self.low, self.high))
         if self.start is not None:

@@ -120,8 +120,11 @@ class Term:
         return _TIMES[self.time] + self.shape.replace("{}", f"{scale}{self.variable}{shift}")
 
     def __call__(self, x: Array, y: Array, progress: Number, low: Number, high: Number) -> Array:
-        """The term's value, of ``x``'s shape, with a margin beyond ``low`` or ``high`` taken along
-        the tangent there, if the shape would run away."""
+        """The term's value, of ``x``'s shape.
+
+        A margin beyond ``low`` or ``high`` is taken along the tangent there, if the shape would run
+        away.
+        """
         v = _variable(self.variable, x, y)
         shape = SHAPES[self.shape]
         if shape.slope is None or self.variable in "xy":

@@ -189,8 +189,9 @@ class FilteredSLiC(SLiC):
 
 @dataclass(frozen=True, kw_only=True)
 class RobustSLiC(FilteredSLiC):
-    """Filtered SLiC with one setting, for labels that may be wrong: ``drop`` 0.4, ``weight`` 1,
-    ``delta`` 5, on log-probs that are means over steps or tokens. Nothing of it needs tuning.
+    """Filtered SLiC for labels that may be wrong: ``drop`` 0.4, ``weight`` 1, ``delta`` 5.
+
+    These are for log-probs that are means over steps or tokens. Nothing of it needs tuning.
 
     Chosen on texts of one language model, then measured as it is on three robots and two language
     models, with wrong labels, mixed quality and clean data. Known failures: with true labels it

@@ -20,8 +20,9 @@ COLUMNS = ("agent", "start")
 
 
 def write(pool: Pool, path: Path) -> None:
-    """Write a pool's steps as one archive: observations, actions, rewards, terminals, timeouts,
-    episode, agent and start.
+    """Write a pool's steps as one archive.
+
+    It holds observations, actions, rewards, terminals, timeouts, episode, agent and start.
 
     A pool holds returns, so the reward of an episode stands at its last step.
 
@@ -98,7 +99,7 @@ def _card(columns: Columns) -> Mapping[str, Any]:
             raise ValueError("it is not a JSON object")
     except ValueError as error:
         raise ValueError(f"{columns.where}: {CARD} is damaged: {error}.") from None
-    validation.check_card(card, columns.where)
+    validation.check_task_card(card, columns.where)
     return card
 
 

@@ -217,8 +217,10 @@ def _csv(path: Path) -> Columns:
 
 
 def _check_widths(path: Path) -> None:
-    """See that each row has as many values as the first, which names the columns: pandas would
-    take one too many for a name of the row, and move all others by one."""
+    """See that each row has as many values as the first, which names the columns.
+
+    Pandas would take one too many for a name of the row, and move all others by one.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)

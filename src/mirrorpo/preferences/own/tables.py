@@ -19,8 +19,10 @@ _TEXT = 200  # characters: a source's name
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Columns]:
-    """The columns of a table: lists of equal length as two dimensions, and so are numbered columns
-    `observations_0`, `observations_1`, ... (or with a dot), under the name before the number.
+    """The columns of a table.
+
+    Lists of equal length become two dimensions, and so do numbered columns `observations_0`,
+    `observations_1`, ... (or with a dot), under the name before the number.
 
     Raises:
         ValueError: no Parquet file, or damaged.

@@ -1,5 +1,7 @@
-"""A bench, of robots or of language models, as the page shows it: leaderboard, every seed, training
-curves, the paper, the cost."""
+"""A bench, of robots or of language models, as the page shows it.
+
+It shows leaderboard, every seed, training curves, the paper and the cost.
+"""
 
 import math
 from collections import defaultdict
@@ -26,8 +28,9 @@ LOST = 2.0
 
 @dataclass(frozen=True)
 class Standing:
-    """One row of the leaderboard: an algorithm on a variant in one run. A number is NaN or None
-    where it is not known.
+    """One row of the leaderboard: an algorithm on a variant in one run.
+
+    A number is NaN or None where it is not known.
 
     Attributes:
         run: name of the run.
@@ -61,7 +64,7 @@ class Standing:
     @property
     def hyperparameters(self) -> str:
         """As ``name=value, ...``."""
-        return hyperparameters_text(self.cell.hyperparameters)
+        return hyperparameters_words(self.cell.hyperparameters)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class BenchPart:
     """
 
     folder: Folder
-    run: comparison.Run
+    run: comparison.BenchRun
     curves: Mapping[tuple[str, str], Mapping[str, list[float]]]
     stages: Mapping[str, list[str]]
     finished: bool
@@ -157,8 +160,10 @@ class BenchPart:
 
     @property
     def environment_steps(self) -> int | None:
-        """The most that evaluation can have taken: episodes may end early. None of a language
-        model."""
+        """The most that evaluation can have taken: episodes may end early.
+
+        It is None of a language model.
+        """
         if self.task in TEXT_TASKS:
             return None
         episodes = int(self.run.agents.episodes.sum())
@@ -266,7 +271,7 @@ def places(part: BenchPart) -> list[Standing]:
     return found
 
 
-def hyperparameters_text(text: str) -> str:
+def hyperparameters_words(text: str) -> str:
     """A cell's hyper-parameters, JSON text, as ``name=value, ...``."""
     return text.strip("{}").replace('"', "").replace(": ", "=")
 

@@ -130,7 +130,7 @@ def _entry(choice: Choice, packer: _Packer) -> dict[str, Any]:
     }
 
 
-def _point(point: shapes.Point, packer: _Packer) -> dict[str, Any]:
+def _point(point: shapes.ShapePoint, packer: _Packer) -> dict[str, Any]:
     return {
         "maps": [[packer.add(array) for array in moment] for moment in point.maps],
         "functions": [

@@ -40,8 +40,10 @@ class Parts:
 
     @cached_property
     def places(self) -> list[Standing]:
-        """The leaderboard of all benches: by task and variant, in the order of the runs, and then
-        the highest mean first."""
+        """The leaderboard of all benches.
+
+        It is sorted by task and variant, in the order of the runs, and then the highest mean first.
+        """
         found = [place for bench in self.benches for place in benches.places(bench)]
         groups = dict.fromkeys((place.task, place.variant) for place in found)
         order = {key: position for position, key in enumerate(groups)}

@@ -61,8 +61,7 @@ def render(
 
 
 def attempt(parts: Parts) -> None:
-    """Make all that the page and its tables say of some parts, for nothing but to see that it can
-    be made."""
+    """Make all that the page and its tables say of some parts, to see that it can be made."""
     _filled(parts, "", [], [], {}, [])
     for _ in side_tables.of(parts):
         pass

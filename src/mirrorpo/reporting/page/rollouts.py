@@ -41,8 +41,10 @@ class Rollout:
 
 
 def agents_in(folder: Folder, most: int) -> list[Path]:
-    """Files of a run folder's agents, at most so many, those of the highest return first;
-    checkpoints are left out."""
+    """Files of a run folder's agents, at most so many, those of the highest return first.
+
+    Checkpoints are left out.
+    """
     found = [*(folder.path / "agents").glob("*.safetensors"), *folder.path.glob("*.safetensors")]
     returns = {path: value for path in sorted(found) if (value := _return(path)) is not None}
     return sorted(returns, key=lambda path: returns[path], reverse=True)[:most]

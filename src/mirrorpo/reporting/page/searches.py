@@ -43,15 +43,20 @@ class SearchPart:
 
     @property
     def agents(self) -> int:
-        """Trained so far, one for each variant: the populations, screened or in full, the start,
-        the centre and the losses to beat each time, and validations."""
+        """Trained so far, one for each variant.
+
+        It counts the populations, screened or in full, the start, the centre and the losses to beat
+        each time, and validations.
+        """
         validated = self._validated
         return self._columns * (sum(map(self._candidates, self.generations)) + validated)
 
     @property
     def environment_steps(self) -> int:
-        """The most that evaluation can have taken, of generations and validations: episodes may
-        end early."""
+        """The most that evaluation can have taken, of generations and validations.
+
+        Episodes may end early.
+        """
         settings = self.folder.settings
         fitness = sum(map(self._candidates, self.generations)) * int(settings["episodes"])
         validated = self._validated

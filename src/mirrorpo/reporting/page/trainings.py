@@ -69,14 +69,17 @@ class TrainingPart:
 
     @property
     def name(self) -> str:
+        """Name of the run."""
         return self.folder.name
 
     @property
     def agents(self) -> int:
+        """Number of agents, or 1 for a language model."""
         return len(self.results) or 1
 
     @property
     def diverged(self) -> int:
+        """How many of these diverged."""
         return sum(bool(result["diverged"]) for result in self.results) + self.lost
 
 

@@ -30,10 +30,10 @@ DRAWN_PER_CELL = 6
 Line = tuple[AgentRecord, Mapping[str, Sequence[Any]]]
 """One line of a bench's log, see `records.read`."""
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 
-def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
+def rows(run: str, lines: Sequence[Line]) -> tuple[list[TableRow], list[TableRow]]:
     """Rows of the table of agents, and of the table of curves.
 
     Curves are of final agents, and of the names that pages show; those of `DRAWN` of the first
@@ -61,7 +61,9 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[Row], list[Row]]:
     return agents, curves
 
 
-def lines(agents: Sequence[Row], curves: Sequence[Row], path: Path) -> list[dict[str, Any]]:
+def lines(
+    agents: Sequence[TableRow], curves: Sequence[TableRow], path: Path
+) -> list[dict[str, Any]]:
     """The lines of a run's log, as they are appended to it.
 
     Raises:
@@ -90,7 +92,7 @@ def lines(agents: Sequence[Row], curves: Sequence[Row], path: Path) -> list[dict
     return found
 
 
-def agent_table(rows: Sequence[Row], settings: Mapping[str, Mapping[str, Any]]) -> arrow.Table:
+def agent_table(rows: Sequence[TableRow], settings: Mapping[str, Mapping[str, Any]]) -> arrow.Table:
     """The table of agents of all runs, by run and place in its log.
 
     Args:
@@ -112,9 +114,11 @@ def agent_table(rows: Sequence[Row], settings: Mapping[str, Mapping[str, Any]]) 
     return arrow.Table.from_pylist(filled, arrow.schema(fields))
 
 
-def curve_table(rows: Sequence[Row]) -> arrow.Table:
-    """The table of curves of all runs, by run and place in its log, to `CURVE_DIGITS` digits, or
-    `DRAWN_DIGITS`."""
+def curve_table(rows: Sequence[TableRow]) -> arrow.Table:
+    """The table of curves of all runs, by run and place in its log.
+
+    It has `CURVE_DIGITS` digits, or `DRAWN_DIGITS`.
+    """
     known = set(CURVE_COLUMNS.names)
     names = sorted({name for row in rows for name in row if name not in known})
     numbers = arrow.list_(arrow.float64())
@@ -136,7 +140,7 @@ def _shortened(name: str, values: Sequence[float | None] | None) -> list[float |
     return [None if value is None else float(f"{value:.{digits}g}") for value in values]
 
 
-def _ordered(rows: Sequence[Row]) -> list[Row]:
+def _ordered(rows: Sequence[TableRow]) -> list[TableRow]:
     return sorted(rows, key=lambda row: (row["run"], row["agent"]))
 
 

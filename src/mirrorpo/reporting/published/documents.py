@@ -30,8 +30,11 @@ _TO_RESUME = ("state.safetensors", "samples.jsonl")
 
 
 def published(folder: Path) -> Iterator[Path]:
-    """The files of a run that readers use, small or large: no checkpoints, no state of a search to
-    resume, no samples of texts, and of pictures those that pages show."""
+    """The files of a run that readers use, small or large.
+
+    Left out are checkpoints, the state of a search to resume, samples of texts, and pictures that
+    no page shows.
+    """
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_symlink() or not path.is_file() or path.name in _TO_RESUME:

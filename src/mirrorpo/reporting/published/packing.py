@@ -37,7 +37,7 @@ class ToPublish:
     purpose: str | None = None
     command: str | None = None
     name: str | None = None
-    ground: grounds.Ground | None = None
+    ground: grounds.GroundVersion | None = None
 
     @property
     def called(self) -> str:
@@ -155,8 +155,10 @@ def _read(
 
 
 def _portable(config: Mapping[str, Any], kind: run_kinds.Kind, run: str) -> dict[str, Any]:
-    """A configuration whose command names no folder of the machine that ran it; the command is
-    made of the settings where none was recorded."""
+    """A configuration whose command names no folder of the machine that ran it.
+
+    The command is made of the settings where none was recorded.
+    """
     settings = config.get("settings")
     out = Path(RUNS, run)
     command = config.get("command")
@@ -174,7 +176,7 @@ def _entry(
     known: _Known,
     purpose: str,
     command: str | None,
-    ground: grounds.Ground | None,
+    ground: grounds.GroundVersion | None,
     dated: Callable[[str], str | None],
 ) -> IndexEntry:
     config = known.config

@@ -98,7 +98,7 @@ class IndexEntry:
     commit: str | None
     date: str | None
     agents: int
-    ground: grounds.Ground | None = None
+    ground: grounds.GroundVersion | None = None
 
 
 @dataclass(frozen=True)

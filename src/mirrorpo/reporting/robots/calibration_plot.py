@@ -35,8 +35,10 @@ def to_frame(calibration: Calibration, at: Sequence[float]) -> pd.DataFrame:
 def save(
     path: Path, calibration: Calibration, measured: tuple[float, Estimate], title: str
 ) -> None:
-    """Write a PNG: the return at each coefficient with standard errors, the target, the found
-    coefficient with its standard error, and one return that was measured with the penalty on.
+    """Write a PNG with the return at each coefficient and its standard errors.
+
+    It also shows the target, the found coefficient with its standard error, and one return that was
+    measured with the penalty on.
 
     Args:
         path: to write.

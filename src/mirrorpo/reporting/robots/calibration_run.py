@@ -47,6 +47,20 @@ class Calibrated:
         """The return at each coefficient, see `calibration_plot.to_frame`."""
         return calibration_plot.to_frame(self.found, calibration_plot.coefficients(self.found))
 
+    def __str__(self) -> str:
+        found, coefficient = self.found, self.found.coefficient
+        return (
+            f"Coefficient {coefficient.value:.4g} \u00b1 {coefficient.standard_error:.2g} "
+            f"(standard error, {self.episodes} episodes, {self.backend}) gives {self.agent} a true "
+            f"return of {self.target:.6g} on {self.task}.\n"
+            f"Without the penalty {found.plain_return:.1f}; sum of squared actions of "
+            f"{found.limb} over an episode {found.limb_use:.1f}.\n"
+            f"Measured at {self.rounded:g} on {self.episodes} fresh episodes: {self.check:.1f}."
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.curve.to_html(index=False))
+
     def write(self, out: Path) -> None:
         """Write calibration.csv, calibration.json and calibration.png."""
         files.write_atomically(

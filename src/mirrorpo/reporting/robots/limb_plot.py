@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mirrorpo import files
 from mirrorpo.agents.limb_use import LimbUse
+from mirrorpo.reporting.picture import Picture
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Told apart by colour-blind readers too (Okabe and Ito)."""
@@ -39,17 +40,16 @@ def to_frame(uses: Mapping[str, LimbUse]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def save(path: Path, uses: Mapping[str, LimbUse], penalised: str | None, title: str) -> None:
-    """Write a PNG: a group of bars for each limb, one for each agent, with standard errors.
+def draw(uses: Mapping[str, LimbUse], penalised: str | None, title: str) -> Figure:
+    """A group of bars for each limb, one for each agent, with standard errors.
 
     Args:
-        path: to write.
         uses: the uses of each agent, by its label; all of one robot.
         penalised: the limb that is marked as penalised; None for none.
         title: the title of the plot.
     """
     limbs = next(iter(uses.values())).limbs
-    figure = Figure(figsize=(max(6.4, 1.0 + 0.35 * len(limbs) * len(uses)), 3.8), dpi=150)
+    figure = Picture(figsize=(max(6.4, 1.0 + 0.35 * len(limbs) * len(uses)), 3.8), dpi=150)
     axis = figure.subplots()
     width = 0.8 / len(uses)
     for i, (agent, use) in enumerate(uses.items()):
@@ -74,6 +74,11 @@ def save(path: Path, uses: Mapping[str, LimbUse], penalised: str | None, title: 
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def save(path: Path, figure: Figure) -> None:
+    """Write the figure as PNG."""
     files.write_atomically(
         path, lambda part: figure.savefig(part, format="png", bbox_inches="tight")
     )

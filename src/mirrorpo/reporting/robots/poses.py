@@ -67,8 +67,11 @@ class RobotParts:
     ends: np.ndarray
 
     def placed(self, places: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-        """The ends in the world, shape (poses, parts, 2, 3), float32, for links at `places`, shape
-        (poses, links, 3), turned by unit quaternions, shape (poses, links, 4)."""
+        """The ends in the world, shape (poses, parts, 2, 3), float32.
+
+        The links are at `places`, shape (poses, links, 3), turned by unit quaternions, shape
+        (poses, links, 4).
+        """
         turned = _rotate(rotations[:, self.link, None], self.ends)
         return (places[:, self.link, None] + turned).astype(np.float32)
 
@@ -140,8 +143,10 @@ def record(policy: Policy, task: Task, seed: int = 0) -> Poses:
 def _roll_out(
     policy: Policy, start_key: jax.Array, noise_key: jax.Array, *, task: Task
 ) -> tuple[jax.Array, ...]:
-    """Place and rotation of each link before each step, the step's reward, and whether the step
-    is valid; leading axis of `task.episode_length` steps."""
+    """Place and rotation of each link before each step, the step's reward, and its validity.
+
+    The leading axis has `task.episode_length` steps.
+    """
 
     def step(carry: tuple[Any, ...], t: jax.Array) -> tuple[Any, ...]:
         state, alive = carry

@@ -177,8 +177,9 @@ def save_animation(
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """At most `wanted` different indices below `count`, evenly spread, the first and last among
-    them; the first alone where one is wanted.
+    """At most `wanted` different indices below `count`, evenly spread, the first and last included.
+
+    Where one is wanted, it is the first.
 
     Raises:
         ValueError: wanted below 1.
@@ -192,8 +193,11 @@ def _caption(poses: Poses, index: int) -> str:
 
 
 def _middle(poses: Poses) -> np.ndarray:
-    """What the camera looks at, shape (poses, 3): the torso's place, at half the height that the
-    robot ever reaches, so that a hop shows as a hop."""
+    """What the camera looks at, shape (poses, 3).
+
+    It is the torso's place, at half the height that the robot ever reaches, so that a hop shows as
+    a hop.
+    """
     top = (poses.ends[..., 2] + poses.radius[:, None]).max()
     return np.concatenate([poses.torso[:, :2], np.full((len(poses), 1), top / 2)], axis=1)
 
@@ -269,8 +273,10 @@ def _to_capsule(
 
 
 def _shade(scene: _Scene, eye: np.ndarray, rays: np.ndarray, horizon: float) -> np.ndarray:
-    """The colour that each ray sees, between 0 and 1, shape (rays, 3). The ground fades into a
-    white sky over `horizon` metres."""
+    """The colour that each ray sees, between 0 and 1, shape (rays, 3).
+
+    The ground fades into a white sky over `horizon` metres.
+    """
     picture = np.ones((len(rays), 3), np.float32)
     to_part, part = scene.first_hit(eye, rays)
     down = rays[:, 2] < -1e-6

@@ -40,8 +40,10 @@ def agent_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
-    """Raises:
-    ValueError: `frame` lacks one of `columns`; the message begins with `what`.
+    """See that a frame has columns.
+
+    Raises:
+        ValueError: `frame` lacks one of `columns`; the message begins with `what`.
     """
     missing = [name for name in columns if name not in frame]
     if missing:

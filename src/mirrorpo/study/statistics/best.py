@@ -185,8 +185,9 @@ def best_of(
 
 
 def scores_by_cell(rows: pd.DataFrame) -> pd.DataFrame:
-    """Scores with a row per (data_draw, seed) and a column per algorithm; NaN for what is missing
-    or diverged.
+    """Scores with a row per (data_draw, seed) and a column per algorithm.
+
+    What is missing or diverged is NaN.
 
     Args:
         rows: as `agent_rows` returns them, with a column `algorithm`.

@@ -90,8 +90,10 @@ def of_arrays(
 
 
 def common_cells(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Scores of both rows, columns `first` and `second`, at each (data_draw, seed) that both have
-    and where neither diverged."""
+    """Scores of both rows, columns `first` and `second`.
+
+    There is one for each (data_draw, seed) that both have and where neither diverged.
+    """
     sides = [
         one_per_cell(agent_rows(rows), name)
         for rows, name in ((first, "the first row"), (second, "the second row"))
@@ -101,8 +103,10 @@ def common_cells(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def t_test(mean: float, error: float, freedom: float) -> float:
-    """Two-sided p-value of a zero mean; NaN where the error is unknown. Without any spread it is
-    0, or 1 where the mean is 0 as well."""
+    """Two-sided p-value of a zero mean; NaN where the error is unknown.
+
+    Without any spread it is 0, or 1 where the mean is 0 as well.
+    """
     if math.isnan(error) or freedom < 1:
         return math.nan
     if error == 0.0:

@@ -92,8 +92,10 @@ def rank_agreement(
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation along the last axis of arrays of one shape (n, objects); ties share
-    their rank. NaN where a side is constant."""
+    """Spearman's correlation along the last axis of arrays of one shape (n, objects).
+
+    Ties share their rank. NaN where a side is constant.
+    """
     one, two = (stats.rankdata(side, axis=-1) for side in (first, second))
     one, two = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (one, two))
     return _ratio((one * two).sum(-1), (one**2).sum(-1), (two**2).sum(-1))

@@ -23,7 +23,7 @@ class OpinionReward:
     It is asked after prompt, completion and `QUESTION`: a classifier of sentiment that needs no
     training and no word list, so that what holds with `TrueReward` can be seen to hold with
     another measure of the same quality. An unlikely text loses as much as there:
-    `PENALTY` max(0, usual - m), with m and `usual` as in `TrueReward`.
+    `PENALTY` max(0, usual - m), with m and `usual` as in `TrueReward`. A `reward.Reward`.
     """
 
     name: str = "opinion"
@@ -38,13 +38,13 @@ class OpinionReward:
     def check(self, prompts: Sequence[Prompt]) -> None: ...
 
     def scorer(self, model: Any, tokenizer: Any, batch: int) -> Scorer:
-        from mirrorpo.language.models.log_probs import measure
+        from mirrorpo.language.models import log_probs
 
         def score(said: Said, usual: float) -> np.ndarray:
             whole = zip(said.begun, said.texts, strict=True)
             asked = [f"{begun}{text}{QUESTION}" for begun, text in whole]
             good, bad = (
-                measure(model, tokenizer, asked, [answer] * len(asked), batch).total
+                log_probs.measure(model, tokenizer, asked, [answer] * len(asked), batch).total
                 for answer in (GOOD, BAD)
             )
             return good - bad - PENALTY * np.maximum(0.0, usual - said.original.mean)

@@ -66,7 +66,7 @@ def once(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReviewReward:
-    """`TrueReward` by name."""
+    """`TrueReward` by name; a `reward.Reward`."""
 
     name: str = "reviews"
     in_points: bool = True

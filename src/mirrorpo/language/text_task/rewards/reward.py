@@ -57,8 +57,10 @@ class Reward(Protocol):
 
     @property
     def in_points(self) -> bool:
-        """Whether its numbers are points, which a judge's temperature is made for. Others are
-        scaled for the judge, see `preparation.PreparedTask`."""
+        """Whether its numbers are points, which a judge's temperature is made for.
+
+        Others are scaled for the judge, see `preparation.PreparedTask`.
+        """
         ...
 
     def facts(self) -> Mapping[str, str]:

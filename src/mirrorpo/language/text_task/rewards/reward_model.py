@@ -13,12 +13,12 @@ from mirrorpo.preference_texts.prompts import Prompt
 from mirrorpo.user_text import UserText
 
 from .reward import Said, Scorer
-from .user_function import OPTION, checked
+from .user_function import OPTION, finite_rewards
 
 
 @dataclass(frozen=True)
 class ModelReward:
-    """A reward model of a folder or a hub.
+    """A reward model of a folder or a hub; a `reward.Reward`.
 
     It reads prompt and completion as its own chat template writes them, the completion as the
     assistant's message. One without a template reads the two texts as they stand; a conversation
@@ -57,7 +57,7 @@ class ModelReward:
                 _logits(judge, of_judge, written[first : first + batch], self.name)
                 for first in range(0, len(written), batch)
             ]
-            return checked(np.concatenate(parts), said.texts, self.name)
+            return finite_rewards(np.concatenate(parts), said.texts, self.name)
 
         return score
 

@@ -19,7 +19,7 @@ _TRIAL = (" A first sentence, and a second one.", "")
 
 @dataclass(frozen=True)
 class FunctionReward:
-    """``FILE.py:FUNCTION``, which the user typed; the file is run as code."""
+    """``FILE.py:FUNCTION``, which the user typed, and is run as code; a `reward.Reward`."""
 
     name: str
     in_points: bool = False
@@ -64,10 +64,10 @@ class FunctionReward:
                 f"{self.name} fails on {len(texts)} completions, beginning with "
                 f"{quoted(texts[0])}: {user_files.one_line(error):.300}"
             ) from error
-        return checked(values, texts, self.name)
+        return finite_rewards(values, texts, self.name)
 
 
-def checked(values: Any, texts: Sequence[str], name: str) -> np.ndarray:
+def finite_rewards(values: Any, texts: Sequence[str], name: str) -> np.ndarray:
     """What a reward returned as an array of finite numbers, shape (texts,), float64.
 
     Args:
