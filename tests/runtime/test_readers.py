@@ -23,6 +23,7 @@ KNOWN = {
     "array_files.py": "a header is checked before it is opened",
     "files.py": "checksums are read in parts",
     "front/report.py": "a page that it has just written",
+    "front/robots.py": "a picture that it has just drawn",
     "json_lines.py": "lines of at most bounded.LINE",
     "locks.py": "opens the lock to write it",
     "versions.py": "an installed package's own metadata",
