@@ -114,6 +114,7 @@ ARMS = (
     Arm(schedule="linear-overall", bound="none"),
     Arm(starts="brax"),
     Arm(std="fixed:1"),
+    Arm(schedule="linear-overall", std="fixed:1", actions="mean"),
 )
 """One factor at a time around two centres, the first and the fourth."""
 
