@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 def list_objectives() -> tuple[ListedObjective, ...]:
     """All losses and shipped discoveries, by kind, and by name within a kind.
 
-    >>> import mirrorpo as mpo
-    >>> [one.values for one in mpo.list_objectives() if one.name == "dpo"]
-    [{'beta': 0.1}]
+    Examples:
+        >>> import mirrorpo as mpo
+        >>> next(one.values for one in mpo.list_objectives() if one.name == "dpo")
+        {'beta': 0.1}
     """
     from mirrorpo.discovery import listing
 
