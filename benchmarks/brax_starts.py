@@ -5,7 +5,6 @@ Each function is a task, `--task benchmarks/brax_starts.py:tla`. A bench of one 
 """
 
 import jax
-import jax.numpy as jnp
 from brax import envs
 from brax.envs.base import Env, State, Wrapper
 
@@ -15,14 +14,13 @@ from mirrorpo.simulation import tasks
 class _Penalised(Wrapper):
     """An environment with the penalty of a task."""
 
-    def __init__(self, env: Env, penalty: tasks.LimbPenalty, limb: tuple[int, ...]):
+    def __init__(self, env: Env, penalty: tasks.LimbPenalty, robot: str):
         super().__init__(env)
-        self._coefficient, self._limb = penalty.coefficient, jnp.array(limb)
+        self._penalty, self._robot = penalty, robot
 
     def step(self, state: State, action: jax.Array) -> State:
         state = self.env.step(state, action)
-        cost = self._coefficient * jnp.sum(action[self._limb] ** 2)
-        return state.replace(reward=state.reward - cost)
+        return state.replace(reward=state.reward - self._penalty.cost(self._robot, action))
 
 
 def ant() -> Env:
@@ -48,6 +46,4 @@ def halfcheetah() -> Env:
 def _unlifted(task: str) -> Env:
     own = tasks.robot(task, "started as brax starts it")
     env = envs.get_environment(own.robot, backend=own.backend)
-    if own.penalty is None:
-        return env
-    return _Penalised(env, own.penalty, tasks.LIMB_ACTIONS[own.robot][own.penalty.limb])
+    return env if own.penalty is None else _Penalised(env, own.penalty, own.robot)

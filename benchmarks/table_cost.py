@@ -28,7 +28,7 @@ class Scoring(NamedTuple):
     Attributes:
         agents: number of final agents that did not diverge.
         deviation: of one episode's return.
-        distance: of the two source agents' returns.
+        distance: the better source agent's return less the worse's.
         seconds: per episode.
     """
 

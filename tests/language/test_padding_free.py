@@ -20,7 +20,7 @@ from mirrorpo.language.models.packing import Packing
 
 from . import tiny
 
-UNEQUAL = [  # lengths of 2 to 25 tokens: of a batch of four, several sequences fit in a row
+UNEQUAL = [  # 2 to 25 tokens long, so that several sequences of a batch of four share a row
     ("1 2 3", "4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22", "8"),
     ("5", "17", "20 21 22 1"),
     ("3 4", "10 11", "12 13 14 15 16"),

@@ -14,7 +14,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @functools.cache
 def classes():
-    """All classes by their names, of which each is there once (test_names.py)."""
+    """All classes by their names. No two share one (test_names.py)."""
     nodes = (node for module in MODULES for node in ast.walk(tree(module)))
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 

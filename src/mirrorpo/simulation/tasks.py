@@ -57,6 +57,11 @@ class LimbPenalty:
                 "not negative."
             )
 
+    def cost(self, robot: str, action: jax.Array) -> jax.Array:
+        """What one step of a robot loses by clipped motor commands, shape (actions,)."""
+        used = action[jnp.array(LIMB_ACTIONS[robot][self.limb])]
+        return self.coefficient * jnp.sum(used**2)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -143,8 +148,7 @@ class Task:
         state = self.env.step(state, action)
         if self.penalty is None:
             return state
-        used = action[jnp.array(LIMB_ACTIONS[self.robot][self.penalty.limb])]
-        return state.replace(reward=state.reward - self.penalty.coefficient * jnp.sum(used**2))
+        return state.replace(reward=state.reward - self.penalty.cost(self.robot, action))
 
 
 AnyTask = Task | GymTask

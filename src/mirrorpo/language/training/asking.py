@@ -107,7 +107,7 @@ def _fault(model: Any) -> str | None:
     if getattr(config, "attention_chunk_size", None) is not None:
         return "whose attention counts its chunks from the beginning of a row"
     if getattr(own, "_is_stateful", False):
-        return "whose state goes on from one sequence to the next"
+        return "which carries its state from one sequence to the next"
     if "position_ids" not in inspect.signature(own.forward).parameters:
         return "which takes no positions"
     return None
