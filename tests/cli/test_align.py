@@ -55,24 +55,15 @@ def finished(tmp_path_factory):
     return run
 
 
-def check_whole(out, said):
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(path.with_suffix("").parts[-3:]))
+def test_every_recipe_runs_end_to_end(path, finished):
+    out, said = finished(path)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     assert (out / "model" / "adapter_model.safetensors").is_file()
     settings = json.loads((out / "config.json").read_text())["settings"]
     assert settings["training"]["learning_rate"] > 0
     assert "on the test pairs" in said
-
-
-@pytest.mark.parametrize("path", SHORT, ids=lambda path: path.stem)
-def test_a_recipe_runs_end_to_end(path, finished):
-    check_whole(*finished(path))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(path.with_suffix("").parts[-3:]))
-def test_every_recipe_runs_end_to_end(path, finished):
-    check_whole(*finished(path))
 
 
 def test_the_page_of_a_run_has_all_its_curves(finished):

@@ -126,6 +126,20 @@ def test_what_is_wrong_with_a_recipe_is_said_in_one_line(text, message, tmp_path
     assert "\n" not in str(caught.value)
 
 
+def test_a_chat_template_may_be_a_file_and_its_text_is_what_is_recorded(tmp_path):
+    template = write(tmp_path, "{{ messages[0].content }} é", "own.jinja")
+    recipe = recipes.load(write(tmp_path, WHOLE), {"chat_template": str(template)})
+    assert recipe.chat_template == "{{ messages[0].content }} é"
+    for name, message in (("none", "No chat template at "), ("binary", "codec can't decode")):
+        if name == "binary":
+            (tmp_path / "binary.jinja").write_bytes(b"\xff\xfe")
+        given = {"chat_template": str(tmp_path / f"{name}.jinja")}
+        with pytest.raises(ValueError, match=message) as caught:
+            recipes.load(write(tmp_path, WHOLE), given)
+        assert "\n" not in str(caught.value)
+        assert f"{name}.jinja" in str(caught.value)
+
+
 def test_an_unknown_setting_names_the_near_one(tmp_path):
     recipe = recipes.load(write(tmp_path, f"{WHOLE}learning_rat: 1.0e-5\n"))
     with pytest.raises(ValueError, match=r"no setting 'learning_rat'\. Did you mean learning_rate"):

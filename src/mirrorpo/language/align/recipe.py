@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirrorpo import limits, typed, yaml_settings
+from mirrorpo import bounded, limits, typed, yaml_settings
 
 INCLUDE = "include"
 _MOST_FILES = 100
 ALL_LINEAR = "all-linear"
+_TEMPLATE_FILE = ".jinja"
 
 BELONGINGS = {
     "objective": ("objective_parameters",),
@@ -37,7 +38,8 @@ class AlignRecipe:
         objective_parameters: its hyper-parameters; those left out keep their defaults.
         dtype: in which the model is loaded: "float32", "bfloat16" or "float16".
         chat_template: "chatml", a template's text, "none" for no template, or None for the
-            tokenizer's own. Where there is one, prompts that are texts are in it too; see `chat`.
+            tokenizer's own; a file may name one that ends in .jinja, which `load` reads. Where
+            there is a template, prompts that are texts are in it too; see `chat`.
         dataset_train_split, dataset_test_split: of a folder or a hub's dataset, or a part of one,
             as in ``train[:90%]``; None for no test pairs.
         dataset_format: a layout's name, or "auto"; see `preference_texts.layouts`.
@@ -136,9 +138,23 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> AlignRecipe:
     if isinstance(own.get("lora_target_modules"), list):
         own["lora_target_modules"] = tuple(own["lora_target_modules"])
     try:
+        if "chat_template" in own:
+            own["chat_template"] = _template(own["chat_template"])
         return AlignRecipe(**own, training=content)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _template(given: Any) -> Any:
+    """The text of a template that a file holds, so that a run records what it trained with."""
+    if not isinstance(given, str) or not given.endswith(_TEMPLATE_FILE):
+        return given
+    try:
+        return bounded.read_text(Path(given).expanduser(), "a chat template")
+    except OSError as error:
+        raise ValueError(f"No chat template at {given}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{given} is not a chat template: it is not UTF-8 ({error}).") from None
 
 
 def _read(path: Path, above: tuple[Path, ...], count: Iterator[int]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ NONE = "none"
 
 _SPACE = re.compile(r"\s+")
 _THOUGHT = "</think>"
+_MARKS = re.compile(r"</?think>")
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def _whole(row: PreferenceRow, text: str, messages: Sequence[Message], part: str
             # Templates leave out what the assistant thought in earlier turns.
             said = [said[0].rpartition(_THOUGHT)[2]]
         elif part != "prompt":
-            said.append(str(message.get("reasoning_content", "")))
+            # A template may itself open the thought, at the end of the prompt.
+            said = [*_MARKS.split(said[0]), str(message.get("reasoning_content", ""))]
         _see(row, written, said, f"the {message['role']}'s message in {part}")
         calls = message.get("tool_calls", ())
         leaves = [text for call in calls for text in _leaves(call.get("function", call))]
