@@ -125,6 +125,7 @@ class PPOSettings:
         value_hidden: units of each hidden layer of the value function.
         initial_std: standard deviation of a new policy's actions, in motor commands.
         std: "learned" with a floor of 0.4 motor commands, or "fixed:VALUE".
+        mean_limit: mean actions stay within this many motor commands; None for no bound.
         reward_scale: factor on every reward, before the running normalisation.
     """
 
@@ -144,10 +145,13 @@ class PPOSettings:
     value_hidden: tuple[int, ...] = (64, 64)
     initial_std: float = 1.0
     std: str = "learned"
+    mean_limit: float | None = 1.0
     reward_scale: float = 1.0
 
     def __post_init__(self) -> None:
         fixed_std(self.std)
+        if self.mean_limit is not None:
+            limits.positive(mean_limit=self.mean_limit)
         counts = ("total_steps", "environments", "rollout_steps", "epochs", "minibatches")
         limits.at_least(1, **{name: getattr(self, name) for name in counts})
         for name in ("hidden", "value_hidden"):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -195,6 +196,24 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(point, tmp_path):
 
     with pytest.raises(ValueError, match="other settings"):
         training_run.train(point, TINY, 1, tmp_path / "whole", **arguments)
+
+
+def test_an_agent_without_a_bound_is_trained_without_one(point, two_points, tmp_path):
+    bounded, _ = agent_files.load(two_points[0])
+    free = dataclasses.replace(TINY, mean_limit=None, hidden=bounded.hidden)
+    start = dataclasses.replace(bounded, mean_limit=None)
+    path = training_run.train(point, free, 0, tmp_path / "run", start=start)
+    assert agent_files.load(path)[0].mean_limit is None
+    for given, policy, message in (
+        (free, bounded, "mean_limit is None, but that of the policy to begin from is 1.0"),
+        (dataclasses.replace(free, mean_limit=1.0), start, "mean_limit is 1.0, but"),
+        (dataclasses.replace(free, hidden=(5,)), start, r"hidden is \(5,\), but"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training_run.train(point, given, 0, tmp_path / "other", start=policy)
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(ValueError, match="mean_limit must be positive"):
+        PPOSettings(mean_limit=0.0)
 
 
 def test_an_agent_of_another_robot_and_numbers_out_of_range_are_refused_before_training(

@@ -135,7 +135,13 @@ class Networks(NamedTuple):
     def of(cls, task: AnyTask, settings: PPOSettings) -> "Networks":
         """New networks of a task's sizes, without parameters."""
         return cls(
-            actor_of(task.action_size, task.choices, settings.hidden, settings.initial_std),
+            actor_of(
+                task.action_size,
+                task.choices,
+                settings.hidden,
+                settings.initial_std,
+                settings.mean_limit,
+            ),
             _Critic(settings.value_hidden),
         )
 

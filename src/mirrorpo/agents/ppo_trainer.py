@@ -129,9 +129,13 @@ class PPOTrainer:
 
         Args:
             seed: draws the networks, the start states and the action noise.
-            policy: begin from this policy and its normaliser in place of a new one. Its
-                hidden sizes must be those of the settings.
+            policy: begin from this policy and its normaliser in place of a new one.
+
+        Raises:
+            ValueError: the policy's hidden sizes or its mean limit are not those of the settings.
         """
+        if policy is not None:
+            self.check_start(policy)
         learner_key, robots_key = jax.random.split(jax.random.key(seed))
         programs = self._programs
         with jax.default_device(programs.here):
@@ -151,6 +155,19 @@ class PPOTrainer:
             )
         keys = jax.random.split(robots_key, self.settings.environments)
         return jax.device_put(learner, programs.here), programs.acting.new_robots(keys)
+
+    def check_start(self, policy: Policy) -> None:
+        """See that a run of these settings can begin from a policy.
+
+        Raises:
+            ValueError: its hidden sizes or its mean limit are not those of the settings.
+        """
+        for name, own in (("hidden", policy.hidden), ("mean_limit", policy.mean_limit)):
+            asked = getattr(self.settings, name)
+            if asked != own:
+                raise ValueError(
+                    f"{name} is {asked}, but that of the policy to begin from is {own}: give it so."
+                )
 
     def advance(
         self, state: tuple[Learner, ActingRobots], iterations: int
@@ -172,4 +189,5 @@ class PPOTrainer:
             parameters=learner.parameters["actor"],
             observation_mean=learner.observations.mean,
             observation_std=learner.observations.std,
+            mean_limit=self.settings.mean_limit,
         )

@@ -79,13 +79,16 @@ def train(
 
     Raises:
         ValueError: `out` holds another run, or the curve alone of this one; a number out of range;
-            or `start` is a policy for another robot.
+            or `start` is a policy for another robot, or of other sizes or another mean limit than
+            the settings'.
         Diverged: the policy's parameters are not finite. The curve ends in a point that says so.
     """
     seeds.check(seed)
     limits.at_least(1, evaluate_every=evaluate_every)
+    trainer = PPOTrainer(task, settings)
     if start is not None:
         check_sizes(start, task)
+        trainer.check_start(start)
     iterations = max(settings.total_steps // settings.steps_an_iteration, 1)
     chunk = min(-(-evaluate_every // settings.steps_an_iteration), iterations)
     config = {
@@ -105,7 +108,6 @@ def train(
     if not state_file.is_file():
         # A run that was killed early has saved policies alone, and starts over.
         runs.refuse_lost_state(out, out / CHECKPOINTS)
-    trainer = PPOTrainer(task, settings)
     state = trainer.start(seed, start)
     done = 0
     if state_file.is_file():

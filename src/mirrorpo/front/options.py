@@ -171,6 +171,7 @@ class PPOOptions(TypedDict, total=False):
     value_hidden: Sequence[int]
     initial_std: float
     std: str
+    mean_limit: float | None
     reward_scale: float
 
 
