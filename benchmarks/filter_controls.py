@@ -3,8 +3,9 @@
     python benchmarks/filter_controls.py runs/filter-controls
     python benchmarks/filter_controls.py runs/filter-controls --controls random --draws 0 1
 
-The setting of `slic-filtered[drop=0.4,weight=1,delta=5]` in docs/language.md: reviews, three labels
-in ten wrong. SLiC trains on what each control leaves, on the same draws and with the same seeds:
+The setting of `slic-filtered[drop=0.4,weight=1,delta=5]` in docs/language-smollm2.md: reviews,
+three labels in ten wrong. SLiC trains on what each control leaves, on the same draws and with the
+same seeds:
 
     all      every pair
     random   three pairs in five, at random

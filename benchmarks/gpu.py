@@ -7,7 +7,8 @@
 
 Each part is a process of its own with a time limit. Its rows are in `rows.jsonl` as soon as they
 are known. A part that fails or takes too long is a row that says so, and the others run. The same
-command again runs the parts that are not measured yet. What each part is: docs/performance.md.
+command again runs the parts that are not measured yet. What each part is:
+docs/performance-lines.md.
 """
 
 import os

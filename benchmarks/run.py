@@ -5,7 +5,7 @@
     python benchmarks/run.py --quick                    # tiny sizes: does it run?
 
 What is measured is in FOLDER/measured.jsonl at once, and the same command resumes. What each line
-means: docs/performance.md.
+means: docs/performance-lines.md.
 """
 
 from collections.abc import Callable, Iterator

@@ -24,6 +24,7 @@ DOCUMENTS = [
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 MODEL, PAIRS = "path/or/hub-name", "pairs_with_prompt_chosen_rejected"
 """As the documents call a model and a dataset of the reader's own."""
+MADE_BY_THE_SITE = {ROOT / "docs" / "zoo.md", ROOT / "docs" / "reference" / "commands.md"}
 NEEDS_LLM = ("mirrorpo.language", "torch", "trl", "transformers", "datasets")
 
 
@@ -126,6 +127,34 @@ def test_every_published_run_that_a_document_names_is_there():
         for name in re.findall(r"\bresults/([\w.-]*\w)(?!\.\.\.)", path.read_text("utf-8")):
             begins = name if name in known else f"{name}-"
             assert any(run.startswith(begins) for run in known), f"{name_of(path)}: {name}"
+
+
+def anchors(text):
+    """What links call the headings of a page, as the site does."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        yield re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", shown).strip().lower())
+
+
+def broken_links(path):
+    """The links of a page to pages or headings that are not there."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if ":" in name or target in MADE_BY_THE_SITE:
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+            yield link
+
+
+def test_every_link_leads_to_a_page_and_a_heading_that_are_there(tmp_path):
+    page, other = tmp_path / "page.md", tmp_path / "other.md"
+    page.write_text("# Page\n\n[a](other.md#the-second) [b](#page) [c](other.md#gone) [d](no.md)")
+    other.write_text("# Other\n\n## The `second`\n")
+    assert list(broken_links(page)) == ["other.md#gone", "no.md"]
+    for path in [*DOCUMENTS, ROOT / "CHANGELOG.md"]:
+        assert not list(broken_links(path)), name_of(path)
 
 
 def commands_in_a_list(text):
