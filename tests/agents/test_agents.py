@@ -216,6 +216,16 @@ def test_an_agent_without_a_bound_is_trained_without_one(point, two_points, tmp_
         PPOSettings(mean_limit=0.0)
 
 
+@pytest.mark.parametrize(("push", "least", "most"), [(0.0, 0.3, 0.5), (50.0, 0.0, 0.001)])
+def test_noise_is_what_reaches_the_motors(push, least, most, point, two_points):
+    policy, card = agent_files.load(two_points[0])
+    arrays = agent_files.pack(policy)
+    arrays["mean.bias"] = np.full_like(arrays["mean.bias"], push)
+    asking = agent_files.unpack(arrays, None)
+    card = dataclasses.replace(card, episodes=4)
+    assert least <= agent_files.measured(asking, point, card).noise <= most
+
+
 def test_an_agent_of_another_robot_and_numbers_out_of_range_are_refused_before_training(
     point, tmp_path
 ):

@@ -9,6 +9,7 @@ from benchmarks import short_episodes
 
 def test_brax_starts_robots_lower_and_nothing_else_of_the_task_differs():
     floor, brax = (short_episodes.started("tla", starts) for starts in ("floor", "brax"))
+    assert brax.backend == floor.backend == "positional"
 
     def height(task, key):
         return task.reset(key).pipeline_state.x.pos[0, 2]

@@ -189,9 +189,10 @@ def measured(policy: Policy, task: tasks.AnyTask, card: AgentCard) -> AgentCard:
     else:
         one = np.zeros(NOISE_EPISODES, int)
         seen = host_rollout.run(task, host_rollout.several(stacked), one, *keys, record=True)
+    # As motors take them: a mean without a bound may ask for more.
     quiet, sampled = (
-        policy.act(jax.numpy.asarray(seen.observations), None),
-        jax.numpy.clip(seen.actions, -1.0, 1.0),
+        jax.numpy.clip(actions, -1.0, 1.0)
+        for actions in (policy.act(jax.numpy.asarray(seen.observations), None), seen.actions)
     )
     valid = np.arange(quiet.shape[1]) < np.asarray(seen.length)[:, None]
     noise = np.sqrt(np.mean(np.asarray(sampled - quiet) ** 2, axis=-1))[valid]

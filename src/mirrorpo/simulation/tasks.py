@@ -299,7 +299,9 @@ def _load(name: str, backend: str | None, episode_length: int | None) -> AnyTask
             robot = f"{name}#{user_functions.digest(name)}"
             own = libraries.own_length(env) or EPISODE_LENGTH
             steps = own if episode_length is None else episode_length
-            task = Task(name, robot, libraries.PLAYGROUND_BACKEND, None, steps)
+            # An environment of brax says what it runs on; one of Playground need not.
+            own_backend = getattr(env, "backend", libraries.PLAYGROUND_BACKEND)
+            task = Task(name, robot, own_backend, None, steps)
     if backend not in (None, task.backend):
         raise ValueError(f"Task {name} has no choice of a backend: leave --backend out.")
     return task
