@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+from benchmarks.other_agents import noisier, unbounded
 from brax.envs.base import Env, State, Wrapper
 
-from benchmarks.other_agents import noisier, unbounded
 from mirrorpo.agents import agent_files
 from mirrorpo.agents.widening import widened
 from mirrorpo.simulation import tasks
