@@ -52,7 +52,7 @@ BEST = {
 
 def test_a_metric_that_no_evaluation_logs_is_one_line(tmp_path):
     made = tiny.trainer("ta-mpo", tmp_path, evaluated=FEW, metric_for_best_model="f1", **BEST)
-    with pytest.raises(ValueError, match="metric_for_best_model is 'f1', but must .*loss") as caught:
+    with pytest.raises(ValueError, match=r"metric_for_best_model is 'f1', but .*loss") as caught:
         made.train()
     assert "\n" not in str(caught.value)
 
@@ -78,9 +78,7 @@ def test_the_best_checkpoint_is_the_best_of_the_objective_and_not_of_the_stage_b
     )
     made.train()
     start = made._plan(made.state.max_steps)[-1].start
-    losses = {
-        row["step"]: row["eval_loss"] for row in made.state.log_history if "eval_loss" in row
-    }
+    losses = {row["step"]: row["eval_loss"] for row in made.state.log_history if "eval_loss" in row}
     assert max(losses[step] for step in losses if step < start) > losses[start]
     assert made.state.best_global_step >= start
 

@@ -147,7 +147,8 @@ def check_batches(config: Any, train: Sized, evaluated: Sized | None) -> None:
 
     Args:
         config: the settings.
-        train, evaluated: pairs; `evaluated` may be None.
+        train: pairs to train on.
+        evaluated: pairs to evaluate on, or None.
 
     Raises:
         ValueError: it leaves none.
