@@ -33,7 +33,7 @@ def test_a_text_is_a_message_where_there_is_a_template_and_a_text_where_there_is
     spoken = chat.render(tokenizer(), one(SPOKEN))
     assert chat.render(tokenizer(), one(TEXTS)) == spoken
     assert spoken == chat.Rendered("<user>What?<end><assistant>", " yes<end>", " no<end>")
-    assert vars(chat.render(tokenizer(None), one(TEXTS))) == TEXTS
+    assert chat.render(tokenizer(None), one(TEXTS)) == chat.Rendered(**TEXTS)
     with pytest.raises(
         ValueError, match="data, row 0 has a conversation, but the tokenizer has no"
     ):

@@ -240,6 +240,13 @@ def test_parts_of_a_split_are_those_that_datasets_takes(part):
     assert DatasetSplit.parse(f"train{part}").of(rows) == expected
 
 
+@pytest.mark.parametrize("part", ["[:0]", "[9:]", "[100%:]", "[4:2]"])
+def test_a_part_that_holds_no_row_is_refused_and_named(part, tmp_path):
+    written(tmp_path, "a.jsonl", ROWS)
+    message = said(tmp_path / "a.jsonl", f"train{part}")
+    assert f"The part train{part} holds none of the {len(ROWS)} rows" in message
+
+
 @pytest.mark.parametrize("text", ["train[1]", "train[:10%", "train[1:50%]", "", "train+test"])
 def test_a_part_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="is not a split: write train"):

@@ -57,13 +57,25 @@ class DatasetSplit:
         return cls(match["name"], first, last, kinds == {True})
 
     def of(self, rows: list[Any]) -> list[Any]:
-        """The rows that are asked for."""
-        if not self.percent:
-            return rows[self.first : self.last]
-        first, last = (
-            None if end is None else round(end * len(rows) / 100) for end in (self.first, self.last)
-        )
-        return rows[first:last]
+        """The rows that are asked for.
+
+        Raises:
+            ValueError: none of them is.
+        """
+        first, last = self.first, self.last
+        if self.percent:
+            first, last = (
+                None if end is None else round(end * len(rows) / 100) for end in (first, last)
+            )
+        found = rows[first:last]
+        if rows and not found:
+            mark = "%" if self.percent else ""
+            ends = ("" if end is None else f"{end}{mark}" for end in (self.first, self.last))
+            raise ValueError(
+                f"The part {self.name}[{':'.join(ends)}] holds none of the {len(rows)} rows: write "
+                "another one."
+            )
+        return found
 
 
 def read(path: Path, split: str | None) -> tuple[Rows, str]:

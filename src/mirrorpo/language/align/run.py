@@ -29,7 +29,7 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
         ValueError: an unknown setting, or a wrong value.
     """
     known = [item.name for item in dataclasses.fields(PreferenceConfig) if item.init]
-    for name in _NOT_OF_A_RECIPE.keys() & recipe.training.keys():
+    for name in sorted({*_NOT_OF_A_RECIPE} & {*recipe.training} - ({*_OLDER} & {*known})):
         raise ValueError(f"{name} is not a setting of a recipe: {_NOT_OF_A_RECIPE[name]}")
     yaml_settings.check_names(recipe.training, known, "A recipe")
     values = {
@@ -47,7 +47,18 @@ def settings(recipe: AlignRecipe, folder: Path) -> PreferenceConfig:
         raise ValueError(f"The settings of the training cannot be used: {said:.300}") from error
 
 
+_OLDER = {
+    "evaluation_strategy": "write eval_strategy.",
+    "group_by_length": "write train_sampling_strategy: group_by_length.",
+    "max_prompt_length": "max_length holds for prompt and answer together, and long_prompts: drop "
+    "leaves out pairs whose prompt fills it.",
+    "no_cuda": "write use_cpu.",
+    "warmup_ratio": "write warmup_steps, which takes a share below 1, too.",
+}
+"""Settings of older versions of TRL and `transformers`, and what to write in their place."""
+
 _NOT_OF_A_RECIPE = {
+    **_OLDER,
     "output_dir": "name the run folder by --out (from Python, out=).",
     "resume_from_checkpoint": "the same command with the same --out resumes by itself; to train a "
     "model further, name its folder as model_name_or_path.",

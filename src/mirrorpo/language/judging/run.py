@@ -88,7 +88,7 @@ def prepare(
     )
     name = contestant.name if contestant.adapter is None else contestant.adapter
     made = [
-        Answer(instruction, generation.without_turn_end(tokenizer, text).strip(), name)
+        Answer(instruction, generation.without_turn(tokenizer, text).strip(), name)
         for instruction, text in zip(instructions, texts, strict=True)
     ]
     answers.write(path, made)

@@ -16,8 +16,10 @@ from typing import Any
 import jinja2
 
 from mirrorpo.preference_texts.messages import Message
-from mirrorpo.preference_texts.place import Place, found
+from mirrorpo.preference_texts.place import Place, found, quoted
 from mirrorpo.preference_texts.row import PreferenceRow
+
+from . import templates
 
 CHATML = (
     "{% for message in messages %}"
@@ -31,15 +33,24 @@ NONE = "none"
 _SPACE = re.compile(r"\s+")
 _THOUGHT = "</think>"
 _MARKS = re.compile(r"</?think>")
+_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
+"""What templates write as one token: ``<|im_end|>``, ``<think>``, ``[/INST]``."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a model reads of a row: prompt + chosen is the one text, prompt + rejected the other."""
+    """What a model reads of a row: prompt + chosen is the one text, prompt + rejected the other.
+
+    Attributes:
+        prompt, chosen, rejected: see above.
+        unwritten: the end of what the template adds to ask for an answer, where it does not write
+            it before these answers; else "".
+    """
 
     prompt: str
     chosen: str
     rejected: str
+    unwritten: str = ""
 
 
 def set_template(tokenizer: Any, text: str | None) -> None:
@@ -54,12 +65,16 @@ def set_template(tokenizer: Any, text: str | None) -> None:
 
 
 def as_prompt(tokenizer: Any, instruction: str) -> str:
-    """An instruction as a model is asked it, to be tokenised without special tokens."""
+    """An instruction as a model is asked it, to be tokenised without special tokens.
+
+    Raises:
+        ValueError: the chat template fails on it, or leaves it out.
+    """
     if tokenizer.chat_template is not None:
-        message = [{"role": "user", "content": instruction}]
-        instruction = tokenizer.apply_chat_template(
-            message, tokenize=False, add_generation_prompt=True
-        )
+        place, message = f"The instruction {quoted(instruction)}", _messages(instruction, "user")
+        written = templated(tokenizer, place, message, add_generation_prompt=True)
+        _see(place, _squeezed(written), [instruction], "the user's message")
+        instruction = written
     return begun(tokenizer, instruction)
 
 
@@ -83,12 +98,15 @@ def render(tokenizer: Any, row: PreferenceRow) -> Rendered:
     prompt = templated(tokenizer, row.place, asked, row.tools, add_generation_prompt=True)
     whole = [templated(tokenizer, row.place, (*asked, *answer), row.tools) for answer in answers]
     # What a template adds to ask for an answer need not be what it writes before one.
-    prompt = prompt[: min(_shared(prompt, text) for text in whole)]
+    end = min(templates.shared(prompt, text) for text in whole)
+    if end < len(prompt):
+        end = min(_before_token(text, end) for text in (prompt, *whole))
+    prompt, unwritten = prompt[:end], prompt[end:]
     chosen, rejected = (text[len(prompt) :] for text in whole)
     _whole(row, prompt, asked, "prompt")
     _whole(row, chosen, answers[0], "chosen")
     _whole(row, rejected, answers[1], "rejected")
-    return Rendered(prompt, chosen, rejected)
+    return Rendered(prompt, chosen, rejected, unwritten)
 
 
 def _plain(row: PreferenceRow) -> Rendered:
@@ -109,7 +127,7 @@ def _messages(value: str | tuple[Message, ...], role: str) -> tuple[Message, ...
 
 def templated(
     tokenizer: Any,
-    place: Place,
+    place: Place | str,
     messages: Sequence[Message],
     tools: Sequence[Mapping[str, Any]] = (),
     **how: bool,
@@ -128,12 +146,7 @@ def templated(
     """
 
     def apply(given: Sequence[Message]) -> str:
-        return tokenizer.apply_chat_template(
-            [dict(message) for message in given],
-            tools=[dict(tool) for tool in tools] or None,
-            tokenize=False,
-            **how,
-        )
+        return templates.apply(tokenizer, given, tools, **how)
 
     try:
         if all(message["content"] is not None for message in messages):
@@ -144,7 +157,7 @@ def templated(
             return apply([{**message, "content": message["content"] or ""} for message in messages])
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"The chat template is not a template: {_line(error)}.") from None
-    except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+    except templates.FAULTS as error:
         raise ValueError(
             f"{place}: the chat template does not take this conversation: {_line(error)}"
         ) from None
@@ -161,21 +174,21 @@ def _whole(row: PreferenceRow, text: str, messages: Sequence[Message], part: str
         elif part != "prompt":
             # A template may itself open the thought, at the end of the prompt.
             said = [*_MARKS.split(said[0]), str(message.get("reasoning_content", ""))]
-        _see(row, written, said, f"the {message['role']}'s message in {part}")
+        _see(row.place, written, said, f"the {message['role']}'s message in {part}")
         calls = message.get("tool_calls", ())
         leaves = [text for call in calls for text in _leaves(call.get("function", call))]
-        _see(row, written, leaves, f"a tool call in {part}")
+        _see(row.place, written, leaves, f"a tool call in {part}")
     if part == "prompt" and row.tools:
         names = [tool.get("function", tool).get("name", "") for tool in row.tools]
-        _see(row, written, names, "tools")
+        _see(row.place, written, names, "tools")
 
 
-def _see(row: PreferenceRow, written: str, said: Sequence[str], what: str) -> None:
+def _see(place: Place | str, written: str, said: Sequence[str], what: str) -> None:
     for piece in said:
         own = json.dumps(piece, ensure_ascii=False)[1:-1]
         if _squeezed(piece) not in written and _squeezed(own) not in written:
             raise ValueError(
-                f"{row.place}: the chat template leaves out {what}, {found(piece)}: use another "
+                f"{place}: the chat template leaves out {what}, {found(piece)}: use another "
                 "template, or leave out what it cannot state."
             )
 
@@ -188,12 +201,10 @@ def _leaves(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _shared(first: str, second: str) -> int:
-    """With how many characters both begin."""
-    if second.startswith(first):
-        return len(first)
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(second)))
+def _before_token(text: str, end: int) -> int:
+    """A place in a text, moved to the beginning of the token that it is inside of."""
+    found = _TOKEN.search(text, max(text.rfind("<", 0, end), text.rfind("[", 0, end), 0))
+    return found.start() if found and found.start() < end < found.end() else end
 
 
 def _squeezed(text: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from mirrorpo import files, json_lines, limits, seeds, typed
 from mirrorpo.language.trl_names import torch, transformers
 
+from . import templates
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -54,12 +56,36 @@ def without_turn_end(tokenizer: Any, text: str) -> str:
     A template may write that end as text that is not a special token of the tokenizer, as ChatML
     does on a model that was not made for it.
     """
+    _, end = _around_an_answer(tokenizer)
+    return text.partition(end)[0] if end else text
+
+
+def without_turn(tokenizer: Any, text: str) -> str:
+    """A completion without what the chat template itself writes before and after an answer.
+
+    Before it stand marks such as those of an empty thought, or of a channel.
+    """
+    begin, _ = _around_an_answer(tokenizer)
+    text = without_turn_end(tokenizer, text)
+    ids = tokenizer(begin, add_special_tokens=False)["input_ids"]
+    for mark in (begin, tokenizer.decode(ids, skip_special_tokens=True)):
+        if mark.strip() and text.lstrip().startswith(mark.strip()):
+            return text.lstrip().removeprefix(mark.strip())
+    return text
+
+
+def _around_an_answer(tokenizer: Any) -> tuple[str, str]:
+    """What a chat template writes between a prompt and its answer, and after that."""
     if tokenizer.chat_template is None:
-        return text
+        return "", ""
     said = "answer"
     turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": said}]
-    _, found, end = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(said)
-    return text.partition(end.strip())[0] if found and end.strip() else text
+    try:
+        asked = templates.apply(tokenizer, turns[:1], add_generation_prompt=True)
+        before, found, end = templates.apply(tokenizer, turns).rpartition(said)
+    except templates.FAULTS:
+        return "", ""
+    return (before[templates.shared(asked, before) :], end.strip()) if found else ("", "")
 
 
 def complete(

@@ -27,7 +27,8 @@ def schedule(
     def relative(step: int) -> float:
         stage = stage_at(plan, step)
         position = plan.index(stage)
-        return rates[position] / args.learning_rate * factors[position](step - stage.start)
+        share = rates[position] / args.learning_rate if args.learning_rate else 1.0  # nothing moves
+        return share * factors[position](step - stage.start)
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, relative)
 

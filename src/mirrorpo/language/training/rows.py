@@ -66,6 +66,13 @@ def rendered(texts: PreferenceTexts, tokenizer: Any) -> Any:
         ValueError: as `chat.render`.
     """
     parts = [render(tokenizer, row) for row in texts.rows]
+    if unwritten := [part.unwritten for part in parts if part.unwritten]:
+        logger.warning(
+            "%s: the chat template asks for an answer with %r, which it does not write before the "
+            "answers of %d of %d pairs. They are trained without it; a model that is asked by "
+            "this template begins after it.",
+            *(texts.source, unwritten[0], len(unwritten), len(parts)),
+        )
     return datasets.Dataset.from_dict(
         {
             "prompt": [part.prompt for part in parts],

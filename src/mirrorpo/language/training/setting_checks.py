@@ -8,6 +8,7 @@ import importlib.util
 import math
 import os
 import typing
+from collections.abc import Sized
 from typing import Any
 
 from mirrorpo import seeds, typed
@@ -114,6 +115,57 @@ def check_schedule(config: Any) -> None:
             f"lr_scheduler_kwargs is {config.lr_scheduler_kwargs!r:.60}, which the schedule "
             f"{config.lr_scheduler_type.value} does not take: {error}"
         ) from None
+
+
+def check_evaluation(config: Any, has_pairs: bool) -> None:
+    """See that what is to be evaluated, and what hangs on evaluations, is there.
+
+    Args:
+        config: the settings.
+        has_pairs: whether there are pairs to evaluate on.
+
+    Raises:
+        ValueError: it is not.
+    """
+    evaluates = config.eval_strategy.value != "no"
+    if (evaluates or config.eval_on_start) and not has_pairs:
+        name, other = ("eval_strategy", "no") if evaluates else ("eval_on_start", "False")
+        given = config.eval_strategy.value if evaluates else "True"
+        raise ValueError(
+            f"{name} is {given}, but there are no pairs to evaluate on: pass an eval_dataset "
+            f"(in a recipe, dataset_test_split), or set {name} to {other}."
+        )
+    if config.save_strategy.value == "best" and not evaluates:
+        raise ValueError(
+            "save_strategy is best, but nothing is evaluated, so no checkpoint would be saved: set "
+            "eval_strategy to steps or epoch."
+        )
+
+
+def check_batches(config: Any, train: Sized, evaluated: Sized | None) -> None:
+    """See that `dataloader_drop_last` leaves a batch.
+
+    Args:
+        config: the settings.
+        train: pairs to train on.
+        evaluated: pairs to evaluate on, or None.
+
+    Raises:
+        ValueError: it leaves none.
+    """
+    if not config.dataloader_drop_last:
+        return
+    sizes = {
+        "per_device_train_batch_size": (config.train_batch_size, train),
+        "per_device_eval_batch_size": (config.eval_batch_size, evaluated),
+    }
+    for name, (size, pairs) in sizes.items():
+        wanted = size * config.world_size
+        if pairs is not None and len(pairs) < wanted:
+            raise ValueError(
+                f"dataloader_drop_last leaves no batch of the {len(pairs)} pairs, as a step takes "
+                f"{wanted}: lower {name}, or leave dataloader_drop_last out."
+            )
 
 
 def check_packages(config: Any) -> None:

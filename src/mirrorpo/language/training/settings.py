@@ -91,7 +91,10 @@ class PreferenceConfig(CPOConfig):
             # those without instructions for it.
             gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
             self.bf16 = gpu and not self.fp16 and not self.use_cpu
-        super().__post_init__()
+        try:
+            super().__post_init__()
+        except ValueError as error:  # some of transformers' messages have several lines
+            raise ValueError(" ".join(str(error).split())) from None
         check_schedule(self)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from mirrorpo import damage
 from mirrorpo.language.models import loading
 from mirrorpo.language.models.completion_logits import CompletionLogits
-from mirrorpo.language.trl_names import CPOTrainer, DPOConfig, datasets, torch, transformers
+from mirrorpo.language.trl_names import DPOConfig, datasets, torch, transformers
 from mirrorpo.objectives import Objective, PairLogProbs, naming
 
 from . import checkpoints, ranking
@@ -18,16 +18,18 @@ from .batches import Side, both_sides, completion_lengths, of_chosen
 from .breakdown import breakdown
 from .declarations import check_declarations
 from .dpo_config import converted
+from .evaluation import EvaluatedTrainer
 from .learning_rates import forget, schedule
 from .memory import Memory, recalled
 from .record import is_logged
 from .reference import ReferenceLogProbs, measure_reference, prepared
 from .rows import PLACE, ROW, checked, digest, numbered, rendered, say_notes, select_pairs
+from .setting_checks import check_batches, check_evaluation
 from .settings import PreferenceConfig
 from .stages import Stage, TrainingStages, stage_at
 
 
-class PreferenceTrainer(CPOTrainer):
+class PreferenceTrainer(EvaluatedTrainer):
     """Fine-tunes a causal language model on preference pairs with any objective.
 
     A `transformers.Trainer`: checkpoints, resuming, mixed precision, logging and ``accelerate
@@ -99,6 +101,7 @@ class PreferenceTrainer(CPOTrainer):
         if chosen is None:
             raise ValueError("No objective: pass one, such as objective='ta-mpo'.")
         check_declarations(chosen)
+        check_evaluation(args, eval_dataset is not None)
         model = loading.check_given(model, ref_model)
         given = {"train": train_dataset} | ({} if eval_dataset is None else {"eval": eval_dataset})
         self._texts = {name: checked(own, f"{name}_dataset") for name, own in given.items()}
@@ -166,12 +169,6 @@ class PreferenceTrainer(CPOTrainer):
         if self.args.reset_optimizer and 0 < self.state.global_step == self._stage().start:
             forget(self.optimizer)
         return super().training_step(model, inputs, *args, **kwargs)
-
-    def prediction_step(
-        self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None
-    ) -> tuple[Any, Any, Any]:
-        # TRL's other outputs are of its own losses.
-        return super().prediction_step(model, inputs, True, ignore_keys)
 
     def get_batch_loss_metrics(
         self, model: Any, batch: Any, train_eval: str = "train"
@@ -336,6 +333,7 @@ class PreferenceTrainer(CPOTrainer):
             first = self.train_dataset.num_rows
             self.eval_dataset = self._selected(self.eval_dataset, "eval", first)
             self._pairs = datasets.concatenate_datasets([self.train_dataset, self.eval_dataset])
+        check_batches(self.args, self.train_dataset, self.eval_dataset)
         needed = any(objective.needs_reference for objective in self.stages.objectives)
         self._data = digest(self._pairs) if needed else ""
 
