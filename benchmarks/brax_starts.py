@@ -11,7 +11,7 @@ from brax.envs.base import Env, State, Wrapper
 from mirrorpo.simulation import tasks
 
 
-class _Penalised(Wrapper):
+class Penalised(Wrapper):
     """An environment with the penalty of a task."""
 
     def __init__(self, env: Env, penalty: tasks.LimbPenalty, robot: str):
@@ -46,4 +46,4 @@ def halfcheetah() -> Env:
 def _unlifted(task: str) -> Env:
     own = tasks.robot(task, "started as brax starts it")
     env = envs.get_environment(own.robot, backend=own.backend)
-    return env if own.penalty is None else _Penalised(env, own.penalty, own.robot)
+    return env if own.penalty is None else Penalised(env, own.penalty, own.robot)

@@ -34,7 +34,7 @@ class Setting:
 
     Attributes:
         study: the folder's name.
-        levels: of the factors, in the order of `protocol_study.FACTORS`.
+        levels: the level of each factor, in the order of `protocol_study.FACTORS`.
         variant: the kind of data.
         agents: its final agents.
     """

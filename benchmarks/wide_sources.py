@@ -12,9 +12,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import jax
+from benchmarks.brax_starts import Penalised
 from benchmarks.other_agents import noisier, unbounded
-from brax.envs.base import Env, State, Wrapper
+from brax.envs.base import Env
 
 from mirrorpo.agents import agent_files
 from mirrorpo.agents.widening import widened
@@ -26,17 +26,10 @@ AGENTS = {"original-start": "ant-original", "target-start": "tla-target"}
 PENALTY = tasks.LimbPenalty("leg_4", coefficient=2.15)
 
 
-class _Penalised(Wrapper):
-    """The Ant with the penalty."""
-
-    def step(self, state: State, action: jax.Array) -> State:
-        state = self.env.step(state, action)
-        return state.replace(reward=state.reward - PENALTY.cost("ant", action))
-
-
 def tla() -> Env:
     """The Three-Legged Ant with this file's coefficient."""
-    return _Penalised(tasks.robot("ant", "given another penalty").env)
+    robot = tasks.robot("ant", "given another penalty")
+    return Penalised(robot.env, PENALTY, robot.robot)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """How a trainer evaluates: the loss alone, the best checkpoint by one objective's numbers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from mirrorpo.language.trl_names import CPOTrainer, torch
@@ -10,8 +11,8 @@ from .stages import Stage
 class EvaluatedTrainer(CPOTrainer):
     """TRL's trainer, where what is evaluated changes from stage to stage."""
 
-    def _stage(self) -> Stage:
-        raise NotImplementedError
+    _stage: Callable[[], Stage]
+    """The stage of the training's next step; the trainer defines it."""
 
     def prediction_step(
         self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None
