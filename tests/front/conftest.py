@@ -52,3 +52,21 @@ SMALL = {
     "allow_short": True,
 }
 """A bench of seconds."""
+
+SEARCH = {
+    "variants": "noisy:0.3",
+    "learn": "link",
+    "parameters": "activations",
+    "generations": 2,
+    "population": 4,
+    "rows": 16,
+    "epochs": 4,
+    "time_steps": 4,
+    "episodes": 3,
+    "validate_every": 1,
+    "validation_seeds": 2,
+    "validation_rows": 16,
+    "validation_time_steps": 4,
+    "validation_episodes": 3,
+}
+"""A search of seconds."""

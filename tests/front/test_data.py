@@ -8,6 +8,8 @@ import pytest
 import mirrorpo as mpo
 from mirrorpo.cli import main
 from mirrorpo.preferences.data import Pool, PreferenceDataset
+from tests.front.conftest import SEARCH
+from tests.front.conftest import SMALL as SMALL_BENCH
 from tests.preferences.own.recordings import write_npz
 
 SMALL = {"variant": "noisy:0.1", "rows": 16, "episode_length": 60}
@@ -94,3 +96,17 @@ def test_an_agent_is_evaluated_as_by_the_command(point_agents, light_hopper, cap
     assert (found.agent, found.task, found.episodes) == ("better", "hopper", 4)
     with pytest.raises(ValueError, match="actions must be sampled or mean"):
         mpo.evaluate(point_agents[0], actions="best")
+
+
+def test_a_named_cache_holds_the_trajectories_of_all_commands(light_hopper, tmp_path, monkeypatch):
+    """Bench, search and data take one folder's: what one has simulated the others read."""
+    monkeypatch.setenv("MIRRORPO_CACHE", str(tmp_path / "users"))
+    named = tmp_path / "named"
+    draw = {"rows": 16, "cache": named}
+    mpo.generate("hopper", variant="noisy:0.1", **draw)
+    first = {path.name for path in named.glob("*.safetensors")}
+    mpo.bench(**(SMALL_BENCH | draw))
+    mpo.discover(**(SEARCH | draw))
+    assert len(first) == 1
+    assert first < {path.name for path in named.glob("*.safetensors")}
+    assert not (tmp_path / "users" / "pools").exists()

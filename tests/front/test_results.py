@@ -16,25 +16,9 @@ import mirrorpo as mpo
 from mirrorpo import objectives, runs
 from mirrorpo.cli import main
 from mirrorpo.study import bench as benches
-from tests.front.conftest import SMALL
+from tests.front.conftest import SEARCH, SMALL
 
 ROOT = Path(__file__).parents[2]
-SEARCH = {
-    "variants": "noisy:0.3",
-    "learn": "link",
-    "parameters": "activations",
-    "generations": 2,
-    "population": 4,
-    "rows": 16,
-    "epochs": 4,
-    "time_steps": 4,
-    "episodes": 3,
-    "validate_every": 1,
-    "validation_seeds": 2,
-    "validation_rows": 16,
-    "validation_time_steps": 4,
-    "validation_episodes": 3,
-}
 
 
 def is_drawn(figure):

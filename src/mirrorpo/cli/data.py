@@ -15,10 +15,11 @@ def generate(
     task: Annotated[str, tyro.conf.Positional],
     out: Path,
     settings: tyro.conf.OmitArgPrefixes[GenerateSettings],
+    cache: Path | None = None,
 ) -> None:
     """Simulate trajectories of two source agents and label pairs of them.
 
-    All variants are views of one simulation, which is kept in the user's cache: another variant
+    All variants are views of one simulation, which is kept in the cache: another variant
     of the same task, rows, seed and agents simulates nothing again. The same command resumes
     an interrupted simulation.
 
@@ -26,9 +27,10 @@ def generate(
         task: name of a task: of MirrorPO's own, gym:ID, playground:NAME or FILE.py:FUNCTION.
         out: file to write, ending in .safetensors; a JSON card goes beside it.
         settings: what is simulated, and how it is labelled.
+        cache: folder for simulated trajectories; the user's cache by default.
     """
     with progress("parts") as told:
-        made = mpo.generate(task, out=out, progress=told, **vars(settings))
+        made = mpo.generate(task, out=out, cache=cache, progress=told, **vars(settings))
     console.print(str(made))
 
 

@@ -14,6 +14,7 @@ from mirrorpo.front.run_folder import BY_NAME
 def discover(
     settings: tyro.conf.OmitArgPrefixes[DiscoverySettings],
     out: Path | None = None,
+    cache: Path | None = None,
     ray: str | None = None,
 ) -> None:
     """Search the mirror family for the objective whose trained agents earn the most true return.
@@ -23,11 +24,12 @@ def discover(
     Args:
         settings: what to search, and how.
         out: run folder; by default runs/discover-TASK-... named by the settings.
+        cache: folder for simulated trajectories; the user's cache by default.
         ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
             one of N cores on this machine. The objective found is the same.
     """
     with progress("generations") as told:
-        found = mpo.discover(settings, out=out or BY_NAME, ray=ray, progress=told)
+        found = mpo.discover(settings, out=out or BY_NAME, cache=cache, ray=ray, progress=told)
     for line in found.lines:
         console.print(line)
     file = found.file

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,15 +51,20 @@ class Bench:
     """
 
     def __init__(
-        self, settings: DiscoverySettings, report: Callable[[str], None] = lambda doing: None
+        self,
+        settings: DiscoverySettings,
+        report: Callable[[str], None] = lambda doing: None,
+        cache: Path | None = None,
     ):
         """Simulate or load the trajectories, and score the source agents.
+
+        `cache` is the folder of trajectories; None for the user's cache.
 
         Raises:
             ValueError: unknown names, or rows that a task's data do not have.
         """
         self.settings = settings
-        self._grounds = [SearchGround(settings, task, report) for task in settings.tasks]
+        self._grounds = [SearchGround(settings, task, report, cache) for task in settings.tasks]
         each = len(settings.variants)
         self.better = np.repeat([ground.better for ground in self._grounds], each)
         self.worse = np.repeat([ground.worse for ground in self._grounds], each)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -83,8 +84,11 @@ class SearchGround:
         settings: DiscoverySettings,
         task: str,
         report: Callable[[str], None] = lambda doing: None,
+        cache: Path | None = None,
     ):
         """Simulate or load the trajectories, and score the source agents.
+
+        `cache` is the folder of trajectories; None for the user's cache.
 
         Raises:
             ValueError: unknown names, or rows that the task's data do not have.
@@ -102,7 +106,7 @@ class SearchGround:
         }
         pooled = {
             number: pools.cached(
-                *(self.task, count, number, own.better, own.worse),
+                *(self.task, count, number, own.better, own.worse, cache),
                 progress=pools.in_words(report),
                 waiting=pools.in_line(report),
             )

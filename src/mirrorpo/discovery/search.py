@@ -56,6 +56,7 @@ def discover(
     out: Path,
     progress: Progress = silent,
     place: Workplace | None = None,
+    cache: Path | None = None,
 ) -> Discovery:
     """Search an objective whose trained agents earn the most true return.
 
@@ -67,6 +68,7 @@ def discover(
         progress: told, after each step, the generations finished, earlier runs of the same command
             included, all of them, and what is being computed, with the last fitness.
         place: where agents are trained and scored; None for this process.
+        cache: folder for simulated trajectories; None for the user's cache.
 
     Returns:
         The candidate with the best validation; `out/objective.safetensors` holds it. Candidates
@@ -94,7 +96,7 @@ def discover(
             artefact.complete(out / RESULT, found)
             return found
     runs.refuse_lost_state(out, out / STATE)
-    search = _Search(settings, out, progress)
+    search = _Search(settings, out, progress, cache)
     with search.bench.at(place):
         search.run()
     return search.finish()
@@ -103,7 +105,9 @@ def discover(
 class _Search:
     """One search while it runs."""
 
-    def __init__(self, settings: DiscoverySettings, out: Path, progress: Progress):
+    def __init__(
+        self, settings: DiscoverySettings, out: Path, progress: Progress, cache: Path | None
+    ):
         self.settings = settings
         self.out = out
         self._progress = progress
@@ -111,7 +115,7 @@ class _Search:
         self.report("loading")
         rivals = [naming.resolve(text) for text in settings.against]
         self.rivals = [replace(rival, aggregation="mean") for rival in rivals]
-        self.bench = Bench(settings, self.report)
+        self.bench = Bench(settings, self.report, cache)
         self.fitness_budget = Budget(None, settings.fitness_training, settings.episodes)
         self.screen = None
         if settings.screen_epochs is not None:

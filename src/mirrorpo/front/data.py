@@ -39,11 +39,12 @@ def generate(
     backend: str | None = GenerateSettings.backend,
     better: PathLike | None = GenerateSettings.better,
     worse: PathLike | None = GenerateSettings.worse,
+    cache: PathLike | None = None,
     progress: Progress = silent,
 ) -> DataFile:
     """Simulate trajectories of two source agents and label pairs of them.
 
-    All variants are views of one simulation, which is kept in the user's cache: another variant
+    All variants are views of one simulation, which is kept in the cache: another variant
     of the same task, rows, seed and agents simulates nothing again.
 
     >>> import mirrorpo as mpo
@@ -61,6 +62,7 @@ def generate(
         backend: physics engine; the task's own by default.
         better: the better agent's name or file; the task's own by default.
         worse: the worse agent's name or file; the task's own by default.
+        cache: folder for simulated trajectories; the user's cache by default.
         progress: told the parts done, all parts, and what is being done.
 
     Raises:
@@ -71,9 +73,10 @@ def generate(
     asked = GenerateSettings(
         variant, rows, seed, episode_length, backend, given.text_of(better), given.text_of(worse)
     )
-    from mirrorpo.runtime import cache
+    kept = None if cache is None else Path(cache)
+    from mirrorpo.runtime import cache as caches
 
-    cache.check()
+    caches.check(kept)
     start_jax()
     from mirrorpo import variants
     from mirrorpo.agents import sources
@@ -96,6 +99,7 @@ def generate(
         asked.seed,
         own.better,
         own.worse,
+        kept,
         progress=lambda done, of: progress(done, of, f"trajectories on {task}"),
         waiting=pools.in_line(lambda doing: progress(0, 1, doing)),
     )

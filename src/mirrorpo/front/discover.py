@@ -40,6 +40,7 @@ def discover(
     /,
     *,
     out: Out = None,
+    cache: PathLike | None = None,
     ray: str | None = None,
     progress: Progress = silent,
     **options: Unpack[DiscoverOptions],
@@ -55,6 +56,7 @@ def discover(
         out: run folder. The same call resumes an interrupted search; `tensorboard --logdir
             OUT` shows it live. By default a temporary folder, which is removed with the result;
             `DiscoveryResult.save` keeps it.
+        cache: folder for simulated trajectories; the user's cache by default.
         ray: train and score on a Ray cluster (extra `cluster`): auto, HOST:PORT, or local:N for
             one of N cores on this machine. The objective found is the same.
         progress: told the generations done, all generations, and what is being done.
@@ -70,16 +72,17 @@ def discover(
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
     given.check_objectives(settings.against)
+    kept = None if cache is None else Path(cache)
     start_jax()
     from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor
-    from mirrorpo.runtime import cache
+    from mirrorpo.runtime import cache as caches
 
-    cache.check()
+    caches.check(kept)
     digits = files.digest(settings.recorded)[:8]
     folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digits}")
     with writing(folder) as path, executor.workplace(ray) as place:
-        found = search.discover(settings, path, progress, place)
+        found = search.discover(settings, path, progress, place, kept)
         with contextlib.suppress(ValueError):  # of a gradient that no formula has
             kept_formula.remember(path / search_log.RESULT, found)
     return DiscoveryResult._read(folder)
