@@ -183,9 +183,13 @@ def claims_table(first: Sequence[JoinedRuns]) -> Iterator[str]:
 
 def scores_table(joined: JoinedRuns, variant: str) -> Iterator[str]:
     """One column: each row beside the paper's, both normalised by their own source agents."""
-    better, worse = joined.better.mean, joined.worse.mean
     known = paper.RESULTS[joined.task]
-    yield f"{joined.title}, {variant}: source agents {better:.0f} and {worse:.0f}"
+    names = dict.fromkeys(joined.column(variant)["run"])
+    shown = (
+        f"{joined.sources[run].better.mean:.0f} and {joined.sources[run].worse.mean:.0f} ({run})"
+        for run in names
+    )
+    yield f"{joined.title}, {variant}: source agents {', '.join(shown)}"
     yield ""
     yield "| algorithm | agents | true return | normalised | the paper's | normalised |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
@@ -194,9 +198,13 @@ def scores_table(joined: JoinedRuns, variant: str) -> Iterator[str]:
     rows = statistics.row_means(agents).sort_values("mean", ascending=False)
     for row in rows.itertuples():
         theirs = known.scores[variant][row.algorithm]
+        better, worse = joined.sources_of(variant, row.algorithm)
         scores = (
             float(statistics.normalised_score(*found))
-            for found in ((row.mean, worse, better), (theirs[0], known.worse, known.better))
+            for found in (
+                (row.mean, worse.mean, better.mean),
+                (theirs[0], known.worse, known.better),
+            )
         )
         # Adding 0 turns the -0 that rounding leaves into 0.
         ours, other = (f"{round(score, 2) + 0.0:.2f}" for score in scores)

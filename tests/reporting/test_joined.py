@@ -97,3 +97,14 @@ def test_an_unknown_task_and_missing_source_agents_are_named(tmp_path):
     (folder / "sources.json").unlink()
     with pytest.raises(ValueError, match="new has not scored its source agents"):
         joined.join([("new", folder)])
+
+
+def test_a_loss_is_normalised_by_the_source_agents_of_its_own_run(tmp_path):
+    (group,) = join(
+        tmp_path,
+        ({"base": {"dpo": 1.0}}, {"sources": ((9.0, 0.1), (1.0, 0.1))}),
+        ({"base": {"cpo": 1.0}, "noisy:0.1": {"cpo": 1.0}}, {"sources": ((8.0, 0.1), (2.0, 0.1))}),
+    )
+    assert [source.mean for source in group.sources_of("base", "dpo")] == [9.0, 1.0]
+    assert [source.mean for source in group.sources_of("base", "cpo")] == [8.0, 2.0]
+    assert group.sources_of("noisy:0.1").better.mean == 8.0

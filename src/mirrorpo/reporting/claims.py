@@ -177,7 +177,8 @@ def our_scores(joined: JoinedRuns) -> Scores:
     for variant in joined.variants:
         for row in row_means(joined.column(variant)).dropna(subset=["mean"]).itertuples():
             scores[ScoreKey(variant, row.algorithm)] = (row.mean, row.standard_error)
-        scores[ScoreKey(variant, TARGET)] = (joined.better.mean, joined.better.standard_error)
+        better = joined.sources_of(variant).better
+        scores[ScoreKey(variant, TARGET)] = (better.mean, better.standard_error)
     return scores
 
 

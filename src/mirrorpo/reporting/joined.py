@@ -29,6 +29,13 @@ _ALIKE = (
 does not keep runs apart."""
 
 
+class Sources(NamedTuple):
+    """The source agents of a run, as it measured them."""
+
+    better: SourceAgent
+    worse: SourceAgent
+
+
 class Repeated(NamedTuple):
     """A loss that two joined runs have in one column: which run is taken, and which is not."""
 
@@ -46,8 +53,7 @@ class JoinedRuns:
         names: the runs' names, in the order given.
         task: the paper's task.
         protocol: what the runs call their protocol; None in version 0.1.0.
-        better: the better source agent, as the first run measured it.
-        worse: the worse one.
+        sources: the source agents of each run, by its name.
         agents: final agents with the paper's names of losses, those of a loss and column from one
             run, named in the column `run`.
         repeated: what more than one run has; the first named run is taken.
@@ -56,8 +62,7 @@ class JoinedRuns:
     names: tuple[str, ...]
     task: str
     protocol: str | None
-    better: SourceAgent
-    worse: SourceAgent
+    sources: Mapping[str, Sources]
     agents: pd.DataFrame
     repeated: tuple[Repeated, ...]
 
@@ -77,6 +82,13 @@ class JoinedRuns:
         theirs = RESULTS[self.task].scores.get(variant, {})
         rows = self.agents[self.agents["variant"] == variant]
         return rows[rows["algorithm"].isin(list(theirs))]
+
+    def sources_of(self, variant: str, algorithm: str | None = None) -> Sources:
+        """The source agents of the run that has a loss in a column; without one, its first loss."""
+        rows = self.column(variant)
+        if algorithm is not None:
+            rows = rows[rows["algorithm"] == algorithm]
+        return self.sources[rows["run"].iloc[0]]
 
 
 def join(
@@ -136,14 +148,12 @@ def _joined(group: Sequence[tuple[str, comparison.RunParts]]) -> JoinedRuns:
             elif taken[row] != name:
                 repeated.append(Repeated(*row, taken[row], name))
     _, run = group[0]
-    better, worse = run.sources
     agents = pd.concat(frames, ignore_index=True) if frames else run.agents.assign(run="")[:0]
     return JoinedRuns(
         tuple(name for name, _ in group),
         run.settings["task"],
         run.settings.get("protocol"),
-        better,
-        worse,
+        {name: Sources(*run.sources) for name, run in group},
         agents,
         tuple(repeated),
     )

@@ -98,10 +98,11 @@ def _points(joined: JoinedRuns, variant: str) -> list[_Point]:
         cell = ScoreKey(variant, name)
         if cell not in ours:
             continue
+        better, worse = joined.sources_of(variant, name)
         found.append(
             _Point(
                 name,
-                *_normalised(*ours[cell], joined.worse.mean, joined.better.mean),
+                *_normalised(*ours[cell], worse.mean, better.mean),
                 *_normalised(*theirs[cell], known.worse, known.better),
             )
         )
