@@ -45,8 +45,8 @@ class Sizes:
     wide_populations: tuple[int, ...] = (1, 16)
     bfloat16_population: int = 16
     hidden: tuple[int, ...] = (64, 256)
-    agent_steps: int = 256
-    wide_agent_steps: int = 128
+    agent_steps: int = 1024
+    wide_agent_steps: int = 256
     time_steps: int = 1000
     matrix: int = 2048
     matrix_seconds: float = 5.0
