@@ -61,6 +61,7 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "reviews-small-8-base-temporal",
         "plain-small-noisy",
         "plain-small-mixed",
+        "plain-small-noisy01",
         "plain-small-base",
         "reviews-small-noisy",
         "reviews-small-base",

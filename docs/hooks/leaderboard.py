@@ -66,7 +66,12 @@ TEXTS = {
         "reviews-small-noisy",
         "reviews-small-base",
     ),
-    "Plain English (small model)": ("plain-small-noisy", "plain-small-mixed", "plain-small-base"),
+    "Plain English (small model)": (
+        "plain-small-noisy",
+        "plain-small-mixed",
+        "plain-small-noisy01",
+        "plain-small-base",
+    ),
     "Reviews (SmolLM2)": (
         "reviews-filtered",
         "reviews-gated",
