@@ -33,7 +33,7 @@ def test_every_row_is_a_loss_with_the_scores_of_its_agents(leaderboard):
     assert (cells.loc[~texts, "agents"] >= 6).all()
     by_model = cells[texts].groupby("robot")["agents"].agg(["min", "max", "size"])
     assert by_model.loc["Reviews (SmolLM2)"].tolist() == [3, 3, 6]
-    assert by_model.loc["Reviews (small model)"].tolist() == [6, 8, 68]
+    assert by_model.loc["Reviews (small model)"].tolist() == [6, 8, 78]
 
 
 def test_scores_are_marked_where_tuning_ended_at_an_edge(leaderboard):
