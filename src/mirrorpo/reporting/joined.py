@@ -29,7 +29,7 @@ _ALIKE = (
 does not keep runs apart."""
 
 
-class Sources(NamedTuple):
+class ScoredSources(NamedTuple):
     """The source agents of a run, as it measured them."""
 
     better: SourceAgent
@@ -62,7 +62,7 @@ class JoinedRuns:
     names: tuple[str, ...]
     task: str
     protocol: str | None
-    sources: Mapping[str, Sources]
+    sources: Mapping[str, ScoredSources]
     agents: pd.DataFrame
     repeated: tuple[Repeated, ...]
 
@@ -83,7 +83,7 @@ class JoinedRuns:
         rows = self.agents[self.agents["variant"] == variant]
         return rows[rows["algorithm"].isin(list(theirs))]
 
-    def sources_of(self, variant: str, algorithm: str | None = None) -> Sources:
+    def sources_of(self, variant: str, algorithm: str | None = None) -> ScoredSources:
         """The source agents of the run that has a loss in a column; without one, its first loss."""
         rows = self.column(variant)
         if algorithm is not None:
@@ -153,7 +153,7 @@ def _joined(group: Sequence[tuple[str, comparison.RunParts]]) -> JoinedRuns:
         tuple(name for name, _ in group),
         run.settings["task"],
         run.settings.get("protocol"),
-        {name: Sources(*run.sources) for name, run in group},
+        {name: ScoredSources(*run.sources) for name, run in group},
         agents,
         tuple(repeated),
     )
