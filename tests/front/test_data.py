@@ -110,3 +110,17 @@ def test_a_named_cache_holds_the_trajectories_of_all_commands(light_hopper, tmp_
     assert len(first) == 1
     assert first < {path.name for path in named.glob("*.safetensors")}
     assert not (tmp_path / "users" / "pools").exists()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mpo.bench(task="hopper", cache=3),
+        lambda: mpo.discover(task="hopper", cache=3),
+        lambda: mpo.generate("hopper", cache=3),
+    ],
+    ids=["bench", "discover", "generate"],
+)
+def test_a_cache_that_is_no_path_is_named(light_hopper, call):
+    with pytest.raises(ValueError, match="cache is 3, but must be a path"):
+        call()

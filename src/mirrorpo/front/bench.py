@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files
+from mirrorpo import files, typed
 from mirrorpo.front import options as given
 from mirrorpo.front.options import BenchOptions
 from mirrorpo.front.run_folder import (
@@ -75,7 +75,7 @@ def bench(
     settings = _spelled(given.build(BenchSettings, settings, options, bench))
     given.check_task(settings.task, ray)
     given.check_objectives(settings.algorithms)
-    kept = None if cache is None else Path(cache)
+    kept: Path | None = typed.check(cache, Path | None, "cache")
     start_jax()
     from mirrorpo.execution import executor
     from mirrorpo.runtime import cache as caches

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files
+from mirrorpo import files, typed
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.front import options as given
@@ -72,7 +72,7 @@ def discover(
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
     given.check_objectives(settings.against)
-    kept = None if cache is None else Path(cache)
+    kept: Path | None = typed.check(cache, Path | None, "cache")
     start_jax()
     from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor
