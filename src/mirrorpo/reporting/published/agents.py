@@ -24,6 +24,9 @@ DRAWN = ("loss", "margin")
 DRAWN_DIGITS = 3
 """The same of curves that are only looked at, which take most room."""
 
+ERROR_DIGITS = 4
+"""The same of standard errors, which no page shows with more."""
+
 DRAWN_PER_CELL = 6
 """Those curves are published of so many agents of each cell: a page draws their mean alone."""
 
@@ -95,6 +98,8 @@ def lines(
 def agent_table(rows: Sequence[TableRow], settings: Mapping[str, Mapping[str, Any]]) -> arrow.Table:
     """The table of agents of all runs, by run and place in its log.
 
+    Standard errors have `ERROR_DIGITS` digits.
+
     Args:
         rows: as `rows` makes them, of all runs.
         settings: the settings of each bench, by its name. Those of one value each that differ
@@ -108,7 +113,10 @@ def agent_table(rows: Sequence[TableRow], settings: Mapping[str, Mapping[str, An
         *(arrow.field(SETTING + name, kind) for name, (kind, _) in differing.items()),
     ]
     filled = [
-        {**row, **{SETTING + name: of.get(row["run"]) for name, (_, of) in differing.items()}}
+        {
+            **{name: _short_error(name, value) for name, value in row.items()},
+            **{SETTING + name: of.get(row["run"]) for name, (_, of) in differing.items()},
+        }
         for row in _ordered(rows)
     ]
     return arrow.Table.from_pylist(filled, arrow.schema(fields))
@@ -137,7 +145,15 @@ def _shortened(name: str, values: Sequence[float | None] | None) -> list[float |
     if values is None:
         return None
     digits = DRAWN_DIGITS if name in DRAWN else CURVE_DIGITS
-    return [None if value is None else float(f"{value:.{digits}g}") for value in values]
+    return [_rounded(value, digits) for value in values]
+
+
+def _short_error(name: str, value: Any) -> Any:
+    return _rounded(value, ERROR_DIGITS) if name.endswith("standard_error") else value
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
 
 
 def _ordered(rows: Sequence[TableRow]) -> list[TableRow]:
