@@ -65,6 +65,20 @@ def test_the_tutorial_s_commands_lead_to_a_report_of_all_of_it():
 
 @LIGHT_AND_REAL
 @pytest.mark.usefixtures("robot")
+def test_the_commands_on_a_search_measure_what_it_found(capsys):
+    first, bench, explain, *_ = commands(
+        (ROOT / "docs" / "howto" / "discover.md").read_text(encoding="utf-8")
+    )
+    assert [first[0], bench[0], explain[0]] == ["discover", "bench", "explain"]
+    for arguments in (first, bench, explain):
+        main(small(arguments))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "runs/my-search/objective.safetensors │" in said
+    assert "loss = " in said
+
+
+@LIGHT_AND_REAL
+@pytest.mark.usefixtures("robot")
 def test_readme_s_commands_about_data_run_on_what_they_wrote(capsys):
     told = list(commands((ROOT / "README.md").read_text(encoding="utf-8")))
     about_data = [words for words in told if any("noisy.safetensors" in word for word in words)]
