@@ -159,8 +159,10 @@ def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float)
 
 
 def cost(final: pd.DataFrame) -> pd.Series:
-    """Median training time of an agent by loss, relative to SFT's in the same bench; NaN where the
-    bench has no SFT."""
+    """Median training time of an agent by loss, relative to SFT's in the same bench.
+
+    Of a loss that several benches have the last one's counts; NaN where that has no SFT.
+    """
     medians = final.groupby(["bench", "algorithm"])["train_seconds"].median()
     relative = {}
     for bench, of_bench in medians.groupby("bench"):
