@@ -70,7 +70,7 @@ def test_a_packed_run_is_shown_as_before(name, written, results, tmp_path):
         assert (one.generations, one.validations) == (other.generations, other.validations)
 
 
-def test_agents_keep_every_digit_and_final_ones_their_drawn_curves(written, results, tmp_path):
+def test_agents_are_the_same_and_final_ones_keep_their_drawn_curves(written, results, tmp_path):
     read = records.read(written / "bench" / runs.METRICS)
     again = records.read(unpacked(results, "bench", tmp_path) / runs.METRICS)
     assert [record for record, _ in read] == [record for record, _ in again]
@@ -102,6 +102,18 @@ def test_curves_are_published_to_four_digits_and_those_only_drawn_to_three():
     table = agents.curve_table([row])
     assert table["chosen_log_prob"].to_pylist() == [[-12.35, None, 0.0, 2e-9]]
     assert table["loss"].to_pylist() == table["margin"].to_pylist() == [[-12.3, None, 0.0, 2e-9]]
+
+
+def test_returns_are_published_in_every_digit_and_their_standard_errors_to_four():
+    numbers = {"return_mean": 701.8064575195312, "return_standard_error": 66.96871540324034}
+    lost = {"return_mean": None, "return_standard_error": None}
+    measured = {"measure.kl": 0.123456789, "measure.kl_standard_error": 0.0123456789}
+    both = ({**numbers, **measured}, lost)
+    table = agents.agent_table([{"run": "one", "agent": n, **of} for n, of in enumerate(both)], {})
+    assert table["return_mean"].to_pylist() == [numbers["return_mean"], None]
+    assert table["return_standard_error"].to_pylist() == [66.97, None]
+    assert table["measure.kl"].to_pylist() == [0.123456789, None]
+    assert table["measure.kl_standard_error"].to_pylist() == [0.01235, None]
 
 
 def test_a_picture_keeps_every_pixel(written, results, tmp_path):
