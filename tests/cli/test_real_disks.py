@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-NOBODY = 65534
+BOUND_BY_RIGHTS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+"""Begins a command of root's which may no longer do what the rights of a file forbid."""
 FULL = "head -c 200000 /dev/zero > $DISK/fill 2> /dev/null; "
 READ_ONLY = "mount -o remount,ro $DISK; "
 GENERATE = "$PYTHON -m mirrorpo data generate hopper --out "
@@ -127,18 +128,11 @@ def test_a_disk_that_fills_while_a_run_is_written_is_named_and_leaves_no_half_fi
 def test_a_user_who_may_not_write_is_told_so(tmp_path):
     (tmp_path / "closed").mkdir()
     (tmp_path / "closed").chmod(0o555)
-    as_another = []
-    if os.geteuid() == 0:
-        as_another = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        begin = [*as_another, sys.executable, "-c", "import mirrorpo"]
-        begun = subprocess.run(begin, capture_output=True, text=True, check=False)
-        if begun.returncode:
-            why = begun.stderr.strip().rpartition("\n")[2]
-            pytest.skip(f"Another user than root cannot run this installation: {why}")
+    bound = BOUND_BY_RIGHTS if os.geteuid() == 0 else []
     source = Path(__file__).parents[2] / "src"
     generate = ("data", "generate", "hopper", "--out", "x.safetensors")
     found = subprocess.run(
-        [*as_another, sys.executable, "-m", "mirrorpo", *generate],
+        [*bound, sys.executable, "-m", "mirrorpo", *generate],
         cwd=tmp_path / "closed",
         capture_output=True,
         text=True,

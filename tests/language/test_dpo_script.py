@@ -128,7 +128,6 @@ def test_accumulated_small_batches_are_the_big_batch(tmp_path):
 
 
 def test_tensorboard_shows_the_numbers_under_trls_names(tmp_path, monkeypatch):
-    pytest.importorskip("tensorboardX")
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
     script(DPOTrainer, tmp_path, max_steps=2, report_to=["tensorboard"], eval_strategy="epoch")
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("events.out.tfevents*"))

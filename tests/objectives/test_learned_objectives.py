@@ -20,6 +20,7 @@ from mirrorpo.objectives import (
     get,
     parameter_vector,
 )
+from mirrorpo.runtime import pytrees
 
 from .networks import ROLES, perturbed, schedule, timed
 
@@ -137,10 +138,9 @@ def test_vectors_are_traced_batched_and_differentiated(arrays):
 
 
 def test_networks_stack_as_leaves_for_training(arrays):
-    stack = pytest.importorskip("mirrorpo.runtime.pytrees").stack
     pairs = objectives.PairLogProbs(*(jnp.asarray(array, jnp.float32) for array in arrays))
     many = [perturbed(learned(), 0.1, seed) for seed in range(3)]
-    found = jax.vmap(lambda objective: objective(pairs))(stack(many))
+    found = jax.vmap(lambda objective: objective(pairs))(pytrees.stack(many))
     for row, objective in enumerate(many):
         np.testing.assert_allclose(found[row], objective(pairs), rtol=1e-5, atol=1e-5)
 

@@ -3,6 +3,7 @@
 import json
 import os
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -71,7 +72,6 @@ def test_the_json_document_is_plain_and_exact(objective):
 
 
 def test_traced_and_foreign_arrays_are_saved_by_value(tmp_path, objective):
-    jnp = pytest.importorskip("jax.numpy")
     vector, rebuild = objectives.parameter_vector(objective)
     for suffix in ("json", "safetensors"):
         path = tmp_path / f"objective.{suffix}"

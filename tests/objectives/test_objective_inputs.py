@@ -5,6 +5,7 @@ import pickle
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -168,7 +169,6 @@ def test_lists_and_numbers_are_refused():
 
 
 def test_mixed_libraries_are_refused():
-    jnp = pytest.importorskip("jax.numpy")
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="Multiple namespaces"):
         objectives.get("cpo")(objectives.PairLogProbs(jnp.zeros(2), torch.zeros(2)))

@@ -1,5 +1,6 @@
 """The theory behind the family, checked by a solver that knows nothing of it."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -183,7 +184,6 @@ def test_a_rescaled_potential_trains_and_is_saved(pairs):
 
 
 def test_divergences_are_differentiable_in_jax():
-    jax = pytest.importorskip("jax")
     for potential in (Log(), Power(alpha=0.3), JensenShannon()):
         gradient = jax.grad(lambda p, f=potential: potentials.mirror_map(f, p))(
             jax.numpy.asarray(P, np.float32)

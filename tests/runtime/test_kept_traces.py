@@ -13,8 +13,6 @@ import pytest
 from mirrorpo.runtime import kept_traces
 from mirrorpo.runtime.devices import map_over_devices
 
-pytest.importorskip("flatbuffers")
-
 TWICE = """
 import json, sys
 from mirrorpo.runtime.devices import map_over_devices, use_all_cores

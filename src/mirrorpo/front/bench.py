@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files, typed
+from mirrorpo import files
 from mirrorpo.front import options as given
 from mirrorpo.front.options import BenchOptions
 from mirrorpo.front.run_folder import (
@@ -75,14 +74,12 @@ def bench(
     settings = _spelled(given.build(BenchSettings, settings, options, bench))
     given.check_task(settings.task, ray)
     given.check_objectives(settings.algorithms)
-    kept: Path | None = typed.check(cache, Path | None, "cache")
+    kept = given.cache_folder(cache)
     start_jax()
     from mirrorpo.execution import executor
-    from mirrorpo.runtime import cache as caches
     from mirrorpo.study import bench as benches
     from mirrorpo.study import ground, prompt_errors, side_tables, table_files, tables, tuning
 
-    caches.check(kept)
     settings = ground.settled(settings)
     folder = choose(out, "bench", f"{settings.task}-{files.digest(settings.recorded)[:8]}")
     with writing(folder) as path, executor.workplace(ray) as place:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files, places, runs, typed
+from mirrorpo import files, places, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import ImportOptions
 from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
@@ -73,10 +73,7 @@ def generate(
     asked = GenerateSettings(
         variant, rows, seed, episode_length, backend, given.text_of(better), given.text_of(worse)
     )
-    kept: Path | None = typed.check(cache, Path | None, "cache")
-    from mirrorpo.runtime import cache as caches
-
-    caches.check(kept)
+    kept = given.cache_folder(cache)
     start_jax()
     from mirrorpo import variants
     from mirrorpo.agents import sources

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import files, typed
+from mirrorpo import files
 from mirrorpo.discovery.artefact import Discovery
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.front import options as given
@@ -72,13 +72,11 @@ def discover(
     if ray is not None and len(settings.tasks) > 1:
         raise ValueError("Several tasks at once are searched in this process: leave --ray out.")
     given.check_objectives(settings.against)
-    kept: Path | None = typed.check(cache, Path | None, "cache")
+    kept = given.cache_folder(cache)
     start_jax()
     from mirrorpo.discovery import kept_formula, search, search_log
     from mirrorpo.execution import executor
-    from mirrorpo.runtime import cache as caches
 
-    caches.check(kept)
     digits = files.digest(settings.recorded)[:8]
     folder = choose(out, "discover", f"{'-'.join(settings.tasks)}-{digits}")
     with writing(folder) as path, executor.workplace(ray) as place:

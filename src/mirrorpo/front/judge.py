@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirrorpo import files, json_lines, runs, typed
-from mirrorpo.front.options import text_of
+from mirrorpo.front.options import cache_folder, path_of, text_of
 from mirrorpo.front.run_folder import (
     Out,
     PathLike,
@@ -83,25 +83,22 @@ def judge(
     from mirrorpo.language.judging import answers, run
     from mirrorpo.language.judging import difficulty as difficulties
     from mirrorpo.language.models import generation, model_files
-    from mirrorpo.runtime import cache as caches
 
     named = typed.check(text_of(model), str, "model")
     given = JudgeSettings(
         baseline=text_of(baseline),
-        prompts=_path(prompts, "prompts"),
+        prompts=path_of(prompts, "prompts"),
         judge=typed.check(text_of(judge), str, "judge"),
         adapter=text_of(adapter),
         baseline_adapter=text_of(baseline_adapter),
-        difficulty=_path(difficulty, "difficulty"),
+        difficulty=path_of(difficulty, "difficulty"),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
         batch_size=batch_size,
         seed=seed,
     )
-    kept = _path(cache, "cache")
-    if given.baseline is not None:
-        caches.check(kept)
+    kept = cache_folder(cache) if given.baseline is not None else path_of(cache, "cache")
     decoding = generation.Decoding(
         given.max_new_tokens, given.temperature, given.top_p, given.batch_size, given.seed
     )
@@ -232,11 +229,6 @@ def _identity(contestant: Contestant) -> dict[str, str | None]:
     found = dataclasses.asdict(contestant)
     if contestant.is_file and path.is_file():
         found["sha256"] = files.checksum(path)
-    return found
-
-
-def _path(path: PathLike | None, name: str) -> Path | None:
-    found: Path | None = typed.check(path, Path | None, name)
     return found
 
 

@@ -18,6 +18,7 @@ from mirrorpo import near_names, protocols, task_names, typed
 from mirrorpo.objectives import naming
 from mirrorpo.objectives.base import Objective
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
+from mirrorpo.runtime import cache as caches
 from mirrorpo.user_text import UserText
 
 Settings = TypeVar("Settings")
@@ -244,6 +245,27 @@ PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 def text_of(path: str | os.PathLike[str] | None) -> str | None:
     """A path as text; what is none stays as it is, for the check of its type."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+def path_of(path: str | os.PathLike[str] | None, name: str) -> Path | None:
+    """A path that a caller gives for the argument `name`, or none.
+
+    Raises:
+        ValueError: something else.
+    """
+    found: Path | None = typed.check(path, Path | None, name)
+    return found
+
+
+def cache_folder(cache: str | os.PathLike[str] | None) -> Path | None:
+    """The folder of the argument `cache`, which can be written; None for the user's cache.
+
+    Raises:
+        ValueError: no path, or it cannot be written.
+    """
+    found = path_of(cache, "cache")
+    caches.check(found)
+    return found
 
 
 def objective_text(given: str | os.PathLike[str] | Objective) -> UserText:
