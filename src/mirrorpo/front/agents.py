@@ -91,9 +91,10 @@ def train_agent(
     from mirrorpo.simulation import tasks
 
     loaded = tasks.load(UserText(task), asked.backend)
-    start, steps_before = None, 0
+    start, start_checksum, steps_before = None, None, 0
     if asked.start_from:
         start, before = agent_files.load(asked.start_from)
+        start_checksum = agent_files.source_checksum(asked.start_from)
         steps_before = before.environment_steps
     folder = choose(out, "agents", f"{task}-seed{asked.seed}")
     with writing(folder) as path:
@@ -105,6 +106,7 @@ def train_agent(
             evaluate_every=asked.evaluate_every,
             until_return=asked.until_return,
             start=start,
+            start_checksum=start_checksum,
             steps_before=steps_before,
             progress=lambda point, total: progress(
                 point.environment_steps, total, f"PPO on {task}: {point.return_mean:.0f}"

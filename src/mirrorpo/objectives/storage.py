@@ -17,7 +17,7 @@ from array_api_compat import is_array_api_obj
 
 from mirrorpo.array_files import load_arrays, load_card, save_arrays
 from mirrorpo.bounded import parse_json, read_text
-from mirrorpo.files import check_card, write_text
+from mirrorpo.files import check_card, digest, write_text
 
 from .base import Objective
 from .component import is_array, is_function, may_lack, registered
@@ -95,6 +95,12 @@ def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
 def to_dict(objective: Objective) -> dict[str, Any]:
     """The document that `save` writes, of plain Python values; for configs and result files."""
     return _document(objective, None)
+
+
+def checksum(objective: Objective) -> str:
+    """A checksum of an objective's class and values: a file that names it may change."""
+    # The module of a class in a user's file is named by the file's content.
+    return digest([type(objective).__module__, to_dict(objective)])[:16]
 
 
 def from_dict(document: Any) -> Objective:
