@@ -96,6 +96,8 @@ def test_columns_can_have_other_names(tmp_path):
         steps.read(path, columns.parse_names(["observations=seen"]))
     with pytest.raises(ValueError, match="'states': write COLUMN=NAME"):
         columns.parse_names(["states"])
+    with pytest.raises(ValueError, match="--columns names observations twice"):
+        columns.parse_names(["observations=states", "observations=seen"])
 
 
 def changed(name, at, value):

@@ -97,7 +97,7 @@ def parse_names(texts: Sequence[str]) -> dict[str, str]:
     """Users' `column=NAME` as a mapping.
 
     Raises:
-        ValueError: not of this form, or no column of `ALIASES`.
+        ValueError: not of this form, no column of `ALIASES`, or one that is named twice.
     """
     names = {}
     for text in texts:
@@ -107,5 +107,7 @@ def parse_names(texts: Sequence[str]) -> dict[str, str]:
                 f"--columns {text!r}: write COLUMN=NAME, as in observations=states. Columns: "
                 f"{', '.join(ALIASES)}."
             )
+        if column in names:
+            raise ValueError(f"--columns names {column} twice: name it once.")
         names[column] = name
     return names

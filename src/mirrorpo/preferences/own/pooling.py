@@ -130,14 +130,17 @@ def _agents(
     values = np.array([str(value) for value in steps.values[settings.sources][whole]])
     found = list(dict.fromkeys(values))
     chosen = [settings.better, settings.worse]
-    if chosen == [None, None]:
+    if None in chosen:
         if len(found) != 2:
             raise ValueError(
                 f"{steps.where}: {settings.sources} has {len(found)} values "
                 f"({', '.join(found[:8])}): name two of them by --better and --worse."
             )
         means = {value: returns[values == value].mean() for value in found}
-        chosen = sorted(found, key=lambda value: -means[value])
+        ranked = sorted(found, key=lambda value: -means[value])
+        if settings.better == ranked[1] or settings.worse == ranked[0]:
+            ranked.reverse()
+        chosen = [named or other for named, other in zip(chosen, ranked, strict=True)]
     for role, value in zip(("better", "worse"), chosen, strict=True):
         if value not in found:
             raise ValueError(
