@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mirrorpo import near_names
+from mirrorpo import near_names, typed
 from mirrorpo.training_settings import TrainSettings, layers
 
 Bundles = Mapping[str, Mapping[str, Any]]
@@ -194,6 +194,7 @@ class Training:
     hidden: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         settle(self)
 
 

@@ -226,6 +226,16 @@ def test_ranges_hold_every_visited_value_and_never_a_probability_above_one():
         ({"screen_epochs": 12}, "screen_epochs must be from 1"),
         ({"strategy": "sgd"}, "strategy must be one of open-es, snes"),
         ({"robust": "median"}, "robust must be one of"),
+        (
+            {"learn": ("link", "beta,beta")},
+            "learn must be some of .* each once, not 'link,beta,beta'",
+        ),
+        ({"learn": ("phi,inverse-potential",)}, "each once"),
+        (
+            {"variants": ("base", "base")},
+            "variants must be at least one, each once, not 'base,base'",
+        ),
+        ({"variants": ()}, "variants must be at least one, each once"),
         ({"sigma": 0.0}, "sigma must be positive"),
         ({"validation_seeds": 0}, "validation_seeds must be at least 1"),
     ],

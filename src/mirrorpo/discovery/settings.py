@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from mirrorpo import limits, protocols, seeds
+from mirrorpo import limits, protocols, seeds, typed
 from mirrorpo.discovery import strategy
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
@@ -166,6 +166,7 @@ class DiscoverySettings:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         protocols.settle(self)
         check_data_seed(self.data_seed)
         protocols.check_actions(self.actions)
@@ -184,7 +185,8 @@ class DiscoverySettings:
         _require(self.gamma is None or self.gamma >= 0, "gamma", self.gamma, "at least 0")
         _require(0 < self.sigma_decay <= 1, "sigma_decay", self.sigma_decay, "in (0, 1]")
         _require(0 < self.screen_keep < 1, "screen_keep", self.screen_keep, "in (0, 1)")
-        _require(bool(self.variants), "variants", self.variants, "at least one")
+        once = 0 < len(set(self.variants)) == len(self.variants)
+        _require(once, "variants", ",".join(self.variants), "at least one, each once")
         for name, allowed in (
             ("robust", ("mean", "worst")),
             ("family", FAMILIES),
@@ -213,8 +215,9 @@ class DiscoverySettings:
         gated = self.family == "gated"
         allowed = (*GATED, GATED_SCHEDULE) if gated else (*FUNCTIONS, "beta", *others)
         unknown = [item for item in self.learned if item not in allowed]
-        wanted = f"some of {', '.join(allowed)} for the {self.family} family"
-        _require(bool(self.learned) and not unknown, "learn", ",".join(self.learned), wanted)
+        once = 0 < len(set(self.learned)) == len(self.learned)
+        wanted = f"some of {', '.join(allowed)} for the {self.family} family, each once"
+        _require(once and not unknown, "learn", ",".join(self.learned), wanted)
         given = {"weight": self.weight, "gamma": self.gamma, "beta": self.beta}
         numbers = () if gated else ("beta", *others)
         for name, value in given.items():
