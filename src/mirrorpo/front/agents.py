@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import json_lines, runs
+from mirrorpo import digits, json_lines, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import PPOOptions
 from mirrorpo.front.run_folder import (
@@ -189,8 +189,8 @@ class AgentTraining(ResultInFolder):
 
     def __str__(self) -> str:
         return (
-            f"{self.file}: true return {self.card.return_mean:.0f} \u00b1 "
-            f"{self.card.return_standard_error:.0f} after {self.card.environment_steps:,} steps."
+            f"{self.file}: true return {_score(self.card)} after "
+            f"{self.card.environment_steps:,} steps."
         )
 
     def __repr__(self) -> str:
@@ -214,7 +214,10 @@ class PickedAgent:
 
     def __str__(self) -> str:
         return (
-            f"{self.file}: true return {self.card.return_mean:.0f} \u00b1 "
-            f"{self.card.return_standard_error:.0f} over {self.card.episodes} episodes, "
+            f"{self.file}: true return {_score(self.card)} over {self.card.episodes} episodes, "
             f"{self.card.environment_steps:,} training steps."
         )
+
+
+def _score(card: AgentCard) -> str:
+    return digits.with_error(card.return_mean, card.return_standard_error)
