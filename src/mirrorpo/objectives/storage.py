@@ -19,6 +19,7 @@ from mirrorpo.array_files import load_arrays, load_card, save_arrays
 from mirrorpo.bounded import parse_json, read_text
 from mirrorpo.files import check_card, digest, write_text
 
+from . import user_files
 from .base import Objective
 from .component import is_array, is_function, may_lack, registered
 from .registry import make
@@ -98,9 +99,8 @@ def to_dict(objective: Objective) -> dict[str, Any]:
 
 
 def checksum(objective: Objective) -> str:
-    """A checksum of an objective's class and values: a file that names it may change."""
-    # The module of a class in a user's file is named by the file's content.
-    return digest([type(objective).__module__, to_dict(objective)])[:16]
+    """A checksum of an objective's code and values, the same wherever its user's file lies."""
+    return digest([user_files.origin(type(objective)), to_dict(objective)])[:16]
 
 
 def from_dict(document: Any) -> Objective:
