@@ -98,17 +98,21 @@ def test_train_is_not_read_back_with_another_agent_to_start_from(train, two_agen
 
 
 def test_ppo_is_not_continued_from_another_agent(two_agents, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_run.PPOTrainer, "start", after_claim)
+    def after_the_first_policy(*given):
+        checkpoint = tmp_path / "run" / training_run.CHECKPOINTS / "step-0.safetensors"
+        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.write_bytes(b"policy")
+        raise Claimed
+
+    monkeypatch.setattr(training_run.PPOTrainer, "start", after_the_first_policy)
     given = {"environments": 16, "rollout_steps": 5, "minibatches": 2, "hidden": (8,)}
 
     def run(start):
         mpo.train_agent(point_task.NAME, out=tmp_path / "run", start_from=start, **given)
 
-    with pytest.raises(Claimed):
-        run(two_agents[0])
-    began(tmp_path / "run")
-    with pytest.raises(Claimed):
-        run(two_agents[0])
+    for _ in range(2):
+        with pytest.raises(Claimed):
+            run(two_agents[0])
     with pytest.raises(ValueError, match="another content of start"):
         run(two_agents[1])
 

@@ -185,6 +185,9 @@ def test_a_broken_csv_is_told(tmp_path):
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(ValueError, match=r"a\.csv(: line 2| cannot be read| has no indices_1)"):
             label_files.read(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("indices_1,indices_2,label,label\n0,12,1,0\n")
+    with pytest.raises(ValueError, match=r"a\.csv has two columns of the name 'label': rename one"):
+        label_files.read(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("indices_1,indices_2,label\n0,x,1\n")
     with pytest.raises(ValueError, match="indices_2 at row 0 is 'x', but must be a whole number"):
         label_files.read(tmp_path / "a.csv")

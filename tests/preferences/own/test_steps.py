@@ -268,6 +268,14 @@ def test_a_faulty_table_is_told_with_its_row(tmp_path, changes, said):
         steps.read(table(tmp_path / "a.parquet", **changes))
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    whole = pyarrow.parquet.read_table(table(tmp_path / "a.parquet"))
+    twice = whole.append_column("episode", whole["episode"])
+    pyarrow.parquet.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="has two columns of the name 'episode': rename one"):
+        steps.read(tmp_path / "a.parquet")
+
+
 class TestHdf5:
     """What HDF5 can do besides holding arrays is not followed."""
 
