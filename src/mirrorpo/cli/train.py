@@ -33,7 +33,7 @@ def train(
     """
     result = mpo.train(objective, data, settings, out=out or BY_NAME, **vars(agents))
     for agent in result.agents:
-        if agent.diverged:
+        if agent.return_mean is None:  # it diverged
             console.print(f"seed {agent.seed}: diverged")
             continue
         score = digits.with_error(agent.return_mean, agent.return_standard_error)

@@ -172,7 +172,8 @@ class Objective(Component):
 
         Raises:
             ValueError: if reference log-probs are needed but missing, lengths or agreements are
-                those of one side alone, or progress is outside [0, 1]; or if `loss` returns something else than a real number for each pair.
+                those of one side alone, or progress is outside [0, 1]; or if `loss` returns
+                something else than a real number for each pair.
             TypeError: if the pairs are not arrays.
         """
         if isinstance(progress, (int, float)) and not 0.0 <= progress <= 1.0:

@@ -32,10 +32,10 @@ def make(steps: Steps, labels: Labels, settings: ImportSettings) -> PreferenceDa
     if settings.segment is not None:
         length = np.full((2, len(labels)), settings.segment)
         if labels.length is not None and (labels.length != length).any():
-            at = int(np.argmax((labels.length != length).any(axis=0)))
+            pair = int(np.argmax((labels.length != length).any(axis=0)))
             raise ValueError(
-                f"{labels.where} says itself how long its segments are, at row {at} "
-                f"{labels.length[0, at]} and {labels.length[1, at]} steps, not "
+                f"{labels.where} says itself how long its segments are, at row {pair} "
+                f"{labels.length[0, pair]} and {labels.length[1, pair]} steps, not "
                 f"{settings.segment}: leave --segment out."
             )
     elif labels.length is not None:
