@@ -224,6 +224,9 @@ def test_ranges_hold_every_visited_value_and_never_a_probability_above_one():
         ({"gamma": 1.0}, "gamma must be left out"),
         ({"family": "temporal", "weight": 1.0}, "weight must be left out"),
         ({"screen_epochs": 12}, "screen_epochs must be from 1"),
+        ({"screen_keep": 0.2}, "screen_keep must be left out: without screen_epochs"),
+        ({"family": "gated", "timed": True}, "timed must be left out: the gated family has no"),
+        ({"strategy": "snes", "step_size": 0.1}, "step_size must be left out: snes has none"),
         ({"strategy": "sgd"}, "strategy must be one of open-es, snes"),
         ({"robust": "median"}, "robust must be one of"),
         (

@@ -30,6 +30,8 @@ _COUNTS = (
     *("validate_every", "validation_seeds", "validation_episodes"),
 )
 
+_OF_NETWORKS, _OF_OPEN_ES = ("sees", "timed", "parameters"), ("sigma_decay", "step_size")
+
 
 @dataclass(frozen=True)
 class DiscoverySettings:
@@ -203,6 +205,7 @@ class DiscoverySettings:
         _require(fits, "delta", self.delta, "left out: only the start slic has one")
         _require(self.delta is None or self.delta > 0, "delta", self.delta, "positive")
         self._check_learned()
+        self._check_unused()
         self._check_tasks()
         screened = (
             self.screen_epochs is None or 0 < self.screen_epochs < self.fitness_training.epochs
@@ -223,6 +226,19 @@ class DiscoverySettings:
         for name, value in given.items():
             fits = value is None or name in numbers
             _require(fits, name, value, f"left out: the {self.family} family has none")
+
+    def _check_unused(self) -> None:
+        """See that nothing is set that this search would pass over."""
+        unused = {}
+        if self.family == "gated":
+            unused |= dict.fromkeys(_OF_NETWORKS, "the gated family has no networks")
+        if self.strategy in ("snes", "cma-es"):
+            unused |= dict.fromkeys(_OF_OPEN_ES, f"{self.strategy} has none")
+        if self.screen_epochs is None:
+            unused["screen_keep"] = "without screen_epochs nothing is screened"
+        for name, why in unused.items():
+            value = getattr(self, name)
+            _require(value == getattr(DiscoverySettings, name), name, value, f"left out: {why}")
 
     def _check_tasks(self) -> None:
         several = len(self.tasks) > 1
