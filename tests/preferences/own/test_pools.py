@@ -132,6 +132,16 @@ def test_a_pool_needs_rewards(tmp_path):
         pooling.make(bare, ImportSettings())
 
 
+def test_sources_of_equal_returns_are_told_apart_by_their_user_alone(tmp_path):
+    flat = np.ones(len(episodes()["rewards"]), "f4")
+    even = steps.read(write_npz(tmp_path / "a.npz", rewards=flat), others=["policy"])
+    for given in ({}, {"sources": "policy"}):
+        with pytest.raises(ValueError, match="both sources have the mean return 12, so nothing"):
+            pooling.make(even, ImportSettings(**given))
+    pool = pooling.make(even, ImportSettings(sources="policy", better="1"))
+    assert pool.card["better"]["name"] == "1"
+
+
 def test_padding_beyond_the_limit_is_refused(read):
     longest = 10**8
     long = dataclasses.replace(read, length=np.append(read.length[:-1], longest))

@@ -31,8 +31,9 @@ def make(steps: Steps, settings: ImportSettings) -> Pool:
             `steps.values`.
 
     Raises:
-        ValueError: no rewards, sources that contradict themselves or are not told, too few
-            episodes, or more rows than there are ways to pair them.
+        ValueError: no rewards, sources that contradict themselves or are not told, or of which
+            none has the higher returns, too few episodes, or more rows than there are ways to pair
+            them.
     """
     _check_sources(settings)
     if steps.rewards is None:
@@ -74,11 +75,18 @@ def make(steps: Steps, settings: ImportSettings) -> Pool:
     )
     way, block = np.divmod(np.arange(rows), len(blocks))
     members = (_ARRANGED[way] + (2 * COPIES * block)[:, None, None]).astype(np.int32)
+    told = settings.better is not None or settings.worse is not None
+    means = [float(ends[agent == which].mean()) for which in (BETTER, WORSE)]
+    if means[BETTER] == means[WORSE] and not told:
+        raise ValueError(
+            f"{steps.where}: both sources have the mean return {means[BETTER]:g}, so nothing tells "
+            "which one is better: name it by --sources and --better."
+        )
     about = [
         {
             "name": name,
             "episodes": int((agent == which).sum()),
-            "return_mean": round(float(ends[agent == which].mean()), 6),
+            "return_mean": round(means[which], 6),
         }
         for which, name in zip((BETTER, WORSE), names, strict=True)
     ]
