@@ -135,9 +135,9 @@ def test_a_pool_needs_rewards(tmp_path):
 def test_sources_of_equal_returns_are_told_apart_by_their_user_alone(tmp_path):
     flat = np.ones(len(episodes()["rewards"]), "f4")
     even = steps.read(write_npz(tmp_path / "a.npz", rewards=flat), others=["policy"])
-    for given in ({}, {"sources": "policy"}):
+    for sources in ({}, {"sources": "policy"}):
         with pytest.raises(ValueError, match="both sources have the mean return 12, so nothing"):
-            pooling.make(even, ImportSettings(**given))
+            pooling.make(even, ImportSettings(**sources))
     pool = pooling.make(even, ImportSettings(sources="policy", better="1"))
     assert pool.card["better"]["name"] == "1"
 
