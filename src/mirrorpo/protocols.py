@@ -204,6 +204,11 @@ def bundle_of(name: str, bundles: Bundles = PROTOCOLS) -> Mapping[str, Any]:
     Raises:
         ValueError: no such protocol, with the near names.
     """
+    if name not in bundles and name in (*PROTOCOLS, *TEXTS):
+        elsewhere = "texts: name reviews or text as the task, or" if name in TEXTS else "robots:"
+        raise ValueError(
+            f"The protocol {name} is one of {elsewhere} choose one of {', '.join(bundles)}."
+        )
     if name not in bundles:
         hint = near_names.hint(name, bundles, most=1)
         raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(bundles)}.")

@@ -258,7 +258,8 @@ class Recorded:
         named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
         if named:
             raise ValueError(
-                f"{' and '.join(named)} are of data that are simulated, but --data names a file."
+                f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} of data that are "
+                "simulated, but --data names a file."
             )
         if self.task is None and settings.curve_episodes:
             raise ValueError(
