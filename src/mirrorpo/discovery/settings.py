@@ -229,7 +229,7 @@ class DiscoverySettings:
 
     def _check_unused(self) -> None:
         """See that nothing is set that this search would pass over."""
-        unused = {}
+        unused: dict[str, str] = {}
         if self.family == "gated":
             unused |= dict.fromkeys(_OF_NETWORKS, "the gated family has no networks")
         if self.strategy in ("snes", "cma-es"):
