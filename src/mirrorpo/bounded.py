@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -136,8 +137,9 @@ def parse_yaml(text: str) -> Any:
     What looks like a date is text, as in JSON.
 
     Raises:
-        ValueError: not YAML, longer than `YAML_DOCUMENT`, nested more than `DEPTH` deep, an alias
-            within its own anchor, or aliases that stand for more than `YAML_VALUES` values.
+        ValueError: not YAML, longer than `YAML_DOCUMENT`, nested more than `DEPTH` deep, a key that
+            is there twice, an alias within its own anchor, or aliases that stand for more than
+            `YAML_VALUES` values.
     """
     if len(text) > YAML_DOCUMENT:
         raise ValueError(f"it is longer than {_size(YAML_DOCUMENT)}, the most that is read")
@@ -206,6 +208,7 @@ def _measure(node: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """
     if id(node) not in known:
         known[id(node)] = _WITHIN
+        _refuse_repeats(node)
         children = _children(node)
         found = [_measure(child, known) for child in children]
         total = 1 + sum(count for count, _ in found)
@@ -222,15 +225,28 @@ def _measure(node: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
 _WITHIN = (0, 0)
 _DATE = "tag:yaml.org,2002:timestamp"
+_MERGE = "<<"
 
 
 def _children(node: Any) -> list[Any]:
     """The items of a sequence, the keys and values of a mapping, nothing of a scalar."""
-    if not isinstance(node.value, list):
-        return []
     return [
-        child for item in node.value for child in (item if isinstance(item, tuple) else (item,))
+        child for item in _items(node) for child in (item if isinstance(item, tuple) else (item,))
     ]
+
+
+def _items(node: Any) -> list[Any]:
+    """The items of a sequence, the pairs of a mapping, nothing of a scalar."""
+    return node.value if isinstance(node.value, list) else []
+
+
+def _refuse_repeats(node: Any) -> None:
+    """See that no key of a mapping is there twice: YAML would take the last one in silence."""
+    pairs = [item for item in _items(node) if isinstance(item, tuple)]
+    counts = Counter(key.value for key, _ in pairs if isinstance(key.value, str))
+    twice = next((key for key, count in counts.items() if count > 1 and key != _MERGE), None)
+    if twice is not None:
+        raise ValueError(f"the key {twice!r:.60} is there twice in one mapping: keep one")
 
 
 def _size(count: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mirrorpo import near_names
+from mirrorpo import near_names, typed
 from mirrorpo.training_settings import TrainSettings, layers
 
 Bundles = Mapping[str, Mapping[str, Any]]
@@ -194,6 +194,7 @@ class Training:
     hidden: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         settle(self)
 
 
@@ -203,6 +204,11 @@ def bundle_of(name: str, bundles: Bundles = PROTOCOLS) -> Mapping[str, Any]:
     Raises:
         ValueError: no such protocol, with the near names.
     """
+    if name not in bundles and name in (*PROTOCOLS, *TEXTS):
+        elsewhere = "texts: name reviews or text as the task, or" if name in TEXTS else "robots:"
+        raise ValueError(
+            f"The protocol {name} is one of {elsewhere} choose one of {', '.join(bundles)}."
+        )
     if name not in bundles:
         hint = near_names.hint(name, bundles, most=1)
         raise ValueError(f"Unknown protocol {name!r}.{hint} Protocols: {', '.join(bundles)}.")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirrorpo import limits
+from mirrorpo import limits, typed
 
 SCHEDULES = ("constant", "linear", "cosine", "linear-overall")
 
@@ -89,8 +89,7 @@ class TrainSettings:
     std: str = "learned"
 
     def __post_init__(self) -> None:
-        # From JSON they come as lists.
-        object.__setattr__(self, "single_stage", tuple(self.single_stage))
+        typed.settle(self)
         object.__setattr__(self, "hidden", layers("hidden", self.hidden))
         if self.schedule not in SCHEDULES:
             raise ValueError(
@@ -149,6 +148,7 @@ class PPOSettings:
     reward_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         fixed_std(self.std)
         if self.mean_limit is not None:
             limits.positive(mean_limit=self.mean_limit)

@@ -14,6 +14,15 @@ def test_a_sound_row_and_a_diverged_one_are_read(tmp_path):
     assert found.algorithms == ("slic",)
 
 
+def test_a_result_of_one_agent_whose_error_is_unknown_is_not_taken_for_sure(tmp_path):
+    alone = "reviews,base,dpo,,1,0.99,,mine\n"
+    (tmp_path / "r.csv").write_text(f"{HEAD}{SOUND}{alone}")
+    assert evidence_files.tables([tmp_path / "r.csv"]).algorithms == ("slic",)
+    (tmp_path / "r.csv").write_text(f"{HEAD}{alone}")
+    with pytest.raises(ValueError, match="no result that can be used: one needs two agents"):
+        evidence_files.tables([tmp_path / "r.csv"])
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -184,7 +184,7 @@ def test_a_bench_says_what_a_file_cannot_do(files, tmp_path, capsys):
         ((labelled, "--variants", "mixed-quality"), "these data are labelled already"),
         ((labelled, "--curve-episodes", 2), "the data's card names no task of MirrorPO's"),
         ((labelled, "--variants", "base", "--rows", 4000), "rows must be between"),
-        ((pool, "--better", "hopper-expert"), "better are of data that are simulated"),
+        ((pool, "--better", "hopper-expert"), "better is of data that are simulated"),
         ((pool, "--data-draws", 2), "data_draws must be 1"),
         ((pool, "--task", "ant"), "is of the task "),
         ((tmp_path / "none.safetensors",), "does not exist"),

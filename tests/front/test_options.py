@@ -17,9 +17,10 @@ from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.front import bench as front_bench
 from mirrorpo.front import discover as front_discover
 from mirrorpo.front import options, settings
+from mirrorpo.language.text_task.settings import TextSettings
 from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.study.settings import BenchSettings
-from mirrorpo.training_settings import PPOSettings
+from mirrorpo.training_settings import PPOSettings, TrainSettings
 from mirrorpo.user_text import UserText
 
 TYPED = [
@@ -234,6 +235,43 @@ def test_an_option_that_there_is_not_is_a_type_error(call, said):
 def test_settings_stand_in_place_of_single_options():
     with pytest.raises(ValueError, match="not both"):
         mpo.bench(BenchSettings(), seeds=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (BenchSettings, {"rows": True}, "rows is True, but must be a whole number"),
+        (BenchSettings, {"rows": "8"}, "rows is '8', but must be a whole number"),
+        (BenchSettings, {"search": "no"}, "search is 'no', but must be true or false"),
+        (
+            BenchSettings,
+            {"single_stage": "dpo,ipo"},
+            "single_stage is 'dpo,ipo', but must be a list",
+        ),
+        (DiscoverySettings, {"variants": "base"}, "variants is 'base', but must be a list"),
+        (DiscoverySettings, {"seed": 0.5}, "seed is 0.5, but must be a whole number"),
+        (protocols.Training, {"hidden": 8}, "hidden is 8, but must be a list"),
+        (TrainSettings, {"epochs": 2.0}, "epochs is 2.0, but must be a whole number"),
+        (PPOSettings, {"total_steps": True}, "total_steps is True, but must be a whole number"),
+        (ImportSettings, {"ties": "both"}, "ties is 'both', but must be drop or half"),
+        (TextSettings, {"steps": None}, "steps is None, but must be a whole number"),
+    ],
+)
+def test_ready_made_settings_refuse_values_of_another_type(kind, given, said):
+    with pytest.raises(ValueError, match=said):
+        kind(**given)
+
+
+def test_ready_made_settings_take_numbers_of_numpy_and_lists():
+    made = BenchSettings(seeds=np.int64(3), learning_rate=np.float32(0.5), variants=["base"])
+    assert (type(made.seeds), type(made.learning_rate)) == (int, float)
+    assert made.variants == ("base",)
+
+
+def test_a_name_that_is_given_two_values_is_refused():
+    assert settings.assignments(["a=1", "b=a=2"], "--set", "") == {"a": "1", "b": "a=2"}
+    with pytest.raises(ValueError, match="--set gives a twice: give it once"):
+        settings.assignments(["a=1", "a=2"], "--set", "")
 
 
 def test_all_time_steps_stay_all_when_settings_are_changed():

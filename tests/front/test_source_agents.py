@@ -5,6 +5,7 @@ import json
 import pytest
 
 import mirrorpo as mpo
+from mirrorpo import digits
 from mirrorpo.cli import main
 
 STEPS = 4 * 16 * 4
@@ -41,7 +42,8 @@ def test_a_run_is_that_of_the_command(run, tmp_path, capsys):
     ]
     sizes = ("--hidden", "8", "--value-hidden", "8")
     main(["agents", "train", "hopper", *words, *sizes, "--out", str(tmp_path / "run")])
-    assert f"{run.card.return_mean:.0f} ±" in capsys.readouterr().out
+    shown = digits.with_error(run.card.return_mean, run.card.return_standard_error)
+    assert f"true return {shown} after" in capsys.readouterr().out
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["return_mean"] for line in lines] == list(run.curve.return_mean)
 

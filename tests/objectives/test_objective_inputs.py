@@ -174,6 +174,17 @@ def test_mixed_libraries_are_refused():
         objectives.get("cpo")(objectives.PairLogProbs(jnp.zeros(2), torch.zeros(2)))
 
 
+def test_lengths_and_agreements_are_of_both_sides_or_of_none():
+    simpo = objectives.get("simpo")
+    for name in ("length", "agreement"):
+        for side in ("chosen", "rejected"):
+            pairs = objectives.PairLogProbs(ROW, ROW, **{f"{side}_{name}": np.ones(2)})
+            with pytest.raises(ValueError, match=f"the pairs have {side}_{name} alone"):
+                simpo(pairs)
+            with pytest.raises(ValueError, match=f"the pairs have {side}_{name} alone"):
+                simpo.remember(pairs)
+
+
 def test_a_length_of_zero_counts_as_one():
     pairs = objectives.PairLogProbs(ROW, ROW, None, None, np.array([0, 2]), np.array([1, 1]))
     np.testing.assert_allclose(objectives.get("sft", aggregation="mean")(pairs), [1.0, 1.0])

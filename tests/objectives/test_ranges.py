@@ -144,6 +144,11 @@ def test_a_class_with_a_grid_of_its_own_has_that_grids_spans():
 
     assert ranges.of(Shifted) == {"beta": Range(0.0, 2.0, 2.0, log=False)}
 
+    class Chosen(type(objectives.get("dpo"))):
+        search_grid = grid(aggregation=("mean", "sum"), beta=(1.0, 2.0))
+
+    assert ranges.of(Chosen) == {"beta": Range(1.0, 2.0, 2.0)}
+
 
 def test_where_the_sft_limit_lies_is_said_in_words():
     assert ranges.sft_limit(of("cpo")) == "outside, beyond small beta and large sft_weight"

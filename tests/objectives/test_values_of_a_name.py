@@ -89,6 +89,7 @@ def test_a_text_is_a_name_and_values(text, name, values):
         ("dpo[beta=1, beta =1]", "beta is given twice"),
         ("dpo[beta=1", "not closed"),
         ("dpo[]", "write name=value"),
+        ("dpo[name=mine]", "dpo has no hyper-parameter 'name'"),
         ("dpo[beta]", "write name=value"),
         ("dpo[beta=nan]", "not a finite number"),
         ("dpo[beta=1e999]", "not a finite number"),

@@ -240,7 +240,15 @@ def test_parts_of_a_split_are_those_that_datasets_takes(part):
     assert DatasetSplit.parse(f"train{part}").of(rows) == expected
 
 
-@pytest.mark.parametrize("part", ["[:0]", "[9:]", "[100%:]", "[4:2]"])
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("[-20%:]", [6]), ("[:-20%]", [0, 1, 2, 3, 4, 5]), ("[:-1%]", [0, 1, 2, 3, 4, 5, 6])],
+)
+def test_a_percentage_is_counted_from_the_back_where_it_is_negative(part, expected):
+    assert DatasetSplit.parse(f"train{part}").of(list(range(7))) == expected
+
+
+@pytest.mark.parametrize("part", ["[:0]", "[9:]", "[100%:]", "[4:2]", "[-1%:]"])
 def test_a_part_that_holds_no_row_is_refused_and_named(part, tmp_path):
     written(tmp_path, "a.jsonl", ROWS)
     message = said(tmp_path / "a.jsonl", f"train{part}")

@@ -149,6 +149,14 @@ def test_a_packed_text_is_unpacked_whole():
     assert bounded.unpack(gzip.compress(text), "x.gz") == text
 
 
+@pytest.mark.parametrize(
+    "text", ["a: 1\nb: 2\na: 3", "x:\n  a: 1\n  a: 1", "- {a: 1, a: 2}", '"a": 1\na: 2']
+)
+def test_a_key_that_yaml_would_take_the_last_of_is_refused(text):
+    with pytest.raises(ValueError, match="the key 'a' is there twice in one mapping: keep one"):
+        bounded.parse_yaml(text)
+
+
 def test_yaml_of_control_characters_is_one_line():
     with pytest.raises(ValueError, match="special characters are not allowed"):
         bounded.parse_yaml("\x00" * 100)

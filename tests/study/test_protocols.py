@@ -68,6 +68,13 @@ def test_an_unknown_protocol_names_the_near_one(kind):
         kind(protocol="papr")
 
 
+def test_a_protocol_of_other_tasks_says_so():
+    with pytest.raises(ValueError, match="smoke is one of texts: name reviews or text as the task"):
+        BenchSettings(protocol="smoke")
+    with pytest.raises(ValueError, match="paper is one of robots: choose one of mirror, small"):
+        BenchSettings(task="reviews", protocol="paper")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from mirrorpo import digits
 from mirrorpo.study import statistics, table_notes, tables
 
 SOURCES = [("expert (hopper-expert)", 2100.3, 12.0), ("bad (hopper-bad)", 899.6, 8.2)]
@@ -161,6 +162,27 @@ def test_one_agent_has_an_unknown_error():
     table = tables.build(pd.DataFrame(agents("sft", "base", [5.0])), "hopper", ["sft"], ["base"])
     assert "**5 ± ?**" in tables.to_markdown(table)
     assert "**5 [?, ?]**" in tables.to_markdown(table, measure="iqm")
+
+
+@pytest.mark.parametrize(
+    ("scores", "decimals"), [([2040.0, 2060.0], 0), ([0.81, 0.83], 3), ([-12.0, -9.0], 1)]
+)
+def test_true_returns_have_the_digits_that_tell_them_apart(scores, decimals):
+    results = pd.DataFrame(agents("sft", "base", scores))
+    assert tables.build(results, "hopper", ["sft"], ["base"]).decimals == decimals
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "shown"),
+    [
+        (2360.4, 1.2, "2360 ± 1"),
+        (0.8123, 0.0046, "0.812 ± 0.005"),
+        (-12.34, None, "-12.3"),
+        (5.0, math.nan, "5.00"),
+    ],
+)
+def test_a_score_of_any_unit_is_shown_with_its_error(mean, error, shown):
+    assert digits.with_error(mean, error) == shown
 
 
 def test_decimals_are_a_choice_and_zero_has_no_sign():

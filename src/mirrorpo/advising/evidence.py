@@ -157,8 +157,8 @@ def of_table(frame: pd.DataFrame) -> Evidence:
 
     Means are redrawn from the normal distribution of their standard error. Variants with other
     faults than noise and mixed quality are left out: what rate of wrong labels a bad judge makes
-    depends on the pair. So are algorithms with fixed values or files of a user's, and diverged
-    ones.
+    depends on the pair. So are algorithms with fixed values or files of a user's, diverged ones,
+    and those of one agent, whose error is not known: as none it would make them sure.
 
     Args:
         frame: with the columns task, variant, algorithm, agents, normalised and normalised_error;
@@ -173,13 +173,17 @@ def of_table(frame: pd.DataFrame) -> Evidence:
     ]
     usable = (
         np.isfinite(frame.normalised)
+        & np.isfinite(frame.normalised_error)
         & np.array(known, dtype=bool)
         & ~frame.algorithm.str.contains(r"[\[/.]", regex=True)
     )
     kept = frame[usable].sort_values("agents", ascending=False, kind="stable")
     kept = kept.drop_duplicates(["task", "variant", "algorithm"])
     if kept.empty:
-        raise ValueError("The tables hold no result that can be used.")
+        raise ValueError(
+            "The tables hold no result that can be used: one needs two agents or more, none of "
+            "them diverged, and an objective's plain name."
+        )
     places = sorted(set(kept[["task", "variant"]].itertuples(index=False, name=None)))
     cells = []
     for task, variant in places:
@@ -194,7 +198,7 @@ def of_table(frame: pd.DataFrame) -> Evidence:
         empty.error[at] = row.normalised_error
         empty.agents[at] = int(row.agents)
         empty.texts[at] = _of_json(row.algorithm, getattr(row, "hyperparameters", None))
-    error = np.nan_to_num(empty.error)
+    error = np.nan_to_num(empty.error)  # of what was not measured
 
     def redraw(resamples: int, rng: np.random.Generator) -> np.ndarray:
         return empty.mean + error * rng.standard_normal((resamples, *error.shape))

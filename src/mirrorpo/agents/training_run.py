@@ -57,6 +57,7 @@ def train(
     save_every_seconds: float = 120.0,
     until_return: float | None = None,
     start: Policy | None = None,
+    start_checksum: str | None = None,
     steps_before: int = 0,
     progress: Callable[[Checkpoint, int], None] = lambda point, of: None,
 ) -> Path:
@@ -71,6 +72,7 @@ def train(
         save_every_seconds: least time between saves of the state to resume from.
         until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
         start: policy to begin from.
+        start_checksum: checksum of its file: the run is not continued from another one.
         steps_before: environment steps of the training behind it; the agents' cards count them.
         progress: called with each checkpoint and the total number of steps.
 
@@ -103,7 +105,8 @@ def train(
         "steps_before": steps_before,
         **({"code": task.code} if task.code is not None else {}),
     }
-    runs.claim(out, config, kind="agents train")
+    contents = {} if start_checksum is None else {"start": start_checksum}
+    runs.claim(out, config, contents, kind="agents train")
     state_file = out / "state.safetensors"
     if not state_file.is_file():
         # A run that was killed early has saved policies alone, and starts over.

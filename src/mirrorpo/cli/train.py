@@ -1,13 +1,12 @@
 """``mirrorpo train``: one objective on one dataset."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 import mirrorpo as mpo
-from mirrorpo import protocols
+from mirrorpo import digits, protocols
 from mirrorpo.cli.console import console
 from mirrorpo.divergence import Diverged
 from mirrorpo.front.run_folder import BY_NAME
@@ -34,13 +33,12 @@ def train(
     """
     result = mpo.train(objective, data, settings, out=out or BY_NAME, **vars(agents))
     for agent in result.agents:
-        if agent.diverged:
+        if agent.return_mean is None:  # it diverged
             console.print(f"seed {agent.seed}: diverged")
             continue
-        error = agent.return_standard_error
-        spread = "" if error is None or math.isnan(error) else f" ± {error:.0f}"
+        score = digits.with_error(agent.return_mean, agent.return_standard_error)
         console.print(
-            f"seed {agent.seed}: {agent.scored_by} {agent.return_mean:.0f}{spread} "
+            f"seed {agent.seed}: {agent.scored_by} {score} "
             f"({f'{agents.episodes} episodes' if agent.scored_by == RETURN else 'mean over pairs'})"
         )
     console.print(f"Agents and training curves are in {result.folder}.")

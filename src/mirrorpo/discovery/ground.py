@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mirrorpo import digits
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.execution.batch import Order, ScoredAgents, Supply, Worker
@@ -123,9 +124,11 @@ class SearchGround:
             self._return_of(name, settings) for name in (own.better, own.worse)
         )
         if not self.better > self.worse:
+            shown = digits.after_point([self.better, self.worse])
             raise ValueError(
-                f"{own.better} scores {self.better:.0f} and {own.worse} {self.worse:.0f} on "
-                f"{task}: the better agent must be better. Exchange the two."
+                f"{own.better} scores {self.better:.{shown}f} and {own.worse} "
+                f"{self.worse:.{shown}f} on {task}: the better agent must be better. Exchange the "
+                "two."
             )
 
     def _return_of(self, name: str, settings: DiscoverySettings) -> float:

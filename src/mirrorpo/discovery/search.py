@@ -22,9 +22,10 @@ from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.discovery.visited import Visited
 from mirrorpo.divergence import short_or_none
 from mirrorpo.execution.workers import Workplace
-from mirrorpo.objectives import Objective, naming
+from mirrorpo.objectives import Objective, naming, storage
 from mirrorpo.progress import Progress, silent
 from mirrorpo.runtime.pytrees import load_tree, save_tree
+from mirrorpo.simulation import tasks
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.training import learner
 
@@ -77,17 +78,17 @@ def discover(
 
     Raises:
         ValueError: unknown names, settings out of range, or a folder of another run, or of one
-            with other source agents.
+            with other source agents, or another content of a task or a rival that is a file.
     """
     # Both check settings before anything is computed.
     start = space.member(settings)
     for training in (settings.screen_training, settings.fitness_training):
         learner.stage_epochs(start, training.epochs, training.single_stage)
-    sums: dict[str, str] = {}
+    sums = {text: storage.checksum(naming.resolve(text)) for text in settings.against}
     for task in settings.tasks:
         own = ground.choose(settings, task, settings.rows)
         sources.load_start(own.start, settings.hidden)  # raises where it cannot
-        sums |= own.checksums()
+        sums |= own.checksums() | tasks.contents(tasks.load(task, settings.backend))
     state = out / STATE
     runs.claim(out, settings.recorded, sums, "generations", state, kind="discover")
     if (out / RESULT).is_file():

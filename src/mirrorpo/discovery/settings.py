@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from mirrorpo import limits, protocols, seeds
+from mirrorpo import limits, protocols, seeds, typed
 from mirrorpo.discovery import strategy
 from mirrorpo.preferences.draws import check_data_seed
 from mirrorpo.training_settings import TrainSettings
@@ -29,6 +29,8 @@ _COUNTS = (
     *("generations", "population", "episodes", "rows", "validation_rows"),
     *("validate_every", "validation_seeds", "validation_episodes"),
 )
+
+_OF_NETWORKS, _OF_OPEN_ES = ("sees", "timed", "parameters"), ("sigma_decay", "step_size")
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class DiscoverySettings:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         protocols.settle(self)
         check_data_seed(self.data_seed)
         protocols.check_actions(self.actions)
@@ -184,7 +187,8 @@ class DiscoverySettings:
         _require(self.gamma is None or self.gamma >= 0, "gamma", self.gamma, "at least 0")
         _require(0 < self.sigma_decay <= 1, "sigma_decay", self.sigma_decay, "in (0, 1]")
         _require(0 < self.screen_keep < 1, "screen_keep", self.screen_keep, "in (0, 1)")
-        _require(bool(self.variants), "variants", self.variants, "at least one")
+        once = 0 < len(set(self.variants)) == len(self.variants)
+        _require(once, "variants", ",".join(self.variants), "at least one, each once")
         for name, allowed in (
             ("robust", ("mean", "worst")),
             ("family", FAMILIES),
@@ -201,6 +205,7 @@ class DiscoverySettings:
         _require(fits, "delta", self.delta, "left out: only the start slic has one")
         _require(self.delta is None or self.delta > 0, "delta", self.delta, "positive")
         self._check_learned()
+        self._check_unused()
         self._check_tasks()
         screened = (
             self.screen_epochs is None or 0 < self.screen_epochs < self.fitness_training.epochs
@@ -213,13 +218,27 @@ class DiscoverySettings:
         gated = self.family == "gated"
         allowed = (*GATED, GATED_SCHEDULE) if gated else (*FUNCTIONS, "beta", *others)
         unknown = [item for item in self.learned if item not in allowed]
-        wanted = f"some of {', '.join(allowed)} for the {self.family} family"
-        _require(bool(self.learned) and not unknown, "learn", ",".join(self.learned), wanted)
+        once = 0 < len(set(self.learned)) == len(self.learned)
+        wanted = f"some of {', '.join(allowed)} for the {self.family} family, each once"
+        _require(once and not unknown, "learn", ",".join(self.learned), wanted)
         given = {"weight": self.weight, "gamma": self.gamma, "beta": self.beta}
         numbers = () if gated else ("beta", *others)
         for name, value in given.items():
             fits = value is None or name in numbers
             _require(fits, name, value, f"left out: the {self.family} family has none")
+
+    def _check_unused(self) -> None:
+        """See that nothing is set that this search would pass over."""
+        unused: dict[str, str] = {}
+        if self.family == "gated":
+            unused |= dict.fromkeys(_OF_NETWORKS, "the gated family has no networks")
+        if self.strategy in ("snes", "cma-es"):
+            unused |= dict.fromkeys(_OF_OPEN_ES, f"{self.strategy} has none")
+        if self.screen_epochs is None:
+            unused["screen_keep"] = "without screen_epochs nothing is screened"
+        for name, why in unused.items():
+            value = getattr(self, name)
+            _require(value == getattr(DiscoverySettings, name), name, value, f"left out: {why}")
 
     def _check_tasks(self) -> None:
         several = len(self.tasks) > 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mirrorpo import json_lines, runs
+from mirrorpo import digits, json_lines, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import PPOOptions
 from mirrorpo.front.run_folder import (
@@ -91,9 +91,10 @@ def train_agent(
     from mirrorpo.simulation import tasks
 
     loaded = tasks.load(UserText(task), asked.backend)
-    start, steps_before = None, 0
+    start, start_checksum, steps_before = None, None, 0
     if asked.start_from:
         start, before = agent_files.load(asked.start_from)
+        start_checksum = agent_files.source_checksum(asked.start_from)
         steps_before = before.environment_steps
     folder = choose(out, "agents", f"{task}-seed{asked.seed}")
     with writing(folder) as path:
@@ -105,6 +106,7 @@ def train_agent(
             evaluate_every=asked.evaluate_every,
             until_return=asked.until_return,
             start=start,
+            start_checksum=start_checksum,
             steps_before=steps_before,
             progress=lambda point, total: progress(
                 point.environment_steps, total, f"PPO on {task}: {point.return_mean:.0f}"
@@ -187,8 +189,8 @@ class AgentTraining(ResultInFolder):
 
     def __str__(self) -> str:
         return (
-            f"{self.file}: true return {self.card.return_mean:.0f} \u00b1 "
-            f"{self.card.return_standard_error:.0f} after {self.card.environment_steps:,} steps."
+            f"{self.file}: true return {_score(self.card)} after "
+            f"{self.card.environment_steps:,} steps."
         )
 
     def __repr__(self) -> str:
@@ -212,7 +214,10 @@ class PickedAgent:
 
     def __str__(self) -> str:
         return (
-            f"{self.file}: true return {self.card.return_mean:.0f} \u00b1 "
-            f"{self.card.return_standard_error:.0f} over {self.card.episodes} episodes, "
+            f"{self.file}: true return {_score(self.card)} over {self.card.episodes} episodes, "
             f"{self.card.environment_steps:,} training steps."
         )
+
+
+def _score(card: AgentCard) -> str:
+    return digits.with_error(card.return_mean, card.return_standard_error)

@@ -334,12 +334,14 @@ def assignments(texts: Sequence[str], option: str, example: str) -> dict[str, st
         example: the rest of the message: what to write.
 
     Raises:
-        ValueError: one is not of that form.
+        ValueError: one is not of that form, or a name is there twice.
     """
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} {text!r}: {example}")
+        if name in found:
+            raise ValueError(f"{option} gives {name} twice: give it once.")
         found[name] = value
     return found

@@ -171,8 +171,9 @@ class Objective(Component):
             count as that, with their gradient.
 
         Raises:
-            ValueError: if reference log-probs are needed but missing, or progress is outside
-                [0, 1]; or if `loss` returns something else than a real number for each pair.
+            ValueError: if reference log-probs are needed but missing, lengths or agreements are
+                those of one side alone, or progress is outside [0, 1]; or if `loss` returns
+                something else than a real number for each pair.
             TypeError: if the pairs are not arrays.
         """
         if isinstance(progress, (int, float)) and not 0.0 <= progress <= 1.0:
@@ -238,6 +239,14 @@ class Objective(Component):
                 f"{self.name} compares the policy with a reference policy: pass reference_chosen "
                 "and reference_rejected (its summed log-probs, shape (batch,)) to PairLogProbs"
             )
+        for name in ("length", "agreement"):
+            sides = {side: getattr(pairs, f"{side}_{name}") for side in ("chosen", "rejected")}
+            given = [side for side, value in sides.items() if value is not None]
+            if len(given) == 1:
+                raise ValueError(
+                    f"{self.name}: the pairs have {given[0]}_{name} alone: pass {name}s of both "
+                    "sides to PairLogProbs, or of none"
+                )
         namespace(pairs.chosen, pairs.rejected)
         like = at_least_single(pairs.chosen)
 

@@ -145,11 +145,11 @@ def of(kind: type) -> dict[str, Range]:
 
 
 def spans(grid: Mapping[str, Sequence[float]]) -> dict[str, Range]:
-    """The range that each hyper-parameter of a grid spans; none of one with a single value."""
+    """The range that each number of a grid spans; none of a single value, nor of texts."""
     return {
         name: Range(min(values), max(values), values[len(values) // 2], log=min(values) > 0)
         for name, values in grid.items()
-        if len(set(values)) > 1
+        if len(set(values)) > 1 and not any(isinstance(value, str) for value in values)
     }
 
 

@@ -31,7 +31,7 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(name for name, cls in declared if not user_files.holds(cls)))
 
 
-def make(name: str, **hyperparameters: Any) -> Objective:
+def make(name: str, /, **hyperparameters: Any) -> Objective:
     """The declared objective called ``name``.
 
     Hyper-parameters not given keep their published defaults. `naming` takes everything else that a

@@ -17,8 +17,9 @@ from array_api_compat import is_array_api_obj
 
 from mirrorpo.array_files import load_arrays, load_card, save_arrays
 from mirrorpo.bounded import parse_json, read_text
-from mirrorpo.files import check_card, write_text
+from mirrorpo.files import check_card, digest, write_text
 
+from . import user_files
 from .base import Objective
 from .component import is_array, is_function, may_lack, registered
 from .registry import make
@@ -95,6 +96,11 @@ def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
 def to_dict(objective: Objective) -> dict[str, Any]:
     """The document that `save` writes, of plain Python values; for configs and result files."""
     return _document(objective, None)
+
+
+def checksum(objective: Objective) -> str:
+    """A checksum of an objective's code and values, the same wherever its user's file lies."""
+    return digest([user_files.origin(type(objective)), to_dict(objective)])[:16]
 
 
 def from_dict(document: Any) -> Objective:

@@ -62,6 +62,15 @@ def holds(kind: type) -> bool:
     return kind.__module__.startswith(MODULE_PREFIX)
 
 
+def origin(kind: type) -> str:
+    """What tells a class's code from another's: its module, or its file's content alone.
+
+    Of a file that `run` ran, the place says nothing: others have the same file elsewhere.
+    """
+    content = kind.__module__.rpartition("_")[2]
+    return f"{MODULE_PREFIX}_{content}" if holds(kind) else kind.__module__
+
+
 def read(path: Path, what: str) -> bytes:
     """The content of a file. Arguments as of `run`.
 

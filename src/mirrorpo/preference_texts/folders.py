@@ -65,7 +65,7 @@ class DatasetSplit:
         first, last = self.first, self.last
         if self.percent:
             first, last = (
-                None if end is None else round(end * len(rows) / 100) for end in (first, last)
+                None if end is None else _counted(end, len(rows)) for end in (first, last)
             )
         found = rows[first:last]
         if rows and not found:
@@ -76,6 +76,15 @@ class DatasetSplit:
                 "another one."
             )
         return found
+
+
+def _counted(percent: int, rows: int) -> int:
+    """Rows from the front before an end in percent, of which a negative one counts from the back.
+
+    Counted from the back, less than half a row is none: -0 would be all of them.
+    """
+    near = round(percent * rows / 100)
+    return near if percent >= 0 else max(rows + near, 0)
 
 
 def read(path: Path, split: str | None) -> tuple[Rows, str]:

@@ -85,9 +85,8 @@ class Facts:
 
     @property
     def _digits(self) -> int:
-        """After the point of returns; a reward of texts may have any unit."""
-        known = (*(self.chosen_return or ()), *(self.rejected_return or ()))
-        return digits.after_point(known) if self._of_texts else 0
+        """After the point of returns or rewards, which may have any unit."""
+        return digits.after_point((*(self.chosen_return or ()), *(self.rejected_return or ())))
 
     @property
     def _of_length(self) -> list[tuple[str, str]]:

@@ -257,6 +257,11 @@ def load(
     return replace(task, penalty=replace(task.penalty, coefficient=penalty_coefficient))
 
 
+def contents(task: AnyTask | None) -> dict[str, str]:
+    """The digest of a task that is code, as a run folder keeps it; none of any other task."""
+    return {} if task is None or task.code is None else {"task": task.code}
+
+
 def robot(
     name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
 ) -> Task:

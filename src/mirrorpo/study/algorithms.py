@@ -3,8 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from mirrorpo import files, objectives
-from mirrorpo.objectives import Objective, naming, ranges
+from mirrorpo.objectives import Objective, naming, ranges, storage
 from mirrorpo.objectives.ranges import Range
 from mirrorpo.study import tryout
 
@@ -28,9 +27,7 @@ class Algorithm:
     @property
     def checksum(self) -> str:
         """A checksum of what the text names: a file that it names may change."""
-        # The module of a class in a user's file is named by the file's content.
-        content = [type(self.objective).__module__, objectives.to_dict(self.objective)]
-        return files.digest(content)[:16]
+        return storage.checksum(self.objective)
 
     @property
     def search_grid(self) -> dict[str, tuple[float, ...]]:

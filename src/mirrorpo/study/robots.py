@@ -143,8 +143,7 @@ class Simulated:
     @property
     def checksums(self) -> Mapping[str, str]:
         """Checksums of the agents' files and of a task that is code."""
-        code = {} if self.task.code is None else {"task": self.task.code}
-        return {**self.own.checksums(), **code}
+        return {**self.own.checksums(), **tasks.contents(self.task)}
 
     def check(self, settings: BenchSettings) -> None:
         """Raise ValueError for too few pairs, or an agent of another robot."""
@@ -249,8 +248,8 @@ class Recorded:
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        """Checksums of the file and of the agent that learners start from."""
-        data = {"data": files.checksum(self.path)}
+        """Checksums of the file, of a task that is code, and of the agent to start from."""
+        data = {"data": files.checksum(self.path), **tasks.contents(self.task)}
         name = self.start_from
         return data if name is None else {**data, name: agent_files.source_checksum(name)}
 
@@ -259,7 +258,8 @@ class Recorded:
         named = [name for name in ("backend", "better", "worse") if getattr(settings, name)]
         if named:
             raise ValueError(
-                f"{' and '.join(named)} are of data that are simulated, but --data names a file."
+                f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} of data that are "
+                "simulated, but --data names a file."
             )
         if self.task is None and settings.curve_episodes:
             raise ValueError(

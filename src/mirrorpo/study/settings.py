@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mirrorpo import limits, protocols
+from mirrorpo import limits, protocols, typed
 from mirrorpo.language.text_task.settings import TextSettings
 from mirrorpo.preferences.draws import Purpose, check_data_seed, draw
 from mirrorpo.text_tasks import REVIEWS, TEXT
@@ -180,6 +180,7 @@ class BenchSettings:
     sample_batch: int | None = None
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         self._refuse_those_of_others()
         asked = {name: getattr(self, name) for name in _HOW_TO_SEARCH}
         if self.data is not None:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from mirrorpo import files, json_lines, runs
-from mirrorpo.agents import sources
+from mirrorpo.agents import agent_files, sources
 from mirrorpo.discovery import shapes
 from mirrorpo.divergence import finite_or_none
 from mirrorpo.execution.batch import Order, Supply, Worker
@@ -107,6 +107,7 @@ def run(
             "episodes": episodes,
             "actions": actions,
         },
+        _contents(algorithm, task, start_name),
         kind="train",
     )
     shapes.remember(out, algorithm.text, algorithm.objective, {})
@@ -169,6 +170,17 @@ def run(
         [{**row, "return_standard_error": _or_null(row["return_standard_error"])} for row in rows],
     )
     return rows
+
+
+def _contents(
+    algorithm: Algorithm, task: tasks.AnyTask | None, start: str | None
+) -> dict[str, str]:
+    """Checksums of the files that a training names: they may change while their names stay."""
+    return {
+        "objective": algorithm.checksum,
+        **tasks.contents(task),
+        **({} if start is None else {start: agent_files.source_checksum(start)}),
+    }
 
 
 def _or_null(error: float | None) -> float | None:

@@ -119,7 +119,7 @@ class ResultTable:
     @property
     def decimals(self) -> int:
         """Digits after the point that its numbers are worth."""
-        if self.scored_by == OWN_REWARD:
+        if self.scored_by in (OWN_REWARD, RETURN):  # a robot of the user's has a unit of its own
             means = [source.mean for source in self.sources]
             means += [cell.summary.mean for cell in self.cells.values()]
             return digits.after_point(means)

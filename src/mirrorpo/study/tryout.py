@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mirrorpo.objectives import Objective, PairLogProbs
+from mirrorpo.objectives.ranges import Range
 from mirrorpo.runtime.pytrees import as_pytree
 
 Library = Literal["jax", "torch"]
@@ -44,6 +45,7 @@ def check(objective: Objective, text: str, library: Library) -> None:
     """
     _check_stages(objective, text)
     _check_grid(objective, text)
+    _check_ranges(objective, text)
     *_, (last, _) = objective.stages
     if last != objective.name:
         raise ValueError(
@@ -96,11 +98,24 @@ def _check_grid(objective: Objective, text: str) -> None:
     grid: Any = objective.search_grid
     fits = isinstance(grid, Mapping) and set(grid) <= numbers
     for values in grid.values() if fits else ():
-        fits = fits and isinstance(values, tuple | list) and all(map(_is_finite, values))
+        fits = fits and isinstance(values, tuple | list) and len(values) > 0
+        fits = fits and all(map(_is_finite, values))
     if not fits:
         raise ValueError(
             f"{text}: {type(objective).__name__}.search_grid is {grid!r:.80}: give the values to "
             "try for each of its numbers, as in grid(beta=(0.1, 1.0))."
+        )
+
+
+def _check_ranges(objective: Objective, text: str) -> None:
+    """See that ranges name the class's own numbers."""
+    numbers = {one.name for one in dataclasses.fields(objective)}
+    declared: Any = objective.search_ranges
+    fits = isinstance(declared, Mapping) and set(declared) <= numbers
+    if not fits or not all(isinstance(one, Range) for one in declared.values()):
+        raise ValueError(
+            f"{text}: {type(objective).__name__}.search_ranges is {declared!r:.80}: give a Range "
+            "for each of its numbers, as in ranges(beta=Range(0.1, 1.0, 0.3))."
         )
 
 

@@ -159,6 +159,7 @@ def test_a_fault_of_a_label_file_is_told_with_its_row(tmp_path, changes, said):
     ("changes", "rules", "said"),
     [
         ({}, ImportSettings(), "does not say how long its segments are"),
+        ({"length_1": [8, 8], "length_2": [8, 3]}, SEGMENT, "at row 1 8 and 3 steps, not 8: leave"),
         ({"indices_1": [0, 572]}, SEGMENT, "indices_1 at row 1 is 572: a segment of 8 steps"),
         ({"indices_2": [-1, 0]}, SEGMENT, "indices_2 at row 0 is -1: a segment"),
         ({"indices_1": [6, 12]}, SEGMENT, "indices_1 at row 0 is 6: its 8 steps begin at row 6"),
@@ -184,6 +185,9 @@ def test_a_broken_csv_is_told(tmp_path):
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(ValueError, match=r"a\.csv(: line 2| cannot be read| has no indices_1)"):
             label_files.read(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("indices_1,indices_2,label,label\n0,12,1,0\n")
+    with pytest.raises(ValueError, match=r"a\.csv has two columns of the name 'label': rename one"):
+        label_files.read(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("indices_1,indices_2,label\n0,x,1\n")
     with pytest.raises(ValueError, match="indices_2 at row 0 is 'x', but must be a whole number"):
         label_files.read(tmp_path / "a.csv")

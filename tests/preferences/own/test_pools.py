@@ -37,6 +37,15 @@ def test_sources_are_the_values_of_a_column_the_better_the_one_of_the_higher_ret
     assert turned.card["better"]["return_mean"] < turned.card["worse"]["return_mean"]
 
 
+@pytest.mark.parametrize("role", ["better", "worse"])
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_of_two_sources_the_one_that_is_not_named_is_the_other(read, role, value):
+    pool = pooling.make(read, ImportSettings(sources="policy", **{role: value}))
+    other = "worse" if role == "better" else "better"
+    assert pool.card[role]["name"] == value
+    assert pool.card[other]["name"] == {"0": "1", "1": "0"}[value]
+
+
 def test_without_a_column_sources_are_tiers_by_return(read):
     pool = pooling.make(read, ImportSettings(better_share=0.25, worse_share=0.5))
     held = pool.trajectories
@@ -92,7 +101,8 @@ def test_episodes_of_one_start_state_meet_where_a_column_tells_them(read):
             ImportSettings(sources="policy", better="2", worse="0"),
             "no value '2' for the better source",
         ),
-        (ImportSettings(sources="policy", better="0"), "no value None for the worse source"),
+        (ImportSettings(sources="policy", better="2"), "no value '2' for the better source"),
+        (ImportSettings(sources="episode", better="0"), "name two of them by --better and --worse"),
         (ImportSettings(sources="policy", better="0", worse="0"), "both '0': name two sources"),
         (ImportSettings(sources="episode"), r"episode has 48 values \(0, 1,"),
         (ImportSettings(better_share=0.02, worse_share=0.5), "1 episodes of the better source"),
@@ -120,6 +130,16 @@ def test_a_pool_needs_rewards(tmp_path):
     bare = steps.read(write_npz(tmp_path / "a.npz", rewards=None))
     with pytest.raises(ValueError, match="has no rewards"):
         pooling.make(bare, ImportSettings())
+
+
+def test_sources_of_equal_returns_are_told_apart_by_their_user_alone(tmp_path):
+    flat = np.ones(len(episodes()["rewards"]), "f4")
+    even = steps.read(write_npz(tmp_path / "a.npz", rewards=flat), others=["policy"])
+    for sources in ({}, {"sources": "policy"}):
+        with pytest.raises(ValueError, match="both sources have the mean return 12, so nothing"):
+            pooling.make(even, ImportSettings(**sources))
+    pool = pooling.make(even, ImportSettings(sources="policy", better="1"))
+    assert pool.card["better"]["name"] == "1"
 
 
 def test_padding_beyond_the_limit_is_refused(read):
@@ -177,6 +197,42 @@ def test_an_exported_pool_is_imported_as_it_was(pool, tmp_path_factory):
     np.testing.assert_array_equal(back.of_rows, pool.of_rows)
     assert (back.members is None) == (pool.members is None)
     assert pool.card.items() <= back.card.items()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "other"},
+        {"seed": 5},
+        {"episode_length": 20},
+        {"task": "nonsense"},
+        {"better": "1", "worse": "0"},
+    ],
+)
+def test_an_exported_pool_refuses_options_that_its_reading_would_pass_over(read, tmp_path, given):
+    exchange.write(pooling.make(read, ImportSettings(sources="policy")), tmp_path / "pool.npz")
+    option = f"--{next(iter(given)).replace('_', '-')}"
+    with pytest.raises(ValueError, match=f"is read as it was: leave {option} "):
+        importing.run(tmp_path / "pool.npz", tmp_path / "b.safetensors", ImportSettings(**given))
+    assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_an_exported_pool_is_paired_anew_where_the_options_say_how(read, tmp_path):
+    exchange.write(pooling.make(read, ImportSettings(sources="policy")), tmp_path / "pool.npz")
+    tiers = ImportSettings(better_share=0.25, name="tiers")
+    importing.run(tmp_path / "pool.npz", tmp_path / "b.safetensors", tiers)
+    card = Pool.load(tmp_path / "b.safetensors").card
+    assert card["task"] == "tiers"
+    assert card["better"]["episodes"] == 12
+
+
+def test_an_episode_is_no_longer_than_the_length_that_is_named(tmp_path):
+    path = write_npz(tmp_path / "a.npz")
+    short = ImportSettings(episode_length=LENGTH - 1)
+    with pytest.raises(ValueError, match=f"has an episode of {LENGTH} steps"):
+        importing.run(path, tmp_path / "b.safetensors", short)
+    importing.run(path, tmp_path / "b.safetensors", ImportSettings(episode_length=LENGTH + 1))
+    assert Pool.load(tmp_path / "b.safetensors").card["episode_length"] == LENGTH + 1
 
 
 def test_a_changed_export_is_refused(read, tmp_path):

@@ -96,6 +96,8 @@ def test_columns_can_have_other_names(tmp_path):
         steps.read(path, columns.parse_names(["observations=seen"]))
     with pytest.raises(ValueError, match="'states': write COLUMN=NAME"):
         columns.parse_names(["states"])
+    with pytest.raises(ValueError, match="--columns names observations twice"):
+        columns.parse_names(["observations=states", "observations=seen"])
 
 
 def changed(name, at, value):
@@ -264,6 +266,14 @@ def table(path, **changes):
 def test_a_faulty_table_is_told_with_its_row(tmp_path, changes, said):
     with pytest.raises(ValueError, match=said):
         steps.read(table(tmp_path / "a.parquet", **changes))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    whole = pyarrow.parquet.read_table(table(tmp_path / "a.parquet"))
+    twice = whole.append_column("episode", whole["episode"])
+    pyarrow.parquet.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="has two columns of the name 'episode': rename one"):
+        steps.read(tmp_path / "a.parquet")
 
 
 class TestHdf5:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mirrorpo import limits
+from mirrorpo import limits, typed
 
 _LOGS = 12
 
@@ -59,6 +59,7 @@ class TextSettings:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        typed.settle(self)
         ones = ("rows", "test_prompts", "minibatch", "lora_r", "sample_batch")
         twos = ("max_new_tokens", "best_of", "steps", "target_steps")
         limits.at_least(1, **{name: getattr(self, name) for name in ones})

@@ -1,6 +1,7 @@
 """Named arrays of a file from outside, as every reader gives them, within a limit of size."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,9 @@ class Columns:
     read: Callable[[str], np.ndarray]
     environment: str | None = None
 
+    def __post_init__(self) -> None:
+        refuse_repeats(self.names, self.where)
+
     def name_of(self, column: str, renamed: Mapping[str, str]) -> str | None:
         """The file's name of a column; None where it has none.
 
@@ -93,11 +97,22 @@ class Columns:
         return (shown or "nothing") + (f" and {more} more" if more > 0 else "")
 
 
+def refuse_repeats(names: Sequence[str], where: str) -> None:
+    """See that no two columns have one name, of which the first alone would be read.
+
+    Raises:
+        ValueError: two have.
+    """
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{where} has two columns of the name {twice!r:.40}: rename one.")
+
+
 def parse_names(texts: Sequence[str]) -> dict[str, str]:
     """Users' `column=NAME` as a mapping.
 
     Raises:
-        ValueError: not of this form, or no column of `ALIASES`.
+        ValueError: not of this form, no column of `ALIASES`, or one that is named twice.
     """
     names = {}
     for text in texts:
@@ -107,5 +122,7 @@ def parse_names(texts: Sequence[str]) -> dict[str, str]:
                 f"--columns {text!r}: write COLUMN=NAME, as in observations=states. Columns: "
                 f"{', '.join(ALIASES)}."
             )
+        if column in names:
+            raise ValueError(f"--columns names {column} twice: name it once.")
         names[column] = name
     return names

@@ -41,8 +41,8 @@ def run(file: Path, out: Path, settings: ImportSettings) -> list[str]:
 def _make(file: Path, settings: ImportSettings) -> tuple[Pool | PreferenceDataset, Steps]:
     renamed = parse_names(settings.columns)
     with steps.opened(file) as columns:
-        ours = exchange.is_ours(columns) and settings.labels is None
-        if ours and settings.sources is None and not settings.start and settings.rows is None:
+        if exchange.is_ours(columns) and not settings.pairs_anew:
+            settings.refuse_for_pool(columns.where)
             read = steps.from_columns(columns, renamed, exchange.COLUMNS)
             pool = exchange.restore(read, columns)
             return Pool(pool.trajectories, {**pool.card, **_origin(file, read)}, pool.members), read
@@ -63,7 +63,14 @@ def _make(file: Path, settings: ImportSettings) -> tuple[Pool | PreferenceDatase
 def _card(
     file: Path, read: Steps, made: Pool | PreferenceDataset, settings: ImportSettings
 ) -> dict[str, Any]:
-    longest = settings.episode_length or int(read.length.max())
+    longest = int(read.length.max())
+    if settings.episode_length is not None:
+        if settings.episode_length < longest:
+            raise ValueError(
+                f"episode_length is {settings.episode_length}, but {read.where} has an episode of "
+                f"{longest} steps: name at least as many."
+            )
+        longest = settings.episode_length
     name = settings.name or read.environment or file.stem
     task: Mapping[str, Any] = {"task": name, "backend": None, "episode_length": longest}
     if settings.task is not None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mirrorpo import bounded
 from mirrorpo.preferences.own import archives, tables
-from mirrorpo.preferences.own.columns import Columns
+from mirrorpo.preferences.own.columns import Columns, refuse_repeats
 from mirrorpo.preferences.own.settings import MinusOne, One
 
 MOST_TEXT = 2**28
@@ -217,14 +217,17 @@ def _csv(path: Path) -> Columns:
 
 
 def _check_widths(path: Path) -> None:
-    """See that each row has as many values as the first, which names the columns.
+    """See that each row has as many values as the first, which names the columns, each once.
 
-    Pandas would take one too many for a name of the row, and move all others by one.
+    Pandas would take one too many for a name of the row, and move all others by one; and it would
+    give the second column of a name another one.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
-            wanted = len(next(rows, []))
+            head = next(rows, [])
+            wanted = len(head)
+            refuse_repeats([name for name in head if name], str(path))
             for row in rows:
                 if row and len(row) != wanted:
                     raise ValueError(

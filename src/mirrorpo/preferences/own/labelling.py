@@ -24,12 +24,20 @@ def make(steps: Steps, labels: Labels, settings: ImportSettings) -> PreferenceDa
     becomes of ties, the settings say.
 
     Raises:
-        ValueError: no length of the segments, one that begins or ends outside the steps or crosses
-            an episode's end, or no pair that is left. The message names file, column and row.
+        ValueError: no length of the segments, or two that differ; one that begins or ends outside
+            the steps or crosses an episode's end; or no pair that is left. The message names file,
+            column and row.
     """
     limits.at_least(1, segment=settings.segment)
     if settings.segment is not None:
         length = np.full((2, len(labels)), settings.segment)
+        if labels.length is not None and (labels.length != length).any():
+            pair = int(np.argmax((labels.length != length).any(axis=0)))
+            raise ValueError(
+                f"{labels.where} says itself how long its segments are, at row {pair} "
+                f"{labels.length[0, pair]} and {labels.length[1, pair]} steps, not "
+                f"{settings.segment}: leave --segment out."
+            )
     elif labels.length is not None:
         length = labels.length
     else:

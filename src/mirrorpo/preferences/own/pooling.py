@@ -31,8 +31,9 @@ def make(steps: Steps, settings: ImportSettings) -> Pool:
             `steps.values`.
 
     Raises:
-        ValueError: no rewards, sources that contradict themselves or are not told, too few
-            episodes, or more rows than there are ways to pair them.
+        ValueError: no rewards, sources that contradict themselves or are not told, or of which
+            none has the higher returns, too few episodes, or more rows than there are ways to pair
+            them.
     """
     _check_sources(settings)
     if steps.rewards is None:
@@ -74,11 +75,18 @@ def make(steps: Steps, settings: ImportSettings) -> Pool:
     )
     way, block = np.divmod(np.arange(rows), len(blocks))
     members = (_ARRANGED[way] + (2 * COPIES * block)[:, None, None]).astype(np.int32)
+    told = settings.better is not None or settings.worse is not None
+    means = [float(ends[agent == which].mean()) for which in (BETTER, WORSE)]
+    if means[BETTER] == means[WORSE] and not told:
+        raise ValueError(
+            f"{steps.where}: both sources have the mean return {means[BETTER]:g}, so nothing tells "
+            "which one is better: name it by --sources and --better."
+        )
     about = [
         {
             "name": name,
             "episodes": int((agent == which).sum()),
-            "return_mean": round(float(ends[agent == which].mean()), 6),
+            "return_mean": round(means[which], 6),
         }
         for which, name in zip((BETTER, WORSE), names, strict=True)
     ]
@@ -130,14 +138,17 @@ def _agents(
     values = np.array([str(value) for value in steps.values[settings.sources][whole]])
     found = list(dict.fromkeys(values))
     chosen = [settings.better, settings.worse]
-    if chosen == [None, None]:
+    if None in chosen:
         if len(found) != 2:
             raise ValueError(
                 f"{steps.where}: {settings.sources} has {len(found)} values "
                 f"({', '.join(found[:8])}): name two of them by --better and --worse."
             )
         means = {value: returns[values == value].mean() for value in found}
-        chosen = sorted(found, key=lambda value: -means[value])
+        ranked = sorted(found, key=lambda value: -means[value])
+        if settings.better == ranked[1] or settings.worse == ranked[0]:
+            ranked.reverse()
+        chosen = [named or other for named, other in zip(chosen, ranked, strict=True)]
     for role, value in zip(("better", "worse"), chosen, strict=True):
         if value not in found:
             raise ValueError(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mirrorpo import limits, seeds
+from mirrorpo import limits, seeds, typed
 
 Ties = Literal["drop", "half"]
 One = Literal["second", "first"]
@@ -31,7 +31,8 @@ class ImportSettings:
         seed: draws which episodes meet.
         task: MirrorPO's task that the trajectories are of, where agents can be scored by return.
         backend: physics engine of that task; its own by default.
-        episode_length: steps after which an episode is cut; by default the longest one's.
+        episode_length: steps after which the recording cut an episode, and agents' episodes are
+            cut; by default the longest one's.
         name: the name of the data, in tables; by default their environment's or the file's.
         labels: file of labels that people gave: .npz, .csv or .parquet with indices_1, indices_2
             and label; makes a labelled dataset in place of a pool.
@@ -64,6 +65,9 @@ class ImportSettings:
     minus_one: MinusOne = "equal"
     index_into: RowCount = "steps"
 
+    def __post_init__(self) -> None:
+        typed.settle(self)
+
     def check(self) -> None:
         """Raise ValueError for options that contradict each other."""
         if self.task is None and self.backend is not None:
@@ -74,18 +78,35 @@ class ImportSettings:
         given = [name for name in of_pools if getattr(self, name) is not None]
         if self.labels is not None and given:
             raise ValueError(f"--{given[0]} is of a pool, but --labels makes a labelled dataset.")
-        if self.labels is None:
-            for name in ("segment", "ties", "one", "minus_one", "index_into"):
-                if getattr(self, name) != getattr(ImportSettings, name):
-                    option = name.replace("_", "-")
-                    raise ValueError(f"--{option} is of labels: name their file by --labels.")
-        shares = [
-            name
-            for name in ("better_share", "worse_share")
-            if getattr(self, name) != getattr(ImportSettings, name)
-        ]
+        of_labels = self._given("segment", "ties", "one", "minus_one", "index_into")
+        if self.labels is None and of_labels:
+            raise ValueError(f"{of_labels[0]} is of labels: name their file by --labels.")
+        shares = self._given("better_share", "worse_share")
         if shares and (self.sources is not None or self.labels is not None):
             raise ValueError(
-                f"--{shares[0].replace('_', '-')} is of sources that are tiers by return: leave it "
-                "out where --sources or --labels says what is compared."
+                f"{shares[0]} is of sources that are tiers by return: leave it out where "
+                "--sources or --labels says what is compared."
             )
+
+    @property
+    def pairs_anew(self) -> bool:
+        """Whether they say how episodes are paired, or bring labels."""
+        pairing = ("sources", "better_share", "worse_share", "start", "rows", "labels")
+        return bool(self._given(*pairing))
+
+    def refuse_for_pool(self, where: str) -> None:
+        """Raise ValueError for options that a pool of MirrorPO's own, read as it was, has not."""
+        kept = self._given("better", "worse", "seed", "task", "backend", "episode_length", "name")
+        if kept:
+            raise ValueError(
+                f"{where} is a pool that MirrorPO exported, and is read as it was: leave "
+                f"{' and '.join(kept)} out, or pair its episodes anew by --sources agent."
+            )
+
+    def _given(self, *names: str) -> list[str]:
+        """Those of some options that have another value than the default, as a user writes them."""
+        return [
+            f"--{name.replace('_', '-')}"
+            for name in names
+            if getattr(self, name) != getattr(ImportSettings, name)
+        ]
