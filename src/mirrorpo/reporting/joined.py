@@ -14,8 +14,9 @@ import pandas as pd
 from mirrorpo.reporting import comparison, paper
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import statistics
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics import Concordance, RankAgreement
-from mirrorpo.study.tables import FINAL_PHASE, SourceAgent
+from mirrorpo.study.tables import SourceAgent
 
 PRINTED = {"cpo[sft_weight=1]": "cpo", "ta-mpo": "ta-mpo[schedule=linear]"}
 """Names of losses that are the paper's as it prints them -> the name of its row."""
@@ -133,7 +134,7 @@ def _joined(group: Sequence[tuple[str, comparison.RunParts]]) -> JoinedRuns:
     taken: dict[tuple[str, str], str] = {}
     repeated, frames = [], []
     for name, run in group:
-        final = run.agents[run.agents["phase"] == FINAL_PHASE]
+        final = run.agents[run.agents["phase"] == FINAL]
         cells = {
             cell: rows
             for cell, rows in final.groupby(["variant", "algorithm"], sort=False)

@@ -19,7 +19,7 @@ class AgentRecord:
         task: on which it was scored.
         variant: the variant of the dataset.
         algorithm: name of the objective, as the user gave it.
-        phase: "search" (choosing hyper-parameters) or "final" (the reported score).
+        phase: the phase of the bench, see `mirrorpo.study.phases`.
         hyperparameters: the hyper-parameters of the objective, as sorted JSON.
         seed: the seed of the agent.
         return_mean: mean true return over episodes; None where it diverged.

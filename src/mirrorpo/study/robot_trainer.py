@@ -15,8 +15,9 @@ from mirrorpo.preferences import facts, views
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents
-from mirrorpo.study.jobs import FINAL, Job, Outcome
+from mirrorpo.study.jobs import Job, Outcome
 from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.recorded import Scene
 from mirrorpo.study.settings import BenchSettings
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mirrorpo import bounded, files, standard_error, typed
 from mirrorpo.objectives import naming
-from mirrorpo.study.jobs import FINAL
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import AgentRecord
 
 FORMAT = 1
