@@ -245,6 +245,9 @@ def test_a_start_policy_of_another_robot_is_refused(toy):
     ],
 )
 def test_numbers_that_no_training_can_have_are_refused(kind, changes):
+        (TrainSettings, {"initial_std": 0.4}),
+        (TrainSettings, {"initial_std": math.inf}),
+        (PPOSettings, {"initial_std": 0.1}),
     (name,) = changes
     with pytest.raises(ValueError, match=name.removeprefix("validation_")):
         kind(**changes)
