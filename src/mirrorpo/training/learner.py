@@ -85,10 +85,7 @@ def prepare(
     Arguments and errors as in `train`.
     """
     settings = settings or TrainSettings()
-    if dataset.rows < settings.minibatch:
-        raise ValueError(
-            f"The dataset has {dataset.rows} rows, fewer than a minibatch of {settings.minibatch}."
-        )
+    _check_rows(dataset, settings.minibatch)
     if start is not None:
         check_start(start, dataset)
     validation.check_choices(dataset.trajectories.actions, dataset.choices)
@@ -154,6 +151,8 @@ def train(
     check_derived(seeds)
     stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
     ready = dataset if isinstance(dataset, PreparedData) else prepare(dataset, settings, start)
+    # The data may have been prepared with other settings.
+    _check_rows(ready.dataset, settings.minibatch)
     trained = train_agents(
         stack(one_each),
         np.asarray(seeds, np.uint32),
@@ -172,6 +171,14 @@ def train(
         diverged=~finite_agents(policies),
         after_epochs=_with_normaliser(parameters, policies) if keep_epochs else None,
     )
+
+
+def _check_rows(dataset: PreferenceDataset, minibatch: int) -> None:
+    """Raise ValueError where a dataset does not fill one minibatch: nothing would be trained."""
+    if dataset.rows < minibatch:
+        raise ValueError(
+            f"The dataset has {dataset.rows} rows, fewer than a minibatch of {minibatch}."
+        )
 
 
 def visited(
