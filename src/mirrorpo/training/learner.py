@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import near_names
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, stage_shares
 from mirrorpo.objectives.component import registered
 from mirrorpo.preferences import validation
 from mirrorpo.preferences.data import Pool, PreferenceDataset
@@ -255,13 +255,8 @@ def stage_epochs(
             f"{objective.name} has {len(stages)} stages ({', '.join(n for n, _ in stages)}), so "
             f"it needs at least {len(stages)} epochs, not {epochs}."
         )
-    whole = sum(share for _, share in stages)
-    ends = np.cumsum([share for _, share in stages]) * epochs / whole
-    edges = [0]
-    for position, end in enumerate(ends):
-        left = len(stages) - 1 - position
-        edges.append(int(np.clip(round(end), edges[-1] + 1, epochs - left)))
+    ends = stage_shares.ends([share for _, share in stages], epochs)
     return tuple(
-        (name, after - before)
-        for (name, _), before, after in zip(stages, edges[:-1], edges[1:], strict=True)
+        (name, end - start)
+        for (name, _), start, end in zip(stages, (0, *ends[:-1]), ends, strict=True)
     )
