@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -120,9 +121,7 @@ class Worker:
 
     def __init__(self, supply: Supply):
         self.supply = supply
-        self._ready: OrderedDict[tuple[str, int, int, int | None], learner.PreparedData] = (
-            OrderedDict()
-        )
+        self._ready: OrderedDict[tuple[Any, ...], learner.PreparedData] = OrderedDict()
 
     @property
     def agents_at_once(self) -> int:
@@ -133,7 +132,8 @@ class Worker:
         self, variant: str, draw: int, label_seed: int, rows: int | None, training: TrainSettings
     ) -> learner.PreparedData:
         """The first rows of one variant of one draw on the devices."""
-        supply, key = self.supply, (variant, draw, label_seed, rows)
+        supply = self.supply
+        key = (variant, draw, label_seed, rows, training.hidden, training.initial_std)
         if key not in self._ready:
             while len(self._ready) >= supply.datasets:
                 self._ready.popitem(last=False)
