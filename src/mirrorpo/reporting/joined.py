@@ -55,8 +55,8 @@ class JoinedRuns:
         task: the paper's task.
         protocol: what the runs call their protocol; None in version 0.1.0.
         sources: the source agents of each run, by its name.
-        agents: final agents with the paper's names of losses, those of a loss and column from one
-            run, named in the column `run`.
+        agents: final agents with the paper's names of losses. All agents of one loss and column
+            are from one run, which the column `run` names.
         repeated: what more than one run has; the first named run is taken.
     """
 

@@ -21,9 +21,9 @@ class Column:
     Attributes:
         variant: the variant of the data.
         settings: the settings of the bench.
-        episodes_seed: from phase and seed that of an agent's episodes.
+        episodes_seed: gives the seed of an agent's episodes, from the phase and the agent's seed.
         log: the log of all agents.
-        report: told what is being computed.
+        report: called with what is being computed.
     """
 
     variant: str

@@ -25,14 +25,14 @@ class AgentRecord:
         return_mean: mean true return over episodes; None where it diverged.
         return_standard_error: the standard error of that mean over episodes; None where it
             diverged.
-        episodes: behind the mean.
+        episodes: how many episodes the mean is over.
         data_draw: the draw of the trajectories and labels that it was trained on, see
             `mirrorpo.preferences.draws`.
         episodes_seed: the seed of the start states and the action noise of its episodes.
         trial: number of the search's trial that it belongs to, from 0; 0 of a final agent.
         diverged: whether its parameters are not finite.
         train_seconds: wall time of its training, its share of a batch of agents.
-        evaluate_seconds: wall time of its evaluation, likewise.
+        evaluate_seconds: wall time of its evaluation, its share of a batch of agents.
         measures: what else was measured of it, by name; each becomes a column.
     """
 

@@ -28,10 +28,10 @@ class RobotTrainer:
 
     Attributes:
         settings: the settings of the bench.
-        workers: that have the supply.
+        workers: the workers that have the supply.
         supply: the data, and where agents act.
         rows: pairs to train on; None for all of a file's.
-        scene: that is named by the agents that are kept.
+        scene: the scene that the cards of kept agents name.
         keep: their folder; None for nowhere.
     """
 

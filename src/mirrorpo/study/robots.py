@@ -62,7 +62,7 @@ class RobotGround:
 
     Attributes:
         settings: the settings of the bench.
-        data: that agents learn from.
+        data: the data that agents learn from.
         place: where they are trained and scored; None for this process.
         keep: folder of the agents that are kept; None for nowhere.
     """

@@ -41,7 +41,7 @@ class Submission:
         objective: as its user named it.
         content: checksum of the objective, see `algorithms.Algorithm.checksum`.
         agents: every agent, also those of tuning, and those of the suite's anchor.
-        versions: of Python and of the packages that decide the numbers.
+        versions: the versions of Python and of the packages that decide the numbers.
         checksum: SHA-256 of all the rest.
     """
 

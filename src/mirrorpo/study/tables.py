@@ -57,7 +57,7 @@ class Cell:
 
     Attributes:
         summary: the summary of its agents.
-        hyperparameters: the hyperparameters of the agents, as JSON text.
+        hyperparameters: the hyper-parameters of its agents, as JSON text.
         behind: mean of the best of the variant minus this one's, over the agents that both have of
             a data draw and seed; 0 for the best itself.
         behind_error: standard error of `behind`.

@@ -28,7 +28,7 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
 def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """What a bench's search chose: algorithm -> variant -> hyper-parameters.
 
-    `frame` has one row per trained agent, as `records.Log.frame` gives it.
+    `frame` has one row per trained agent, as `records.BenchLog.frame` gives it.
     """
     final = frame[frame.phase == FINAL]
     chosen: dict[str, dict[str, dict[str, float]]] = {}

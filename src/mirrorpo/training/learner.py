@@ -219,7 +219,7 @@ def visited(
 
 
 def _with_normaliser(parameters: Any, policies: Policy) -> Policy:
-    """Parameters with leading axes (agents, epochs) as policies with those of each agent."""
+    """Parameters with leading axes (agents, epochs) as policies with each agent's normaliser."""
     agents, epochs = jax.tree.leaves(parameters)[0].shape[:2]
 
     def each_epoch(x: jax.Array) -> jax.Array:

@@ -45,7 +45,7 @@ class TrainingPart:
 
     Attributes:
         folder: the folder of the run.
-        what: was trained, in words.
+        what: what was trained, in words.
         charts: the charts of the training; those without points are left out.
         results: one agent each: seed, return_mean, return_standard_error, diverged.
         on_test_pairs: what was measured on the test pairs of a language model: name and value.
