@@ -34,6 +34,7 @@ from mirrorpo.cli.console import fail
 from mirrorpo.objectives import Objective, naming
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study import algorithms
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics import holm
 
 FAR = 100.0
@@ -96,7 +97,7 @@ def compare(first: Sequence[Path], last: Sequence[Path]) -> dict[str, pd.DataFra
 
 def features(agents: pd.DataFrame) -> pd.DataFrame:
     """One row per loss, one column per feature, from the rows of its agents."""
-    final = agents[agents["phase"] == "final"]
+    final = agents[agents["phase"] == FINAL]
     rows = {}
     for name, cell in final.groupby("algorithm"):
         values = json.loads(cell["hyperparameters"].iloc[0])

@@ -24,6 +24,7 @@ import pandas as pd
 
 from mirrorpo.cli.console import fail
 from mirrorpo.reporting.published import unpacking
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import read, to_frame
 
 ENOUGH, REFERENCE = 1.10, 100
@@ -34,7 +35,7 @@ FEWEST_AGENTS = 3
 def cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Variance components of each cell of final agents; `between` may be negative."""
     rows = []
-    final = frame[(frame.phase == "final") & frame.return_mean.notna()]
+    final = frame[(frame.phase == FINAL) & frame.return_mean.notna()]
     for (variant, algorithm), part in final.groupby(["variant", "algorithm"]):
         if len(part) < FEWEST_AGENTS:
             continue

@@ -31,10 +31,11 @@ from mirrorpo.reporting import comparison
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.study import bench, statistics
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.statistics.best import LEVEL
 from mirrorpo.study.statistics.paired import t_test
-from mirrorpo.study.tables import FINAL_PHASE, mean_text
+from mirrorpo.study.tables import mean_text
 
 OURS = ("gated[weight=1,lower=0.5]", "slic-robust")
 BEST = 4
@@ -61,7 +62,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def rivals(robot: str, column: str, best: int = BEST) -> list[str]:
     """The best named losses of a published column, with the values that they were tuned to."""
     frame = which_losses.agents([RESULTS / f"leaderboard-{robot}-{TABLES[column]}"])
-    final = frame[(frame["phase"] == FINAL_PHASE) & (frame["variant"] == column)]
+    final = frame[(frame["phase"] == FINAL) & (frame["variant"] == column)]
     named = final[[_is_rival(name) for name in final["algorithm"]]]
     order = named.groupby("algorithm")["return_mean"].mean().sort_values(ascending=False)
     used = named.groupby("algorithm")["hyperparameters"].first()

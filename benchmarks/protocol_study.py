@@ -27,6 +27,7 @@ from mirrorpo.reporting.published import unpacking
 from mirrorpo.runtime.devices import keep_compiled_programs, use_all_cores
 from mirrorpo.simulation import tasks
 from mirrorpo.study import bench
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import read, to_frame
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.statistics.factors import factor_effects, setting_responses
@@ -189,7 +190,7 @@ def agents(task: str, folder: Path) -> pd.DataFrame:
     for arm in ARMS:
         log = folder / f"{task}-{arm.name}".replace(" ", "-") / "metrics.jsonl"
         frame = to_frame([record for record, _ in read(log)] if log.is_file() else [])
-        final = frame[frame.phase == "final"]
+        final = frame[frame.phase == FINAL]
         if len(final) == 3 * len(LOSSES) * len(COLUMNS):
             levels = {name: getattr(arm, name) for name in FACTORS}
             frames.append(final.assign(**levels))

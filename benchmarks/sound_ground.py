@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mirrorpo.reporting.published import unpacking
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import AgentRecord, read
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -51,7 +52,7 @@ def cell(logs: Mapping[str, Log], names: tuple[str, ...], algorithm: str, varian
         found = [
             (record.return_mean, curves["chosen_log_prob"][-1], curves["rejected_log_prob"][-1])
             for record, curves in logs[name]
-            if (record.phase, record.algorithm, record.variant) == ("final", algorithm, variant)
+            if (record.phase, record.algorithm, record.variant) == (FINAL, algorithm, variant)
         ]
         if found:
             returns, chosen, rejected = np.array(found, float).T

@@ -12,9 +12,10 @@ there then is complete.
 """
 
 import argparse
+import copy
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,6 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
     }
     seeds = jnp.array([run.get("seed", 0) for run in runs], jnp.uint32)
 
-    def settings_of(one: dict) -> PPOSettings:
-        return replace(settings, learning_rate=one["rate"])
-
     def start(one: dict, seed: jax.Array) -> Any:
         learner_key, robots_key = jax.random.split(jax.random.key(seed))
         varied: Any = Varied(task, one["penalty"])
@@ -105,8 +103,8 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
 
         def iteration(_: int, state: Any) -> Any:
             learner, robots = state
-            robots, batch = ppo.roll_out(varied, settings_of(one), learner, robots)
-            return ppo.update(varied, settings_of(one), learner, batch), robots
+            robots, batch = ppo.roll_out(varied, with_rate(settings, one["rate"]), learner, robots)
+            return ppo.update(varied, with_rate(settings, one["rate"]), learner, batch), robots
 
         return jax.lax.fori_loop(0, iterations, iteration, state)
 
@@ -150,6 +148,13 @@ def train(task: tasks.Task, settings: PPOSettings, given: argparse.Namespace) ->
         # The next chunk must fit too.
         if now - began + (now - at) * 1.1 > given.seconds:
             break
+
+
+def with_rate(settings: PPOSettings, rate: jax.Array) -> PPOSettings:
+    """Settings with a learning rate that may be traced, which their own checks cannot look at."""
+    changed = copy.copy(settings)
+    object.__setattr__(changed, "learning_rate", rate)
+    return changed
 
 
 def begun_from(learner: ppo.Learner, runs: list[dict]) -> ppo.Learner:

@@ -19,7 +19,8 @@ import numpy as np
 from mirrorpo.cli.console import fail
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.published import unpacking
-from mirrorpo.study.tables import FINAL_PHASE, NOT_RUN
+from mirrorpo.study.phases import FINAL
+from mirrorpo.study.tables import NOT_RUN
 
 
 class Scoring(NamedTuple):
@@ -54,7 +55,7 @@ def scorings(folder: Path) -> dict[str, Scoring]:
         raise ValueError(f"{folder.name} has not scored its source agents yet; resume it first.")
     better, worse = run.sources
     known = run.agents["return_standard_error"].notna()
-    final = run.agents[(run.agents["phase"] == FINAL_PHASE) & known]
+    final = run.agents[(run.agents["phase"] == FINAL) & known]
     found = {}
     for variant, part in final.groupby("variant", sort=False):
         variance = (part["return_standard_error"] ** 2 * part["episodes"]).mean()

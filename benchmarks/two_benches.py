@@ -19,9 +19,10 @@ from mirrorpo.cli.console import fail
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import statistics
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics.best import LEVEL
 from mirrorpo.study.statistics.paired import common_cells, t_test
-from mirrorpo.study.tables import FINAL_PHASE, mean_text
+from mirrorpo.study.tables import mean_text
 
 
 def main(first: tyro.conf.Positional[Path], second: tyro.conf.Positional[Path]) -> None:
@@ -45,7 +46,7 @@ def report(first: pd.DataFrame, second: pd.DataFrame) -> Iterator[str]:
     Raises:
         ValueError: no variant and loss in common.
     """
-    one, other = (frame[frame["phase"] == FINAL_PHASE] for frame in (first, second))
+    one, other = (frame[frame["phase"] == FINAL] for frame in (first, second))
     shared = [name for name in other["variant"].unique() if name in set(one["variant"])]
     if not shared:
         raise ValueError("The two benches have no variant in common.")

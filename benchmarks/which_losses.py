@@ -32,6 +32,7 @@ from mirrorpo import files
 from mirrorpo.cli.console import fail
 from mirrorpo.objectives import Objective, PairLogProbs
 from mirrorpo.runtime.start import start_jax
+from mirrorpo.study.phases import FINAL, SEARCH
 from mirrorpo.study.statistics import differences_to_best, row_means
 from mirrorpo.study.tables import NOT_RUN, SourceAgent, mean_text
 
@@ -143,9 +144,9 @@ def table(frame: pd.DataFrame, edges: pd.DataFrame, worse: float, better: float)
     """One row per loss: normalised scores, what tuning gained and how near an edge it ended, cost,
     kind and grip; the best worst case first."""
     frame = frame.assign(score=(frame["return_mean"] - worse) / (better - worse))
-    final = frame[frame["phase"] == "final"]
+    final = frame[frame["phase"] == FINAL]
     scores = final.pivot_table(index="algorithm", columns="variant", values="score")
-    search = frame[frame["phase"] == "search"].groupby(["algorithm", "variant"])["score"]
+    search = frame[frame["phase"] == SEARCH].groupby(["algorithm", "variant"])["score"]
     # The first trial has the default values.
     gained = (search.max() - search.first()).groupby("algorithm").mean()
     over = {"axis": 1, "skipna": False}  # a loss that lacks a variant has no worst one
@@ -178,7 +179,7 @@ def returns(frame: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
     marked where tuning ended at an edge."""
     at_edge = edges[edges["at_edge"] != ""]
     marked = set(zip(at_edge["algorithm"], at_edge["variant"], strict=True))
-    final = frame[frame["phase"] == "final"]
+    final = frame[frame["phase"] == FINAL]
     cells = {}
     for variant, column in final.groupby("variant", sort=False):
         means = row_means(column).set_index("algorithm")
@@ -321,7 +322,7 @@ def in_words(rows: pd.DataFrame, frame: pd.DataFrame, edges: pd.DataFrame) -> st
     if NOISY in known:
         found = _correlation(-known["grip"], known[NOISY])
         said.append(f"A looser grip and the score on {NOISY}: {found}")
-    final = frame[frame["phase"] == "final"]
+    final = frame[frame["phase"] == FINAL]
     for variant, column in final.groupby("variant", sort=False):
         chosen = column.groupby("algorithm")["chosen"].mean().dropna()
         scores = rows.loc[chosen.index, variant]

@@ -20,7 +20,7 @@ from mirrorpo.advising import evidence, evidence_files
 from mirrorpo.objectives import naming
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.study import records
-from mirrorpo.study.tables import FINAL_PHASE
+from mirrorpo.study.phases import FINAL
 from mirrorpo.variants import parse
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def of_run(name: str, folder: Path, protocol: Mapping[str, Any]) -> pd.DataFrame
     sources = files.read_json(folder / "sources.json", "the source agents' returns")
     better, worse = (source["mean"] for source in sources)
     agents = records.to_frame(record for record, _ in records.read(folder / runs.METRICS))
-    rows = agents[agents["phase"] == FINAL_PHASE]
+    rows = agents[agents["phase"] == FINAL]
     rows = rows[~rows["algorithm"].replace(NAMES).str.contains(r"\.safetensors|\.py:")]
     faults = [parse(text) for text in rows["variant"]]
     score = np.where(rows["diverged"], np.nan, (rows["return_mean"] - worse) / (better - worse))

@@ -18,7 +18,7 @@ from mirrorpo.discovery import listing
 from mirrorpo.reporting import comparison
 from mirrorpo.reporting.picture import save
 from mirrorpo.reporting.published import unpacking
-from mirrorpo.study.tables import FINAL_PHASE
+from mirrorpo.study.phases import FINAL
 
 ROOT = Path(__file__).parents[2]
 ROBOTS = {
@@ -151,7 +151,7 @@ def of_run(robot: str, run: str) -> pd.DataFrame:
     with unpacking.folders([ROOT / "results" / run]) as (folder,):
         found = comparison.read(folder)
         tuned = pd.read_csv(folder / "summary.csv")
-    rows = found.agents[found.agents["phase"] == FINAL_PHASE]
+    rows = found.agents[found.agents["phase"] == FINAL]
     edges = tuned[["variant", "algorithm", "edge_distance", "at_edge"]]
     # Without a name in it, the column is read as numbers.
     edges = edges.assign(at_edge=edges["at_edge"].astype(object).fillna(""))

@@ -82,9 +82,9 @@ def load_checked(
     Args:
         path: the path of the file.
         format_name: the format name of the card.
-        what: the file should be, for messages.
+        what: what the file should be, for messages.
         fields: the type of each field, as of `typed.check`.
-        arrays: names.
+        arrays: the names of the arrays.
 
     Raises:
         ValueError: as `load_card` and `load_arrays`; or a field or an array that is missing or of

@@ -148,7 +148,7 @@ def check_actions(actions: str | None) -> None:
 
 
 def training(settings: Any) -> TrainSettings:
-    """Those of some settings that are of inner training."""
+    """The settings of inner training among `settings`."""
     names = [name for name in TrainSettings.__dataclass_fields__ if hasattr(settings, name)]
     return TrainSettings(**{name: getattr(settings, name) for name in names})
 

@@ -29,6 +29,17 @@ def layers(name: str, units: Sequence[int]) -> tuple[int, ...]:
     return tuple(units)
 
 
+def check_initial_std(value: float) -> None:
+    """Raise ValueError for a standard deviation that no new policy can begin with.
+
+    A learned one has `LEAST_STD` as its floor, and lies above it.
+    """
+    if not LEAST_STD < value < math.inf:
+        raise ValueError(
+            f"initial_std must be above {LEAST_STD} motor commands and finite, not {value}."
+        )
+
+
 def fixed_std(text: str) -> float | None:
     """The value of a standard deviation that stays as it is; None for a learned one.
 
@@ -99,6 +110,7 @@ class TrainSettings:
         limits.at_least(1, epochs=self.epochs, minibatch=self.minibatch)
         if self.time_steps is not None and self.time_steps < 1:
             raise ValueError(f"time_steps must be at least 1 or None, not {self.time_steps}.")
+        check_initial_std(self.initial_std)
         limits.positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
 
 
@@ -150,13 +162,14 @@ class PPOSettings:
     def __post_init__(self) -> None:
         typed.settle(self)
         fixed_std(self.std)
+        check_initial_std(self.initial_std)
         if self.mean_limit is not None:
             limits.positive(mean_limit=self.mean_limit)
         counts = ("total_steps", "environments", "rollout_steps", "epochs", "minibatches")
         limits.at_least(1, **{name: getattr(self, name) for name in counts})
         for name in ("hidden", "value_hidden"):
             object.__setattr__(self, name, layers(name, getattr(self, name)))
-        positive = ("learning_rate", "clip", "max_gradient_norm", "initial_std", "reward_scale")
+        positive = ("learning_rate", "clip", "max_gradient_norm", "reward_scale")
         limits.positive(**{name: getattr(self, name) for name in positive})
         for name in ("final_learning_rate", "entropy_weight"):
             if not 0 <= getattr(self, name) < math.inf:

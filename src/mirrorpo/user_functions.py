@@ -13,10 +13,10 @@ def load(text: str, what: str, option: str) -> Callable[..., Any]:
     """The function of ``FILE.py:FUNCTION``. The file is run, once for each content.
 
     Args:
-        text: the user's own, see `UserText`. Text that comes from a file is refused, so that a
-            card or a run folder never runs code.
-        what: the function makes or is, as in "task", for messages.
-        option: by which the user can name it, as in ``--task``.
+        text: the text, which must be the user's own, see `UserText`. Text that comes from a file is
+            refused, so that a card or a run folder never runs code.
+        what: what the function makes or is, as in "task", for messages.
+        option: the option by which the user can name the function, as in ``--task``.
 
     Raises:
         ValueError: text of another origin, no such file, a file that fails when run, or no such

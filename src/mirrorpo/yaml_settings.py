@@ -54,7 +54,7 @@ def plain(value: Any, name: str, is_text: bool = False) -> Any:
     """A value of settings as JSON has it: NumPy's numbers become Python's, and paths texts.
 
     Args:
-        value: from YAML, or from Python.
+        value: the value, from YAML or from Python.
         name: the name of the setting, for messages.
         is_text: whether a text may stand for a number, such as 5e-5.
 

@@ -90,6 +90,15 @@ def test_the_winner_under_the_estimated_conditions_is_named(results):
     assert not noisy.nearest.far
 
 
+def test_evidence_of_which_no_loss_covers_enough_ranks_none():
+    names = ("dpo", "ipo", "orpo", "simpo", "lpo")
+    robots = ("hopper", "tla", "walker2d", "ant", "point")
+    every = {(robot, "base"): {name: [1, 1]} for robot, name in zip(robots, names, strict=True)}
+    found = advice.recommend(of(0.0), evidence.of_agents(agents(every)))
+    assert found.ranking == ()
+    assert "no objective was measured on enough" in " ".join(words.advice("Robots", found))
+
+
 def test_equal_scores_share_the_probability(results):
     even = advice.recommend(of(0.0, near_equal=0.5), results)
     known = [item for item in even.ranking if item.covered > 0.5]

@@ -198,6 +198,47 @@ def test_ppo_continues_after_a_kill_to_the_same_policy(point, tmp_path):
         training_run.train(point, TINY, 1, tmp_path / "whole", **arguments)
 
 
+class Counting:
+    """Stands for a PPO trainer: its state is the number of its updates."""
+
+    def __init__(self, task, settings):
+        pass
+
+    def start(self, seed, policy=None):
+        return jnp.zeros((), jnp.int32)
+
+    def advance(self, state, updates):
+        return state + updates
+
+    def policy(self, state):
+        return None
+
+
+def test_ppo_that_continues_looks_for_its_goal_only_where_an_uninterrupted_run_does(
+    point, tmp_path, monkeypatch
+):
+    class Killed(Exception):
+        pass
+
+    def kill(point, total):
+        if point.environment_steps == 2 * TINY.steps_an_iteration:
+            raise Killed
+
+    def promises_less_than_it_holds(policy, task, episodes, seed):
+        return (1.0 if episodes == training_run.QUICK_EPISODES else 100.0), 0.1
+
+    monkeypatch.setattr(training_run, "PPOTrainer", Counting)
+    monkeypatch.setattr(agent_files, "evaluate", promises_less_than_it_holds)
+    monkeypatch.setattr(agent_files, "save", lambda path, policy, card: None)
+    arguments = {"evaluate_every": TINY.steps_an_iteration, "save_every_seconds": 0.0}
+    arguments["until_return"] = 10.0
+    whole = training_run.train(point, TINY, 0, tmp_path / "whole", **arguments)
+    with pytest.raises(Killed):
+        training_run.train(point, TINY, 0, tmp_path / "cut", progress=kill, **arguments)
+    rest = training_run.train(point, TINY, 0, tmp_path / "cut", **arguments)
+    assert rest.name == whole.name
+
+
 def test_an_agent_without_a_bound_is_trained_without_one(point, two_points, tmp_path):
     bounded, _ = agent_files.load(two_points[0])
     free = dataclasses.replace(TINY, mean_limit=None, hidden=bounded.hidden)

@@ -298,6 +298,12 @@ def test_tasks_that_cannot_be_searched_together_are_refused(given, message):
         DiscoverySettings(**given)
 
 
+def test_no_time_steps_stand_for_all_of_them_in_validation_too():
+    settings = DiscoverySettings(time_steps=0, validation_time_steps=0)
+    assert settings.fitness_training.time_steps is None
+    assert settings.validation_training.time_steps is None
+
+
 @pytest.mark.parametrize("given", [{"epochs": 1}, {"epochs": 3, "screen_epochs": 1}])
 def test_a_family_of_two_stages_is_refused_one_epoch_before_it_simulates(given, tmp_path):
     settings = DiscoverySettings(family="two-step", learn=("link",), **given)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mirrorpo as mpo
-from mirrorpo import files
+from mirrorpo import files, protocols
 from mirrorpo.cli import main
 from mirrorpo.reporting.published import unpacking
 from mirrorpo.study import submissions, suite
@@ -159,6 +159,15 @@ def test_the_published_leaderboards_are_of_this_suite(robot, column):
     here = files.as_json(suite.settings(robot, recorded["algorithms"]).recorded)
     assert {**here, **{name: recorded[name] for name in OF_A_RUN}} == recorded
     assert set(recorded["variants"]) < set(suite.VARIANTS)
+
+
+@pytest.mark.parametrize("search", [True, False])
+def test_the_suite_stays_as_it_is_where_the_protocol_moves_on(search, monkeypatch):
+    before = suite.settings("hopper", ["sft"], search)
+    moved = {**protocols.PROTOCOLS["mirror"], "hidden": (8,), "std": "fixed:0.5", "tune_by": "grid"}
+    moved |= {name: 2 * value for name, value in moved.items() if type(value) in (int, float)}
+    monkeypatch.setitem(protocols.PROTOCOLS, "mirror", moved)
+    assert suite.settings("hopper", ["sft"], search) == before
 
 
 def test_what_cannot_be_asked_is_refused_before_anything_is_computed(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from mirrorpo import objectives
-from mirrorpo.language.training.stages import TrainingStages, divide, stage_at
+from mirrorpo.language.training.stages import TrainingStages, stage_at
 
 
 def plan(name, steps, epochs):
@@ -28,10 +28,8 @@ def test_without_whole_epochs_stages_share_the_steps(epochs):
 def test_shares_are_those_of_the_robots(epochs):
     from mirrorpo.training.learner import stage_epochs
 
-    objective = objectives.get("dpo")
-    expected = [share for _, share in stage_epochs(objective, epochs)]
-    ends = divide([share for _, share in objective.stages], epochs)
-    assert [end - start for start, end in zip((0, *ends), ends, strict=False)] == expected
+    found = [(name, end - start) for name, start, end in plan("dpo", epochs, epochs)]
+    assert found == list(stage_epochs(objectives.get("dpo"), epochs))
 
 
 @pytest.mark.parametrize(("steps", "epochs", "unit"), [(10, 1, "epochs"), (1, 0, "steps")])

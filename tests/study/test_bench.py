@@ -13,6 +13,7 @@ import pytest
 import mirrorpo as mpo
 from mirrorpo import objectives
 from mirrorpo.agents import agent_files
+from mirrorpo.damage import DamageWarning
 from mirrorpo.discovery import shapes
 from mirrorpo.objectives.naming import split_list
 from mirrorpo.simulation import evaluation, tasks
@@ -230,6 +231,17 @@ def test_a_cut_line_is_left_out_of_the_log(tmp_path):
     log = records.BenchLog(path)
     assert len(log) == 1
     assert path.read_text() == whole
+
+
+def test_an_agent_that_two_processes_have_logged_counts_once_wherever_its_log_is_read(tmp_path):
+    record = records.AgentRecord("t", "base", "dpo", "final", "{}", 0, 1.0, 0.1, 2, False, 0.0, 0.0)
+    path = tmp_path / "metrics.jsonl"
+    records.BenchLog(path).add(record, {"loss": [1.0]})
+    path.write_text(path.read_text() + path.read_text().replace("1.0", "3.0"))
+    with pytest.warns(DamageWarning, match="is there twice; the second is left out"):
+        assert records.read(path) == [(record, {"loss": [1.0]})]
+    with pytest.warns(DamageWarning, match="is there twice; the second is left out"):
+        assert len(records.BenchLog(path)) == 1
 
 
 @pytest.mark.parametrize(

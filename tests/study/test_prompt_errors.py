@@ -6,7 +6,7 @@ import pytest
 
 from mirrorpo import json_lines
 from mirrorpo.study import prompt_errors, samples, side_tables, table_files, tables
-from mirrorpo.study.jobs import FINAL
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics.crossed import crossed
 from mirrorpo.study.tables import SourceAgent
 

@@ -222,6 +222,17 @@ def test_bad_calls_say_what_is_wrong(toy, change, message):
         learner.train(objectives.get("dpo", aggregation="mean"), toy, **arguments)
 
 
+def test_data_prepared_for_a_small_minibatch_do_not_train_with_one_that_they_cannot_fill(toy):
+    ready = learner.prepare(toy, QUICK)
+    with pytest.raises(ValueError, match="fewer than a minibatch of 1000"):
+        learner.train(
+            objectives.get("dpo", aggregation="mean"),
+            ready,
+            seeds=[0],
+            settings=TrainSettings(minibatch=1000),
+        )
+
+
 def test_a_start_policy_of_another_robot_is_refused(toy):
     start = new_policy(jax.random.key(0), 8, jnp.zeros(27), jnp.ones(27), (8,))
     with pytest.raises(ValueError, match="27 observations"):
@@ -234,6 +245,9 @@ def test_a_start_policy_of_another_robot_is_refused(toy):
         (TrainSettings, {"learning_rate": math.inf}),
         (TrainSettings, {"max_gradient_norm": math.nan}),
         (TrainSettings, {"std": "fixed:1e300"}),
+        (TrainSettings, {"initial_std": 0.4}),
+        (TrainSettings, {"initial_std": math.inf}),
+        (PPOSettings, {"initial_std": 0.1}),
         (PPOSettings, {"learning_rate": math.nan}),
         (PPOSettings, {"discount": 5.0}),
         (PPOSettings, {"clip": -1.0}),

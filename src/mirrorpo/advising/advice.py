@@ -109,7 +109,8 @@ class Recommendation:
     """Objectives, the best first.
 
     Attributes:
-        ranking: the ranking of all that were measured on enough of the near data.
+        ranking: the ranking of all that were measured on enough of the near data; empty where
+            none was.
         nearest: the nearest evidence, and how far it is.
         tasks: on which the evidence was measured.
     """
@@ -137,7 +138,8 @@ def recommend(conditions: Conditions, evidence: Evidence, seed: int = 0) -> Reco
     drawn_weights = _weights(cells, rates, shares, conditions.pairs, times)
     drawn = filled(evidence.redraw(RESAMPLES, rng), evidence.known, rng)[:, :, kept]
     averages = np.einsum("rc,rca->ra", drawn_weights, drawn)
-    wins = np.bincount(averages.argmax(axis=1), minlength=len(kept)) / RESAMPLES
+    best = averages.argmax(axis=1) if len(kept) else np.zeros(0, int)
+    wins = np.bincount(best, minlength=len(kept)) / RESAMPLES
     error = np.sqrt(weights**2 @ _error_filled(evidence) ** 2)
     ranking = [
         Advice(

@@ -23,7 +23,7 @@ class Coverage:
 
     Attributes:
         chosen: 5 %, 50 % and 95 % quantile of the chosen sequences' log-probs.
-        rejected: likewise of the rejected.
+        rejected: the same quantiles of the rejected sequences' log-probs.
         prefers_chosen: share of pairs whose chosen is the likelier one.
         uncovered: share of chosen sequences that are less likely than 19 of 20 rejected ones; 5 %
             where both are covered alike.

@@ -61,8 +61,9 @@ class Evidence:
         cells: the rows.
         algorithms: the columns.
         mean: shape (cells, algorithms); NaN where an objective was not measured.
-        error: standard error of the mean over agents and data draws, likewise.
-        agents: how many agents were scored, likewise, int.
+        error: standard error of the mean over agents and data draws, shape (cells, algorithms); NaN
+            where an objective was not measured.
+        agents: how many agents were scored, shape (cells, algorithms), int.
         texts: what `mirrorpo.objective` takes for what was measured, its hyper-parameters
             included, shape (cells, algorithms), object.
         redraw: (resamples, source of chance) -> the means with agents and data draws drawn anew,

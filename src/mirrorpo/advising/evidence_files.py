@@ -23,7 +23,7 @@ def robots() -> Evidence:
 
 
 def texts() -> Evidence:
-    """What was measured on a small language model, likewise."""
+    """What was measured on a small language model: one row per trained agent."""
     return of_agents(pd.read_csv(shipped("texts")))
 
 

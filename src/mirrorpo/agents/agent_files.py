@@ -130,7 +130,7 @@ def load_source(name: Path | str, option: str) -> tuple[Actor, dict[str, Any]]:
 
     Args:
         name: the agent's name or file; a file of code must be the user's own text.
-        option: by which the user can name it, for messages.
+        option: the option by which the user can name it, for messages.
 
     Raises:
         ValueError: see `load` and `OwnPolicy.load`.

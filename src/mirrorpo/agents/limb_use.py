@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mirrorpo import limits
 from mirrorpo.runtime.devices import gathered, map_over_devices
 from mirrorpo.simulation import rollout
 from mirrorpo.simulation.evaluation import EPISODES_A_BATCH, check_sizes
@@ -106,8 +107,7 @@ def measure(policy: Policy, task: Task, episodes: int = 100, seed: int = 0) -> L
         ValueError: episodes below 1, a robot without listed limbs, or a policy that is not
             finite or is for another robot.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, not {episodes}.")
+    limits.at_least(1, episodes=episodes)
     limbs = LIMB_ACTIONS.get(task.robot)
     if not limbs:
         raise ValueError(

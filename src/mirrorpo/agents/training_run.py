@@ -32,7 +32,7 @@ class Checkpoint:
     """One point of the curve.
 
     Attributes:
-        environment_steps: so far.
+        environment_steps: environment steps so far.
         return_mean: true return over `QUICK_EPISODES` episodes, sampled actions.
         return_standard_error: the standard error of that mean.
         seconds: since the run, or its continuation, began.
@@ -70,7 +70,8 @@ def train(
         out: run folder, new or of the same settings.
         evaluate_every: environment steps between evaluations, rounded up to whole updates.
         save_every_seconds: least time between saves of the state to resume from.
-        until_return: stop when the mean over `CONFIRM_EPISODES` episodes reaches this.
+        until_return: stop when the mean over `QUICK_EPISODES` episodes reaches this, and that over
+            `CONFIRM_EPISODES` other ones too.
         start: policy to begin from.
         start_checksum: checksum of its file: the run is not continued from another one.
         steps_before: environment steps of the training behind it; the agents' cards count them.
@@ -120,8 +121,11 @@ def train(
     # The curve after the saved state is about to be made again.
     json_lines.resume(out / runs.METRICS, _steps_of, lambda reached: reached <= steps)
     path = _policy_file(out, steps)
-    if done and _reached(trainer.policy(state), task, until_return):
-        return path
+    if done and until_return is not None:
+        policy = trainer.policy(state)
+        quick, _ = agent_files.evaluate(policy, task, QUICK_EPISODES, QUICK_SEED)
+        if _reached(policy, task, quick, until_return):
+            return path
     began = saved = time.monotonic()
     while done < iterations:
         now = min(chunk, iterations - done)
@@ -158,23 +162,22 @@ def train(
         if time.monotonic() - saved > save_every_seconds or done == iterations:
             _save_state(state_file, state, done)
             saved = time.monotonic()
-        # The confirmation costs 100 episodes: only where the quick score promises it.
-        promising = until_return is not None and mean >= until_return
-        if promising and _reached(policy, task, until_return):
+        if until_return is not None and _reached(policy, task, mean, until_return):
             _save_state(state_file, state, done)
             break
     return path
 
 
 def _steps_of(row: Mapping[str, Any]) -> int:
-    """The environment steps of a line of the curve. That of a policy that diverged has no score."""
+    """The environment steps of a line of the curve. A policy that diverged has no score there."""
     if row["return_mean"] is None:
         return typed.check(row["environment_steps"], int, "environment_steps")
     return typed.build(Checkpoint, row).environment_steps
 
 
-def _reached(policy: Policy, task: AnyTask, until_return: float | None) -> bool:
-    if until_return is None:
+def _reached(policy: Policy, task: AnyTask, quick: float, until_return: float) -> bool:
+    """Whether `CONFIRM_EPISODES` episodes confirm the return that the quick score promises."""
+    if not quick >= until_return:
         return False
     return agent_files.evaluate(policy, task, CONFIRM_EPISODES, CONFIRM_SEED)[0] >= until_return
 

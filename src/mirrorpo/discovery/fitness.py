@@ -28,9 +28,9 @@ class Score:
         fitness: to be maximised, shape (agents,): the normalised score, over the columns as
             `robust` says; NaN where an agent diverged. Agents that were screened out rank below
             all others, in the order of the screening.
-        train_seconds: spent on inner training, by all workers together.
-        evaluate_seconds: spent on episodes, likewise.
-        agents: trained in full.
+        train_seconds: seconds spent on inner training, by all workers together.
+        evaluate_seconds: seconds spent on episodes, by all workers together.
+        agents: how many agents were trained in full.
     """
 
     returns: np.ndarray

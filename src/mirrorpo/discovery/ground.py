@@ -27,7 +27,7 @@ class Budget:
     Attributes:
         rows: pairs to train on; None for all pairs of the draw.
         training: settings of inner training.
-        episodes: behind its score.
+        episodes: how many episodes its score is a mean of.
     """
 
     rows: int | None
@@ -37,7 +37,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers behind a score, beside those of the agents.
+    """The random numbers behind a score, beside the agents' own seeds.
 
     Attributes:
         trajectories: the draw of the pool; one that `SearchGround` has.
@@ -57,8 +57,8 @@ class Measured:
     Attributes:
         returns: mean true return of each agent on each variant, shape (agents, variants),
             float64; NaN where an agent diverged.
-        train_seconds: spent on inner training, by all workers together.
-        evaluate_seconds: spent on episodes, likewise.
+        train_seconds: seconds spent on inner training, by all workers together.
+        evaluate_seconds: seconds spent on episodes, by all workers together.
     """
 
     returns: np.ndarray

@@ -170,6 +170,8 @@ class DiscoverySettings:
     def __post_init__(self) -> None:
         typed.settle(self)
         protocols.settle(self)
+        if self.validation_time_steps == protocols.ALL_STEPS:
+            object.__setattr__(self, "validation_time_steps", None)
         check_data_seed(self.data_seed)
         protocols.check_actions(self.actions)
         own = GATED if self.family == "gated" else FUNCTIONS

@@ -137,7 +137,7 @@ def remember(run: Path, text: str, objective: Objective, grid: Mapping[str, Sequ
 
     Args:
         run: the folder.
-        text: that names the objective in the run.
+        text: the text that names the objective in the run.
         objective: the objective of that text.
         grid: the grid of the hyper-parameters that the run may choose from.
     """

@@ -61,7 +61,7 @@ class Space:
 
     Attributes:
         start: the vector of the known member, shape (size,), float32.
-        objective: from a vector of that shape to its objective; traceable by JAX.
+        objective: makes the objective of a vector of that shape; traceable by JAX.
         member: the known member itself, its functions not yet networks.
     """
 
@@ -167,7 +167,7 @@ def ranges_of(objective: Objective, points: np.ndarray, widen: float = 0.0) -> R
     """The ranges of log-probs and margins among visited pairs.
 
     Args:
-        objective: that trained on them.
+        objective: the objective that trained on them.
         points: shape (pairs, 5), see `learner.visited`.
         widen: share of each range that is added at both ends.
     """

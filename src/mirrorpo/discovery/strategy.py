@@ -73,8 +73,8 @@ class Strategy(Protocol):
         """The state after a generation.
 
         Args:
-            state: that `ask` gave.
-            population: that `ask` gave.
+            state: the state that `ask` gave.
+            population: the population that `ask` gave.
             fitness: shape (population,), to be maximised; not finite for a diverged agent,
                 which then ranks last. Only the order counts.
         """

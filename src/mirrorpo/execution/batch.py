@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -65,10 +66,11 @@ class Order:
         label_seed: the seed of the labels.
         rows: pairs to train on; None for all.
         training: settings of inner training.
-        episodes: behind each score.
+        episodes: how many episodes each score is a mean of.
         episodes_seeds: the seeds of each agent's start states and action noise.
         deterministic: score mean actions in place of sampled ones.
-        curve_episodes: behind the return after each epoch, which becomes a curve; None for none.
+        curve_episodes: how many episodes the return after each epoch is a mean of; None for no such
+            curve.
         size: agents to compute, the last one repeated where there are fewer: orders of one size
             share a compiled program.
     """
@@ -101,7 +103,7 @@ class ScoredAgents:
         stages: name of the stage of each epoch.
         policies: the agents themselves, NumPy leaves with a leading axis of agents.
         train_seconds: wall time of the training, compilation included.
-        evaluate_seconds: wall time of the episodes, likewise, those of the curve among them.
+        evaluate_seconds: wall time of the episodes, compilation and episodes of the curve included.
         on_task: whether the agents acted on a task.
     """
 
@@ -120,9 +122,7 @@ class Worker:
 
     def __init__(self, supply: Supply):
         self.supply = supply
-        self._ready: OrderedDict[tuple[str, int, int, int | None], learner.PreparedData] = (
-            OrderedDict()
-        )
+        self._ready: OrderedDict[tuple[Any, ...], learner.PreparedData] = OrderedDict()
 
     @property
     def agents_at_once(self) -> int:
@@ -133,7 +133,8 @@ class Worker:
         self, variant: str, draw: int, label_seed: int, rows: int | None, training: TrainSettings
     ) -> learner.PreparedData:
         """The first rows of one variant of one draw on the devices."""
-        supply, key = self.supply, (variant, draw, label_seed, rows)
+        supply = self.supply
+        key = (variant, draw, label_seed, rows, training.hidden, training.initial_std)
         if key not in self._ready:
             while len(self._ready) >= supply.datasets:
                 self._ready.popitem(last=False)

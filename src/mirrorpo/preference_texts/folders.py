@@ -155,7 +155,7 @@ def _said(path: Path, groups: dict[str, list[Path]], chosen: str) -> str:
 
 
 def _splits(path: Path) -> dict[str, list[Path]]:
-    """Files by split; those of no split's name under ""."""
+    """Files by split; a file whose name says no split is under ""."""
     if (path / _SPLITS).is_file():
         listed = files.read_object(path / _SPLITS, "a list of splits").get("splits")
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):

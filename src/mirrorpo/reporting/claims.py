@@ -42,7 +42,7 @@ class ScoreKey(NamedTuple):
 
 
 Scores = Mapping[ScoreKey, tuple[float, float]]
-"""Means and standard errors. A loss of which an agent diverged has none."""
+"""Means and standard errors. A loss has none where one of its agents diverged."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,10 @@ class Count:
 
     Attributes:
         pairs: how many the claim has.
-        measured: those with a score on both sides.
-        told_apart: those that are told apart, or that count as claimed without.
-        as_claimed: how many of these are as claimed.
+        measured: how many of them have a score on both sides.
+        told_apart: how many of the measured ones are told apart, or count as claimed though they
+            are not told apart.
+        as_claimed: how many of `told_apart` are as claimed.
         share: the share of `told_apart` that must be as claimed.
     """
 

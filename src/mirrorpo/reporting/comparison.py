@@ -19,6 +19,7 @@ from mirrorpo.reporting import paper
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.run_kinds import Kind
 from mirrorpo.study import records, statistics, tables
+from mirrorpo.study.phases import FINAL, SEARCH
 from mirrorpo.study.statistics import Concordance, RankAgreement
 from mirrorpo.study.tables import SourceAgent
 
@@ -163,7 +164,7 @@ def _column(run: BenchRun, variant: str) -> ComparedVariant:
             other_normalised = _normalised(*theirs[algorithm], their_better, their_worse)
         rows.append((algorithm, score, normalised, other, other_normalised))
     agents = run.agents[
-        (run.agents["phase"] == tables.FINAL_PHASE)
+        (run.agents["phase"] == FINAL)
         & (run.agents["variant"] == variant)
         & run.agents["algorithm"].isin(run.table.algorithms)
     ]
@@ -210,7 +211,7 @@ def cost(run: BenchRun) -> str:
         return "No agent has been trained and scored yet."
     hours = (agents.train_seconds.sum() + agents.evaluate_seconds.sum()) / 3600
     return (
-        f"{len(agents)} agents trained and scored ({(agents.phase == 'search').sum()} of them in "
+        f"{len(agents)} agents trained and scored ({(agents.phase == SEARCH).sum()} of them in "
         f"the search) in {hours:.2f} hours: {agents.train_seconds.mean():.1f} s of training and "
         f"{agents.evaluate_seconds.mean():.1f} s of evaluation per agent."
     )

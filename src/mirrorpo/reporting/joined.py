@@ -14,8 +14,9 @@ import pandas as pd
 from mirrorpo.reporting import comparison, paper
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import statistics
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics import Concordance, RankAgreement
-from mirrorpo.study.tables import FINAL_PHASE, SourceAgent
+from mirrorpo.study.tables import SourceAgent
 
 PRINTED = {"cpo[sft_weight=1]": "cpo", "ta-mpo": "ta-mpo[schedule=linear]"}
 """Names of losses that are the paper's as it prints them -> the name of its row."""
@@ -54,8 +55,8 @@ class JoinedRuns:
         task: the paper's task.
         protocol: what the runs call their protocol; None in version 0.1.0.
         sources: the source agents of each run, by its name.
-        agents: final agents with the paper's names of losses, those of a loss and column from one
-            run, named in the column `run`.
+        agents: final agents with the paper's names of losses. All agents of one loss and column
+            are from one run, which the column `run` names.
         repeated: what more than one run has; the first named run is taken.
     """
 
@@ -133,7 +134,7 @@ def _joined(group: Sequence[tuple[str, comparison.RunParts]]) -> JoinedRuns:
     taken: dict[tuple[str, str], str] = {}
     repeated, frames = [], []
     for name, run in group:
-        final = run.agents[run.agents["phase"] == FINAL_PHASE]
+        final = run.agents[run.agents["phase"] == FINAL]
         cells = {
             cell: rows
             for cell, rows in final.groupby(["variant", "algorithm"], sort=False)

@@ -53,7 +53,8 @@ class _Point:
 def paper_plot(every: Sequence[JoinedRuns]) -> Figure:
     """Draw every column that has losses in common with the paper.
 
-    Scores are 0 at the worse and 1 at the better source agent, those of the paper by its own two.
+    Scores are 0 at the worse and 1 at the better source agent; the paper's scores are normalised by
+    the paper's own two.
     Bars are one standard error.
 
     Raises:

@@ -20,7 +20,7 @@ class SideTable:
     """A table of the page.
 
     Attributes:
-        name: to tell it from others.
+        name: tells it from other tables.
         header: the header of its columns.
         rows: texts, one for each column.
     """

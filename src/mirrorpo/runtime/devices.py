@@ -31,10 +31,10 @@ FEWEST_DEVICES = 2
 
 
 def use_all_cores(devices: int | None = None) -> None:
-    """Make JAX show one CPU device a core, at least two. Call it before the first array is made.
+    """Make JAX show one CPU device per core, at least two. Call it before the first array is made.
 
-    Rollouts of small robots do not fill several cores by themselves, but one device a core
-    does. With a GPU this changes nothing. A count that the user has set, by
+    Rollouts of small robots do not fill several cores by themselves, but one device
+    per core does. With a GPU this changes nothing. A count that the user has set, by
     ``XLA_FLAGS=--xla_force_host_platform_device_count=N`` or ``JAX_NUM_CPU_DEVICES``, is kept, and
     so is any other flag of XLA.
 
@@ -59,7 +59,7 @@ def use_all_cores(devices: int | None = None) -> None:
             if flag not in flags:
                 flags = f"{flags} --{flag}={value}"
     os.environ["XLA_FLAGS"] = flags.strip()
-    # XLA's pool has a thread a core unless NPROC says more. With so few, devices that wait for
+    # XLA's pool has a thread per core unless NPROC says more. With so few, devices that wait for
     # each other in a collective can hold all of them and wait for ever, as PPO on Ant did once in
     # a while; with many more, operations hop from core to core and PPO loses half its speed.
     os.environ.setdefault("NPROC", str((devices or cores) + 1))

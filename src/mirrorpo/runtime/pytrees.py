@@ -15,7 +15,7 @@ _registered: set[type] = set()
 
 
 def as_pytree(objective: Any) -> Any:
-    """The same objective, its class and those of its parts registered with JAX.
+    """The same objective, with its class and the classes of its parts registered with JAX.
 
     Numeric hyper-parameters and the parameters of scalar functions become leaves; fields with
     ``metadata={"static": True}`` (aggregation, divergence, ...) stay static. `objectives` knows
@@ -94,7 +94,7 @@ def load_tree(path: Path, like: Any, format_name: str, what: str) -> tuple[Any, 
         path: the path of the file.
         like: a pytree of the same structure, whose shardings the leaves take.
         format_name: the format name of the card.
-        what: the file should be, for messages.
+        what: what the file should be, for messages.
 
     Raises:
         ValueError: missing, truncated or foreign file, or one of another structure.

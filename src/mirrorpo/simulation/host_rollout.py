@@ -29,7 +29,8 @@ class HostEpisodes(NamedTuple):
     Attributes:
         observations: shape (episodes, steps, observations); (episodes, 0, observations) where
             nothing was recorded.
-        actions: shape (episodes, steps, actions), likewise.
+        actions: shape (episodes, steps, actions); (episodes, 0, actions) where nothing was
+            recorded.
         length: shape (episodes,), int32.
         returns: shape (episodes,), float32.
     """

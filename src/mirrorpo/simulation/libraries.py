@@ -157,7 +157,7 @@ def own_length(env: Any) -> int | None:
 def check(name: str, env: Any) -> None:
     """Raise ValueError where a compiled environment is not one that a policy here fits.
 
-    Such a one cannot be traced, or its observations are not one flat vector.
+    Such an environment cannot be traced, or its observations are not one flat vector.
     """
     try:
         state = jax.eval_shape(env.reset, jax.random.key(0))

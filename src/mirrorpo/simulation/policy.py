@@ -164,8 +164,8 @@ def new_policy(
     """A randomly initialised policy.
 
     See `GaussianActor` for the arguments, and `CategoricalActor` for `choices`, which are None
-    where actions are real numbers. `kind` names a registered kind; None for the usual one of such
-    actions.
+    where actions are real numbers. `kind` names a registered kind; None for the usual kind with
+    actions of this sort.
     """
     actor = policy_kinds.actor_of(action_size, choices, hidden, initial_std, mean_limit, kind)
     mean, std = jnp.asarray(observation_mean), jnp.asarray(observation_std)

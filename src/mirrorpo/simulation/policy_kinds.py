@@ -28,14 +28,15 @@ class PolicyKind:
     """One kind of policy.
 
     Attributes:
-        name: by which `new_policy` takes it.
+        name: the name by which `new_policy` takes it.
         last: name of its actor's last layer, which no other kind has.
         actor: makes the actor, from the width of the last layer, the hidden layers' widths, the
             initial standard deviation and the limit of the mean; it may ignore the last two.
         outputs: width of the last layer, from the numbers of an action and the number of choices,
             which is None where actions are real numbers.
         action_size: numbers of an action, from the width of the last layer.
-        choices: number of discrete actions, likewise; None where actions are real numbers.
+        choices: number of discrete actions, from the width of the last layer; None where actions
+            are real numbers.
         extra: names of parameters beside the layers, each with one number per output.
     """
 

@@ -52,7 +52,7 @@ def returns(
         policy: one policy, no leading axis.
         start_keys: shape (episodes,), draws the start states.
         noise_keys: shape (episodes,), draws the action noise; None for mean actions.
-        steps: at which an episode is cut, in place of the task's own; may be traced.
+        steps: the step at which an episode is cut, in place of the task's own; may be traced.
 
     Returns:
         Sum of rewards, shape (episodes,), and number of steps, shape (episodes,).

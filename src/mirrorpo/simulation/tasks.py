@@ -37,7 +37,7 @@ LIMB_ACTIONS: dict[str, dict[str, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class LimbPenalty:
-    """A stylistic constraint: -coefficient * sum of squared clipped actions of one limb, a step.
+    """A stylistic constraint: a step costs coefficient * sum of squared clipped actions of a limb.
 
     Attributes:
         limb: name in `LIMB_ACTIONS` of the robot.
@@ -68,7 +68,7 @@ class Task:
     """A robot, its physics and its true reward. Stateless: `reset` and `step` are pure.
 
     Attributes:
-        name: by which `load` finds it.
+        name: the name by which `load` finds it.
         robot: brax's environment; or ``playground:NAME``, or ``FILE.py:FUNCTION#CODE``.
         backend: the physics engine.
         penalty: the stylistic constraint, if any.

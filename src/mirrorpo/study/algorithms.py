@@ -37,7 +37,7 @@ class Algorithm:
 
     @property
     def search_ranges(self) -> dict[str, Range]:
-        """The objective's search ranges, likewise."""
+        """The objective's search ranges without the hyper-parameters that the user gave."""
         found = ranges.of(type(self.objective))
         return {name: one for name, one in found.items() if name not in self.given}
 

@@ -19,7 +19,8 @@ from mirrorpo.progress import Progress, silent
 from mirrorpo.study import ground, tryout, tuned, tuning
 from mirrorpo.study.algorithms import load
 from mirrorpo.study.column import Column
-from mirrorpo.study.jobs import FINAL, JobProgress
+from mirrorpo.study.jobs import JobProgress
+from mirrorpo.study.phases import FINAL, SEARCH
 from mirrorpo.study.records import BenchLog
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
@@ -83,7 +84,7 @@ def run(
     source_agents = _source_agents(out, base, report)
     finals = [draw(settings.data_seed, "score", at) for at in range(settings.scoring.data_draws)]
     together = [finals] if base.takes_all_draws else [[one] for one in finals]
-    for phase, draws in [("search", settings.searched), *((FINAL, some) for some in together)]:
+    for phase, draws in [(SEARCH, settings.searched), *((FINAL, some) for some in together)]:
         left = [one for one in columns if not one.is_complete(phase, draws, algorithms)]
         if not left:
             continue

@@ -6,7 +6,8 @@ from typing import Any
 
 from mirrorpo.study import proposals, trials, tuned
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome, Trainer
+from mirrorpo.study.jobs import Job, JobProgress, Outcome, Trainer
+from mirrorpo.study.phases import FINAL, SEARCH
 from mirrorpo.study.records import AgentRecord, BenchLog, hyperparameters_text
 from mirrorpo.study.settings import BenchSettings
 
@@ -20,9 +21,9 @@ class Column:
     Attributes:
         variant: the variant of the data.
         settings: the settings of the bench.
-        episodes_seed: from phase and seed that of an agent's episodes.
+        episodes_seed: gives the seed of an agent's episodes, from the phase and the agent's seed.
         log: the log of all agents.
-        report: told what is being computed.
+        report: called with what is being computed.
     """
 
     variant: str
@@ -42,7 +43,7 @@ class Column:
         """How far the search of one cell has come; None where there is nothing to choose."""
         settings, finalists = self.settings, self.settings.finalists or 0
         seeds = range(SEARCH_SEED_BASE, SEARCH_SEED_BASE + settings.search_seeds)
-        records = self.log.of(self.variant, algorithm.text, "search")
+        records = self.log.of(self.variant, algorithm.text, SEARCH)
         found = None
         if settings.search and settings.tune_by == "trials" and algorithm.search_ranges:
             count = settings.trials or 1
@@ -57,7 +58,7 @@ class Column:
         self, phase: str, draws: Sequence[int], algorithms: Sequence[Algorithm]
     ) -> bool:
         """Whether the log holds all agents of a phase and draws; the phases before are complete."""
-        if phase == "search":
+        if phase == SEARCH:
             found = [self.search(algorithm) for algorithm in algorithms]
             return not any(search and search.waiting for search in found)
         return all(
@@ -90,8 +91,8 @@ class Column:
                 self._report(batches[position])
 
     def _jobs(self, phase: str, draws: Sequence[int], algorithm: Algorithm) -> list[Job]:
-        """All of a phase and draws; of a search, those of the trials that wait."""
-        if phase == "search":
+        """The jobs of a phase on some draws; of a search, the jobs of the trials that wait."""
+        if phase == SEARCH:
             return self._search_jobs(algorithm)
         return [job for job in self._final_jobs(algorithm) if job.draw in draws]
 
@@ -103,7 +104,7 @@ class Column:
         points = proposals.propose(search, self.settings.data_seed)
         draws = self.settings.searched
         return [
-            self._job(algorithm, "search", point, seed, draws[at % len(draws)], number)
+            self._job(algorithm, SEARCH, point, seed, draws[at % len(draws)], number)
             for number, point in points.items()
             for at, seed in enumerate(search.seeds)
         ]

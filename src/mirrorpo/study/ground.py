@@ -51,7 +51,7 @@ class Ground(Protocol):
     def trainer(
         self, phase: str, draws: Sequence[int], report: JobProgress
     ) -> AbstractContextManager[Trainer]:
-        """Trains agents of one phase on draws of the data. Facts are those of the first draw."""
+        """Trains agents of one phase on draws of the data. It states facts of the first draw."""
         ...
 
     def finish(self) -> None:

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 
 from mirrorpo.objectives import Objective
 from mirrorpo.preferences.facts import Facts
-
-FINAL = "final"
+from mirrorpo.study.phases import FINAL
 
 
 class JobProgress(Protocol):

@@ -39,7 +39,7 @@ def save(
         task: on which it was scored, or that its data were of.
         returns: the returns of each episode, shape (episodes,); or its other scores.
         episodes_seed: the seed of the episodes.
-        objective: that trained it.
+        objective: the objective that trained it.
         settings: the settings of the training.
         seed: the seed of the training.
         scored_by: what `returns` are.

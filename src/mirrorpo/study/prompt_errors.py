@@ -56,7 +56,8 @@ class PromptErrors:
 
     Attributes:
         cells: by (algorithm, variant); none where samples are missing.
-        table: the bench's, with these errors in place of those over agents; None likewise.
+        table: the bench's table, with these errors in place of those over agents; None where
+            samples are missing.
         note: what the errors contain, or why there are none; empty of a bench on robots.
     """
 

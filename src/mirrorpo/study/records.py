@@ -1,7 +1,7 @@
 """One row per trained agent, appended as it is finished, so that a killed bench loses nothing."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,20 @@ class AgentRecord:
         task: on which it was scored.
         variant: the variant of the dataset.
         algorithm: name of the objective, as the user gave it.
-        phase: "search" (choosing hyper-parameters) or "final" (the reported score).
+        phase: the phase of the bench, see `mirrorpo.study.phases`.
         hyperparameters: the hyper-parameters of the objective, as sorted JSON.
         seed: the seed of the agent.
         return_mean: mean true return over episodes; None where it diverged.
         return_standard_error: the standard error of that mean over episodes; None where it
             diverged.
-        episodes: behind the mean.
+        episodes: how many episodes the mean is over.
         data_draw: the draw of the trajectories and labels that it was trained on, see
             `mirrorpo.preferences.draws`.
         episodes_seed: the seed of the start states and the action noise of its episodes.
         trial: number of the search's trial that it belongs to, from 0; 0 of a final agent.
         diverged: whether its parameters are not finite.
         train_seconds: wall time of its training, its share of a batch of agents.
-        evaluate_seconds: wall time of its evaluation, likewise.
+        evaluate_seconds: wall time of its evaluation, its share of a batch of agents.
         measures: what else was measured of it, by name; each becomes a column.
     """
 
@@ -65,11 +65,17 @@ def hyperparameters_text(values: Mapping[str, Any]) -> str:
 
 
 def read(path: Path) -> list[tuple[AgentRecord, dict[str, Any]]]:
-    """Every agent of a log, with its training curves: one value per epoch, by name.
+    """Every agent of a log, once, with its training curves: one value per epoch, by name.
 
     See `json_lines.read` for logs that are being written, are cut, damaged or do not exist.
     """
-    return json_lines.read(path, _parse)
+    known: set[tuple[Any, ...]] = set()
+    found = []
+    for record, curves in json_lines.read(path, _parse):
+        if _is_first(record, known, path):
+            known.add(record.key)
+            found.append((record, curves))
+    return found
 
 
 def to_frame(records: Iterable[AgentRecord]) -> pd.DataFrame:
@@ -89,6 +95,14 @@ def _parse(row: Mapping[str, Any]) -> tuple[AgentRecord, dict[str, Any]]:
     return typed.build(AgentRecord, row["agent"]), curves
 
 
+def _is_first(record: AgentRecord, known: Container[tuple[Any, ...]], path: Path) -> bool:
+    """Whether an agent is not known yet: one that two processes at once have logged counts once."""
+    if record.key in known:
+        damage.say(f"{path}: {record.key} is there twice; the second is left out.")
+        return False
+    return True
+
+
 class BenchLog:
     """The agents of one bench, on disk as JSON lines: the record and its training curves."""
 
@@ -99,10 +113,8 @@ class BenchLog:
         json_lines.resume(path, _parse, self._is_new)
 
     def _is_new(self, line: tuple[AgentRecord, dict[str, Any]]) -> bool:
-        """Remember an agent; one that the log has twice, of two processes at once, counts once."""
         record, _ = line
-        if record.key in self._records:
-            damage.say(f"{self.path}: {record.key} is there twice; the second is left out.")
+        if not _is_first(record, self._records, self.path):
             return False
         self._remember(record)
         return True

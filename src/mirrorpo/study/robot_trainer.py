@@ -15,8 +15,9 @@ from mirrorpo.preferences import facts, views
 from mirrorpo.preferences.facts import Facts
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents
-from mirrorpo.study.jobs import FINAL, Job, Outcome
+from mirrorpo.study.jobs import Job, Outcome
 from mirrorpo.study.measures import AGREEMENT, MEASURE, RETURN
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.recorded import Scene
 from mirrorpo.study.settings import BenchSettings
 
@@ -27,10 +28,10 @@ class RobotTrainer:
 
     Attributes:
         settings: the settings of the bench.
-        workers: that have the supply.
+        workers: the workers that have the supply.
         supply: the data, and where agents act.
         rows: pairs to train on; None for all of a file's.
-        scene: that is named by the agents that are kept.
+        scene: the scene that the cards of kept agents name.
         keep: their folder; None for nowhere.
     """
 

@@ -24,8 +24,9 @@ from mirrorpo.simulation.policy import Policy
 from mirrorpo.standard_error import mean_and_error
 from mirrorpo.study import kept_agents, recorded
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, JobProgress
+from mirrorpo.study.jobs import JobProgress
 from mirrorpo.study.measures import AGREEMENT, RETURN
+from mirrorpo.study.phases import FINAL, SEARCH
 from mirrorpo.study.robot_trainer import RobotTrainer
 from mirrorpo.study.settings import BenchSettings
 from mirrorpo.study.tables import SourceAgent
@@ -61,7 +62,7 @@ class RobotGround:
 
     Attributes:
         settings: the settings of the bench.
-        data: that agents learn from.
+        data: the data that agents learn from.
         place: where they are trained and scored; None for this process.
         keep: folder of the agents that are kept; None for nowhere.
     """
@@ -269,7 +270,7 @@ class Recorded:
             learner.check_start(self.start, self.source)
         for text in settings.variants:
             views.check(self.source, text)
-        parts = [self._part(phase)[0] for phase in ("search", "final")]
+        parts = [self._part(phase)[0] for phase in (SEARCH, FINAL)]
         fewest, minibatch = min(part.rows for part in parts), settings.training.minibatch
         if not minibatch <= (self.rows or fewest) <= fewest:
             raise ValueError(
@@ -300,7 +301,7 @@ class Recorded:
     def _part(self, phase: str) -> tuple[Source, PreferenceDataset | None]:
         if self.split is None:
             return self.source, None
-        return self.split.search if phase == "search" else self.split.score
+        return self.split.search if phase == SEARCH else self.split.score
 
 
 def settled(settings: BenchSettings) -> BenchSettings:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mirrorpo import files, json_lines, typed
-from mirrorpo.study.jobs import FINAL
+from mirrorpo.study.phases import FINAL
 
 SAMPLES = "samples"
 TARGET, ORIGINAL = "target", "original"

@@ -14,7 +14,7 @@ def of(
 ) -> list[tuple[str, ResultTable]]:
     """Title and table of win rates, and of errors that hold for new prompts.
 
-    There are those that are known, and none of a bench on robots.
+    A table that is not known is left out; a bench on robots has none of them.
 
     Args:
         out: folder of the bench.

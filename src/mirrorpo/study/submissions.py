@@ -14,7 +14,7 @@ import pandas as pd
 
 from mirrorpo import bounded, files, standard_error, typed
 from mirrorpo.objectives import naming
-from mirrorpo.study.jobs import FINAL
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import AgentRecord
 
 FORMAT = 1
@@ -41,7 +41,7 @@ class Submission:
         objective: as its user named it.
         content: checksum of the objective, see `algorithms.Algorithm.checksum`.
         agents: every agent, also those of tuning, and those of the suite's anchor.
-        versions: of Python and of the packages that decide the numbers.
+        versions: the versions of Python and of the packages that decide the numbers.
         checksum: SHA-256 of all the rest.
     """
 

@@ -78,6 +78,7 @@ def settings(robot: str, algorithms: Sequence[str], search: bool = True) -> Benc
         single_stage=(),
         time_steps=64,
         std="learned",
+        hidden=(64, 64),
         actions="mean",
         seeds=12,
         episodes=own.episodes,

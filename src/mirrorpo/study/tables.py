@@ -16,10 +16,10 @@ from mirrorpo import digits, plain_text
 from mirrorpo.divergence import Diverged
 from mirrorpo.study import statistics
 from mirrorpo.study.measures import AGREEMENT, MEASURE, OWN_REWARD, RETURN, REWARD
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.statistics import BestOf, Summary
 from mirrorpo.text_tasks import TEXT, TEXT_TASKS
 
-FINAL_PHASE = "final"
 NOT_RUN = "\N{EN DASH}"
 
 Measure = Literal["mean", "iqm"]
@@ -57,7 +57,7 @@ class Cell:
 
     Attributes:
         summary: the summary of its agents.
-        hyperparameters: the hyperparameters of the agents, as JSON text.
+        hyperparameters: the hyper-parameters of its agents, as JSON text.
         behind: mean of the best of the variant minus this one's, over the agents that both have of
             a data draw and seed; 0 for the best itself.
         behind_error: standard error of `behind`.
@@ -152,7 +152,7 @@ def build(
     missing = [name for name in _USED if name not in results.columns]
     if missing:
         raise ValueError(f"The results have no column {', '.join(missing)}.")
-    counted = results[(results["task"] == task) & (results["phase"] == FINAL_PHASE)]
+    counted = results[(results["task"] == task) & (results["phase"] == FINAL)]
     counted = statistics.agent_rows(counted)
     cells: dict[tuple[str, str], Cell] = {}
     leaders: dict[str, BestOf] = {}

@@ -25,7 +25,8 @@ from mirrorpo.language.training.declarations import check_declarations
 from mirrorpo.language.training.stages import TrainingStages
 from mirrorpo.preferences.facts import Facts, pairings
 from mirrorpo.study.algorithms import Algorithm
-from mirrorpo.study.jobs import FINAL, Job, JobProgress, Outcome
+from mirrorpo.study.jobs import Job, JobProgress, Outcome
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.samples import ORIGINAL, TARGET, agent_name
 from mirrorpo.study.samples import path as samples_path
 from mirrorpo.study.settings import BenchSettings

@@ -48,7 +48,7 @@ class TrialRound:
     """Trials over ranges that do not change.
 
     Attributes:
-        ranges: by hyper-parameter.
+        ranges: the range of each hyper-parameter.
         first: number of the first trial.
         count: the number of trials.
         added: what the widening before this stage added, by hyper-parameter; empty in the first.
@@ -66,9 +66,9 @@ class Search:
 
     Attributes:
         stages: the first one and each widening since; the last one is at work or done.
-        trials: those that are finished, in order.
+        trials: the finished trials, in order.
         waiting: numbers of the trials to work on now; none when the search is complete.
-        known: points of those among them that the log, or the grid, has already.
+        known: points of the waiting trials that the log, or the grid, has already.
         seeds: the seeds of the agents that each waiting trial needs.
         planned: agents of the whole search, as far as is known by now.
         finalists: numbers of the trials that the best is chosen from; if empty, from all.

@@ -8,6 +8,7 @@ import pandas as pd
 from mirrorpo import bounded, files
 from mirrorpo.objectives import naming
 from mirrorpo.study.algorithms import Algorithm
+from mirrorpo.study.phases import FINAL
 
 
 def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, float]:
@@ -27,9 +28,9 @@ def hyperparameters(task: str, variant: str, algorithm: Algorithm) -> dict[str, 
 def found(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """What a bench's search chose: algorithm -> variant -> hyper-parameters.
 
-    `frame` has one row per trained agent, as `records.Log.frame` gives it.
+    `frame` has one row per trained agent, as `records.BenchLog.frame` gives it.
     """
-    final = frame[frame.phase == "final"]
+    final = frame[frame.phase == FINAL]
     chosen: dict[str, dict[str, dict[str, float]]] = {}
     for (algorithm, variant), cell in final.groupby(["algorithm", "variant"]):
         values = bounded.parse_json(cell.hyperparameters.iloc[0])

@@ -53,8 +53,8 @@ class Tuning:
         agents: trained for them.
         widenings: how often an optimum at an edge widened the ranges.
         score: the score of the best trial, on the draw of the search; None where all diverged.
-        start_score: the start score of the first trial, where the ranges start; None for a grid, or
-            where it diverged.
+        start_score: the score of the first trial, at the point where the search starts; None for a
+            grid, or where that trial diverged.
         optimum: by hyper-parameter.
         sft_limit: where the SFT limit lies, in words, see `ranges.sft_limit`.
     """
@@ -70,7 +70,7 @@ class Tuning:
 
     @property
     def edge_distance(self) -> float:
-        """That of the hyper-parameter nearest to an edge."""
+        """The edge distance of the hyper-parameter that is nearest to an edge."""
         return min((one.edge_distance for one in self.optimum.values()), default=math.nan)
 
     @property

@@ -1,7 +1,5 @@
 """How far policies agree with labels: whether they make the chosen actions likelier."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +40,7 @@ def agreement(policies: Policy, pairs: PreferenceDataset) -> np.ndarray:
     return np.where(finite_agents(policies)[:, None], agrees, np.nan).astype(np.float32)
 
 
-@partial(jax.jit)
+@jax.jit
 def _mean_log_probs(
     policies: Policy, observations: jax.Array, actions: jax.Array, length: jax.Array
 ) -> jax.Array:

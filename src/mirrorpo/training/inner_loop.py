@@ -21,9 +21,10 @@ class Curves(NamedTuple):
 
     Attributes:
         loss: the loss of the stage's objective, mean over pairs.
-        chosen_log_prob: the chosen log prob of chosen trajectories, mean over time steps, sum over
-            action dimensions.
-        rejected_log_prob: the rejected log prob of rejected trajectories, likewise.
+        chosen_log_prob: log-prob of the chosen trajectories, mean over time steps, sum over action
+            dimensions, mean over pairs.
+        rejected_log_prob: log-prob of the rejected trajectories, mean over time steps, sum over
+            action dimensions, mean over pairs.
         margin: chosen minus rejected log-prob, each minus its reference where the stage's
             objective has one; mean over time steps.
         accuracy: share of pairs with a positive margin.

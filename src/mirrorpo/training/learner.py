@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mirrorpo import near_names
-from mirrorpo.objectives import Objective
+from mirrorpo.objectives import Objective, stage_shares
 from mirrorpo.objectives.component import registered
 from mirrorpo.preferences import validation
 from mirrorpo.preferences.data import Pool, PreferenceDataset
@@ -85,10 +85,7 @@ def prepare(
     Arguments and errors as in `train`.
     """
     settings = settings or TrainSettings()
-    if dataset.rows < settings.minibatch:
-        raise ValueError(
-            f"The dataset has {dataset.rows} rows, fewer than a minibatch of {settings.minibatch}."
-        )
+    _check_rows(dataset, settings.minibatch)
     if start is not None:
         check_start(start, dataset)
     validation.check_choices(dataset.trajectories.actions, dataset.choices)
@@ -154,6 +151,8 @@ def train(
     check_derived(seeds)
     stages = stage_epochs(one_each[0], settings.epochs, settings.single_stage)
     ready = dataset if isinstance(dataset, PreparedData) else prepare(dataset, settings, start)
+    # The data may have been prepared with other settings.
+    _check_rows(ready.dataset, settings.minibatch)
     trained = train_agents(
         stack(one_each),
         np.asarray(seeds, np.uint32),
@@ -172,6 +171,14 @@ def train(
         diverged=~finite_agents(policies),
         after_epochs=_with_normaliser(parameters, policies) if keep_epochs else None,
     )
+
+
+def _check_rows(dataset: PreferenceDataset, minibatch: int) -> None:
+    """Raise ValueError where a dataset does not fill one minibatch: nothing would be trained."""
+    if dataset.rows < minibatch:
+        raise ValueError(
+            f"The dataset has {dataset.rows} rows, fewer than a minibatch of {minibatch}."
+        )
 
 
 def visited(
@@ -212,7 +219,7 @@ def visited(
 
 
 def _with_normaliser(parameters: Any, policies: Policy) -> Policy:
-    """Parameters with leading axes (agents, epochs) as policies with those of each agent."""
+    """Parameters with leading axes (agents, epochs) as policies with each agent's normaliser."""
     agents, epochs = jax.tree.leaves(parameters)[0].shape[:2]
 
     def each_epoch(x: jax.Array) -> jax.Array:
@@ -248,13 +255,8 @@ def stage_epochs(
             f"{objective.name} has {len(stages)} stages ({', '.join(n for n, _ in stages)}), so "
             f"it needs at least {len(stages)} epochs, not {epochs}."
         )
-    whole = sum(share for _, share in stages)
-    ends = np.cumsum([share for _, share in stages]) * epochs / whole
-    edges = [0]
-    for position, end in enumerate(ends):
-        left = len(stages) - 1 - position
-        edges.append(int(np.clip(round(end), edges[-1] + 1, epochs - left)))
+    ends = stage_shares.ends([share for _, share in stages], epochs)
     return tuple(
-        (name, after - before)
-        for (name, _), before, after in zip(stages, edges[:-1], edges[1:], strict=True)
+        (name, end - start)
+        for (name, _), start, end in zip(stages, (0, *ends[:-1]), ends, strict=True)
     )

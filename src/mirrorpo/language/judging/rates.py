@@ -20,7 +20,7 @@ class Rate:
         value: the rate.
         standard_error: standard deviation of the rate over bootstrap samples; NaN for one pair, or
             where the rate is not defined on too many samples.
-        low, high: ends of the 95 % percentile interval; NaN likewise.
+        low, high: ends of the 95 % percentile interval; NaN where `standard_error` is.
     """
 
     value: float
@@ -54,7 +54,8 @@ def bootstrap(rate: Callable[[np.ndarray], float], pairs: int, resamples: int, s
     rest then says too little of all.
 
     Args:
-        rate: from the numbers of the pairs, shape (pairs,); NaN where it is not defined.
+        rate: takes the numbers of the drawn pairs, shape (pairs,), and gives their rate; NaN where
+            it is not defined.
         pairs: how many there are.
         resamples: at least 2.
         seed: the seed of the resampling.

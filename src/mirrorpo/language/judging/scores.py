@@ -23,7 +23,7 @@ class ScoreJudge:
     Attributes:
         name: as the user gave it.
         version: changes with the function's file, so that no score of an older one is used.
-        score: from an instruction and an answer.
+        score: gives the score of an answer to an instruction.
     """
 
     name: str

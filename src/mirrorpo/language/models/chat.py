@@ -135,10 +135,10 @@ def templated(
     """Messages as the tokenizer's chat template writes them.
 
     Args:
-        tokenizer: that has a template.
+        tokenizer: a tokenizer that has a template.
         place: the place of the conversation, for messages.
         messages: at least one.
-        tools: that the assistant may call.
+        tools: the tools that the assistant may call.
         **how: settings of transformers' `apply_chat_template`.
 
     Raises:

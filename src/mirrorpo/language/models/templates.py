@@ -27,9 +27,9 @@ def apply(
     nothing of a plain text, or fail on it. They get the text as its one part.
 
     Args:
-        tokenizer: that has a template.
+        tokenizer: a tokenizer that has a template.
         messages: at least one, with contents that are texts or None.
-        tools: that the assistant may call.
+        tools: the tools that the assistant may call.
         **how: settings of transformers' `apply_chat_template`.
 
     Raises:

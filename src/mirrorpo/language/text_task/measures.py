@@ -47,9 +47,9 @@ def measure(
     """The measures of a model's continuations.
 
     Args:
-        texts: without their prompts.
+        texts: the continuations, without their prompts.
         own: their log-probs under the model that wrote them.
-        original: under the original.
+        original: their log-probs under the original.
         rewards: their true rewards, shape (texts,).
     """
     ratios = own.total - original.total

@@ -15,7 +15,7 @@ class ContinuationPool:
 
     Attributes:
         prompts: as the model reads them, shape (rows,).
-        texts: by row, source (the target first) and copy, flattened.
+        texts: the continuations, by row, source (the target first) and copy, flattened to one axis.
         rewards: true rewards, shape (rows, 2, COPIES).
         points: what the judge of the pairs multiplies them by.
     """

@@ -45,7 +45,7 @@ class PreparedTask:
 
     Attributes:
         task: model, prompts and reward.
-        settings: that it was made for.
+        settings: the settings that it was made for.
         scorer: the true reward.
         target: folder of the target's adapter.
         original: the untouched model.

@@ -30,7 +30,7 @@ class TextSupply:
     Attributes:
         original: the untouched model.
         tokenizer: the tokenizer of the model.
-        settings: of trainings and continuations.
+        settings: the settings of trainings and continuations.
         are_openings: see `texts.draw`.
         pools: the continuations that pairs are drawn from, by their draw.
     """
@@ -86,8 +86,8 @@ class TextAgent:
     Attributes:
         trained: its training.
         sampled: its continuations; None where it diverged.
-        files: by path within its folder, their content: those that are wanted and that are not in
-            the folder of its name already.
+        files: content of each wanted file, by its path within the agent's folder; without the files
+            that the folder of that name has already.
     """
 
     trained: FineTuning

@@ -41,7 +41,7 @@ def breakdown(
         objective: what gave `losses`.
         pairs: summed log-probs and lengths, each of shape (batch,).
         losses: the losses of each pair, shape (batch,).
-        progress: at which they were computed.
+        progress: the progress at which they were computed.
 
     Returns:
         `progress`; `logps/...` and `logps_per_token/...` of chosen and rejected completions;

@@ -46,10 +46,10 @@ def newest(
     """The newest checkpoint of a folder that is whole; None where there is none.
 
     Args:
-        folder: that holds checkpoint-STEP.
+        folder: the folder that holds checkpoint-STEP.
         needed: files that the training at hand needs.
-        say: told of each newer one that is damaged.
-        processes: that train.
+        say: called with a sentence for each newer one that is damaged.
+        processes: how many processes train.
     """
     # The state is the last file of a checkpoint to be written, but not whole or not at all.
     written = sorted((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_steps)
@@ -68,7 +68,7 @@ def check(folder: Path, needed: Needed, processes: int = 1) -> None:
     Args:
         folder: the checkpoint.
         needed: files that the training at hand needs.
-        processes: that train.
+        processes: how many processes train.
 
     Raises:
         ValueError: it is damaged; the message says which file.

@@ -20,7 +20,7 @@ class ReferenceLogProbs:
 
     Attributes:
         chosen, rejected: float32 on the CPU, shape (pairs,).
-        step: at which the reference was the policy; -1 where it is another model.
+        step: the step at which the reference was the policy; -1 where it is another model.
         data: checksum of the pairs' tokens.
     """
 

@@ -93,7 +93,7 @@ def select_pairs(
     Args:
         tokenised: with `TOKENS` as columns.
         texts: what it was made of.
-        max_length: to which sequences were cut.
+        max_length: the length to which sequences were cut, in tokens.
         long_prompts: "error" or "drop".
         end: the token that ends every answer that was not cut; None where there is none.
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirrorpo.objectives import Objective, registry
+from mirrorpo.objectives import Objective, registry, stage_shares
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class TrainingStages:
         """
         whole = epochs >= 1 and float(epochs).is_integer()
         units = int(epochs) if whole else steps
-        edges = divide(self.shares, units) if units >= len(self.shares) else None
+        edges = stage_shares.ends(self.shares, units) if units >= len(self.shares) else None
         if edges is None:
             names = ", ".join(objective.name for objective in self.objectives)
             raise ValueError(
@@ -77,17 +77,6 @@ class TrainingStages:
                 self.objectives, [0, *scaled[:-1]], scaled, strict=True
             )
         )
-
-
-def divide(shares: Sequence[int], units: int) -> tuple[int, ...]:
-    """Where each share of `units` ends, rounded, every share at least one unit."""
-    ends: list[int] = []
-    for position in range(len(shares)):
-        exact = sum(shares[: position + 1]) * units / sum(shares)
-        least = (ends[-1] if ends else 0) + 1
-        most = units - (len(shares) - 1 - position)
-        ends.append(min(max(round(exact), least), most))
-    return tuple(ends)
 
 
 def stage_at(plan: Sequence[Stage], step: int) -> Stage:

@@ -13,11 +13,11 @@ def cut(
     """Trajectories from runs of steps, padded with zeros to the longest.
 
     Args:
-        steps: to cut from.
+        steps: the steps to cut from.
         first: row of each one's first step, shape (trajectories,).
         length: the length of each, shape (trajectories,).
         agent: the agent of each, see `Trajectories`.
-        start: likewise.
+        start: the start of each, see `Trajectories`.
 
     Raises:
         ValueError: padded, they are beyond the limit of size, or a return is beyond float32.

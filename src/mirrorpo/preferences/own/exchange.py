@@ -1,4 +1,4 @@
-"""A pool as a NumPy archive that others read, laid out as D4RL does, and that is the pool again."""
+"""A pool as a NumPy archive in D4RL's layout, for other programs, and read back from there."""
 
 import json
 from collections.abc import Mapping
@@ -22,9 +22,8 @@ COLUMNS = ("agent", "start")
 def write(pool: Pool, path: Path) -> None:
     """Write a pool's steps as one archive.
 
-    It holds observations, actions, rewards, terminals, timeouts, episode, agent and start.
-
-    A pool holds returns, so the reward of an episode stands at its last step.
+    The archive holds observations, actions, rewards, terminals, timeouts, episode, agent and start.
+    A pool knows the return of an episode alone: all of it is the reward of the last step.
 
     Raises:
         ValueError: the name does not end in .npz.

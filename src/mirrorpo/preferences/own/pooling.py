@@ -27,8 +27,8 @@ def make(steps: Steps, settings: ImportSettings) -> Pool:
 
     Args:
         steps: the steps of the file, with rewards.
-        settings: of them count those of sources, `rows`, `seed` and `start`, a column of
-            `steps.values`.
+        settings: what they say of sources, `rows`, `seed` and `start` (a column of
+            `steps.values`) counts here.
 
     Raises:
         ValueError: no rewards, sources that contradict themselves or are not told, or of which

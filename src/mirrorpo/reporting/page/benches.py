@@ -20,7 +20,8 @@ from mirrorpo.reporting.page.folders import Folder
 from mirrorpo.reporting.page.quantities import Quantities
 from mirrorpo.reporting.paper import RESULTS
 from mirrorpo.study import statistics, table_notes
-from mirrorpo.study.tables import FINAL_PHASE, Cell
+from mirrorpo.study.phases import FINAL
+from mirrorpo.study.tables import Cell
 from mirrorpo.text_tasks import TEXT_TASKS
 
 LOST = 2.0
@@ -117,7 +118,7 @@ class BenchPart:
     @cached_property
     def final(self) -> pd.DataFrame:
         """The reported agents."""
-        return self.run.agents[self.run.agents.phase == FINAL_PHASE]
+        return self.run.agents[self.run.agents.phase == FINAL]
 
     def shown_from(self, variant: str) -> float | None:
         """Where a chart of a variant's agents begins: a little below the lowest that is not lost.
@@ -208,7 +209,7 @@ def read(folder: Folder) -> BenchPart:
     gathered: dict[tuple[str, str], dict[str, list[list[float]]]] = {}
     stages: dict[str, list[str]] = {}
     for record, curves in run.lines:
-        if record.phase != FINAL_PHASE:
+        if record.phase != FINAL:
             continue
         stages[record.algorithm] = list(curves.get("stage", ()))
         of_cell = gathered.setdefault((record.variant, record.algorithm), defaultdict(list))

@@ -36,8 +36,8 @@ class Choice:
         label: as shown, unique.
         objective: with the hyper-parameters that are not in the grid; or its shape, as a run
             recorded it.
-        grid: hyper-parameter -> the values offered; empty for no choice. That of a shape is its
-            own.
+        grid: hyper-parameter -> the values offered; empty for no choice. For a shape it is the
+            shape's own grid.
         start: the combination shown first; None for the middle of the grid.
     """
 

@@ -17,10 +17,10 @@ class Folder:
 
     Attributes:
         path: the path of the folder.
-        name: in the report; unique there.
+        name: its name in the report; unique there.
         kind: the command that made it; the page has no figures of "other".
         settings: as in config.json.
-        versions: of Python and of packages.
+        versions: the versions of Python and of packages.
         commit: the commit of the code; None outside a checkout.
         machine: processor, cores and system.
         command: the command line that made it, or continues it; None where the configuration

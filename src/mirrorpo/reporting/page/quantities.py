@@ -53,5 +53,5 @@ _REVIEWS = Quantities(
 
 
 def of_task(task: str) -> Quantities:
-    """Those of a bench on this task."""
+    """The quantities of a bench on this task."""
     return _REVIEWS if task in TEXT_TASKS else _ROBOTS

@@ -99,7 +99,7 @@ READERS: Mapping[Kind, Reader] = {
     "judge": Reader("judgements", judgements.read),
     **{kind: Reader("trainings", trainings.read) for kind in trainings.KINDS},
 }
-"""By kind of run. Those of another kind are in the list of runs alone."""
+"""By kind of run. Runs of any other kind are in the list of runs alone."""
 
 
 def read(paths: Sequence[Path]) -> Parts:

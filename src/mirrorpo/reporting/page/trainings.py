@@ -45,7 +45,7 @@ class TrainingPart:
 
     Attributes:
         folder: the folder of the run.
-        what: was trained, in words.
+        what: what was trained, in words.
         charts: the charts of the training; those without points are left out.
         results: one agent each: seed, return_mean, return_standard_error, diverged.
         on_test_pairs: what was measured on the test pairs of a language model: name and value.
@@ -113,12 +113,14 @@ def _agents_train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:
         state=f"diverged after {done:,} steps" if lost else f"{done:,} of at most {total:,} steps",
         lost=lost,
         environment_steps=done,
-        # The clock starts anew when a run is continued.
-        seconds=sum(
-            max(line["seconds"] - before["seconds"], 0.0)
-            for before, line in zip([{"seconds": 0.0}, *lines], lines, strict=False)
-        ),
+        seconds=_seconds([line["seconds"] for line in lines]),
     )
+
+
+def _seconds(clock: Sequence[float]) -> float:
+    """What a run took, by its clock at each line of its log, which starts anew with the run."""
+    before = [0.0, *clock[:-1]][: len(clock)]
+    return sum(now - last if now >= last else now for last, now in zip(before, clock, strict=True))
 
 
 def _train(folder: Folder, lines: list[dict[str, Any]]) -> TrainingPart:

@@ -12,8 +12,8 @@ import pyarrow as arrow
 from mirrorpo import typed
 from mirrorpo.reporting.page import quantities
 from mirrorpo.reporting.published.store import AGENT_COLUMNS, CURVE_COLUMNS, MEASURE, SETTING
+from mirrorpo.study.phases import FINAL
 from mirrorpo.study.records import AgentRecord
-from mirrorpo.study.tables import FINAL_PHASE
 
 STAGE = "stage"
 
@@ -53,7 +53,7 @@ def rows(run: str, lines: Sequence[Line]) -> tuple[list[TableRow], list[TableRow
         )
         drawn = {name for name, _ in quantities.of_task(record.task).curves} | {STAGE}
         kept = {name: list(values) for name, values in along.items() if name in drawn}
-        if record.phase != FINAL_PHASE:
+        if record.phase != FINAL:
             continue
         cell = (record.variant, record.algorithm)
         of_cell[cell] += 1

@@ -65,7 +65,7 @@ def restored(form: str, content: bytes | None, path: str) -> bytes:
 
     Args:
         form: how it is kept: `AS_IT_IS` or `PICTURE`.
-        content: that is kept.
+        content: the content that is kept.
         path: the path of the file, for messages.
 
     Raises:
@@ -82,7 +82,7 @@ def restored(form: str, content: bytes | None, path: str) -> bytes:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> arrow.Table:
-    """The table of documents of all runs: those of one name together, which are much alike."""
+    """The table of documents of all runs. Files of one name, much alike, stand together."""
     ordered = sorted(
         rows, key=lambda row: (row["path"].rpartition("/")[2], row["run"], row["path"])
     )

@@ -27,10 +27,10 @@ class ToPublish:
     Attributes:
         folder: the folder of the run; runs in folders within it are published as NAME/THEIRS.
         purpose: what the run is for; None for what the index says already.
-        command: that made it, where its configuration does not say so.
-        name: in the results; the folder's own by default.
-        ground: that it stands on, where its configuration does not say so; None for what the
-            index says already.
+        command: the command that made it, where its configuration does not say so.
+        name: its name in the results; the folder's own by default.
+        ground: the ground that it stands on, where its configuration does not say so; None for
+            what the index says already.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ def _runs_in(one: ToPublish) -> Iterator[tuple[str, Path]]:
 def _read(
     run: str, folder: Path, into: Mapping[str, list[dict[str, Any]]], say: Callable[[str], None]
 ) -> _Known:
-    """Add a run's rows to those of the tables."""
+    """Add a run's rows to the rows of each table, `into`."""
     path = folder / runs.CONFIG
     config = files.read_object(path, "a run's configuration") if path.is_file() else {}
     kind = run_kinds.of(config)

@@ -159,7 +159,7 @@ def load_table(path: Path, columns: arrow.Schema) -> arrow.Table:
 
     Args:
         path: the path of the file.
-        columns: that it must have, of these types.
+        columns: the columns that it must have, with their types.
 
     Raises:
         ValueError: missing, damaged, too large, or without a column.
@@ -201,7 +201,7 @@ def write_table(path: Path, table: arrow.Table, plain: Sequence[str] = ()) -> No
 
     Args:
         path: the path of the file.
-        table: to write.
+        table: the table to write.
         plain: columns whose values repeat too little for a dictionary.
     """
     if path.is_file() and _holds(path, table):
@@ -231,7 +231,7 @@ def _holds(path: Path, table: arrow.Table) -> bool:
 
 
 def _leaves(table: arrow.Table) -> list[str]:
-    """Columns, by the names that Parquet gives those of lists."""
+    """The names of the columns as Parquet has them, which names columns of lists otherwise."""
     return [
         f"{field.name}.list.element" if arrow.types.is_list(field.type) else field.name
         for field in table.schema

@@ -41,7 +41,7 @@ def save(
     measured with the penalty on.
 
     Args:
-        path: to write.
+        path: the file to write.
         calibration: what to show.
         measured: a coefficient and the return that an evaluation at it gave.
         title: the title of the plot.

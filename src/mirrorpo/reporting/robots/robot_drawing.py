@@ -143,7 +143,7 @@ def save_animation(
     """Write an endless GIF that plays at the robot's own speed.
 
     Args:
-        path: to write.
+        path: the file to write.
         poses: the episode.
         frames: pictures, evenly spread over the episode; None for about 12 a second.
         highlight: limb to draw in `HIGHLIGHT_COLOUR`.

@@ -72,7 +72,7 @@ def finite_rewards(values: Any, texts: Sequence[str], name: str) -> np.ndarray:
 
     Args:
         values: a list, a tuple, or a one-dimensional array or tensor.
-        texts: that it scored.
+        texts: the texts that it scored.
         name: the name of the reward, for messages.
 
     Raises:
