@@ -13,7 +13,7 @@ from mirrorpo.discovery.settings import DiscoverySettings
 from mirrorpo.preferences.own import importing
 from mirrorpo.preferences.own.settings import ImportSettings
 from mirrorpo.simulation import tasks
-from mirrorpo.study import algorithms, robots, single_run
+from mirrorpo.study import algorithms, recorded, robots, single_run
 from mirrorpo.training_settings import TrainSettings
 from mirrorpo.user_text import UserText
 from tests import point_task
@@ -143,3 +143,19 @@ def test_a_task_that_is_code_is_a_content_of_its_run(tmp_path):
     data.write_bytes(b"data")
     of_file = robots.Recorded(data, None, task, None, None, None, None)
     assert of_file.checksums == {"data": files.checksum(data), "task": "digest"}
+
+
+def test_data_are_not_scored_on_another_code_of_their_task(two_agents, tmp_path):
+    code = tmp_path / "robot.py"
+    code.write_text("from tests.point_task import Point\n\n\ndef make():\n    return Point()\n")
+    task = f"{code}:make"
+    better, worse = two_agents
+    made = {"rows": 2, "episode_length": 4, "better": better, "worse": worse, "cache": tmp_path}
+    data = mpo.generate(task, out=tmp_path / "data.safetensors", **made)
+    assert recorded.task_on(data.card, "the data", UserText(task)).episode_length == 4
+    code.write_text(code.read_text() + "\n\n# another robot\n")
+    with pytest.raises(ValueError, match=r"robot\.py:make, whose file has changed since"):
+        recorded.task_on(data.card, "the data", UserText(task))
+    with pytest.raises(ValueError, match="Make the data again"):
+        mpo.train("sft", data, task=task, seeds=1, episodes=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ from mirrorpo import array_files, damage, files, limits, seeds, versions
 from mirrorpo.agents import agent_files, sources
 from mirrorpo.preferences import blocks, validation
 from mirrorpo.runtime.threads import side_by_side
+from mirrorpo.simulation import tasks
 from mirrorpo.simulation.evaluation import SHORT_EPISODE, check_sizes
 from mirrorpo.simulation.policy import Policy
 from mirrorpo.simulation.tasks import AnyTask
@@ -235,9 +236,7 @@ def simulate(
             check_sizes(policy, task)
     card = {
         "format_version": FORMAT_VERSION,
-        "task": task.name,
-        "backend": task.backend,
-        "episode_length": task.episode_length,
+        **tasks.on_card(task),
         "penalty": asdict(task.penalty) if task.penalty else None,
         **({} if task.choices is None else {"choices": task.choices}),
         "rows": rows,

@@ -201,6 +201,7 @@ _CARD: dict[str, tuple[tuple[type, ...], str]] = {
     "variant": ((str,), "a text"),
     "episode_length": ((int,), "a whole number"),
     "choices": ((int,), "a whole number"),
+    "code": ((str,), "a text"),
     "action_unit": ((int, float), "a number"),
     "penalty": ((Mapping,), "an object"),
     "better": ((Mapping,), "an object"),

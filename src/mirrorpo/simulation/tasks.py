@@ -262,6 +262,16 @@ def contents(task: AnyTask | None) -> dict[str, str]:
     return {} if task is None or task.code is None else {"task": task.code}
 
 
+def on_card(task: AnyTask) -> dict[str, Any]:
+    """What the card of a dataset says of its task; `study.recorded.task_on` loads it from there."""
+    about = {
+        "task": task.name,
+        "backend": task.backend,
+        "episode_length": task.episode_length,
+    }
+    return about if task.code is None else {**about, "code": task.code}
+
+
 def robot(
     name: str, purpose: str, backend: str | None = None, episode_length: int | None = None
 ) -> Task:

@@ -30,6 +30,7 @@ class _Made:
     backend: str
     episode_length: int
     penalty: Mapping[str, Any] | None = None
+    code: str | None = None
 
 
 def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None) -> tasks.AnyTask:
@@ -42,7 +43,8 @@ def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None)
             may not make run.
 
     Raises:
-        ValueError: the card names no task, none that there is, or another than the user.
+        ValueError: the card names no task, none that there is, or another than the user; or the
+            file that makes the task has another content than it had when the data were made.
     """
     try:
         made = typed.build(_Made, card, unknown=True)
@@ -52,7 +54,13 @@ def task_on(card: Mapping[str, Any], path: Path | str, named: str | None = None)
     coefficient = penalty.coefficient if penalty else None
     if named is not None and named != made.task:
         raise ValueError(f"{path} is of the task {made.task}, not of {named}.")
-    return tasks.load(named or made.task, made.backend, made.episode_length, coefficient)
+    task = tasks.load(named or made.task, made.backend, made.episode_length, coefficient)
+    if made.code is not None and made.code != task.code:
+        raise ValueError(
+            f"{path} is of the task {made.task}, whose file has changed since: returns would be of "
+            "another task. Make the data again, or give the file its former content."
+        )
+    return task
 
 
 def task_of(source: Source, named: str | None = None) -> tuple[tasks.AnyTask | None, str]:

@@ -82,7 +82,7 @@ def _card(
                 f"actions, but {read.where} {sizes[0]} and {sizes[1]}: leave --task out, or name "
                 "the task that it is of."
             )
-        task = {"task": own.name, "backend": own.backend, "episode_length": longest}
+        task = tasks.on_card(own)
     return {
         "format_version": FORMAT_VERSION,
         **task,
