@@ -32,6 +32,8 @@ or to want what Python does not know."""
 PART = ".part"
 """How the names of what is being written end."""
 
+_guarded: dict[Path, Callable[[], bool]] = {}
+
 
 def asset(*parts: str) -> Path:
     """A file or folder that comes with the package, by its path in assets/."""
@@ -112,8 +114,41 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             part.unlink(missing_ok=True)
 
 
+def guard(folder: Path, is_kept: Callable[[], bool]) -> None:
+    """Write nothing into a folder any more when it is not the one that it was.
+
+    Args:
+        folder: resolved, and there; nobody makes it again until `unguard`.
+        is_kept: whether it is still the same.
+    """
+    _guarded[folder] = is_kept
+
+
+def unguard(folder: Path) -> None:
+    """End what `guard` began, if it did."""
+    _guarded.pop(folder, None)
+
+
+def _refuse_lost(folder: Path) -> None:
+    if not _guarded:
+        return
+    resolved = folder.resolve()
+    for lost in (resolved, *resolved.parents):
+        if lost in _guarded and not _guarded[lost]():
+            raise ValueError(
+                f"{lost} was removed or replaced while this command was writing to it, so it "
+                "stopped. Put the folder back, and the same command resumes; without it, it starts "
+                "over."
+            )
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, where they do not exist; synced to disk."""
+    """Make a folder, and those above it, where they do not exist; synced to disk.
+
+    Raises:
+        ValueError: it is in a guarded folder, which was removed or replaced.
+    """
+    _refuse_lost(folder)
     if folder.is_dir():
         return
     make_folder(folder.parent)

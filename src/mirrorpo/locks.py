@@ -10,6 +10,7 @@ hand otherwise.
 import contextlib
 import dataclasses
 import errno
+import functools
 import json
 import os
 import socket
@@ -58,11 +59,15 @@ def hold(folder: Path) -> None:
     """Be the only process that writes to an existing folder, until `holding` ends.
 
     Outside of `holding`, until this process ends. A folder that cannot be written needs no lock.
+    Where the folder is removed or replaced in between, nothing more is written to it.
 
     Raises:
         ValueError: another process holds it; the message names the process and its machine.
     """
-    _hold(folder.resolve() / NAME, folder)
+    place = folder.resolve()
+    _hold(place / NAME, folder)
+    if place / NAME in _held:
+        files.guard(place, functools.partial(_is_same, os.stat(place), _held[place / NAME]))
 
 
 def hold_beside(path: Path) -> None:
@@ -267,7 +272,25 @@ def _is_dead(owner: dict[str, object] | None) -> bool:
     return False
 
 
+def _is_same(before: os.stat_result, lock: _Lock) -> bool:
+    """Whether a held folder is the one that was locked, and no other process has locked it since.
+
+    A lock that somebody removed by hand is no loss of the folder.
+    """
+    try:
+        if not os.path.samestat(os.stat(lock.path.parent), before):
+            return False
+    except OSError:
+        return False
+    try:
+        return os.path.samestat(os.stat(lock.path), os.fstat(lock.descriptor))
+    except FileNotFoundError:
+        return True
+
+
 def _let_go(path: Path) -> None:
+    if path.name == NAME:
+        files.unguard(path.parent)
     lock = _held.pop(path)
     if sys.platform == "win32":  # where an open file cannot be removed
         os.close(lock.descriptor)
@@ -279,7 +302,9 @@ def _let_go(path: Path) -> None:
 
 def _forget() -> None:
     """A forked child must not keep a lock beyond its parent's death."""
-    for lock in _held.values():
+    for path, lock in _held.items():
+        if path.name == NAME:
+            files.unguard(path.parent)
         os.close(lock.descriptor)
     _held.clear()
 
