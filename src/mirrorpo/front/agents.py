@@ -16,6 +16,7 @@ from mirrorpo.front.run_folder import (
     Progress,
     ResultInFolder,
     RunFolder,
+    as_path,
     choose,
     silent,
     writing,
@@ -140,7 +141,7 @@ def pick_agent(
             that a file of the run has.
     """
     asked = PickSettings(candidates, episodes, task)
-    folder = run.folder if isinstance(run, AgentTraining) else Path(run)
+    folder = run.folder if isinstance(run, AgentTraining) else as_path(run, "run")
     start_jax()
     from mirrorpo.agents import training_run
     from mirrorpo.simulation import tasks

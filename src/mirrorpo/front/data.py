@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from mirrorpo import files, places, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import ImportOptions
-from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
+from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, as_path, silent
 from mirrorpo.front.settings import GenerateSettings, LabelSettings
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
@@ -69,7 +69,7 @@ def generate(
         ValueError: an unknown name, a number out of range, or a file that exists already.
     """
     if out is not None:
-        places.check_new(Path(out), f"--out {out}", ENDING)
+        places.check_new(as_path(out, "out"), f"--out {out}", ENDING)
     asked = GenerateSettings(
         variant, rows, seed, episode_length, backend, given.text_of(better), given.text_of(worse)
     )
@@ -125,6 +125,7 @@ def import_data(
         ValueError: a fault of a file or an option, in one line; nothing is written then.
         ModuleNotFoundError: the file takes a package that is not installed.
     """
+    recorded = as_path(file, "file")
     start_jax()
     from mirrorpo.preferences.own import importing
     from mirrorpo.preferences.own.settings import ImportSettings
@@ -132,8 +133,8 @@ def import_data(
     how = given.build(ImportSettings, settings, options, import_data)
     if how.task is not None:
         how = replace(how, task=UserText(how.task))
-    path, folder = _place(out, Path(file).stem)
-    lines = importing.run(Path(file), path, how)
+    path, folder = _place(out, recorded.stem)
+    lines = importing.run(recorded, path, how)
     return DataFile._read(path, folder, tuple(lines))
 
 
@@ -158,13 +159,14 @@ def label(
         ValueError: a file that is not a pool, an unknown variant, or a file that exists already.
     """
     if out is not None:
-        places.check_new(Path(out), f"--out {out}", ENDING)
+        places.check_new(as_path(out, "out"), f"--out {out}", ENDING)
+    unlabelled = as_path(pool, "pool")
     asked = LabelSettings(variant, seed)
     start_jax()
     from mirrorpo.preferences import data
 
-    made = data.label(data.Pool.load(Path(pool)), asked.variant, asked.seed)
-    name = files.file_name(f"{Path(pool).stem}-{made.card['variant']}-seed{asked.seed}")
+    made = data.label(data.Pool.load(unlabelled), asked.variant, asked.seed)
+    name = files.file_name(f"{unlabelled.stem}-{made.card['variant']}-seed{asked.seed}")
     return DataFile._written(made, out, name)
 
 
@@ -200,7 +202,7 @@ class DataFile:
         Raises:
             ValueError: missing, of another kind, or damaged.
         """
-        return cls._read(Path(file), None, ())
+        return cls._read(as_path(file, "file"), None, ())
 
     @classmethod
     def _read(cls, path: Path, folder: RunFolder | None, lines: tuple[str, ...]) -> DataFile:
@@ -277,9 +279,10 @@ class DataFile:
         Raises:
             ValueError: something is there already, or the place cannot be written.
         """
-        runs.claim_file(Path(file), ENDING)
-        self._source.save(Path(file))
-        return Path(file)
+        path = as_path(file, "file")
+        runs.claim_file(path, ENDING)
+        self._source.save(path)
+        return path
 
     @runs.holding()
     def export(self, file: PathLike) -> Path:
@@ -294,12 +297,13 @@ class DataFile:
         from mirrorpo.preferences.data import Pool
         from mirrorpo.preferences.own import exchange
 
-        places.check_new(Path(file), f"--out {file}")
+        path = as_path(file, "file")
+        places.check_new(path, f"--out {file}")
         if not isinstance(self._source, Pool):
             raise ValueError(f"{self.file} is a labelled dataset: only a pool is exported.")
-        runs.claim_file(Path(file))
-        exchange.write(self._source, Path(file))
-        return Path(file)
+        runs.claim_file(path)
+        exchange.write(self._source, path)
+        return path
 
     def __fspath__(self) -> str:
         return os.fspath(self.file)
@@ -317,6 +321,6 @@ class DataFile:
 def _place(out: PathLike | None, name: str) -> tuple[Path, RunFolder | None]:
     """The file to write; a temporary one, and its folder, where none was named."""
     if out is not None:
-        return Path(out), None
+        return as_path(out, "out"), None
     folder = RunFolder(Path(tempfile.mkdtemp(prefix="mirrorpo-data-")), is_temporary=True)
     return folder.path / f"{name}{ENDING}", folder

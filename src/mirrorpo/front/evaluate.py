@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from mirrorpo.front.run_folder import PathLike
+from mirrorpo.front.run_folder import PathLike, as_text
 from mirrorpo.front.settings import EvaluateSettings
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
@@ -72,13 +71,13 @@ def evaluate(
     Raises:
         ValueError: an unknown name, a number out of range, or an agent of another robot.
     """
+    text = as_text(agent, "agent")
     asked = EvaluateSettings(task, backend, episodes, seed, actions, penalty_coefficient)
     start_jax()
     from mirrorpo.agents import agent_files
     from mirrorpo.simulation import tasks
     from mirrorpo.simulation.own_policy import OwnPolicy
 
-    text = os.fspath(agent)
     policy, card = agent_files.load_source(UserText(text), "agents evaluate")
     name = UserText(asked.task) if asked.task else card.get("task")
     if name is None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import files, runs
+from mirrorpo.front import options as given
 from mirrorpo.front.run_folder import Out, PathLike, RunFolder, choose, writing
 from mirrorpo.front.settings import ExplainSettings
 from mirrorpo.runtime.start import start_jax
-from mirrorpo.user_text import UserText
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -211,8 +210,8 @@ def _load(objective: PathLike | Objective) -> tuple[str, Objective]:
 
     if isinstance(objective, Objective):
         return repr(objective), objective
-    text = os.fspath(objective)
-    return text, algorithms.load(UserText(text)).objective
+    text = given.objective_text(objective)
+    return text, algorithms.load(text).objective
 
 
 def _discovery(text: str) -> Discovery | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from mirrorpo import files, places, runs
 from mirrorpo.front.options import PathOrPaths, paths
-from mirrorpo.front.run_folder import PathLike, Progress, silent
+from mirrorpo.front.run_folder import PathLike, Progress, as_path, as_text, silent
 from mirrorpo.front.settings import RecommendSettings, assignments
 from mirrorpo.runtime.start import start_jax
 
@@ -73,7 +72,8 @@ def recommend(
             file of results that is none.
     """
     seed = RecommendSettings(seed=seed).seed
-    file, target = Path(data), None if out is None else Path(out)
+    file = as_path(data, "data")
+    target = None if out is None else as_path(out, "out")
     if target is not None:
         places.check_replaceable(target, f"--out {target}", _MARK)
     progress(0, _STEPS, "reading")
@@ -88,10 +88,10 @@ def recommend(
     found = _as_pairs(file, texts, seed)
     progress(2, _STEPS, "preference models")
     if policy is not None:
-        of_policy = _under_policy(file, os.fspath(policy), found.kind)
+        of_policy = _under_policy(file, as_text(policy, "policy"), found.kind)
         found = dataclasses.replace(found, reference=of_policy)
     if model is not None:
-        of_model = _under_model(texts, os.fspath(model), seed)
+        of_model = _under_model(texts, as_text(model, "model"), seed)
         found = dataclasses.replace(found, reference=of_model)
     facts = conditions.estimate(
         found, seed, lambda models: progress(2 + models, _STEPS, "preference models")
@@ -161,7 +161,7 @@ class DatasetAdvice:
         """Write all figures to a JSON file."""
         from mirrorpo.advising import words
 
-        path = Path(file)
+        path = as_path(file, "file")
         files.write_json(path, words.document(self.facts, self.recommendations))
         return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirrorpo import files, places, runs
-from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, silent
+from mirrorpo.front.run_folder import PathLike, Progress, RunFolder, as_path, as_text, silent
 from mirrorpo.front.settings import CalibrateSettings, LimbSettings, RenderSettings
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
@@ -60,7 +59,8 @@ def calibrate(
             or a folder that is not new.
     """
     asked = CalibrateSettings(episodes, seed, backend)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else as_path(out, "out")
+    text = as_text(agent, "agent")
     if folder is not None:
         places.check_new_folder(folder, f"--out {folder}")
     start_jax()
@@ -68,9 +68,7 @@ def calibrate(
 
     if folder is not None:
         runs.claim_folder(folder)
-    found = calibration_run.calibrate(
-        os.fspath(agent), task, target, asked.episodes, asked.seed, asked.backend
-    )
+    found = calibration_run.calibrate(text, task, target, asked.episodes, asked.seed, asked.backend)
     if folder is not None:
         files.write_folder_atomically(folder, found.write)
     return found
@@ -105,7 +103,8 @@ def limbs(
     if not agent:
         raise ValueError("Name at least one agent.")
     asked = LimbSettings(episodes, seed, backend)
-    file = None if out is None else Path(out)
+    file = None if out is None else as_path(out, "out")
+    texts = [as_text(one, "agent") for one in agent]
     if file is not None:
         places.check_new(file, f"--out {file}", _STRIP)
     start_jax()
@@ -118,7 +117,6 @@ def limbs(
         beside = file.with_suffix(".csv")
         places.check_replaceable(beside, f"--out {beside}", limb_plot.MARK)
     loaded = tasks.robot(UserText(task), "taken apart into limbs", asked.backend)
-    texts = [os.fspath(one) for one in agent]
     found = [agent_files.load(text) for text in texts]
     if file is not None:
         runs.claim_file(file)
@@ -210,14 +208,15 @@ def render(
             that exists already.
     """
     asked = RenderSettings(task, seed, steps, frames, backend)
+    text = as_text(agent, "agent")
     if out is not None:
-        places.check_new(Path(out), f"--out {out}", _STRIP, _FILM)
+        places.check_new(as_path(out, "out"), f"--out {out}", _STRIP, _FILM)
     start_jax()
     from mirrorpo.agents import agent_files
     from mirrorpo.reporting.robots import poses, robot_drawing
     from mirrorpo.simulation import tasks
 
-    policy, card = agent_files.load(os.fspath(agent))
+    policy, card = agent_files.load(text)
     name = UserText(asked.task) if asked.task else card.task
     engine = asked.backend or (card.backend if name == card.task else None)
     loaded = tasks.robot(name, "drawn", engine, episode_length=asked.steps)
@@ -269,9 +268,10 @@ class Drawing:
         Raises:
             ValueError: another ending, something is there already, or the place cannot be written.
         """
-        runs.claim_file(Path(file), self.file.suffix)
-        files.write_atomically(Path(file), lambda part: shutil.copyfile(self.file, part))
-        return Path(file)
+        to = as_path(file, "file")
+        runs.claim_file(to, self.file.suffix)
+        files.write_atomically(to, lambda part: shutil.copyfile(self.file, part))
+        return to
 
     def __str__(self) -> str:
         return f"{self.file}: {self.title}."

@@ -30,6 +30,26 @@ Out = str | os.PathLike[str] | ByName | None
 """A run's folder; None for a temporary one."""
 
 
+def as_path(value: PathLike, name: str) -> Path:
+    """A path that a caller gives for the argument `name`.
+
+    Raises:
+        ValueError: something else.
+    """
+    found: Path = typed.check(value, Path, name)
+    return found
+
+
+def as_text(value: PathLike, name: str) -> str:
+    """The text of a path or name that a caller gives for the argument `name`, as it is.
+
+    Raises:
+        ValueError: something else.
+    """
+    as_path(value, name)
+    return os.fspath(value)
+
+
 class RunFolder:
     """The folder that holds a result's files.
 
@@ -51,7 +71,7 @@ class RunFolder:
         Raises:
             ValueError: there is something at that place already, or it cannot be written.
         """
-        to = Path(folder)
+        to = as_path(folder, "folder")
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise ValueError(f"{to} exists already: nothing is overwritten. Name a new folder.")
         places.check(to, str(to))
@@ -100,7 +120,7 @@ def choose(out: Out, command: str, name: str) -> RunFolder:
         return RunFolder(Path(tempfile.mkdtemp(prefix=f"mirrorpo-{command}-")), True)
     if isinstance(out, ByName):
         return RunFolder(runs.default_out(command, name))
-    return RunFolder(typed.check(out, Path, "out"))
+    return RunFolder(as_path(out, "out"))
 
 
 def opened(folder: PathLike) -> RunFolder:
@@ -111,7 +131,7 @@ def opened(folder: PathLike) -> RunFolder:
     """
     from mirrorpo.reporting.published import unpacking
 
-    path = Path(folder)
+    path = as_path(folder, "folder")
     place = unpacking.find(path)
     if place is None:
         return RunFolder(path)

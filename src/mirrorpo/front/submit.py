@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mirrorpo import locks, places, runs
 from mirrorpo.front import options as given
-from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, choose, silent
+from mirrorpo.front.run_folder import Out, PathLike, Progress, RunFolder, as_path, choose, silent
 from mirrorpo.runtime.start import start_jax
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def submit(
     from mirrorpo.front.bench import bench
     from mirrorpo.study import suite
 
-    if tier not in suite.TIERS:
+    if not isinstance(tier, str) or tier not in suite.TIERS:
         raise ValueError(f"tier must be {' or '.join(suite.TIERS)}, not {tier!r:.40}.")
     text = given.objective_text(objective)
     given.check_objectives([text])
@@ -149,7 +149,7 @@ def verify(
     """
     from mirrorpo.study import submissions, suite
 
-    submitted = submissions.read(Path(file))
+    submitted = submissions.read(as_path(file, "file"))
     if submitted.suite != suite.CURRENT:
         raise ValueError(
             f"{file} is of suite {submitted.suite!r:.20}, and this version of MirrorPO measures "

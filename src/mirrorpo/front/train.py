@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Unpack
 from mirrorpo import json_lines, protocols, runs
 from mirrorpo.front import options as given
 from mirrorpo.front.options import TrainingOptions
-from mirrorpo.front.run_folder import Out, PathLike, ResultInFolder, RunFolder, choose, writing
+from mirrorpo.front.run_folder import (
+    Out,
+    PathLike,
+    ResultInFolder,
+    RunFolder,
+    as_path,
+    choose,
+    writing,
+)
 from mirrorpo.front.settings import TrainedAgents
 from mirrorpo.runtime.start import start_jax
 from mirrorpo.user_text import UserText
@@ -61,9 +68,7 @@ def train(
         ValueError: an unknown name, a setting out of range, a file that is not a dataset, or
             a folder of another run.
     """
-    agents = TrainedAgents(
-        seeds, seed, None if start_from is None else os.fspath(start_from), episodes, actions, task
-    )
+    agents = TrainedAgents(seeds, seed, given.text_of(start_from), episodes, actions, task)
     training = given.build(protocols.Training, settings, options, train)
     text = given.objective_text(objective)
     given.check_objectives([text])
@@ -71,7 +76,7 @@ def train(
     from mirrorpo.study import algorithms, single_run
 
     # `data` may be a result whose file goes with it, so it keeps its name until the end.
-    pairs = Path(data)
+    pairs = as_path(data, "data")
     algorithm = algorithms.load(text)
     folder = choose(out, "train", f"{algorithm.objective.name}-{pairs.stem}-seed{seed}")
     with writing(folder) as path:
