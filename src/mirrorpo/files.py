@@ -32,7 +32,7 @@ or to want what Python does not know."""
 PART = ".part"
 """How the names of what is being written end."""
 
-_guarded: dict[Path, Callable[[], bool]] = {}
+_guarded: set[Path] = set()
 
 
 def asset(*parts: str) -> Path:
@@ -114,19 +114,18 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             part.unlink(missing_ok=True)
 
 
-def guard(folder: Path, is_kept: Callable[[], bool]) -> None:
-    """Write nothing into a folder any more when it is not the one that it was.
+def guard(folder: Path) -> None:
+    """Do not make an existing folder again where it is removed, until `unguard`.
 
     Args:
-        folder: resolved, and there; nobody makes it again until `unguard`.
-        is_kept: whether it is still the same.
+        folder: resolved.
     """
-    _guarded[folder] = is_kept
+    _guarded.add(folder)
 
 
 def unguard(folder: Path) -> None:
     """End what `guard` began, if it did."""
-    _guarded.pop(folder, None)
+    _guarded.discard(folder)
 
 
 def _refuse_lost(folder: Path) -> None:
@@ -134,11 +133,10 @@ def _refuse_lost(folder: Path) -> None:
         return
     resolved = folder.resolve()
     for lost in (resolved, *resolved.parents):
-        if lost in _guarded and not _guarded[lost]():
+        if lost in _guarded and not lost.is_dir():
             raise ValueError(
-                f"{lost} was removed or replaced while this command was writing to it, so it "
-                "stopped. Put the folder back, and the same command resumes; without it, it starts "
-                "over."
+                f"{lost} was removed while this command was writing to it, so it stopped. Put the "
+                "folder back, and the same command resumes; without it, it starts over."
             )
 
 
@@ -146,7 +144,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, where they do not exist; synced to disk.
 
     Raises:
-        ValueError: it is in a guarded folder, which was removed or replaced.
+        ValueError: it is in a guarded folder, which was removed.
     """
     _refuse_lost(folder)
     if folder.is_dir():

@@ -10,7 +10,6 @@ hand otherwise.
 import contextlib
 import dataclasses
 import errno
-import functools
 import json
 import os
 import socket
@@ -59,7 +58,7 @@ def hold(folder: Path) -> None:
     """Be the only process that writes to an existing folder, until `holding` ends.
 
     Outside of `holding`, until this process ends. A folder that cannot be written needs no lock.
-    Where the folder is removed or replaced in between, nothing more is written to it.
+    Where the folder is removed in between, nothing more is written, and it is not made again.
 
     Raises:
         ValueError: another process holds it; the message names the process and its machine.
@@ -67,7 +66,7 @@ def hold(folder: Path) -> None:
     place = folder.resolve()
     _hold(place / NAME, folder)
     if place / NAME in _held:
-        files.guard(place, functools.partial(_is_same, os.stat(place), _held[place / NAME]))
+        files.guard(place)
 
 
 def hold_beside(path: Path) -> None:
@@ -270,22 +269,6 @@ def _is_dead(owner: dict[str, object] | None) -> bool:
     except PermissionError:
         return False
     return False
-
-
-def _is_same(before: os.stat_result, lock: _Lock) -> bool:
-    """Whether a held folder is the one that was locked, and no other process has locked it since.
-
-    A lock that somebody removed by hand is no loss of the folder.
-    """
-    try:
-        if not os.path.samestat(os.stat(lock.path.parent), before):
-            return False
-    except OSError:
-        return False
-    try:
-        return os.path.samestat(os.stat(lock.path), os.fstat(lock.descriptor))
-    except FileNotFoundError:
-        return True
 
 
 def _let_go(path: Path) -> None:

@@ -53,7 +53,10 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
     ("given", "said"),
     [
         ({"task": "reviews", "epochs": 3, "std": "learned"}, "epochs, std: not for task reviews"),
-        ({"task": "reviews", "protocol": "paper"}, "paper is one of robots: choose one of mirror, small, smoke"),
+        (
+            {"task": "reviews", "protocol": "paper"},
+            "paper is one of robots: choose one of mirror, small, smoke",
+        ),
         ({"task": "reviews", "curve_episodes": 3}, "curve_episodes: not for task reviews"),
         ({"task": "hopper", "lora_r": 4}, "lora_r: not for task hopper.*name reviews"),
         ({"task": "hopper", "bf16": False}, "bf16: not for task hopper"),

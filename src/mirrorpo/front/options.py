@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from mirrorpo import near_names, protocols, task_names, typed
+from mirrorpo.front.run_folder import as_path
 from mirrorpo.objectives import naming
 from mirrorpo.objectives.base import Objective
 from mirrorpo.preferences.own.settings import MinusOne, One, RowCount, Ties
@@ -253,8 +254,7 @@ def path_of(path: str | os.PathLike[str] | None, name: str) -> Path | None:
     Raises:
         ValueError: something else.
     """
-    found: Path | None = typed.check(path, Path | None, name)
-    return found
+    return None if path is None else as_path(path, name)
 
 
 def cache_folder(cache: str | os.PathLike[str] | None) -> Path | None:
