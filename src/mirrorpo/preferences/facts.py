@@ -159,9 +159,9 @@ def describe(dataset: PreferenceDataset) -> Facts:
 
 
 def remember(run: Path, facts: Facts) -> None:
-    """Add a dataset's facts to those in a run folder; those of the same variant are replaced."""
-    others = [known for known in recall(run) if known.variant != facts.variant]
-    files.write_json(run / DATASETS, [asdict(known) for known in (*others, facts)])
+    """Add a dataset's facts to those in a run folder; those of its variant are replaced there."""
+    known = {one.variant: one for one in recall(run)} | {facts.variant: facts}
+    files.write_json(run / DATASETS, [asdict(one) for one in known.values()])
 
 
 def recall(run: Path) -> list[Facts]:
