@@ -187,6 +187,7 @@ def forget_unstarted(alone: Path | None = None) -> None:
     failed = set(_claimed) if alone is None else _claimed & {alone.absolute()}
     for out in failed:
         if out.is_dir() and not _has_begun(out):
+            files.unguard(out.resolve())
             (out / CONFIG).unlink(missing_ok=True)
             shutil.rmtree(out, ignore_errors=True)
     _claimed.difference_update(failed)

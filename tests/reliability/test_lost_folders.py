@@ -44,3 +44,14 @@ def test_after_its_end_a_run_guards_nothing(tmp_path):
     assert not files._guarded
     shutil.rmtree(out)
     WRITES["json"](out)
+
+
+def test_a_run_that_failed_before_its_start_may_be_begun_again(tmp_path):
+    out = tmp_path / "run"
+    with runs.holding():
+        runs.claim(out, {"seed": 1})
+        runs.forget_unstarted()
+        assert not out.exists()
+        runs.claim(out, {"seed": 1})
+        WRITES["log"](out)
+    assert (out / "metrics.jsonl").is_file()
