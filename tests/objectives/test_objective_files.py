@@ -11,6 +11,7 @@ import pytest
 from mirrorpo import objectives
 from mirrorpo.objectives import component, found, naming, storage
 from mirrorpo.user_text import UserText
+from tests import own_loss
 
 
 @pytest.fixture
@@ -200,35 +201,20 @@ def test_a_value_of_any_other_kind_is_one_line_that_names_the_file(at, value, tm
     assert "\n" not in str(caught.value)
 
 
-OWN = """
-from dataclasses import dataclass
-from typing import ClassVar
-
-from mirrorpo.objectives import Objective
-
-
-@dataclass(frozen=True, kw_only=True)
-class Own(Objective):
-    name: ClassVar[str] = "own-of-a-checksum"
-
-    def loss(self, batch, progress):
-        return -batch.chosen
-"""
-
-
 def test_a_checksum_is_that_of_a_file_s_content_wherever_the_file_lies(tmp_path):
     def checksum(folder, text, values=""):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "own.py").write_text(text)
         before = component.registrations()
         try:
-            named = UserText(f"{tmp_path / folder / 'own.py'}:Own{values}")
+            named = UserText(f"{tmp_path / folder / 'own.py'}:Mine{values}")
             return storage.checksum(naming.resolve(named))
         finally:
             component.put_back(before)
 
-    here = checksum("here", OWN)
-    assert checksum("there", OWN) == here
-    assert checksum("edited", OWN.replace("-batch", "2 * -batch")) != here
-    assert checksum("meant", OWN, "[aggregation=mean]") != here
+    text = own_loss.code("own-of-a-checksum")
+    here = checksum("here", text)
+    assert checksum("there", text) == here
+    assert checksum("edited", text.replace("-batch", "2 * -batch")) != here
+    assert checksum("meant", text, "[aggregation=mean]") != here
     assert storage.checksum(objectives.get("dpo")) != storage.checksum(objectives.get("ipo"))

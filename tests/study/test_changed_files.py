@@ -16,23 +16,8 @@ from mirrorpo.simulation import tasks
 from mirrorpo.study import algorithms, recorded, robots, single_run
 from mirrorpo.training_settings import TrainSettings
 from mirrorpo.user_text import UserText
-from tests import point_task
+from tests import own_loss, point_task
 from tests.preferences.own.recordings import write_npz
-
-LOSS = """
-from dataclasses import dataclass
-from typing import ClassVar
-
-from mirrorpo.objectives import Objective
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mine(Objective):
-    name: ClassVar[str] = "mine-that-changes"
-
-    def loss(self, batch, progress):
-        return -batch.chosen
-"""
 
 
 class Claimed(Exception):
@@ -71,17 +56,17 @@ def train(data, tmp_path, monkeypatch):
 
 def test_train_is_not_read_back_with_another_code_of_its_loss(train, tmp_path):
     mine = tmp_path / "mine.py"
-    mine.write_text(LOSS)
+    mine.write_text(own_loss.code("mine-that-changes"))
     with pytest.raises(Claimed):
         train(f"{mine}:Mine")
     began(tmp_path / "run")
     with pytest.raises(Claimed):
         train(f"{mine}:Mine")
-    mine.write_text(LOSS.replace("-batch.chosen", "batch.rejected"))
+    mine.write_text(own_loss.code("mine-that-changes").replace("-batch.chosen", "batch.rejected"))
     with pytest.raises(ValueError, match="another content of objective"):
         train(f"{mine}:Mine")
     other = tmp_path / "other.py"
-    other.write_text(LOSS.replace("mine-that", "other-that"))
+    other.write_text(own_loss.code("another-that-changes"))
     with pytest.raises(ValueError, match="another content of objective"):
         train(f"{other}:Mine")
 

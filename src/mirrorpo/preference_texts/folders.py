@@ -79,9 +79,10 @@ class DatasetSplit:
 
 
 def _counted(percent: int, rows: int) -> int:
-    """Rows from the front before an end in percent, of which a negative one counts from the back.
+    """The number of rows before an end of a slice, which is given in percent of all rows.
 
-    Counted from the back, less than half a row is none: -0 would be all of them.
+    A negative percentage counts from the back, as in Python. The result is never negative: less
+    than half a row from the back would be rounded to -0, which Python reads as the front.
     """
     near = round(percent * rows / 100)
     return near if percent >= 0 else max(rows + near, 0)

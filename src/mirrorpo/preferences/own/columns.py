@@ -98,7 +98,7 @@ class Columns:
 
 
 def refuse_repeats(names: Sequence[str], where: str) -> None:
-    """See that no two columns have one name, of which the first alone would be read.
+    """See that each column has a name of its own. Of two with one name only one would be read.
 
     Raises:
         ValueError: two have.
